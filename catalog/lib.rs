@@ -1,0 +1,1 @@
+//! The built-in product definitions, as files inside the binary.

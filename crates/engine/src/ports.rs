@@ -1,0 +1,268 @@
+//! What the engine needs of the world. A driver changes a deployment, a
+//! datastore keeps and brings back its data; both answer questions first.
+//!
+//! Every call may be repeated: after a crash the engine asks again
+//! ([`Driver::look`], [`Datastore::look`]), and calls again where the answer is
+//! not yet *holds*. Nothing an implementation needs after a crash may live in
+//! memory only.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use switchback_model::contents::Contents;
+use switchback_model::event::Outcome;
+use switchback_model::observed::ImagePin;
+use switchback_model::plan::{Check, Expectation, FileEdit, Plan};
+use switchback_model::problem::State;
+use switchback_model::{DatastoreName, MigrationId, RunId, ServiceName, StepNumber, Version};
+
+use crate::process::{Argv, Commands};
+use crate::signal::StopSignal;
+
+/// What every call gets: which run and step it serves, and the means to act.
+pub struct Context<'a> {
+    /// The plan being executed.
+    pub plan: &'a Plan,
+    /// The run.
+    pub run: &'a RunId,
+    /// The step, for labels and file names.
+    pub step: StepNumber,
+    /// Where backups of this deployment live: `<state>/shadows/<deployment>`.
+    /// A datastore uses `<backups>/<run>/<datastore>/`.
+    pub backups: &'a Path,
+    /// Starts child processes, captured, redacted, in groups of their own.
+    pub commands: &'a Commands,
+    /// Tells how far things are. Call at least every few seconds while waiting.
+    pub progress: &'a dyn Progress,
+    /// The operator's wish to stop.
+    pub stop: &'a StopSignal,
+}
+
+/// Listens to how far a step is.
+pub trait Progress {
+    /// `doing` says what is done or waited for; numbers where there are any.
+    fn report(&self, doing: &str, done: Option<u64>, of: Option<u64>, unit: Option<&str>);
+}
+
+/// The answer to an [`Expectation`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// It is so.
+    Holds,
+    /// It is not so; this was found.
+    Differs {
+        /// What was found, for people.
+        found: String,
+    },
+    /// Nothing could look. Never counts as *no*.
+    Unknown {
+        /// Why.
+        why: String,
+    },
+}
+
+/// A call that did not succeed. The engine adds what it knows and makes a `Problem` of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct Failure {
+    /// Stable identifier, e.g. `migration-failed`.
+    pub code: String,
+    /// What failed: one line, lowercase, no full stop.
+    pub what: String,
+    /// Underlying causes, outermost first.
+    pub causes: Vec<String>,
+    /// State that was seen while failing.
+    pub state: Vec<State>,
+    /// What to do, best first.
+    pub hints: Vec<String>,
+    /// Captured output, already redacted.
+    pub output: Option<String>,
+    /// True where the operator's second signal ended it.
+    pub stopped: bool,
+}
+
+impl Failure {
+    /// A failure with its code and first line.
+    pub fn new(code: &str, what: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            what: what.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds an underlying cause.
+    #[must_use]
+    pub fn cause(mut self, cause: impl ToString) -> Self {
+        self.causes.push(cause.to_string());
+        self
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds a state line.
+    #[must_use]
+    pub fn state(mut self, subject: impl Into<String>, seen: impl Into<String>) -> Self {
+        self.state.push(State {
+            subject: subject.into(),
+            seen: Some(seen.into()),
+        });
+        self
+    }
+
+    /// Adds captured output.
+    #[must_use]
+    pub fn output(mut self, output: impl Into<String>) -> Self {
+        self.output = Some(output.into());
+        self
+    }
+}
+
+/// What one-off containers or processes of a step say about its migration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MigrationTrace {
+    /// Nothing was ever started for this step: it has certainly not run.
+    NeverStarted,
+    /// It is still running.
+    Running,
+    /// It ended with this exit code.
+    Exited {
+        /// Zero means that the product says it succeeded.
+        code: i64,
+    },
+}
+
+/// One migration to run.
+#[derive(Clone, Debug)]
+pub struct MigrationCall<'a> {
+    /// Which migration.
+    pub migration: &'a MigrationId,
+    /// Version of the image.
+    pub version: &'a Version,
+    /// The image.
+    pub image: &'a ImagePin,
+    /// The service whose configuration it runs with.
+    pub service: &'a ServiceName,
+    /// Arguments to the image's entry point.
+    pub run: &'a [String],
+}
+
+/// Changes a deployment.
+pub trait Driver {
+    /// Answers the expectations about images, services and files.
+    fn look(&self, cx: &Context<'_>, expectation: &Expectation) -> Finding;
+
+    /// Brings an image here and checks that it is the pinned one.
+    fn fetch(&self, cx: &Context<'_>, image: &ImagePin) -> Result<Outcome, Failure>;
+
+    /// Stops services and returns when nothing of them runs.
+    fn stop(&self, cx: &Context<'_>, services: &[ServiceName]) -> Result<Outcome, Failure>;
+
+    /// Creates and starts services, and returns when they run these images.
+    fn start(
+        &self,
+        cx: &Context<'_>,
+        services: &[ServiceName],
+        images: &BTreeMap<ServiceName, ImagePin>,
+    ) -> Result<Outcome, Failure>;
+
+    /// Applies edits, each atomically and durably; one that is applied already is left.
+    fn set(&self, cx: &Context<'_>, edits: &[FileEdit]) -> Result<Outcome, Failure>;
+
+    /// What is left of an earlier try of this step's migration.
+    fn trace(&self, cx: &Context<'_>, migration: &MigrationId) -> Result<MigrationTrace, Failure>;
+
+    /// Runs a migration to its end. Where this step's one-off container already runs or has ended
+    /// well, it is adopted, never started a second time. A non-zero exit code is a `Failure`
+    /// with code `migration-failed`, and the container is kept for [`Driver::discard`].
+    fn migrate(&self, cx: &Context<'_>, call: &MigrationCall<'_>) -> Result<Outcome, Failure>;
+
+    /// Ends and removes what is left of this step's migration, so that it can be run again.
+    fn discard(&self, cx: &Context<'_>, migration: &MigrationId) -> Result<(), Failure>;
+
+    /// Looks from outside: health, stability, write path.
+    fn check(&self, cx: &Context<'_>, check: &Check) -> Result<Outcome, Failure>;
+
+    /// Ends and removes everything of this run that must not outlive it.
+    fn clean(&self, cx: &Context<'_>) -> Result<(), Failure>;
+}
+
+/// Keeps a datastore's data and brings it back.
+pub trait Datastore {
+    /// Answers the expectations about this datastore and its backups.
+    fn look(&self, cx: &Context<'_>, expectation: &Expectation) -> Finding;
+
+    /// What it holds now.
+    fn contents(&self, cx: &Context<'_>) -> Result<Contents, Failure>;
+
+    /// What the sealed backup of `run` holds, as its manifest says.
+    fn sealed_contents(&self, cx: &Context<'_>, run: &RunId) -> Result<Contents, Failure>;
+
+    /// Begins a backup while the service is up.
+    fn prepare(&self, cx: &Context<'_>) -> Result<Outcome, Failure>;
+
+    /// Completes the backup at one position, with no writer left.
+    fn seal(&self, cx: &Context<'_>) -> Result<Outcome, Failure>;
+
+    /// Restores the sealed backup into a scratch place and compares it with the original.
+    fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure>;
+
+    /// Brings the data back from `run`'s sealed backup: restored beside, proven, then switched.
+    /// What was there is moved aside and kept until [`Datastore::release`]. Going on after a
+    /// crash in the middle is part of the contract.
+    fn restore(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure>;
+
+    /// Removes what a restore moved aside.
+    fn release(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure>;
+
+    /// Ends what a dead process of this run left in the server (sessions, scratch databases, half-written files).
+    fn clean(&self, cx: &Context<'_>) -> Result<(), Failure>;
+}
+
+/// The way to a datastore's server: how a program is run beside it, and how the server itself is
+/// stopped, started and doubled. Drivers provide it, datastores use it, so that neither knows the other.
+pub trait Reach {
+    /// The command as it must be started on this host to run beside the server (e.g. wrapped in
+    /// `docker exec -i`, without a terminal; secrets of its environment stay out of the process list).
+    fn inside(&self, argv: Argv) -> Result<Argv, Failure>;
+
+    /// Whether the server's container or process runs.
+    fn running(&self, cx: &Context<'_>) -> Result<bool, Failure>;
+
+    /// Stops the server cleanly and returns when it no longer runs.
+    fn stop(&self, cx: &Context<'_>) -> Result<(), Failure>;
+
+    /// Starts the server and returns when its container or process runs (it may not answer yet).
+    fn start(&self, cx: &Context<'_>) -> Result<(), Failure>;
+
+    /// Starts `argv` (a server) with the same program as the original on `directory`, without a
+    /// network, labelled with the run. `argv` finds the directory under [`Scratch::directory`].
+    fn scratch(
+        &self,
+        cx: &Context<'_>,
+        directory: &Path,
+        argv: Argv,
+    ) -> Result<Box<dyn Scratch>, Failure>;
+}
+
+/// A second server that exists only to read a backup. Ends when dropped.
+pub trait Scratch {
+    /// As [`Reach::inside`], beside the second server.
+    fn inside(&self, argv: Argv) -> Result<Argv, Failure>;
+
+    /// Its directory as the second server sees it.
+    fn directory(&self) -> &str;
+}
+
+/// A deployment as the engine drives it.
+pub struct Site {
+    /// Changes the deployment.
+    pub driver: Box<dyn Driver>,
+    /// Keeps its data, by name.
+    pub datastores: BTreeMap<DatastoreName, Box<dyn Datastore>>,
+}

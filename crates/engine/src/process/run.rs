@@ -1,0 +1,522 @@
+//! The one runner of child processes.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::argv::Argv;
+use super::registry::{Note, kill_group};
+use crate::ports::Failure;
+use crate::redact::Redactor;
+use crate::signal::{StopSignal, Urgency};
+
+/// How often a wait looks at the stop signal.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a child may take to end after a polite signal; then it is killed.
+const POLITE: Duration = Duration::from_secs(3);
+/// Captured output beyond this is cut in the middle: enough for every real error, small enough to keep.
+const CAPTURE_LIMIT: usize = 1 << 20;
+
+/// Where a child reads from.
+pub enum Input<'a> {
+    /// Nothing.
+    Empty,
+    /// These bytes.
+    Bytes(&'a [u8]),
+    /// A file, from its start.
+    File(File),
+}
+
+/// Where a child's standard output goes. Standard error is always captured.
+pub enum Output<'a> {
+    /// Kept in memory, cut in the middle beyond a mebibyte.
+    Capture,
+    /// Every byte into a file, unredacted: for dumps, never for logs.
+    File(File),
+    /// Each line, redacted, as it comes; kept as well.
+    Lines(&'a mut dyn FnMut(&str)),
+}
+
+/// A child that has ended.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// Exit code; 128 + signal where a signal ended it.
+    pub code: i32,
+    /// Standard output where it was kept, as the program printed it: redact before showing.
+    pub stdout: String,
+    /// Standard error, redacted.
+    pub stderr: String,
+}
+
+/// A child that could not be run to its end, or ended with another code than zero.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The program could not be started.
+    #[error("cannot start `{program}`")]
+    Start {
+        /// The program.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// It ended with another code than zero.
+    #[error("`{command}` exited with {code}")]
+    Exit {
+        /// The command as one would type it, redacted.
+        command: String,
+        /// Its exit code.
+        code: i32,
+        /// Its output, redacted, standard error first.
+        output: String,
+    },
+    /// The operator wanted to stop at once.
+    #[error("`{command}` was ended: stopped by the operator")]
+    Stopped {
+        /// The command as one would type it, redacted.
+        command: String,
+    },
+    /// Reading, writing or waiting failed.
+    #[error("cannot talk to `{command}`")]
+    Io {
+        /// The command as one would type it, redacted.
+        command: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl CommandError {
+    /// As a port's failure, with the last lines of output as causes.
+    pub fn into_failure(self, code: &str, what: impl Into<String>) -> Failure {
+        let mut failure = Failure::new(code, what).cause(&self);
+        match self {
+            Self::Start { source, .. } | Self::Io { source, .. } => failure.cause(source),
+            Self::Exit { output, .. } => {
+                let lines: Vec<&str> = output
+                    .lines()
+                    .filter(|line| !line.trim().is_empty())
+                    .collect();
+                for line in lines.iter().skip(lines.len().saturating_sub(3)) {
+                    failure.causes.push(line.trim().to_owned());
+                }
+                failure.output(output)
+            }
+            Self::Stopped { .. } => {
+                failure.stopped = true;
+                failure
+            }
+        }
+    }
+}
+
+/// Starts children, redacts what they say, and leaves none behind.
+#[derive(Clone, Debug)]
+pub struct Commands {
+    registry: PathBuf,
+    redactor: Redactor,
+    stop: StopSignal,
+    dies_with_us: bool,
+}
+
+impl Commands {
+    /// A runner that notes its children in `registry` (a directory, made when needed).
+    pub fn new(registry: impl Into<PathBuf>, redactor: Redactor, stop: StopSignal) -> Self {
+        let dies_with_us = ["/usr/bin/setpriv", "/bin/setpriv"]
+            .iter()
+            .any(|path| std::path::Path::new(path).exists());
+        Self {
+            registry: registry.into(),
+            redactor,
+            stop,
+            dies_with_us,
+        }
+    }
+
+    /// Masks secrets the way this runner does.
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// Runs to the end and returns standard output; any exit code but zero is an error.
+    pub fn capture(&self, argv: &Argv) -> Result<String, CommandError> {
+        self.run(argv, Input::Empty, Output::Capture)
+            .map(|finished| finished.stdout)
+    }
+
+    /// Runs to the end; any exit code but zero is an error.
+    pub fn run(
+        &self,
+        argv: &Argv,
+        input: Input<'_>,
+        output: Output<'_>,
+    ) -> Result<Finished, CommandError> {
+        let finished = self.run_any(argv, input, output)?;
+        if finished.code == 0 {
+            return Ok(finished);
+        }
+        let output = format!(
+            "{}{}",
+            finished.stderr,
+            self.redactor.mask(&finished.stdout)
+        );
+        Err(CommandError::Exit {
+            command: self.shown(argv),
+            code: finished.code,
+            output,
+        })
+    }
+
+    /// Runs to the end, whatever the exit code.
+    pub fn run_any(
+        &self,
+        argv: &Argv,
+        input: Input<'_>,
+        mut output: Output<'_>,
+    ) -> Result<Finished, CommandError> {
+        for (_, secret) in &argv.env {
+            self.redactor.register(secret.expose());
+        }
+        let io_error = |source| CommandError::Io {
+            command: self.shown(argv),
+            source,
+        };
+        let mut command = self.command(argv);
+        let bytes = match input {
+            Input::Empty => {
+                command.stdin(Stdio::null());
+                None
+            }
+            Input::Bytes(bytes) => {
+                command.stdin(Stdio::piped());
+                Some(bytes.to_owned())
+            }
+            Input::File(file) => {
+                command.stdin(file);
+                None
+            }
+        };
+        match &output {
+            Output::File(file) => command.stdout(file.try_clone().map_err(io_error)?),
+            Output::Capture | Output::Lines(_) => command.stdout(Stdio::piped()),
+        };
+        command.stderr(Stdio::piped());
+
+        let mut child = command.spawn().map_err(|source| CommandError::Start {
+            program: argv.program.clone(),
+            source,
+        })?;
+        let note = Note::write(&self.registry, child.id());
+        if let Err(source) = note {
+            kill_group(child.id(), Signal::KILL);
+            let _ = child.wait();
+            return Err(io_error(source));
+        }
+        let ended = self.follow(&mut child, bytes, &mut output);
+        if ended.is_err() {
+            kill_group(child.id(), Signal::KILL);
+            let _ = child.wait();
+        }
+        match ended.map_err(io_error)? {
+            Some((status, stdout, stderr)) => Ok(Finished {
+                code: code_of(status),
+                stdout: stdout.text(),
+                stderr: self.redactor.mask(&stderr.text()),
+            }),
+            None => Err(CommandError::Stopped {
+                command: self.shown(argv),
+            }),
+        }
+    }
+
+    fn command(&self, argv: &Argv) -> Command {
+        let mut command = if self.dies_with_us {
+            let mut wrapped = Command::new("setpriv");
+            wrapped
+                .args(["--pdeathsig", "KILL", "--"])
+                .arg(&argv.program);
+            wrapped
+        } else {
+            Command::new(&argv.program)
+        };
+        command.args(&argv.args).process_group(0);
+        command.envs(argv.env.iter().map(|(name, value)| (name, value.expose())));
+        if let Some(directory) = &argv.directory {
+            command.current_dir(directory);
+        }
+        command
+    }
+
+    fn shown(&self, argv: &Argv) -> String {
+        self.redactor.mask(&argv.to_string())
+    }
+
+    /// Feeds and reads the child until it ends (`Some`) or the operator wants to stop at once (`None`).
+    fn follow(
+        &self,
+        child: &mut Child,
+        bytes: Option<Vec<u8>>,
+        output: &mut Output<'_>,
+    ) -> io::Result<Option<(ExitStatus, Captured, Captured)>> {
+        let (sender, receiver) = mpsc::channel();
+        if let (Some(bytes), Some(mut stdin)) = (bytes, child.stdin.take()) {
+            // A child that does not read its input to the end says so by its exit code.
+            thread::spawn(move || {
+                let _ = stdin.write_all(&bytes);
+            });
+        }
+        let mut open = 0;
+        if let Some(stdout) = child.stdout.take() {
+            open += 1;
+            read_into(stdout, false, sender.clone());
+        }
+        if let Some(stderr) = child.stderr.take() {
+            open += 1;
+            read_into(stderr, true, sender);
+        }
+        let (mut out, mut err) = (Captured::default(), Captured::default());
+        let mut line = Vec::new();
+        while open > 0 {
+            match receiver.recv_timeout(LOOK) {
+                Ok(Chunk { bytes: None, .. }) => open -= 1,
+                Ok(Chunk {
+                    bytes: Some(bytes),
+                    error: true,
+                }) => err.push(&bytes),
+                Ok(Chunk {
+                    bytes: Some(bytes),
+                    error: false,
+                }) => {
+                    out.push(&bytes);
+                    self.pass_lines(&mut line, &bytes, output);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if self.stop.urgency() == Urgency::Now {
+                        self.end(child)?;
+                        return Ok(None);
+                    }
+                    // A grandchild may hold the pipes open for ever after the child itself has ended.
+                    if child.try_wait()?.is_some() && self.drained(&receiver, &mut out, &mut err) {
+                        break;
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        if !line.is_empty() {
+            self.pass_lines(&mut line, b"\n", output);
+        }
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(Some((status, out, err)));
+            }
+            if self.stop.urgency() == Urgency::Now {
+                self.end(child)?;
+                return Ok(None);
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Takes what still lies in the channel; true when nothing more came for one look.
+    fn drained(
+        &self,
+        receiver: &mpsc::Receiver<Chunk>,
+        out: &mut Captured,
+        err: &mut Captured,
+    ) -> bool {
+        match receiver.recv_timeout(LOOK) {
+            Ok(Chunk {
+                bytes: Some(bytes),
+                error,
+            }) => {
+                if error {
+                    err.push(&bytes)
+                } else {
+                    out.push(&bytes)
+                }
+                false
+            }
+            Ok(Chunk { bytes: None, .. }) => false,
+            Err(_) => true,
+        }
+    }
+
+    fn pass_lines(&self, line: &mut Vec<u8>, bytes: &[u8], output: &mut Output<'_>) {
+        let Output::Lines(listener) = output else {
+            return;
+        };
+        for byte in bytes {
+            if *byte == b'\n' || *byte == b'\r' {
+                listener(&self.redactor.mask(&String::from_utf8_lossy(line)));
+                line.clear();
+            } else {
+                line.push(*byte);
+            }
+        }
+    }
+
+    fn end(&self, child: &mut Child) -> io::Result<()> {
+        kill_group(child.id(), Signal::TERM);
+        let asked = Instant::now();
+        while asked.elapsed() < POLITE {
+            if child.try_wait()?.is_some() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        kill_group(child.id(), Signal::KILL);
+        child.wait().map(drop)
+    }
+}
+
+/// A piece of output; `bytes` is `None` at its end.
+struct Chunk {
+    error: bool,
+    bytes: Option<Vec<u8>>,
+}
+
+fn read_into(mut from: impl Read + Send + 'static, error: bool, sender: Sender<Chunk>) {
+    thread::spawn(move || {
+        let mut buffer = [0; 8192];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            if sender
+                .send(Chunk {
+                    error,
+                    bytes: Some(buffer[..count].to_vec()),
+                })
+                .is_err()
+            {
+                return;
+            }
+        }
+        let _ = sender.send(Chunk { error, bytes: None });
+    });
+}
+
+/// Output with its middle cut out once it grows too long.
+#[derive(Default)]
+struct Captured {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    cut: u64,
+}
+
+impl Captured {
+    fn push(&mut self, bytes: &[u8]) {
+        let room = (CAPTURE_LIMIT / 2)
+            .saturating_sub(self.head.len())
+            .min(bytes.len());
+        self.head.extend_from_slice(&bytes[..room]);
+        self.tail.extend_from_slice(&bytes[room..]);
+        if self.tail.len() > CAPTURE_LIMIT {
+            let surplus = self.tail.len() - CAPTURE_LIMIT / 2;
+            self.tail.drain(..surplus);
+            self.cut += surplus as u64;
+        }
+    }
+
+    fn text(self) -> String {
+        let head = String::from_utf8_lossy(&self.head).into_owned();
+        let tail = String::from_utf8_lossy(&self.tail);
+        if self.cut == 0 {
+            head + &tail
+        } else {
+            format!("{head}\n… {} bytes cut …\n{tail}", self.cut)
+        }
+    }
+}
+
+fn code_of(status: ExitStatus) -> i32 {
+    status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runner(directory: &tempfile::TempDir) -> (Commands, StopSignal) {
+        let stop = StopSignal::default();
+        (
+            Commands::new(
+                directory.path().join("children"),
+                Redactor::default(),
+                stop.clone(),
+            ),
+            stop,
+        )
+    }
+
+    fn shell(script: &str) -> Argv {
+        Argv::new("sh", ["-c", script])
+    }
+
+    #[test]
+    fn a_non_zero_exit_carries_code_and_redacted_output() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let (commands, _) = runner(&directory);
+        let argv = shell("echo \"no $TOKEN\" >&2; exit 3")
+            .env("TOKEN", super::super::Secret::new("hunter2"));
+        match commands.capture(&argv) {
+            Err(CommandError::Exit {
+                code: 3, output, ..
+            }) => assert_eq!(output, "no •••\n"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn input_and_lines_pass_through() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let (commands, _) = runner(&directory);
+        let mut seen = Vec::new();
+        let mut listen = |line: &str| seen.push(line.to_owned());
+        commands
+            .run(
+                &Argv::new("cat", [""; 0]),
+                Input::Bytes(b"one\ntwo"),
+                Output::Lines(&mut listen),
+            )
+            .expect("cat runs");
+        assert_eq!(seen, ["one", "two"]);
+    }
+
+    #[test]
+    fn an_urgent_stop_ends_the_whole_group() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let (commands, stop) = runner(&directory);
+        let marker = directory.path().join("survived");
+        let script = format!("(sleep 2; touch {}) & wait", marker.display());
+        let handle = thread::spawn(move || commands.capture(&shell(&script)));
+        thread::sleep(Duration::from_millis(300));
+        stop.raise();
+        stop.raise();
+        assert!(matches!(
+            handle.join().expect("no panic"),
+            Err(CommandError::Stopped { .. })
+        ));
+        thread::sleep(Duration::from_millis(2100));
+        assert!(!marker.exists(), "a grandchild outlived the stop");
+    }
+
+    #[test]
+    fn long_output_keeps_its_head_and_its_tail() {
+        let mut captured = Captured::default();
+        captured.push(b"begin");
+        for _ in 0..40 {
+            captured.push(&[b'x'; 100_000]);
+        }
+        captured.push(b"end");
+        let text = captured.text();
+        assert!(text.starts_with("begin") && text.ends_with("end") && text.contains("bytes cut"));
+        assert!(text.len() < 2 * CAPTURE_LIMIT);
+    }
+}

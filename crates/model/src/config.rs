@@ -1,0 +1,158 @@
+//! `switchback.toml`: the little that cannot be observed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{DatastoreName, ProductId, ServiceName};
+
+/// What the operator says about a deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Config {
+    /// Name of the deployment; the directory's name where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Which product of the catalog.
+    pub product: ProductId,
+    /// Which of its editions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edition: Option<String>,
+    /// Features that the deployment uses and nothing can probe.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
+    /// Docker Compose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compose: Option<ComposeConfig>,
+    /// Local processes started by commands (no container engine).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exec: Option<ExecConfig>,
+    /// Where observation is not enough.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub datastores: BTreeMap<DatastoreName, DatastoreConfig>,
+    /// How success is verified from outside.
+    #[serde(default, skip_serializing_if = "VerifyConfig::is_empty")]
+    pub verify: VerifyConfig,
+    /// What plans may contain.
+    #[serde(default, skip_serializing_if = "PolicyConfig::is_empty")]
+    pub policy: PolicyConfig,
+}
+
+/// `[compose]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ComposeConfig {
+    /// Compose files in order, relative to `switchback.toml`; empty: what Compose itself would take.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// Project name, where Compose's own choice is not right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+}
+
+/// `[exec]`: how a product of plain processes is run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ExecConfig {
+    /// Directory with one executable per version, `<version>/<binary>`.
+    pub releases: String,
+    /// Symbolic link that names the version in use; changed to switch.
+    pub current: String,
+    /// Environment file of the processes, `KEY=value` lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Component processes by service name: arguments after the binary.
+    pub services: BTreeMap<ServiceName, Vec<String>>,
+    /// Name of the binary in a release's directory.
+    pub binary: String,
+}
+
+/// `[datastores.NAME]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DatastoreConfig {
+    /// The service that runs its server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceName>,
+    /// Database name (PostgreSQL).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// Role to connect as (PostgreSQL).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Password, by reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<SecretRef>,
+    /// Host and port, where no service runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Directory on this host: of files, or of the server's data (exec driver).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// `dump` or `none`; what the planner chooses where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<String>,
+}
+
+/// `[verify]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct VerifyConfig {
+    /// Base URL as users reach the product; the published port where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// API key for the write path, by reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<SecretRef>,
+    /// Further names that the product's write path needs, e.g. `application`.
+    #[serde(flatten)]
+    pub names: BTreeMap<String, String>,
+}
+
+/// `[policy]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PolicyConfig {
+    /// False refuses paths with required stops.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stops: Option<bool>,
+    /// True lets pre-releases be targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pre_releases: Option<bool>,
+}
+
+impl VerifyConfig {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl PolicyConfig {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Where a secret is read from, at the last moment. The secret itself is never stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum SecretRef {
+    /// An environment variable of switchback.
+    Env(String),
+    /// A file; a final newline does not count.
+    File(String),
+    /// An environment variable of a service of the deployment, as its configuration resolves it.
+    Service {
+        /// The service.
+        service: ServiceName,
+        /// The variable.
+        variable: String,
+    },
+    /// The password inside a URI that a service's environment variable holds.
+    ServiceUri {
+        /// The service.
+        service: ServiceName,
+        /// The variable.
+        variable: String,
+    },
+}

@@ -1,0 +1,579 @@
+//! A plan: everything that will be done, decided. Executing it needs no
+//! further choice, so the same file does the same thing or refuses.
+//!
+//! ```text
+//! Plan ─┬─ stage 0: preparation  (service up: fetch, prepare)
+//!       ├─ stage 1: to 3.24.2    (stop, seal, prove, migrate)
+//!       └─ stage 2: to 3.32.1    (set version, migrate, start, verify, release)
+//! ```
+//!
+//! Every [`Step`] carries its guard as two lists of [`Expectation`]: what must
+//! hold before it acts, and what holds once it is done. The second list is
+//! also how the step is verified.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::id::{DatastoreName, MigrationId, PlanId, ProductId, RunId, ServiceName, StepNumber};
+use crate::observed::{DatastoreLocation, Deployment, ImagePin};
+use crate::problem::Citation;
+use crate::product::{Advice, HttpRequest, NoticeKind};
+use crate::version::Version;
+
+/// The version of the plan format that this code writes. It reads this and all older ones.
+pub const FORMAT: u32 = 1;
+
+/// An immutable, complete description of one upgrade or one way back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Format of this document, see [`FORMAT`].
+    pub format: u32,
+    /// Derived from the digest of everything else, see [`Plan::seal`].
+    pub id: PlanId,
+    /// Why it exists.
+    pub purpose: Purpose,
+    /// The deployment's last run when this was planned: the plan is refused once there is another.
+    pub parent: Option<RunId>,
+    /// The one deployment it is good for.
+    pub deployment: Deployment,
+    /// Product of the catalog.
+    pub product: ProductId,
+    /// Name of the product for people.
+    pub product_name: String,
+    /// Edition in use.
+    pub edition: Option<String>,
+    /// Digest of the product definition it was made from.
+    pub definition: Digest,
+    /// Version found when planning.
+    pub from: Version,
+    /// Version wanted.
+    pub to: Version,
+    /// Why the path is as it is: one fact per required stop, with source.
+    pub because: Vec<Citation>,
+    /// What the operator should know; those with `accept` must be accepted to apply the plan.
+    pub notices: Vec<Notice>,
+    /// Hand-work, in order.
+    pub procedures: Vec<Procedure>,
+    /// Every datastore of the deployment: how it is reached, kept and brought back.
+    pub datastores: BTreeMap<DatastoreName, DatastorePlan>,
+    /// The legs of the journey.
+    pub stages: Vec<Stage>,
+    /// What it will cost.
+    pub forecast: Forecast,
+    /// Known failures, so that a halted run can explain itself.
+    pub advice: Vec<Advice>,
+    /// Glob patterns of environment variables whose values are secret.
+    pub secrets: Vec<String>,
+}
+
+/// Why a plan exists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// To another version.
+    Upgrade,
+    /// Back to where a run began.
+    Rollback {
+        /// The run whose effects are taken back.
+        run: RunId,
+    },
+}
+
+/// A notice that applies to this path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Stable identifier.
+    pub id: String,
+    /// What it asks.
+    pub kind: NoticeKind,
+    /// The release that brings it.
+    pub version: Version,
+    /// One or two sentences.
+    pub text: String,
+    /// What was found in this deployment about it, e.g. `1,204 rows here`.
+    pub found: Option<String>,
+    /// Where it was read.
+    pub source: String,
+    /// The word for `--accept`, where it must be accepted.
+    pub accept: Option<String>,
+}
+
+/// Hand-work that applies to this path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Procedure {
+    /// Stable identifier.
+    pub id: String,
+    /// What it is, one line.
+    pub title: String,
+    /// What to do, in order.
+    pub steps: Vec<String>,
+    /// True where it can be left out.
+    pub optional: bool,
+    /// Where it was read.
+    pub source: String,
+}
+
+/// How a datastore's backup is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackupMethod {
+    /// The documented one: custom-format dump (PostgreSQL), copy of the append-only files (Redis), copy (files).
+    Dump,
+    /// No backup: the operator accepted that there is no way back for this datastore.
+    None,
+}
+
+/// What a plan says about one datastore.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DatastorePlan {
+    /// How to reach it.
+    pub location: DatastoreLocation,
+    /// How its backup is made.
+    pub method: BackupMethod,
+    /// Why that method.
+    pub because: String,
+    /// Bytes it occupied when planning.
+    pub size: Option<u64>,
+    /// Version of its server when planning.
+    pub engine: Option<String>,
+    /// Collections whose counts change while the product merely runs; `*` matches any run of characters.
+    pub volatile: Vec<String>,
+    /// Collections that a migration of this plan empties or removes on purpose.
+    pub deleted: Vec<String>,
+}
+
+/// What a stage is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StageKind {
+    /// Everything that can be done while the service is up.
+    Preparation,
+    /// One leg of the path: to this version, where only migrations run.
+    Migrate {
+        /// The version whose image runs them.
+        to: Version,
+    },
+    /// One leg of the path: to this version, where the product is started and verified.
+    Run {
+        /// The version that runs.
+        to: Version,
+    },
+    /// The way back to this version.
+    Return {
+        /// The version that ran before.
+        to: Version,
+    },
+}
+
+/// Steps that belong to one version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// What it is for.
+    pub kind: StageKind,
+    /// Ids of the stops that demand it; empty for the target itself.
+    pub required_by: Vec<String>,
+    /// Steps in order.
+    pub steps: Vec<Step>,
+}
+
+/// The smallest act that is journaled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Place in the plan, from 1 through all stages.
+    pub number: StepNumber,
+    /// What is done.
+    pub act: Act,
+    /// What must hold for it to act; otherwise the run halts as drifted or unable to tell.
+    pub before: Vec<Expectation>,
+    /// What holds once it is done: a step whose `after` holds already is not done again. Empty: always done.
+    pub after: Vec<Expectation>,
+    /// What to do when it started and did not finish.
+    pub interrupted: Interrupted,
+    /// What brings things back once this step is done.
+    pub way_back: WayBack,
+    /// True while users are without service.
+    pub downtime: bool,
+    /// Why it is here, one line, where that is not plain.
+    pub because: Option<String>,
+}
+
+/// What one step does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+pub enum Act {
+    /// Bring an image here and check that it is the pinned one.
+    Fetch {
+        /// The image.
+        image: ImagePin,
+    },
+    /// Begin a datastore's backup while the service is up.
+    Prepare {
+        /// Which datastore.
+        datastore: DatastoreName,
+    },
+    /// Stop services, and know that they stopped.
+    Stop {
+        /// Which, in order.
+        services: Vec<ServiceName>,
+    },
+    /// Complete a datastore's backup at one position. No writer may be left.
+    Seal {
+        /// Which datastore.
+        datastore: DatastoreName,
+    },
+    /// Restore the backup into a scratch place and compare it with the original.
+    Prove {
+        /// Which datastore.
+        datastore: DatastoreName,
+    },
+    /// Write a version into the files that decide it.
+    Set {
+        /// The edits.
+        edits: Vec<FileEdit>,
+        /// Version before, for people.
+        from: Version,
+        /// Version after, for people.
+        to: Version,
+    },
+    /// Run one migration of the product in a one-off container or process.
+    Migrate {
+        /// Which migration.
+        migration: MigrationId,
+        /// Version of the image.
+        version: Version,
+        /// The image.
+        image: ImagePin,
+        /// The service whose configuration it runs with.
+        service: ServiceName,
+        /// Arguments to the image's entry point.
+        run: Vec<String>,
+        /// The datastore it changes.
+        datastore: DatastoreName,
+        /// Releases that demand it.
+        demanded_by: Vec<Version>,
+    },
+    /// Create and start services with an image.
+    Start {
+        /// Which, in order.
+        services: Vec<ServiceName>,
+        /// The image that they must run, by service.
+        images: BTreeMap<ServiceName, ImagePin>,
+    },
+    /// Look from outside.
+    Verify {
+        /// What to look at.
+        checks: Vec<Check>,
+    },
+    /// Bring a datastore back from the sealed backup of a run; what was there is moved aside, not removed.
+    Restore {
+        /// Which datastore.
+        datastore: DatastoreName,
+        /// The run that sealed the backup.
+        run: RunId,
+    },
+    /// Remove what a restore moved aside, after everything was verified.
+    Release {
+        /// Which datastore.
+        datastore: DatastoreName,
+        /// The run that sealed the backup.
+        run: RunId,
+    },
+}
+
+/// One replacement of text in a file; every other byte stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEdit {
+    /// Absolute path.
+    pub path: String,
+    /// Byte offset of `old`.
+    pub offset: usize,
+    /// What is there.
+    pub old: String,
+    /// What will be there.
+    pub new: String,
+    /// Digest of the file before.
+    pub before: Digest,
+    /// Digest of the file after.
+    pub after: Digest,
+}
+
+/// Something that can be looked at, and must be so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "that")]
+pub enum Expectation {
+    /// The image is here and is the pinned one.
+    ImageHere {
+        /// The image.
+        image: ImagePin,
+    },
+    /// These services run.
+    Running {
+        /// Which.
+        services: Vec<ServiceName>,
+    },
+    /// Nothing of these services runs.
+    Stopped {
+        /// Which.
+        services: Vec<ServiceName>,
+    },
+    /// The service's containers were made from this image, running or not.
+    Runs {
+        /// Which.
+        service: ServiceName,
+        /// The image.
+        image: ImagePin,
+    },
+    /// The file's bytes have this digest.
+    File {
+        /// Absolute path.
+        path: String,
+        /// Digest of its bytes.
+        digest: Digest,
+    },
+    /// The datastore answers.
+    Reachable {
+        /// Which.
+        datastore: DatastoreName,
+    },
+    /// The datastore's server has this version, major part compared.
+    Engine {
+        /// Which.
+        datastore: DatastoreName,
+        /// As observed when planning.
+        version: String,
+    },
+    /// No session but ours is connected and could write.
+    NoWriters {
+        /// Which.
+        datastore: DatastoreName,
+    },
+    /// The backup of this run (or of `run`) has come at least this far.
+    Backup {
+        /// Which datastore.
+        datastore: DatastoreName,
+        /// How far.
+        state: BackupState,
+        /// The run that makes or made it; the current one where absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<RunId>,
+    },
+    /// This run's one-off container of the migration ended with exit code 0.
+    Migrated {
+        /// Which migration.
+        migration: MigrationId,
+        /// Version of the image.
+        version: Version,
+    },
+    /// The datastore holds what the backup of `run` holds.
+    Restored {
+        /// Which.
+        datastore: DatastoreName,
+        /// The run that sealed the backup.
+        run: RunId,
+    },
+    /// Nothing is left of what a restore moved aside.
+    Released {
+        /// Which.
+        datastore: DatastoreName,
+        /// The run that sealed the backup.
+        run: RunId,
+    },
+}
+
+/// How far a backup has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackupState {
+    /// Begun while the service is up.
+    Prepared,
+    /// Complete at one position.
+    Sealed,
+    /// Restored elsewhere, read, and equal to the original.
+    Proven,
+}
+
+/// What to do with a step that was started and did not finish.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "then")]
+pub enum Interrupted {
+    /// Do it again: it is safe to repeat.
+    Repeat,
+    /// Bring the datastore back from this run's backup first, then do it again.
+    RestoreFirst {
+        /// Which datastore.
+        datastore: DatastoreName,
+        /// Why it may not simply be repeated.
+        because: String,
+    },
+    /// Nothing can be done without a person.
+    Halt {
+        /// Why.
+        because: String,
+    },
+}
+
+/// What brings things back once a step is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "way")]
+pub enum WayBack {
+    /// Nothing has changed that would need one.
+    NotNeeded,
+    /// In seconds, whatever the data's size.
+    Instant,
+    /// By restoring backups.
+    Restore {
+        /// Which datastores.
+        datastores: Vec<DatastoreName>,
+        /// Estimated seconds.
+        seconds: u64,
+    },
+    /// There is none.
+    None {
+        /// Why.
+        because: String,
+    },
+}
+
+/// Something to look at from outside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "look")]
+pub enum Check {
+    /// HTTP GET answers 200.
+    Health {
+        /// The service that answers.
+        service: ServiceName,
+        /// Container port.
+        port: u16,
+        /// Base URL where the operator gave one.
+        url: Option<String>,
+        /// Path.
+        path: String,
+    },
+    /// The services' containers run these images and do not restart.
+    Stable {
+        /// The images, by service.
+        images: BTreeMap<ServiceName, ImagePin>,
+    },
+    /// A write, its read-back and its removal succeed.
+    WritePath {
+        /// The service that answers.
+        service: ServiceName,
+        /// Container port.
+        port: u16,
+        /// Base URL where the operator gave one.
+        url: Option<String>,
+        /// API key, by reference.
+        api_key: crate::config::SecretRef,
+        /// Requests with names filled in; `{api-key}` and `{run}` still open.
+        requests: Vec<HttpRequest>,
+    },
+    /// Nothing shrank against the sealed backup but what the plan names.
+    Counts {
+        /// Which datastore.
+        datastore: DatastoreName,
+        /// The run whose backup is compared with; the current one where absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<RunId>,
+        /// True where contents must be exactly equal (after a rollback, before the service starts).
+        exact: bool,
+    },
+}
+
+/// What a plan will cost, as far as can be told before.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// Estimated seconds without service; `None` where nothing is known.
+    pub downtime_seconds: Option<u64>,
+    /// What the estimate rests on.
+    pub downtime_because: String,
+    /// Space needed, by filesystem.
+    pub space: Vec<SpaceForecast>,
+}
+
+/// Space needed on one filesystem.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpaceForecast {
+    /// A path on it.
+    pub path: String,
+    /// What it is for.
+    pub uses: Vec<String>,
+    /// Bytes needed at the most.
+    pub needed: u64,
+    /// Bytes free when planning.
+    pub free: u64,
+}
+
+impl Plan {
+    /// Gives the plan the id that its content has. Call it last.
+    #[must_use]
+    pub fn seal(mut self) -> Self {
+        self.id = self.id_of_content();
+        self
+    }
+
+    /// The id that this content has; differs from `id` where a byte was changed.
+    pub fn id_of_content(&self) -> PlanId {
+        let unsealed = Self {
+            id: PlanId::new(""),
+            ..self.clone()
+        };
+        let digest = Digest::of(unsealed.to_json());
+        PlanId::new(format!("p-{}", digest.short()))
+    }
+
+    /// The document as it is saved: stable, pretty-printed, with a final newline.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    /// Every step, with its stage, in order.
+    pub fn steps(&self) -> impl DoubleEndedIterator<Item = (&Stage, &Step)> {
+        self.stages
+            .iter()
+            .flat_map(|stage| stage.steps.iter().map(move |step| (stage, step)))
+    }
+
+    /// The step with this number.
+    pub fn step(&self, number: StepNumber) -> Option<&Step> {
+        self.steps()
+            .map(|(_, step)| step)
+            .find(|step| step.number == number)
+    }
+}
+
+impl Act {
+    /// One word for tables, e.g. `migrate`.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Fetch { .. } => "fetch",
+            Self::Prepare { .. } => "prepare",
+            Self::Stop { .. } => "stop",
+            Self::Seal { .. } => "back up",
+            Self::Prove { .. } => "prove",
+            Self::Set { .. } => "set",
+            Self::Migrate { .. } => "migrate",
+            Self::Start { .. } => "start",
+            Self::Verify { .. } => "verify",
+            Self::Restore { .. } => "restore",
+            Self::Release { .. } => "release",
+        }
+    }
+
+    /// The datastore it is about, where it is about one.
+    pub fn datastore(&self) -> Option<&DatastoreName> {
+        match self {
+            Self::Prepare { datastore }
+            | Self::Seal { datastore }
+            | Self::Prove { datastore }
+            | Self::Migrate { datastore, .. }
+            | Self::Restore { datastore, .. }
+            | Self::Release { datastore, .. } => Some(datastore),
+            _ => None,
+        }
+    }
+}
