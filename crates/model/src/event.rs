@@ -40,6 +40,9 @@ pub enum Event {
         by: String,
         /// Version of switchback.
         program: String,
+        /// The holder of the deployment that was found dead, where there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        took_over: Option<String>,
     },
     /// A run that had halted, or whose process had died, goes on.
     RunResumed {
