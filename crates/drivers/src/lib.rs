@@ -1,1 +1,7 @@
-//! Not yet described.
+//! Drivers: how a deployment is looked at and changed, one module per kind.
+//!
+//! A driver never decides: it observes what is there, answers expectations and
+//! carries out single acts of a plan. Start with [`compose::Deployment`], which
+//! serves both planning (observe, resolve, edits) and running (driver, reach).
+
+pub mod compose;
