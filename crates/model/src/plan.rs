@@ -57,6 +57,8 @@ pub struct Plan {
     pub notices: Vec<Notice>,
     /// Hand-work, in order.
     pub procedures: Vec<Procedure>,
+    /// What ran before, and how to see that it runs well: the way back leads there.
+    pub origin: Origin,
     /// Every datastore of the deployment: how it is reached, kept and brought back.
     pub datastores: BTreeMap<DatastoreName, DatastorePlan>,
     /// The legs of the journey.
@@ -126,13 +128,29 @@ pub enum BackupMethod {
     None,
 }
 
+/// What ran when the plan was made. Not a promise that all of it ran: a service that had never been
+/// created has no image here.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The services that a way back starts again, in order.
+    pub services: Vec<ServiceName>,
+    /// What they were made from.
+    pub images: BTreeMap<ServiceName, ImagePin>,
+    /// How to see from outside that this version runs well.
+    pub checks: Vec<Check>,
+}
+
 /// What a plan says about one datastore.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DatastorePlan {
     /// How to reach it.
     pub location: DatastoreLocation,
-    /// How its backup is made.
+    /// How its backup is made. A datastore that is kept with another has `none` of its own.
     pub method: BackupMethod,
+    /// The datastore whose backup holds this one's data as well, because both live in one place
+    /// (one PostgreSQL database for several datastores of the product).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_with: Option<DatastoreName>,
     /// Why that method.
     pub because: String,
     /// Bytes it occupied when planning.
@@ -168,6 +186,14 @@ pub enum StageKind {
     },
 }
 
+fn first_round() -> u32 {
+    1
+}
+
+fn is_first_round(round: &u32) -> bool {
+    *round == first_round()
+}
+
 /// Steps that belong to one version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
@@ -175,6 +201,12 @@ pub struct Stage {
     pub kind: StageKind,
     /// Ids of the stops that demand it; empty for the target itself.
     pub required_by: Vec<String>,
+    /// Which backup of the run the stage's steps and expectations speak of: 1 is the first. A later
+    /// one begins where the product ran at an intermediate stop, for then writers were active and
+    /// the backup before it no longer holds everything. In a way back it counts the backups of the
+    /// run that is taken back. Backups of different rounds are kept apart.
+    #[serde(default = "first_round", skip_serializing_if = "is_first_round")]
+    pub round: u32,
     /// Steps in order.
     pub steps: Vec<Step>,
 }
@@ -284,6 +316,11 @@ pub enum Act {
 }
 
 /// One replacement of text in a file; every other byte stays.
+///
+/// Several edits to one file are a chain: each one's `before` is the `after` of the one before it,
+/// and they go from the end of the file to its beginning, so that an offset is true for the file as
+/// it was first and as it is by then. The planner puts one edit into a step, because then a crash
+/// never leaves a file that no guard knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEdit {
     /// Absolute path.
@@ -345,7 +382,7 @@ pub enum Expectation {
         /// As observed when planning.
         version: String,
     },
-    /// No session but ours is connected and could write.
+    /// No session but ours is connected and could write. A server that does not run has no sessions: it holds.
     NoWriters {
         /// Which.
         datastore: DatastoreName,
@@ -405,6 +442,11 @@ pub enum Interrupted {
     RestoreFirst {
         /// Which datastore.
         datastore: DatastoreName,
+        /// Earlier migrations whose effect the restore takes away, because they ran after the backup
+        /// was sealed: they are run anew, in this order, before the step itself. A crash in between
+        /// begins again with the restore.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        redo: Vec<StepNumber>,
         /// Why it may not simply be repeated.
         because: String,
     },
