@@ -1,0 +1,152 @@
+//! `postgres` and `redis` from this machine's Debian packages.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::build::{build as build_image, inputs, is_current, pack};
+use super::rootfs::RootFs;
+use crate::paths;
+use crate::setup::find;
+use crate::tool::tool;
+
+const POSTGRES_ENTRYPOINT: &str = include_str!("files/postgres-entrypoint.sh");
+const REDIS_ENTRYPOINT: &str = include_str!("files/redis-entrypoint.sh");
+
+/// Changes when the way an image is put together does; the files that go in count by themselves.
+const RECIPE: &str = "1";
+
+/// Ids of the official images, so that data directories look like theirs.
+const OFFICIAL_USER: u32 = 999;
+
+/// Makes both images, with the tags that compose files use.
+pub(super) fn build() -> Result<()> {
+    postgres()?;
+    redis()
+}
+
+/// `/usr/lib/postgresql/<major>` of the newest PostgreSQL installed.
+pub(crate) fn postgres_directory() -> Result<PathBuf> {
+    fs::read_dir("/usr/lib/postgresql")
+        .context("no PostgreSQL is installed")?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.join("bin/postgres").is_file())
+        .max_by_key(|path| major_of(path))
+        .context("no PostgreSQL server is installed")
+}
+
+fn major_of(directory: &Path) -> u32 {
+    directory
+        .file_name()
+        .and_then(|name| name.to_str()?.parse().ok())
+        .unwrap_or(0)
+}
+
+fn postgres() -> Result<()> {
+    let directory = postgres_directory()?;
+    let major = major_of(&directory);
+    let name = format!("postgres:{major}");
+    let server = directory.join("bin/postgres");
+    let stamp = inputs(&[RECIPE, POSTGRES_ENTRYPOINT], &[&server])?;
+    if is_current(&name, &stamp) {
+        return Ok(());
+    }
+    eprintln!("making the image {name}");
+    let context = context("postgres")?;
+    let mut root = RootFs::create(&context.join("root"))?;
+    root.users("postgres", OFFICIAL_USER, "/var/lib/postgresql")?;
+    let bin = format!("/usr/lib/postgresql/{major}/bin");
+    for entry in fs::read_dir(directory.join("bin"))?.flatten() {
+        root.program(&entry.path())?;
+        let program = entry.file_name();
+        let program = program.to_string_lossy();
+        root.link(&format!("{bin}/{program}"), &format!("usr/bin/{program}"))?;
+    }
+    for entry in fs::read_dir(directory.join("lib"))?.flatten() {
+        let path = entry.path();
+        let name = entry.file_name();
+        // The just-in-time compiler brings a hundred megabytes of libraries and no test needs it.
+        let wanted = path.extension().is_some_and(|ext| ext == "so")
+            && !name.to_string_lossy().starts_with("llvmjit");
+        if wanted {
+            root.program(&path)?;
+        }
+    }
+    root.tree(Path::new(&format!("/usr/share/postgresql/{major}")))?;
+    root.tree(Path::new("/usr/share/zoneinfo"))?;
+    root.program(&find("setpriv").context("no `setpriv` is installed")?)?;
+    for dir in [
+        "var/lib/postgresql/data",
+        "docker-entrypoint-initdb.d",
+        "var/run/postgresql",
+    ] {
+        root.directory(dir)?;
+    }
+    // Debian's servers look for their socket in /var/run/postgresql; so do the official images'.
+    entrypoint(&mut root, POSTGRES_ENTRYPOINT)?;
+    pack(root.path(), &context.join("root.tar"))?;
+    let file = format!(
+        "FROM scratch\nADD root.tar /\n\
+         ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{bin} LANG=C.UTF-8 \\\n\
+         PG_MAJOR={major} PGDATA=/var/lib/postgresql/data\n\
+         VOLUME /var/lib/postgresql/data\nENTRYPOINT [\"docker-entrypoint.sh\"]\nSTOPSIGNAL SIGINT\nEXPOSE 5432\nCMD [\"postgres\"]\n"
+    );
+    finish(&context, &file, &name, &stamp)
+}
+
+fn redis() -> Result<()> {
+    let server = find("redis-server").context("no `redis-server` is installed")?;
+    let answer = tool(&server).arg("--version").read()?;
+    let version = answer
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("v="))
+        .context("`redis-server --version` names no version")?
+        .to_owned();
+    let major = version.split('.').next().unwrap_or("7").to_owned();
+    let name = format!("redis:{major}");
+    let stamp = inputs(&[RECIPE, REDIS_ENTRYPOINT], &[&server])?;
+    if is_current(&name, &stamp) {
+        return Ok(());
+    }
+    eprintln!("making the image {name}");
+    let context = context("redis")?;
+    let mut root = RootFs::create(&context.join("root"))?;
+    root.users("redis", OFFICIAL_USER, "/data")?;
+    root.program(&server)?;
+    // Debian links them to one program that acts by its name; each gets a copy of its own here.
+    for program in ["redis-cli", "redis-check-aof", "redis-check-rdb", "setpriv"] {
+        root.program(&find(program).with_context(|| format!("no `{program}` is installed"))?)?;
+    }
+    root.directory("data")?;
+    entrypoint(&mut root, REDIS_ENTRYPOINT)?;
+    pack(root.path(), &context.join("root.tar"))?;
+    let file = format!(
+        "FROM scratch\nADD root.tar /\n\
+         ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin REDIS_VERSION={version}\n\
+         VOLUME /data\nWORKDIR /data\nENTRYPOINT [\"docker-entrypoint.sh\"]\nEXPOSE 6379\nCMD [\"redis-server\"]\n"
+    );
+    finish(&context, &file, &name, &stamp)
+}
+
+fn context(name: &str) -> Result<PathBuf> {
+    let dir = paths::work()?.join("images").join(name);
+    fs::create_dir_all(&dir)?;
+    Ok(dir)
+}
+
+fn entrypoint(root: &mut RootFs, script: &str) -> Result<()> {
+    root.write("usr/bin/docker-entrypoint.sh", script)?;
+    root.mode("usr/bin/docker-entrypoint.sh", 0o755)
+}
+
+/// Builds from the archive alone: the unpacked tree would be sent to the Engine a second time.
+fn finish(context: &Path, file: &str, name: &str, stamp: &str) -> Result<()> {
+    fs::write(context.join("Dockerfile"), file)?;
+    fs::write(context.join(".dockerignore"), "root\n")?;
+    build_image(name, stamp, context)?;
+    fs::remove_dir_all(context.join("root"))?;
+    fs::remove_file(context.join("root.tar"))?;
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! Makes a fresh Debian machine fit for tests and demo: packages, a Docker Engine, the Compose plugin.
+//!
+//! Everything goes through the machine's own package managers as they are configured. What is there already is left alone.
+
+mod compose;
+mod engine;
+mod packages;
+
+use anyhow::Result;
+
+pub(crate) use packages::{Need, find, static_busybox};
+
+/// What a task wants from the machine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// A Docker Engine with Compose answers.
+    Ready,
+    /// None can be had here, and this is why.
+    Missing,
+}
+
+/// Installs and starts everything that tests and demo use.
+pub(crate) fn all() -> Result<Engine> {
+    packages::install(&[
+        Need::PostgreSql,
+        Need::Redis,
+        Need::StaticShell,
+        Need::ContainerEngine,
+    ])?;
+    match engine::start() {
+        Ok(()) => {
+            compose::install()?;
+            Ok(Engine::Ready)
+        }
+        Err(problem) => {
+            eprintln!("no Docker Engine on this machine: {problem:#}");
+            Ok(Engine::Missing)
+        }
+    }
+}
+
+/// Installs single packages.
+pub(crate) fn packages(needs: &[Need]) -> Result<()> {
+    packages::install(needs)
+}
