@@ -15,7 +15,7 @@ const POSTGRES_ENTRYPOINT: &str = include_str!("files/postgres-entrypoint.sh");
 const REDIS_ENTRYPOINT: &str = include_str!("files/redis-entrypoint.sh");
 
 /// Changes when the way an image is put together does; the files that go in count by themselves.
-const RECIPE: &str = "1";
+const RECIPE: &str = "3";
 
 /// Ids of the official images, so that data directories look like theirs.
 const OFFICIAL_USER: u32 = 999;
@@ -75,7 +75,13 @@ fn postgres() -> Result<()> {
         }
     }
     root.tree(Path::new(&format!("/usr/share/postgresql/{major}")))?;
+    // Like the official image: clusters made in it listen to the container's network.
+    root.append(
+        &format!("usr/share/postgresql/{major}/postgresql.conf.sample"),
+        "listen_addresses = '*'\n",
+    )?;
     root.tree(Path::new("/usr/share/zoneinfo"))?;
+    root.tree(Path::new("/usr/lib/locale/C.utf8"))?;
     root.program(&find("setpriv").context("no `setpriv` is installed")?)?;
     for dir in [
         "var/lib/postgresql/data",

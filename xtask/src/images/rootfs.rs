@@ -116,6 +116,12 @@ impl RootFs {
         fs::write(self.root.join(path), text).with_context(|| format!("cannot write {path}"))
     }
 
+    pub(super) fn append(&mut self, path: &str, text: &str) -> Result<()> {
+        let before = fs::read_to_string(self.root.join(path))
+            .with_context(|| format!("cannot read {path}"))?;
+        self.write(path, &(before + text))
+    }
+
     pub(super) fn mode(&mut self, path: &str, mode: u32) -> Result<()> {
         fs::set_permissions(self.root.join(path), fs::Permissions::from_mode(mode))?;
         Ok(())
