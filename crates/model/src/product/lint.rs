@@ -1,1 +1,1 @@
-//! Being written.
+//! Checks a definition's sections against each other.

@@ -30,6 +30,8 @@ pub struct Product {
     pub digest: Digest,
     /// True where only paths are described: `path` works, `plan` refuses and says so.
     pub path_only: bool,
+    /// Versions that the stops speak for even where [`Product::releases`] does not list them one by one.
+    pub covers: Option<Range>,
     /// The variants that are released; a product without variants has one.
     pub editions: Vec<Edition>,
     /// Kinds of deployment that the definition covers, e.g. `compose`.
@@ -66,19 +68,20 @@ pub struct Product {
 
 /// One variant of a product that is released under its own image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Edition {
     /// Identifier, e.g. `open-source`.
     pub id: String,
     /// Image repositories of the product's own code, without tag.
     pub images: Vec<String>,
     /// Further images that must carry the same tag, e.g. the Grafana of the Enterprise edition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub companions: Vec<String>,
 }
 
 /// A component that runs the product's image in a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Component {
     /// What it is called in prose, e.g. `stack`.
     pub id: String,
@@ -100,27 +103,47 @@ pub enum DatastoreKind {
 
 /// A datastore of the product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Datastore {
     /// Name, e.g. `identity`.
     pub name: DatastoreName,
     /// What keeps it.
     pub kind: DatastoreKind,
     /// Image repositories that are recognised as this datastore's server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,
     /// Environment variables of the component that point at it (URI, address or directory).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub configured_by: Vec<String>,
     /// Directory inside the component's container where nothing configures one (files only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_directory: Option<String>,
     /// True where a deployment may do without it.
+    #[serde(default)]
     pub optional: bool,
+    /// Servers that are recognised and refused, each with its reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsupported: Vec<UnsupportedServer>,
     /// Collections whose counts change while the product merely runs (sessions, caches): `*` matches any run of characters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volatile: Vec<String>,
+}
+
+/// A server that a datastore may be found on and that cannot be upgraded from there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct UnsupportedServer {
+    /// Image repository.
+    pub image: String,
+    /// Why it is refused.
+    pub because: String,
+    /// Where it was read.
+    pub source: String,
 }
 
 /// A migration that the product's own binary carries out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Migration {
     /// Name, e.g. `is-db`; several may differ only in `run` (`storage-db-init`).
     pub id: MigrationId,
@@ -129,22 +152,37 @@ pub struct Migration {
     /// Arguments given to the image's own entry point.
     pub run: Vec<String>,
     /// Editions that have it; empty means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub editions: Vec<String>,
-    /// Releases whose image still has the command.
+    /// Only where this holds, whichever release demands it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Condition>,
+    /// Releases whose image has the command.
+    #[serde(default = "Range::any")]
     pub exists: Range,
     /// Releases in which a failed run may not simply be run again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_repeatable: Vec<NotRepeatable>,
-    /// How to read which schema the datastore has.
+    /// Name of the probe that reads which schema the datastore has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema_version: Option<String>,
     /// Space it needs on top, as a multiple of the datastore's size.
+    #[serde(default = "whole")]
     pub space_factor: f64,
-    /// Position in a stage: lower runs first (initialise before migrate).
+    /// Position in a stage: lower runs first (initialise before migrate); equal phases run in
+    /// the order of the versions that demand them.
+    #[serde(default)]
     pub phase: u32,
+}
+
+/// A migration rewrites at most what is there: its own size again is a careful guess.
+const fn whole() -> f64 {
+    1.0
 }
 
 /// Why and when a failed migration may not be repeated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct NotRepeatable {
     /// Images whose migrator has the flaw.
     pub versions: Range,
@@ -156,17 +194,25 @@ pub struct NotRepeatable {
 
 /// One release.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Release {
     /// Version as the image tag says it, without a leading `v`.
     pub version: Version,
     /// Day of release, ISO 8601.
+    #[serde(
+        default,
+        deserialize_with = "parse::date",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub date: Option<String>,
     /// Editions in which it exists; empty means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub editions: Vec<String>,
     /// What it demands of whoever comes from below it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub demands: Vec<Demand>,
     /// Release notes worth showing, one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<String>,
     /// Where it was read.
     pub source: String,
@@ -174,7 +220,7 @@ pub struct Release {
 
 /// A release's demand for a migration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Demand {
     /// Which migration.
     pub migration: MigrationId,
@@ -183,12 +229,16 @@ pub struct Demand {
     /// Where it was read.
     pub source: String,
     /// Editions it applies to; empty means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub editions: Vec<String>,
     /// True where the product works without it: offered, not planned.
+    #[serde(default)]
     pub optional: bool,
     /// Only for targets in this range (a demand that a later release lists again as its own).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Range>,
     /// Only where this holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<Condition>,
 }
 
@@ -239,27 +289,34 @@ pub enum StopKind {
 
 /// A release that a path from `from` to `to` may not skip.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Stop {
     /// Stable identifier, e.g. `ns-through-3.24`.
     pub id: String,
     /// Whether the product runs there.
     pub kind: StopKind,
     /// Starting versions it applies to; `None`: every one below the stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Range>,
     /// Target versions it applies to; `None`: every one at or above the stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Range>,
     /// Versions that satisfy it, best first; the first that exists and is not poisoned is taken.
     pub at: Vec<Version>,
     /// Migrations to run there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub run: Vec<MigrationId>,
     /// Migrations to run once more with the target, whether or not a release in between demands them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub then_run: Vec<MigrationId>,
     /// Editions it applies to; empty means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub editions: Vec<String>,
     /// Only where this holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<Condition>,
     /// Not needed where this holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unless: Option<Condition>,
     /// Why it is required, one sentence.
     pub because: String,
@@ -269,11 +326,12 @@ pub struct Stop {
 
 /// A release that must not be run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Poisoned {
     /// The release.
     pub version: Version,
     /// What to run in its place, where there is something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub substitute: Option<Version>,
     /// What is wrong with it.
     pub because: String,
@@ -297,7 +355,7 @@ pub enum NoticeKind {
 
 /// Something to know before a range is crossed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Notice {
     /// Stable identifier, e.g. `contact-infos-deleted`.
     pub id: String,
@@ -310,10 +368,16 @@ pub struct Notice {
     /// Where it was read.
     pub source: String,
     /// Only where this holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<Condition>,
+    /// For deprecations: the release that removes it, where one has; crossing it counts as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_in: Option<Version>,
     /// The word for `--accept`, where the operator must say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accept: Option<String>,
     /// A minimum version of a datastore's server that can be checked, e.g. Redis 6.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requires: Option<EngineRequirement>,
 }
 
@@ -343,7 +407,7 @@ pub enum ProcedureKind {
 
 /// Hand-work that crossing a release demands or offers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Procedure {
     /// Stable identifier, e.g. `cac-copy-3.21.0`.
     pub id: String,
@@ -354,8 +418,10 @@ pub struct Procedure {
     /// What it is, one line.
     pub title: String,
     /// What to do, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<String>,
     /// Only where this holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<Condition>,
     /// Where it was read.
     pub source: String,
@@ -363,7 +429,7 @@ pub struct Procedure {
 
 /// How a range of versions answers for its health.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Health {
     /// Versions it is true of.
     pub versions: Range,
@@ -377,9 +443,10 @@ pub struct Health {
 ///
 /// `{api-key}` and the names under `[verify]` in `switchback.toml` are filled in; `{run}` is the run's id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct WritePath {
     /// Names under `[verify]` that must be set, beside `api-key`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<String>,
     /// Requests in order; each must answer with a 2xx status.
     pub requests: Vec<HttpRequest>,
@@ -420,7 +487,7 @@ pub struct Probe {
 
 /// Data that migrations delete on purpose, so that a smaller count is no loss.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Deletion {
     /// Which datastore.
     pub datastore: DatastoreName,

@@ -1,1 +1,208 @@
-//! Being written.
+//! Reads a definition from the text of its files. Any file may hold any
+//! section: the split into `releases.toml` and `rules.toml` is for people.
+//! What can be told from one section alone is found here, what takes the whole
+//! definition in [`super::lint`].
+
+mod places;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+
+use super::diagnostic::{Diagnostic, Place, Severity};
+use super::{
+    Advice, Component, Datastore, Deletion, Edition, Health, Migration, Notice, Poisoned, Probe,
+    Procedure, Product, Release, Stop, WritePath,
+};
+use crate::digest::Digest;
+use crate::id::ProductId;
+use crate::version::{Range, Scheme};
+
+pub use places::Places;
+
+/// A definition as read, with the place of everything in it.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// The definition.
+    pub product: Product,
+    /// Where each value was read.
+    pub places: Places,
+}
+
+/// `[product]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Head {
+    id: ProductId,
+    name: String,
+    scheme: Scheme,
+    #[serde(default)]
+    path_only: bool,
+    #[serde(default)]
+    covers: Option<Range>,
+    #[serde(default)]
+    drivers: Vec<String>,
+    #[serde(default)]
+    secrets: Vec<String>,
+}
+
+/// One file: every section is optional.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+struct Sections {
+    product: Option<Head>,
+    edition: Vec<Edition>,
+    component: Vec<Component>,
+    datastore: Vec<Datastore>,
+    migration: Vec<Migration>,
+    release: Vec<Release>,
+    stop: Vec<Stop>,
+    poisoned: Vec<Poisoned>,
+    notice: Vec<Notice>,
+    procedure: Vec<Procedure>,
+    health: Vec<Health>,
+    write_path: Option<WritePath>,
+    probe: BTreeMap<String, Probe>,
+    deletion: Vec<Deletion>,
+    advice: Vec<Advice>,
+}
+
+/// Reads a definition from its files, name and text each.
+pub fn parse(files: &[(&str, &str)]) -> Result<Parsed, Vec<Diagnostic>> {
+    let mut places = Places::default();
+    let mut all = Sections::default();
+    let mut found = Vec::new();
+    for (index, (_, text)) in files.iter().enumerate() {
+        match toml::from_str::<Sections>(text) {
+            Ok(sections) => {
+                places.add_file(index, text);
+                append(&mut all, sections, index, &places, files, &mut found);
+            }
+            Err(error) => found.push(malformed(files, index, &error)),
+        }
+    }
+    let start = Place {
+        file: 0,
+        start: 0,
+        end: 0,
+    };
+    let Some(head) = all.product.take() else {
+        if found.is_empty() {
+            let missing = Diagnostic::at(
+                files,
+                start,
+                Severity::Error,
+                "no-product",
+                "no file has a section `[product]`",
+            );
+            found.push(missing.hint("begin product.toml with [product], id, name and scheme"));
+        }
+        return Err(found);
+    };
+    if !found.is_empty() {
+        return Err(found);
+    }
+    Ok(Parsed {
+        product: assemble(head, all, digest(files)),
+        places,
+    })
+}
+
+/// A TOML date, as text.
+pub(super) fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    toml::value::Datetime::deserialize(deserializer).map(|date| Some(date.to_string()))
+}
+
+/// Names and lengths are part of it, so that moving text between files changes it.
+fn digest(files: &[(&str, &str)]) -> Digest {
+    let mut all = String::new();
+    for (name, text) in files {
+        all.push_str(&format!("{name}\n{}\n{text}\n", text.len()));
+    }
+    Digest::of(all)
+}
+
+fn malformed(files: &[(&str, &str)], file: usize, error: &toml::de::Error) -> Diagnostic {
+    let span = error.span().unwrap_or(0..0);
+    let place = Place {
+        file,
+        start: span.start,
+        end: span.end,
+    };
+    let message = error.message().trim().replace('\n', " ");
+    Diagnostic::at(files, place, Severity::Error, "malformed", message)
+}
+
+/// Adds the sections of one file to those of the files before it.
+fn append(
+    all: &mut Sections,
+    mut more: Sections,
+    file: usize,
+    places: &Places,
+    files: &[(&str, &str)],
+    found: &mut Vec<Diagnostic>,
+) {
+    let twice = |section: &str| {
+        let place = places.in_file(file, section);
+        let message = format!("the section `[{section}]` is in two files");
+        Diagnostic::at(files, place, Severity::Error, "duplicate", message).hint("keep one of them")
+    };
+    if all.product.is_some() && more.product.is_some() {
+        found.push(twice("product"));
+    }
+    if all.write_path.is_some() && more.write_path.is_some() {
+        found.push(twice("write-path"));
+    }
+    for name in more
+        .probe
+        .keys()
+        .filter(|name| all.probe.contains_key(*name))
+    {
+        found.push(twice(&format!("probe.{name}")));
+    }
+    all.product = all.product.take().or(more.product);
+    all.write_path = all.write_path.take().or(more.write_path);
+    all.probe.append(&mut more.probe);
+    all.edition.append(&mut more.edition);
+    all.component.append(&mut more.component);
+    all.datastore.append(&mut more.datastore);
+    all.migration.append(&mut more.migration);
+    all.release.append(&mut more.release);
+    all.stop.append(&mut more.stop);
+    all.poisoned.append(&mut more.poisoned);
+    all.notice.append(&mut more.notice);
+    all.procedure.append(&mut more.procedure);
+    all.health.append(&mut more.health);
+    all.deletion.append(&mut more.deletion);
+    all.advice.append(&mut more.advice);
+}
+
+fn assemble(head: Head, all: Sections, digest: Digest) -> Product {
+    Product {
+        id: head.id,
+        name: head.name,
+        scheme: head.scheme,
+        digest,
+        path_only: head.path_only,
+        covers: head.covers,
+        editions: all.edition,
+        drivers: head.drivers,
+        components: all.component,
+        datastores: all.datastore,
+        migrations: all.migration,
+        releases: all.release,
+        stops: all.stop,
+        poisoned: all.poisoned,
+        notices: all.notice,
+        procedures: all.procedure,
+        health: all.health,
+        write_path: all.write_path,
+        probes: all.probe,
+        deletions: all.deletion,
+        advice: all.advice,
+        secrets: head.secrets,
+    }
+}
+
+#[cfg(test)]
+mod tests;
