@@ -4,9 +4,18 @@
 //! Start with [`Deployment`]. What is pure (commands, edits, interpolation) is
 //! apart from what acts, and tested to the character.
 
+mod commands;
 mod deployment;
+mod dotenv;
+mod edit;
+mod interpolate;
+mod places;
+mod problems;
+mod project;
+mod recognise;
+mod reference;
+mod versions;
+mod yaml;
 
 pub use deployment::{Deployment, Directories};
 pub use recognise::{Recognised, recognise};
-
-mod recognise;

@@ -1,0 +1,216 @@
+//! `.env` files as Compose reads them, keeping where each value stands.
+
+use std::ops::Range;
+use std::path::Path;
+
+use super::interpolate::{Fragment, Lookup, Origin, interpolate};
+
+/// `NAME=value` in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Assignment {
+    /// The variable.
+    pub(super) name: String,
+    /// Bytes of the value, without quotes, trailing blanks and comment.
+    pub(super) value: Range<usize>,
+    /// How the value is quoted.
+    pub(super) quoting: Quoting,
+}
+
+/// How a value is quoted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quoting {
+    /// Not at all: variables are replaced, a blank and `#` begin a comment.
+    None,
+    /// `'…'`: taken literally.
+    Single,
+    /// `"…"`: variables and escapes are replaced.
+    Double,
+}
+
+/// Every assignment of `text`, in order; of one name the last counts.
+pub(super) fn parse(text: &str) -> Vec<Assignment> {
+    let mut assignments = Vec::new();
+    let mut position = 0;
+    while position < text.len() {
+        let line_end = text[position..]
+            .find('\n')
+            .map_or(text.len(), |found| position + found);
+        let (assignment, next) = match assignment_at(text, position, line_end) {
+            Some(assignment) => {
+                // A quoted value may go over several lines.
+                let end = text[assignment.value.end..]
+                    .find('\n')
+                    .map_or(text.len(), |found| assignment.value.end + found);
+                (Some(assignment), end + 1)
+            }
+            None => (None, line_end + 1),
+        };
+        assignments.extend(assignment);
+        position = next;
+    }
+    assignments
+}
+
+/// The value of an assignment with its variables replaced.
+pub(super) fn value_of(
+    text: &str,
+    path: &Path,
+    assignment: &Assignment,
+    lookup: &Lookup<'_>,
+) -> Vec<Fragment> {
+    let raw = &text[assignment.value.clone()];
+    let literal = || Fragment {
+        text: raw.to_owned(),
+        origin: Origin::File {
+            path: path.to_owned(),
+            offset: assignment.value.start,
+        },
+    };
+    match assignment.quoting {
+        Quoting::Single => vec![literal()],
+        Quoting::Double if raw.contains('\\') => vec![Fragment {
+            text: unescaped(raw),
+            origin: Origin::Escaped,
+        }],
+        Quoting::None | Quoting::Double => interpolate(raw, path, assignment.value.start, lookup)
+            .unwrap_or_else(|_| vec![literal()]),
+    }
+}
+
+fn assignment_at(text: &str, start: usize, line_end: usize) -> Option<Assignment> {
+    let line = &text[start..line_end];
+    let mut at = start + (line.len() - line.trim_start().len());
+    if let Some(rest) = text[at..line_end].strip_prefix("export")
+        && rest.starts_with([' ', '\t'])
+    {
+        at = line_end - rest.trim_start().len();
+    }
+    let separator = at + text[at..line_end].find(['=', ':'])?;
+    let name = text[at..separator].trim_end();
+    if name.is_empty()
+        || !name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_.-[]".contains(c))
+    {
+        return None;
+    }
+    let after = &text[separator + 1..line_end];
+    let blanks = after.len() - after.trim_start_matches([' ', '\t']).len();
+    let value_start = separator + 1 + blanks;
+    let (value, quoting) = match text[value_start..].chars().next() {
+        Some(quote @ ('\'' | '"')) => {
+            let end = closing_quote(&text[value_start + 1..], quote)?;
+            let quoting = if quote == '"' {
+                Quoting::Double
+            } else {
+                Quoting::Single
+            };
+            (value_start + 1..value_start + 1 + end, quoting)
+        }
+        _ => {
+            let raw = &text[value_start..line_end];
+            let length = comment_start(raw).unwrap_or(raw.len());
+            let length = raw[..length].trim_end().len();
+            (value_start..value_start + length, Quoting::None)
+        }
+    };
+    Some(Assignment {
+        name: name.to_owned(),
+        value,
+        quoting,
+    })
+}
+
+fn closing_quote(text: &str, quote: char) -> Option<usize> {
+    let mut escaped = false;
+    for (position, character) in text.char_indices() {
+        if escaped {
+            escaped = false;
+        } else if character == '\\' && quote == '"' {
+            escaped = true;
+        } else if character == quote {
+            return Some(position);
+        }
+    }
+    None
+}
+
+/// Where a comment begins: at a `#` after a blank or at the start.
+fn comment_start(raw: &str) -> Option<usize> {
+    raw.char_indices()
+        .find(|(position, character)| {
+            *character == '#' && (*position == 0 || raw[..*position].ends_with([' ', '\t']))
+        })
+        .map(|(position, _)| position)
+}
+
+fn unescaped(raw: &str) -> String {
+    let mut text = String::with_capacity(raw.len());
+    let mut characters = raw.chars();
+    while let Some(character) = characters.next() {
+        match (character, character == '\\') {
+            (_, true) => match characters.next() {
+                Some('n') => text.push('\n'),
+                Some('r') => text.push('\r'),
+                Some('t') => text.push('\t'),
+                Some(other) => text.push(other),
+                None => text.push('\\'),
+            },
+            (other, false) => text.push(other),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compose::interpolate::text_of;
+
+    fn values(text: &str) -> Vec<(String, String)> {
+        parse(text)
+            .iter()
+            .map(|assignment| {
+                let value = value_of(text, Path::new(".env"), assignment, &|name| {
+                    (name == "OTHER").then(|| {
+                        vec![Fragment {
+                            text: "o".to_owned(),
+                            origin: Origin::Escaped,
+                        }]
+                    })
+                });
+                (assignment.name.clone(), text_of(&value))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn reads_what_compose_reads() {
+        let text = "# comment\nexport A=1 # pin\r\nB=\"2\"   # x\nC='3 # not a comment'\nD = 4\n\nE=a#b\nF=\nG=\"x\\\"y\"\nH=${OTHER}-$OTHER\nI='$OTHER'\nnot an assignment\nJ: 5\nK=\"two\nlines\"\nL=last";
+        let wanted = [
+            ("A", "1"),
+            ("B", "2"),
+            ("C", "3 # not a comment"),
+            ("D", "4"),
+            ("E", "a#b"),
+            ("F", ""),
+            ("G", "x\"y"),
+            ("H", "o-o"),
+            ("I", "$OTHER"),
+            ("J", "5"),
+            ("K", "two\nlines"),
+            ("L", "last"),
+        ];
+        let wanted: Vec<_> = wanted
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        assert_eq!(values(text), wanted);
+    }
+
+    #[test]
+    fn a_value_stands_where_its_range_says() {
+        let text = "export TAG=\"3.23.2\"   # pin\r\n";
+        let assignments = parse(text);
+        assert_eq!(&text[assignments[0].value.clone()], "3.23.2");
+    }
+}

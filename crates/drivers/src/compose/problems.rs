@@ -1,0 +1,366 @@
+//! Everything that goes wrong with a Compose deployment, in the three-part form.
+//!
+//! Pure: text in, problem out, so that each has a test on its text.
+
+use std::path::Path;
+
+use switchback_model::exit::Exit;
+use switchback_model::{Problem, ServiceName};
+
+/// Nothing but our own looking happened so far.
+const UNTOUCHED: &str = "nothing was changed";
+
+/// There is no compose file.
+pub(super) fn file_missing(directory: &Path) -> Problem {
+    Problem::new(
+        Exit::Usage,
+        "compose-file-missing",
+        format!("no compose file in `{}`", directory.display()),
+    )
+    .state("deployment", UNTOUCHED)
+    .hint("run switchback in the directory of docker-compose.yml")
+    .hint("or name the files in switchback.toml: [compose] files = [\"…\"]")
+}
+
+/// A compose file (or one that it names) cannot be read.
+pub(super) fn file_unreadable(path: &Path, error: &std::io::Error) -> Problem {
+    let problem = Problem::new(
+        Exit::Usage,
+        "compose-file-unreadable",
+        format!("cannot read `{}`", path.display()),
+    )
+    .state("deployment", UNTOUCHED)
+    .cause(error);
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            problem.hint("run switchback as the user who owns the deployment, or with sudo")
+        }
+        _ => problem.hint("correct [compose] files in switchback.toml, or put the file back"),
+    }
+}
+
+/// A compose file is not YAML.
+pub(super) fn file_malformed(path: &Path, error: &dyn std::fmt::Display) -> Problem {
+    Problem::new(
+        Exit::Usage,
+        "compose-file-malformed",
+        format!("`{}` is not valid YAML", path.display()),
+    )
+    .state("deployment", UNTOUCHED)
+    .cause(error)
+    .hint("correct the file; `docker compose config --quiet` checks it")
+}
+
+/// `docker compose config` refuses the project.
+pub(super) fn config_refused(output: &str) -> Problem {
+    let mut problem = Problem::new(
+        Exit::Usage,
+        "compose-config-refused",
+        "`docker compose config` does not accept the compose file",
+    )
+    .state("deployment", UNTOUCHED);
+    for line in output
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .take(3)
+    {
+        problem = problem.cause(line.trim());
+    }
+    problem.hint("correct what it names, then `docker compose config --quiet` until it is silent")
+}
+
+/// There is no `docker` program.
+pub(super) fn docker_missing() -> Problem {
+    Problem::new(
+        Exit::Usage,
+        "docker-missing",
+        "the program `docker` is not installed",
+    )
+    .state("deployment", UNTOUCHED)
+    .hint("install the Docker client and its Compose plugin (docker-ce-cli, docker-compose-plugin)")
+}
+
+/// There is no Compose v2. `v1` says whether the old program is here.
+pub(super) fn compose_missing(v1: bool) -> Problem {
+    let problem = Problem::new(
+        Exit::Usage,
+        "compose-plugin-missing",
+        "`docker compose` is not available",
+    )
+    .state("deployment", UNTOUCHED);
+    let problem = if v1 {
+        problem
+            .state("docker-compose", "version 1 is installed, whose support ended in 2023")
+            .why("version 1 names containers and networks differently, and its `config` cannot be relied on")
+    } else {
+        problem
+    };
+    problem.hint("install the Compose plugin, version 2 or newer (package docker-compose-plugin)")
+}
+
+/// The daemon cannot be talked to. Decides between the known reasons.
+pub(super) fn engine_unreachable(host: &str, error: &str) -> Problem {
+    let lower = error.to_lowercase();
+    if lower.contains("permission denied") {
+        return Problem::new(
+            Exit::Usage,
+            "docker-permission-denied",
+            format!("no permission to use the Docker Engine at `{host}`"),
+        )
+        .state("deployment", UNTOUCHED)
+        .cause(error)
+        .hint("add this user to the docker group and log in again: sudo usermod -aG docker $USER")
+        .hint("or run switchback with sudo");
+    }
+    Problem::new(
+        Exit::Usage,
+        "docker-engine-down",
+        format!("the Docker Engine at `{host}` does not answer"),
+    )
+    .unknown("deployment")
+    .cause(error)
+    .hint("start it: sudo systemctl start docker")
+    .hint("if it runs elsewhere, set DOCKER_HOST or choose a context: docker context use NAME")
+}
+
+/// No service runs an image of the product.
+pub(super) fn product_not_found(product: &str, images: &[String]) -> Problem {
+    let found = if images.is_empty() {
+        "no images at all".to_owned()
+    } else {
+        images.join(", ")
+    };
+    Problem::new(
+        Exit::Usage,
+        "unknown-product-image",
+        format!("no service of the compose file runs {product}"),
+    )
+    .state("images", found)
+    .state("deployment", UNTOUCHED)
+    .hint("run switchback in the directory of the product's compose file")
+    .hint("switchback catalog list shows the products and images that are known")
+}
+
+/// The tag moves, so that the version in use is not written down.
+pub(super) fn moving_tag(place: &str, image: &str, labelled: Option<&str>) -> Problem {
+    let problem = Problem::new(
+        Exit::Refused,
+        "moving-tag",
+        format!("{place} names no exact version: `{image}`"),
+    )
+    .state("deployment", UNTOUCHED)
+    .why("a tag that moves may become another version at any restart, and there is no way back to it");
+    match labelled {
+        Some(version) => problem
+            .state("image", format!("its label says version {version}"))
+            .hint(format!(
+                "write the version that is in use, {version}, and plan again"
+            )),
+        None => problem.hint("write the exact version that is in use, e.g. 3.23.2, and plan again"),
+    }
+}
+
+/// The operator pinned a digest.
+pub(super) fn digest_pinned(place: &str, image: &str) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "digest-pinned",
+        format!("{place} pins a digest: `{image}`"),
+    )
+    .state("deployment", UNTOUCHED)
+    .why("with a new tag and the old digest Compose would go on running the old version")
+    .hint("remove `@sha256:…` and keep the tag; plans pin every image to its digest themselves")
+}
+
+/// The version is set outside of any file.
+pub(super) fn version_from_environment(service: &ServiceName, variable: &str) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "version-from-environment",
+        format!("the version of `{service}` comes from the environment variable `{variable}`"),
+    )
+    .state("deployment", UNTOUCHED)
+    .why("an environment variable cannot be changed for the next shell, service or reboot")
+    .hint(format!(
+        "write {variable}=… into the .env file beside the compose file and unset it in the shell"
+    ))
+}
+
+/// The version is put together from several texts.
+pub(super) fn version_composed(service: &ServiceName, image: &str) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "version-composed",
+        format!("the version of `{service}` is put together from several texts: `{image}`"),
+    )
+    .state("deployment", UNTOUCHED)
+    .hint("write the version in one piece: image: name:3.23.2, or name:${VERSION} with VERSION=3.23.2 in .env")
+}
+
+/// The version is written in a way that cannot be edited byte by byte.
+pub(super) fn version_escaped(service: &ServiceName, image: &str) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "version-escaped",
+        format!("the version of `{service}` is written with escapes: `{image}`"),
+    )
+    .state("deployment", UNTOUCHED)
+    .hint("write the image without backslashes and without `$$`")
+}
+
+/// The same text decides another product's version too.
+pub(super) fn version_shared(place: &str, others: &[String]) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "version-shared",
+        format!("{place} also decides the image of {}", others.join(", ")),
+    )
+    .state("deployment", UNTOUCHED)
+    .hint("give that service a variable or tag of its own")
+}
+
+/// Our reading of the files and Compose's differ.
+pub(super) fn image_not_located(service: &ServiceName, image: &str, read: Option<&str>) -> Problem {
+    let problem = Problem::new(
+        Exit::Refused,
+        "version-not-found",
+        format!("cannot tell which text decides the image of `{service}`"),
+    )
+    .state("compose config", format!("`{image}`"))
+    .state("deployment", UNTOUCHED);
+    match read {
+        Some(read) => problem.state("files", format!("`{read}`")),
+        None => problem.state("files", "no `image:` found for it"),
+    }
+    .hint("write `image:` with its tag directly in the service")
+}
+
+/// The server of a datastore does not run.
+pub(super) fn datastore_stopped(datastore: &str, service: &ServiceName) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "datastore-stopped",
+        format!("service `{service}`, which keeps `{datastore}`, does not run"),
+    )
+    .state("deployment", UNTOUCHED)
+    .why("its data can be neither counted nor backed up")
+    .hint(format!("docker compose up -d {service}"))
+}
+
+/// The product's settings point at no service that keeps the datastore.
+pub(super) fn datastore_missing(datastore: &str, looked: &str) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "datastore-missing",
+        format!("cannot find what keeps `{datastore}`"),
+    )
+    .state("looked at", looked)
+    .state("deployment", UNTOUCHED)
+    .hint(format!(
+        "name it in switchback.toml: [datastores.{datastore}] service = \"…\" (or address, or directory)"
+    ))
+}
+
+/// The server of a datastore runs and does not let us in, or does not answer.
+pub(super) fn datastore_silent(datastore: &str, service: &str, output: &str) -> Problem {
+    let lower = output.to_lowercase();
+    let denied = ["password", "wrongpass", "noauth", "authentication"]
+        .iter()
+        .any(|word| lower.contains(word));
+    let missing = lower.contains("does not exist");
+    let last = output.lines().rfind(|line| !line.trim().is_empty());
+    let (code, what) = match (denied, missing) {
+        (true, _) => ("datastore-password-wrong", "refuses the password"),
+        (_, true) => ("datastore-not-there", "does not have it"),
+        _ => ("datastore-silent", "does not answer"),
+    };
+    let problem = Problem::new(
+        Exit::Refused,
+        code,
+        format!("{service}, which keeps `{datastore}`, {what}"),
+    )
+    .state("deployment", UNTOUCHED)
+    .cause(last.unwrap_or("no output").trim());
+    match code {
+        "datastore-password-wrong" => problem.hint(format!(
+            "say where the right one is: [datastores.{datastore}] password = {{ env = \"…\" }} in switchback.toml"
+        )),
+        "datastore-not-there" => problem.hint(format!(
+            "say what it is called: [datastores.{datastore}] database = \"…\", user = \"…\" in switchback.toml"
+        )),
+        _ => problem.hint("look at its log: docker compose logs"),
+    }
+}
+
+/// Uploaded files would vanish with the container.
+pub(super) fn files_inside_container(datastore: &str, directory: &str) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "files-inside-container",
+        format!("`{datastore}` is in `{directory}` of the container, which no volume holds"),
+    )
+    .state("deployment", UNTOUCHED)
+    .why("an upgrade replaces the container, and these files with it")
+    .hint(format!(
+        "mount a directory at {directory} after copying the files out of the container"
+    ))
+}
+
+/// A restart may change a datastore's major version.
+pub(super) fn datastore_moving(service: &ServiceName, image: &str) -> Problem {
+    Problem::new(
+        Exit::Ok,
+        "datastore-tag-moves",
+        format!("image `{image}` of `{service}` has a tag that moves: a restart may change its major version"),
+    )
+    .hint("pin its major version, e.g. redis:7.2 or postgres:14")
+}
+
+/// An image is neither here nor in its registry.
+pub(super) fn image_unavailable(reference: &str, error: &str) -> Problem {
+    let problem = Problem::new(
+        Exit::Refused,
+        "image-unavailable",
+        format!("image `{reference}` is not on this host and its registry does not serve it"),
+    )
+    .state("deployment", UNTOUCHED)
+    .cause(error);
+    let lower = error.to_lowercase();
+    if lower.contains("unauthorized") || lower.contains("denied") {
+        problem.hint("log in to the registry: docker login")
+    } else if lower.contains("manifest unknown") || lower.contains("not found") {
+        problem.hint(
+            "this edition may not have that release: switchback catalog show tells which exist",
+        )
+    } else {
+        problem
+            .hint("check the way to the registry: docker pull IMAGE")
+            .hint("on a host without network: docker save on another one, docker load here")
+    }
+}
+
+/// A file cannot be edited as wanted.
+pub(super) fn edit_refused(path: &str, error: &dyn std::fmt::Display) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "edit-refused",
+        format!("cannot change the version in `{path}` without changing anything else"),
+    )
+    .state("deployment", UNTOUCHED)
+    .cause(error)
+    .hint("write the image in one plain line: image: name:3.23.2")
+}
+
+/// A secret cannot be read where it should be.
+pub(super) fn secret_missing(place: &str, error: &dyn std::fmt::Display) -> Problem {
+    Problem::new(
+        Exit::Usage,
+        "secret-missing",
+        format!("cannot read the secret in {place}"),
+    )
+    .cause(error)
+    .hint("correct the reference in switchback.toml, or set what it names")
+}
+
+#[cfg(test)]
+mod tests;

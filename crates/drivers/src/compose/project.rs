@@ -1,0 +1,277 @@
+//! A project as `docker compose config` resolves it, as far as upgrades need it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use switchback_engine::process::Secret;
+use switchback_model::ServiceName;
+
+/// A resolved Compose project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Project {
+    /// Its name.
+    pub(super) name: String,
+    /// Its services, in the order of the answer.
+    pub(super) services: Vec<ServiceSpec>,
+    /// Names that the engine knows volumes by, by their key in the file.
+    volumes: BTreeMap<String, String>,
+}
+
+/// One service. Values of its environment may be secrets and show themselves as such.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ServiceSpec {
+    pub(super) name: ServiceName,
+    /// Empty where the service is only built.
+    pub(super) image: String,
+    pub(super) environment: BTreeMap<String, Secret>,
+    pub(super) ports: Vec<Port>,
+    pub(super) mounts: Vec<Mount>,
+    /// Entry point and command, where the file gives them.
+    pub(super) words: Vec<String>,
+    pub(super) replicas: u32,
+    /// `always`, `unless-stopped`, …
+    pub(super) restart: Option<String>,
+    /// Names under which other services reach it.
+    pub(super) names: Vec<String>,
+}
+
+/// A published port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Port {
+    /// Inside the container.
+    pub(super) target: u16,
+    /// On this host, `host:port`.
+    pub(super) published: Option<String>,
+}
+
+/// A directory of the container that outlives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mount {
+    /// Path in the container.
+    pub(super) target: String,
+    /// What is mounted there.
+    pub(super) source: Source,
+}
+
+/// What is mounted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A directory or file of this host.
+    Path(String),
+    /// A volume, by the name that the engine knows; `None` for an anonymous one.
+    Volume(Option<String>),
+    /// Memory, a secret, a config.
+    Other,
+}
+
+impl Project {
+    /// Reads the answer of `docker compose config --format json`.
+    pub(super) fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        let mut answer: Value = serde_json::from_str(text)?;
+        unescape(&mut answer);
+        let volumes = entries(&answer["volumes"])
+            .map(|(key, volume)| {
+                (
+                    key.clone(),
+                    text_of(&volume["name"]).unwrap_or_else(|| key.clone()),
+                )
+            })
+            .collect();
+        let mut project = Self {
+            name: text_of(&answer["name"]).unwrap_or_default(),
+            services: Vec::new(),
+            volumes,
+        };
+        project.services = entries(&answer["services"])
+            .map(|(name, service)| project.service_from(name, service))
+            .collect();
+        Ok(project)
+    }
+
+    /// The service with this name.
+    pub(super) fn service(&self, name: &ServiceName) -> Option<&ServiceSpec> {
+        self.services.iter().find(|service| service.name == *name)
+    }
+
+    /// The service that other services reach under `host`.
+    pub(super) fn service_at(&self, host: &str) -> Option<&ServiceSpec> {
+        self.services
+            .iter()
+            .find(|service| service.names.iter().any(|name| name == host))
+    }
+
+    fn service_from(&self, name: &str, service: &Value) -> ServiceSpec {
+        let mut names = vec![name.to_owned()];
+        names.extend(text_of(&service["container_name"]));
+        names.extend(text_of(&service["hostname"]));
+        for (_, network) in entries(&service["networks"]) {
+            names.extend(words(&network["aliases"]));
+        }
+        let mut spoken = words(&service["entrypoint"]);
+        spoken.extend(words(&service["command"]));
+        let replicas = service["scale"]
+            .as_u64()
+            .or_else(|| service["deploy"]["replicas"].as_u64());
+        ServiceSpec {
+            name: ServiceName::new(name),
+            image: text_of(&service["image"]).unwrap_or_default(),
+            environment: entries(&service["environment"])
+                .map(|(key, value)| {
+                    let value = text_of(value).unwrap_or_default();
+                    (key.clone(), Secret::new(value))
+                })
+                .collect(),
+            ports: list(&service["ports"])
+                .iter()
+                .filter_map(port_from)
+                .collect(),
+            mounts: list(&service["volumes"])
+                .iter()
+                .filter_map(|volume| self.mount_from(volume))
+                .collect(),
+            words: spoken,
+            replicas: replicas
+                .and_then(|count| u32::try_from(count).ok())
+                .unwrap_or(1),
+            restart: text_of(&service["restart"]),
+            names,
+        }
+    }
+
+    fn mount_from(&self, volume: &Value) -> Option<Mount> {
+        let source = text_of(&volume["source"]);
+        let source = match volume["type"].as_str() {
+            Some("bind") => Source::Path(source?),
+            Some("volume") => {
+                Source::Volume(source.map(|key| self.volumes.get(&key).cloned().unwrap_or(key)))
+            }
+            _ => Source::Other,
+        };
+        Some(Mount {
+            target: text_of(&volume["target"])?,
+            source,
+        })
+    }
+}
+
+impl ServiceSpec {
+    /// The mount that holds `path` of the container, the most specific one.
+    pub(super) fn mount_of(&self, path: &str) -> Option<&Mount> {
+        self.mounts
+            .iter()
+            .filter(|mount| std::path::Path::new(path).starts_with(&mount.target))
+            .max_by_key(|mount| mount.target.len())
+    }
+}
+
+fn port_from(port: &Value) -> Option<Port> {
+    if port["protocol"]
+        .as_str()
+        .is_some_and(|protocol| protocol != "tcp")
+    {
+        return None;
+    }
+    let target = u16::try_from(port["target"].as_u64()?).ok()?;
+    let published = text_of(&port["published"])
+        .filter(|published| published.parse::<u16>().is_ok())
+        .map(|published| {
+            let host = text_of(&port["host_ip"]).unwrap_or_default();
+            format!("{}:{published}", reachable(&host))
+        });
+    Some(Port { target, published })
+}
+
+/// The address under which a port bound to `host` can be reached from this host.
+pub(super) fn reachable(host: &str) -> String {
+    match host {
+        "" | "0.0.0.0" | "::" => "127.0.0.1".to_owned(),
+        host if host.contains(':') => format!("[{host}]"),
+        host => host.to_owned(),
+    }
+}
+
+/// Compose writes every `$` of its answer twice.
+fn unescape(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.replace("$$", "$"),
+        Value::Array(items) => items.iter_mut().for_each(unescape),
+        Value::Object(entries) => entries.values_mut().for_each(unescape),
+        _ => {}
+    }
+}
+
+fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn words(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(items) => items.iter().filter_map(text_of).collect(),
+        other => text_of(other).into_iter().collect(),
+    }
+}
+
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWER: &str = r#"{"name":"lorawan","services":{
+      "postgres":{"image":"postgres:14","environment":{"POSTGRES_PASSWORD":"p#ss$$word"},
+        "volumes":[{"type":"volume","source":"pg","target":"/var/lib/postgresql/data"}],"restart":"unless-stopped",
+        "networks":{"default":{"aliases":["db"]}}},
+      "stack":{"image":"a/b:1","command":["start"],"entrypoint":null,"scale":2,
+        "ports":[{"mode":"ingress","target":1885,"published":"80","protocol":"tcp"},
+                 {"target":1700,"published":"1700","protocol":"udp"},
+                 {"host_ip":"10.0.0.1","target":8885,"published":"443","protocol":"tcp"}],
+        "volumes":[{"type":"bind","source":"/srv/blob","target":"/srv/public/blob"},
+                   {"type":"bind","source":"/srv/public","target":"/srv/public"}]}},
+      "volumes":{"pg":{"name":"lorawan_pg"}}}"#;
+
+    #[test]
+    fn reads_what_upgrades_need() {
+        let project = Project::from_json(ANSWER).expect("parses");
+        let postgres = project.service_at("db").expect("by alias");
+        assert_eq!(postgres.name.as_str(), "postgres");
+        assert_eq!(
+            postgres.environment["POSTGRES_PASSWORD"].expose(),
+            "p#ss$word"
+        );
+        assert_eq!(
+            postgres.mounts[0].source,
+            Source::Volume(Some("lorawan_pg".to_owned()))
+        );
+        let stack = project
+            .service(&ServiceName::new("stack"))
+            .expect("by name");
+        assert_eq!(stack.replicas, 2);
+        let published: Vec<_> = stack
+            .ports
+            .iter()
+            .map(|port| port.published.as_deref())
+            .collect();
+        assert_eq!(published, [Some("127.0.0.1:80"), Some("10.0.0.1:443")]);
+        let mount = stack
+            .mount_of("/srv/public/blob/pictures")
+            .expect("mounted");
+        assert_eq!(mount.target, "/srv/public/blob");
+    }
+
+    #[test]
+    fn debug_output_shows_no_environment() {
+        let project = Project::from_json(ANSWER).expect("parses");
+        assert!(!format!("{project:?}").contains("p#ss"));
+    }
+}

@@ -1,0 +1,519 @@
+//! Odd files. `«3.23.2»` marks the text that an edit to 3.32.1 may change; every other byte must stay.
+
+use std::path::PathBuf;
+
+use switchback_model::observed::Deployment;
+
+use super::*;
+
+const STACK: &str = "thethingsnetwork/lorawan-stack:3.23.2";
+
+struct Case {
+    name: &'static str,
+    files: &'static [(&'static str, &'static str)],
+    /// Compose files in order; the first file alone where empty.
+    order: &'static [&'static str],
+    services: &'static [(&'static str, &'static str)],
+    environment: &'static [(&'static str, &'static str)],
+}
+
+impl Case {
+    const fn of(name: &'static str, files: &'static [(&'static str, &'static str)]) -> Self {
+        Self {
+            name,
+            files,
+            order: &[],
+            services: &[("stack", STACK)],
+            environment: &[],
+        }
+    }
+}
+
+const CASES: &[Case] = &[
+    Case::of(
+        "plain",
+        &[(
+            "c.yml",
+            "services:\n  stack:\n    image: thethingsnetwork/lorawan-stack:«3.23.2»\n",
+        )],
+    ),
+    Case::of(
+        "comment behind it",
+        &[(
+            "c.yml",
+            "services:\n  stack:\n    image: thethingsnetwork/lorawan-stack:«3.23.2» # was 3.23.2 before\n    # 3.23.2\n",
+        )],
+    ),
+    Case::of(
+        "single quotes",
+        &[(
+            "c.yml",
+            "services:\n  stack:\n    image: 'thethingsnetwork/lorawan-stack:«3.23.2»'\n",
+        )],
+    ),
+    Case::of(
+        "double quotes, no final newline",
+        &[(
+            "c.yml",
+            "services:\n  stack:\n    image: \"thethingsnetwork/lorawan-stack:«3.23.2»\"",
+        )],
+    ),
+    Case::of(
+        "CRLF",
+        &[(
+            "c.yml",
+            "services:\r\n  stack:\r\n    image: thethingsnetwork/lorawan-stack:«3.23.2»\r\n    ports: [\"1885:1885\"]\r\n",
+        )],
+    ),
+    Case::of(
+        "flow mapping",
+        &[(
+            "c.yml",
+            "services: {stack: {image: thethingsnetwork/lorawan-stack:«3.23.2», ports: [\"1885:1885\"]}}\n",
+        )],
+    ),
+    Case::of(
+        "quoted key, non-ASCII comment before",
+        &[(
+            "c.yml",
+            "# Größe über alles ✓\n\"services\":\n  \"stack\": { \"image\" : \"thethingsnetwork/lorawan-stack:«3.23.2»\" }\n",
+        )],
+    ),
+    Case::of(
+        "folded scalar",
+        &[(
+            "c.yml",
+            "services:\n  stack:\n    image: >-\n      thethingsnetwork/lorawan-stack:«3.23.2»\n    command: start\n",
+        )],
+    ),
+    Case::of(
+        "value on the next line",
+        &[(
+            "c.yml",
+            "services:\n  stack:\n    image:\n      thethingsnetwork/lorawan-stack:«3.23.2»\n",
+        )],
+    ),
+    Case::of(
+        "directive and tag",
+        &[(
+            "c.yml",
+            "%YAML 1.2\n---\nservices:\n  stack:\n    image: !!str thethingsnetwork/lorawan-stack:«3.23.2»\n",
+        )],
+    ),
+    Case::of(
+        "anchor on the scalar",
+        &[(
+            "c.yml",
+            "services:\n  stack:\n    image: &img thethingsnetwork/lorawan-stack:«3.23.2»\n  other: {image: redis:3.23.2}\n",
+        )],
+    ),
+    Case::of(
+        "merge key",
+        &[(
+            "c.yml",
+            "x-stack: &stack\n  image: thethingsnetwork/lorawan-stack:«3.23.2»\n  restart: always\nservices:\n  stack:\n    <<: *stack\n    command: start\n",
+        )],
+    ),
+    Case::of(
+        "two merge keys in a list",
+        &[(
+            "c.yml",
+            "x-a: &a {restart: always}\nx-b: &b {image: thethingsnetwork/lorawan-stack:«3.23.2»}\nservices:\n  stack:\n    <<: [*a, *b]\n",
+        )],
+    ),
+    Case::of(
+        "default of an unset variable",
+        &[(
+            "c.yml",
+            "services:\n  stack:\n    image: thethingsnetwork/lorawan-stack:${TTS_VERSION:-«3.23.2»}\n",
+        )],
+    ),
+    Case::of(
+        "nested default",
+        &[(
+            "c.yml",
+            "services:\n  stack:\n    image: ${IMAGE:-thethingsnetwork/lorawan-stack:${TTS_VERSION-«3.23.2»}}\n",
+        )],
+    ),
+    Case::of(
+        "variable in .env, its default stays",
+        &[
+            (
+                "c.yml",
+                "services:\n  stack:\n    image: thethingsnetwork/lorawan-stack:${TTS_VERSION:-3.0.0}\n",
+            ),
+            (
+                ".env",
+                "# 3.23.2\nOTHER=3.23.2\nexport TTS_VERSION=\"«3.23.2»\"   # pin\r\n",
+            ),
+        ],
+    ),
+    Case::of(
+        "the last of two assignments counts",
+        &[
+            (
+                "c.yml",
+                "services:\n  stack:\n    image: thethingsnetwork/lorawan-stack:$TTS_VERSION\n",
+            ),
+            (".env", "TTS_VERSION=3.22.0\nTTS_VERSION='«3.23.2»'\n"),
+        ],
+    ),
+    Case::of(
+        "the whole image in a variable, which names another",
+        &[
+            (
+                "c.yml",
+                "services:\n  stack:\n    image: ${STACK_IMAGE:?set it}\n",
+            ),
+            (
+                ".env",
+                "VERSION=«3.23.2»\nSTACK_IMAGE=thethingsnetwork/lorawan-stack:${VERSION}",
+            ),
+        ],
+    ),
+    Case {
+        order: &["c.yml", "override.yml"],
+        ..Case::of(
+            "an override file decides",
+            &[
+                (
+                    "c.yml",
+                    "services:\n  stack:\n    image: thethingsnetwork/lorawan-stack:3.0.0\n",
+                ),
+                (
+                    "override.yml",
+                    "services:\n  stack:\n    image: thethingsnetwork/lorawan-stack:«3.23.2»\n",
+                ),
+            ],
+        )
+    },
+    Case {
+        order: &["c.yml", "override.yml"],
+        ..Case::of(
+            "an override file that does not",
+            &[
+                (
+                    "c.yml",
+                    "services:\n  stack:\n    image: thethingsnetwork/lorawan-stack:«3.23.2»\n",
+                ),
+                (
+                    "override.yml",
+                    "services:\n  stack:\n    ports: [\"80:1885\"]\n",
+                ),
+            ],
+        )
+    },
+    Case {
+        order: &["c.yml"],
+        ..Case::of(
+            "extends another file",
+            &[
+                (
+                    "c.yml",
+                    "services:\n  stack:\n    extends: {file: base/base.yml, service: common}\n",
+                ),
+                (
+                    "base/base.yml",
+                    "services:\n  common:\n    image: thethingsnetwork/lorawan-stack:«3.23.2»\n",
+                ),
+            ],
+        )
+    },
+    Case::of(
+        "extends a service of the same file",
+        &[(
+            "c.yml",
+            "services:\n  base: &x\n    image: thethingsnetwork/lorawan-stack:«3.23.2»\n  stack:\n    extends: base\n",
+        )],
+    ),
+    Case {
+        order: &["c.yml"],
+        ..Case::of(
+            "included, with an environment of its own",
+            &[
+                ("c.yml", "include:\n  - path: tts/compose.yml\n"),
+                (
+                    "tts/compose.yml",
+                    "services:\n  stack:\n    image: thethingsnetwork/lorawan-stack:${V}\n",
+                ),
+                ("tts/.env", "V=«3.23.2»\n"),
+            ],
+        )
+    },
+    Case {
+        services: &[("stack", STACK), ("worker", STACK), ("console", STACK)],
+        ..Case::of(
+            "three services, two places",
+            &[(
+                "c.yml",
+                "services:\n  stack: &s\n    image: thethingsnetwork/lorawan-stack:«3.23.2»\n  worker:\n    <<: *s\n    command: start ns\n  console:\n    image: thethingsnetwork/lorawan-stack:«3.23.2»\n",
+            )],
+        )
+    },
+    Case {
+        services: &[(
+            "stack",
+            "mirror.local:5000/thethingsnetwork/lorawan-stack:3.23.2",
+        )],
+        ..Case::of(
+            "a registry with a port",
+            &[(
+                "c.yml",
+                "services:\n  stack:\n    image: mirror.local:5000/thethingsnetwork/lorawan-stack:«3.23.2»\n",
+            )],
+        )
+    },
+    Case::of(
+        "tabs after the colon and a document end",
+        &[(
+            "c.yml",
+            "services:\n  stack:\n    image:\tthethingsnetwork/lorawan-stack:«3.23.2»\n...\n",
+        )],
+    ),
+];
+
+fn exact(tag: &str) -> bool {
+    tag.split('.').count() == 3 && tag.split('.').all(|part| part.parse::<u32>().is_ok())
+}
+
+/// Writes the files without their marks and finds the places.
+fn find_in(directory: &Path, case: &Case) -> (Files, Places) {
+    for (name, text) in case.files {
+        let path = directory.join(name);
+        fs::create_dir_all(path.parent().expect("inside")).expect("directory");
+        fs::write(path, text.replace(['«', '»'], "")).expect("written");
+    }
+    let order = if case.order.is_empty() {
+        &["c.yml"]
+    } else {
+        case.order
+    };
+    let compose: Vec<PathBuf> = order.iter().map(|name| directory.join(name)).collect();
+    let environment = case
+        .environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let files = Files::read(&compose, &[directory.join(".env")], &environment).expect("readable");
+    let names: Vec<ServiceName> = case
+        .services
+        .iter()
+        .map(|(name, _)| ServiceName::new(*name))
+        .collect();
+    let named: Vec<Named<'_>> = names
+        .iter()
+        .zip(case.services)
+        .map(|(service, (_, image))| Named {
+            service,
+            image,
+            versioned: image.contains("lorawan-stack"),
+            labelled: None,
+        })
+        .collect();
+    let places = find(&files, &named, &exact).expect("found");
+    (files, places)
+}
+
+fn observed(places: Vec<VersionPlace>) -> Observed {
+    Observed {
+        deployment: Deployment {
+            name: "t".to_owned(),
+            directory: "/".to_owned(),
+            driver: "compose".to_owned(),
+            project: "t".to_owned(),
+        },
+        version: Version::new("3.23.2"),
+        services: Vec::new(),
+        files: Vec::new(),
+        version_places: places,
+        datastores: Vec::new(),
+        filesystems: Vec::new(),
+        probes: BTreeMap::new(),
+        problems: Vec::new(),
+    }
+}
+
+fn language(path: &Path) -> Language {
+    if path.extension().is_some_and(|extension| extension == "yml") {
+        Language::Yaml
+    } else {
+        Language::Dotenv
+    }
+}
+
+/// Applies a list of edits the way a run does: one after the other.
+fn apply(edits: &[FileEdit]) {
+    for edit in edits {
+        let mut text = fs::read_to_string(&edit.path).expect("readable");
+        assert_eq!(switchback_model::Digest::of(&text), edit.before);
+        text.replace_range(edit.offset..edit.offset + edit.old.len(), &edit.new);
+        assert_eq!(switchback_model::Digest::of(&text), edit.after);
+        fs::write(&edit.path, text).expect("written");
+    }
+}
+
+#[test]
+fn edits_change_the_marked_text_and_no_other_byte() {
+    for case in CASES {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let (_, places) = find_in(directory.path(), case);
+        assert_eq!(places.problems, [], "{}", case.name);
+        let versions = [Version::new("3.24.10"), Version::new("3.32.1")];
+        let lists = edits(&observed(places.places), &versions, &language).expect(case.name);
+        for (list, version) in lists.iter().zip(&versions) {
+            apply(list);
+            for (name, text) in case.files {
+                let wanted = text.replace("«3.23.2»", version.as_str());
+                let found = fs::read_to_string(directory.path().join(name)).expect("readable");
+                assert_eq!(found, wanted, "{}, {name}", case.name);
+            }
+        }
+        // What Compose would read from the files is the new version, for every service.
+        let services: Vec<(&str, String)> = case
+            .services
+            .iter()
+            .map(|(name, image)| (*name, image.replace("3.23.2", "3.32.1")))
+            .collect();
+        let order = if case.order.is_empty() {
+            &["c.yml"]
+        } else {
+            case.order
+        };
+        let compose: Vec<PathBuf> = order
+            .iter()
+            .map(|name| directory.path().join(name))
+            .collect();
+        let files = Files::read(&compose, &[directory.path().join(".env")], &BTreeMap::new())
+            .expect("readable");
+        for (name, image) in services {
+            let located = files
+                .locate(&ServiceName::new(name))
+                .expect("readable")
+                .expect(case.name);
+            assert_eq!(located.image, image, "{}", case.name);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_edited_is_refused_by_name() {
+    let compose =
+        |image: &'static str| -> Vec<(&'static str, &'static str)> { vec![("c.yml", image)] };
+    let cases: [(&str, Vec<(&'static str, &'static str)>, &'static str); 7] = [
+        (
+            "moving-tag",
+            compose("services: {stack: {image: 'thethingsnetwork/lorawan-stack:latest'}}\n"),
+            "thethingsnetwork/lorawan-stack:latest",
+        ),
+        (
+            "moving-tag",
+            compose("services: {stack: {image: 'thethingsnetwork/lorawan-stack:3.x'}}\n"),
+            "thethingsnetwork/lorawan-stack:3.x",
+        ),
+        (
+            "moving-tag",
+            compose("services: {stack: {image: thethingsnetwork/lorawan-stack}}\n"),
+            "thethingsnetwork/lorawan-stack",
+        ),
+        (
+            "digest-pinned",
+            compose(
+                "services: {stack: {image: 'thethingsnetwork/lorawan-stack:3.23.2@sha256:ff'}}\n",
+            ),
+            "thethingsnetwork/lorawan-stack:3.23.2@sha256:ff",
+        ),
+        (
+            "version-composed",
+            vec![
+                (
+                    "c.yml",
+                    "services: {stack: {image: 'thethingsnetwork/lorawan-stack:3.${MINOR}.2'}}\n",
+                ),
+                (".env", "MINOR=23\n"),
+            ],
+            STACK,
+        ),
+        (
+            "version-escaped",
+            compose("services: {stack: {image: \"thethingsnetwork\\x2florawan-stack:3.23.2\"}}\n"),
+            STACK,
+        ),
+        (
+            "version-not-found",
+            compose("services: {stack: {image: 'thethingsnetwork/lorawan-stack:3.0.0'}}\n"),
+            STACK,
+        ),
+    ];
+    for (code, files, image) in cases {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let case = Case {
+            name: code,
+            files: files.leak(),
+            services: vec![("stack", image)].leak(),
+            order: &[],
+            environment: &[],
+        };
+        let (_, places) = find_in(directory.path(), &case);
+        let codes: Vec<&str> = places
+            .problems
+            .iter()
+            .map(|problem| problem.code.as_str())
+            .collect();
+        assert_eq!(codes, [code], "{image}");
+    }
+}
+
+#[test]
+fn a_variable_of_the_environment_wins_and_cannot_be_edited() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let case = Case {
+        environment: &[("TTS_VERSION", "3.23.2")],
+        ..Case::of(
+            "environment",
+            &[
+                (
+                    "c.yml",
+                    "services: {stack: {image: 'thethingsnetwork/lorawan-stack:${TTS_VERSION}'}}\n",
+                ),
+                (".env", "TTS_VERSION=3.0.0\n"),
+            ],
+        )
+    };
+    let (_, places) = find_in(directory.path(), &case);
+    assert_eq!(places.problems[0].code, "version-from-environment");
+    assert_eq!(places.places, []);
+}
+
+#[test]
+fn a_place_that_decides_another_product_too_is_refused() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let case = Case {
+        services: &[("stack", STACK), ("proxy", "nginx:3.23.2")],
+        ..Case::of(
+            "shared",
+            &[
+                (
+                    "c.yml",
+                    "services:\n  stack: {image: 'thethingsnetwork/lorawan-stack:${V}'}\n  proxy: {image: 'nginx:${V}'}\n",
+                ),
+                (".env", "V=3.23.2\n"),
+            ],
+        )
+    };
+    let (_, places) = find_in(directory.path(), &case);
+    assert_eq!(places.problems[0].code, "version-shared");
+    assert!(places.problems[0].what.contains("nginx:3.23.2"));
+}
+
+#[test]
+fn extended_and_included_files_count_as_files_of_the_deployment() {
+    for (name, wanted) in [
+        ("extends another file", 2),
+        ("included, with an environment of its own", 2),
+    ] {
+        let case = CASES.iter().find(|case| case.name == name).expect("case");
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let (files, _) = find_in(directory.path(), case);
+        assert_eq!(files.all().len(), wanted, "{name}");
+    }
+}
