@@ -3,9 +3,25 @@
 //!
 //! It knows nothing of Docker, PostgreSQL or any product: it drives the ports
 //! in [`ports`], which the crates `drivers` and `datastores` implement. Start
-//! there, then read the loop.
+//! there, then with [`Engine::run`].
 
+mod admission;
+pub mod clock;
+mod counts;
+mod downtime;
+mod engine;
+mod guard;
+mod halt;
+mod heartbeat;
+mod listener;
 pub mod ports;
 pub mod process;
+mod recover;
 pub mod redact;
+mod run;
 pub mod signal;
+mod step;
+mod words;
+
+pub use engine::{Ended, Engine, Order};
+pub use listener::{Listener, Recorder};

@@ -1,7 +1,7 @@
 //! The next move of a run: a pure function of its plan and its state. Fresh
 //! runs and runs after a crash take the same way through it.
 
-use switchback_model::plan::{Act, Plan, Step};
+use switchback_model::plan::{Interrupted, Plan, Step};
 use switchback_model::{DatastoreName, StepNumber};
 
 use crate::state::{RunState, RunStatus, StepStatus};
@@ -76,7 +76,7 @@ pub fn next_move(plan: &Plan, state: &RunState) -> Move {
                 return Move::Reguard { step: number };
             }
             StepStatus::Recovered { .. } => return Move::Repeat { step: number },
-            StepStatus::Finished { sequence, .. } if was_undone(step, *sequence, state) => {
+            StepStatus::Finished { sequence, .. } if was_undone(plan, step, *sequence, state) => {
                 return Move::Repeat { step: number };
             }
             StepStatus::Recovering { .. } | StepStatus::Finished { .. } => {}
@@ -85,26 +85,11 @@ pub fn next_move(plan: &Plan, state: &RunState) -> Move {
     Move::Finish
 }
 
-/// Steps up to `step` whose migration of `datastore` is undone when the datastore is brought back.
-pub fn undone_by_restoring<'a>(
-    plan: &'a Plan,
-    step: StepNumber,
-    datastore: &'a DatastoreName,
-) -> impl Iterator<Item = &'a Step> {
-    plan.steps()
-        .map(|(_, candidate)| candidate)
-        .filter(move |candidate| {
-            candidate.number <= step
-                && matches!(&candidate.act, Act::Migrate { datastore: of, .. } if of == datastore)
-        })
-}
-
-fn was_undone(step: &Step, finished: u64, state: &RunState) -> bool {
-    match &step.act {
-        Act::Migrate { datastore, .. } => state
-            .brought_back
-            .get(datastore)
-            .is_some_and(|back| *back > finished),
-        _ => false,
-    }
+/// Whether a later step's recovery took back what `step` had done by event number `finished`.
+fn was_undone(plan: &Plan, step: &Step, finished: u64, state: &RunState) -> bool {
+    plan.steps().any(|(_, later)| {
+        let recovered = state.recovered.get(&later.number);
+        recovered.is_some_and(|recovered| *recovered > finished)
+            && matches!(&later.interrupted, Interrupted::RestoreFirst { redo, .. } if redo.contains(&step.number))
+    })
 }

@@ -96,8 +96,8 @@ pub struct RunState {
     pub accepted: Vec<String>,
     /// Steps of which something is recorded.
     pub steps: BTreeMap<StepNumber, StepStatus>,
-    /// Datastores that recovery brought back, with the place of the event that says so.
-    pub brought_back: BTreeMap<DatastoreName, u64>,
+    /// Steps whose recovery is done, with the place of the last event that says so.
+    pub recovered: BTreeMap<StepNumber, u64>,
     /// Place of the last event; 0 where there is none.
     pub sequence: u64,
     /// Time stamp of the last event.
@@ -160,9 +160,8 @@ impl RunState {
                 self.deployment = Some(deployment.clone());
                 self.accepted.clone_from(accepted);
             }
-            Event::RecoveryFinished { datastore, .. } => {
-                self.brought_back
-                    .insert(datastore.clone(), stamped.sequence);
+            Event::RecoveryFinished { step, .. } => {
+                self.recovered.insert(*step, stamped.sequence);
             }
             _ => {}
         }
@@ -230,7 +229,7 @@ impl RunState {
                     ..
                 },
                 Event::StepStarted { attempt, .. },
-            ) if *attempt == last + 1 && self.brought_back.values().any(|back| back > finished) => {
+            ) if *attempt == last + 1 && self.recovered.values().any(|back| back > finished) => {
                 S::Started { attempt: *attempt }
             }
             (

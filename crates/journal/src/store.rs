@@ -78,6 +78,16 @@ impl StateDirectory {
             .join(format!("{plain}-{}", &directory.as_str()[..6]))
     }
 
+    /// Where the backups of a later round lie: apart, for they hold other contents of the same run.
+    pub fn backups_of_round(&self, key: &Key, round: u32) -> PathBuf {
+        let first = self.backups(key);
+        if round <= 1 {
+            first
+        } else {
+            first.join(format!("round-{round}"))
+        }
+    }
+
     /// A run id that is not in use.
     pub fn new_run(&self, journal: &Journal) -> Result<RunId, JournalError> {
         let taken = journal.runs()?;

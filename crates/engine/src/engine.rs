@@ -1,0 +1,140 @@
+//! The engine: takes the lease, reads the journal, admits the plan, walks it.
+
+use switchback_journal::{
+    Holder, Journal, JournalError, Key, Lease, ProcessIdentity, StateDirectory,
+};
+use switchback_model::observed::Deployment;
+use switchback_model::{Plan, Problem, RunId};
+
+use crate::admission;
+use crate::clock::{Clock, SystemClock};
+use crate::heartbeat::Heartbeat;
+use crate::listener::Listener;
+use crate::ports::Site;
+use crate::process::Commands;
+use crate::redact::Redactor;
+use crate::run::Run;
+use crate::signal::StopSignal;
+
+/// Runs plans against one state directory.
+pub struct Engine {
+    pub(crate) state: StateDirectory,
+    pub(crate) clock: Box<dyn Clock>,
+    redactor: Redactor,
+    pub(crate) stop: StopSignal,
+    process: ProcessIdentity,
+}
+
+/// What is to be done, and for whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The run: a new id begins it, one of which events are recorded goes on.
+    pub run: &'a RunId,
+    /// The deployment as it was found just now.
+    pub deployment: &'a Deployment,
+    /// Words given with `--accept`.
+    pub accepted: &'a [String],
+    /// Who, where: `user@host`.
+    pub by: &'a str,
+    /// Version of switchback.
+    pub program: &'a str,
+}
+
+/// How a run ended for now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ended {
+    /// Every step is done.
+    Finished {
+        /// Milliseconds without service.
+        downtime: u64,
+    },
+    /// It stopped at a safe place; the same order goes on.
+    Halted(Problem),
+}
+
+impl Engine {
+    /// An engine of this process and the machine's clocks.
+    pub fn new(state: StateDirectory, redactor: Redactor, stop: StopSignal) -> Self {
+        Self {
+            state,
+            clock: Box::new(SystemClock::default()),
+            redactor,
+            stop,
+            process: ProcessIdentity::current(),
+        }
+    }
+
+    /// With another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// As another process, which leases then name as their holder.
+    #[must_use]
+    pub fn with_process(mut self, process: ProcessIdentity) -> Self {
+        self.process = process;
+        self
+    }
+
+    /// Begins a run or goes on with it: the same order does both.
+    ///
+    /// An error means that this call changed nothing but, at most, what the journal could not
+    /// record any more; a run that stopped at a safe place is [`Ended::Halted`].
+    pub fn run(
+        &self,
+        order: &Order<'_>,
+        site: &Site,
+        listener: &dyn Listener,
+    ) -> Result<Ended, Problem> {
+        admission::document(order)?;
+        let journal = self.state.journal().map_err(told)?;
+        let key = Key::from(&order.plan.deployment);
+        let holder = Holder {
+            process: self.process.clone(),
+            since: self.clock.now(),
+            run: order.run.clone(),
+            by: order.by.to_owned(),
+        };
+        let lease = journal.acquire(&key, &holder).map_err(told)?;
+        let ended = self.under_lease(order, site, listener, &journal, &lease);
+        // A lease that cannot be given back is taken over once this process has ended.
+        match (ended, journal.release(&lease)) {
+            (Ok(_), Err(error @ JournalError::LeaseLost { .. })) => Err(told(error)),
+            (ended, _) => ended,
+        }
+    }
+
+    /// Everything is read again once the lease is ours: what was read before may be old.
+    fn under_lease(
+        &self,
+        order: &Order<'_>,
+        site: &Site,
+        listener: &dyn Listener,
+        journal: &Journal,
+        lease: &Lease,
+    ) -> Result<Ended, Problem> {
+        journal.verify().map_err(told)?;
+        let state = journal.state(order.run).map_err(told)?;
+        if let Some(ended) = admission::history(&self.state, journal, order, &lease.key, &state)? {
+            return Ok(ended);
+        }
+        let commands = Commands::new(
+            self.state.children(order.run),
+            self.redactor.clone(),
+            self.stop.clone(),
+        );
+        let heartbeat = Heartbeat::new(listener, order.run, &self.stop);
+        let run = Run::new(
+            self, *order, site, journal, lease, &commands, &heartbeat, state,
+        );
+        heartbeat.during(|| run.go())
+    }
+}
+
+pub(crate) fn told(error: JournalError) -> Problem {
+    error.problem()
+}

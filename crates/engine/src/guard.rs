@@ -1,0 +1,178 @@
+//! The guard of a step: ready, already done, drifted, cannot tell.
+
+use switchback_model::DatastoreName;
+use switchback_model::plan::{Act, Expectation, Interrupted, Step};
+
+use crate::ports::{Context, Finding, Site};
+use crate::words;
+
+/// What the world says about a step that is about to act.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// It may act.
+    Ready,
+    /// What it is for holds already.
+    AlreadyDone,
+    /// The world is not what the plan expects.
+    Drifted {
+        /// What the plan expects.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// Nothing could look.
+    CannotTell {
+        /// What the plan expects.
+        expected: String,
+        /// Why nobody can tell.
+        why: String,
+    },
+}
+
+/// Whether a step may have acted before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Touched {
+    /// It certainly has not: everything must be as planned.
+    No,
+    /// It may have: what the step itself changes may be at any point in between.
+    Maybe,
+}
+
+/// Asks whether the step is done, and if not, whether it may act.
+pub(crate) fn ask(site: &Site, cx: &Context<'_>, step: &Step, touched: Touched) -> Guard {
+    match done(site, cx, step) {
+        Finding::Holds => return Guard::AlreadyDone,
+        // A migration that may have run is never begun on a guess. Everything else may be
+        // repeated, and is often the very thing that makes the answer possible (a restore).
+        Finding::Unknown { why } if matches!(step.act, Act::Migrate { .. }) => {
+            return Guard::CannotTell {
+                expected: step
+                    .after
+                    .iter()
+                    .map(words::expected)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                why,
+            };
+        }
+        Finding::Unknown { .. } | Finding::Differs { .. } => {}
+    }
+    may_act(site, cx, step, touched)
+}
+
+/// Whether the step may act, given that it is not done.
+pub(crate) fn may_act(site: &Site, cx: &Context<'_>, step: &Step, touched: Touched) -> Guard {
+    let mut unclear = None;
+    for expectation in &step.before {
+        if touched == Touched::Maybe && changed_by(step, expectation) {
+            continue;
+        }
+        let expected = words::expected(expectation);
+        match look(site, cx, expectation) {
+            Finding::Holds => {}
+            Finding::Differs { .. } if written_already(site, cx, step, expectation) => {}
+            Finding::Differs { found } => return Guard::Drifted { expected, found },
+            Finding::Unknown { why } => {
+                unclear.get_or_insert(Guard::CannotTell { expected, why });
+            }
+        }
+    }
+    unclear.unwrap_or(Guard::Ready)
+}
+
+/// Whether everything that holds once the step is done does hold. Never *holds* for a step that has
+/// nothing to look at.
+pub(crate) fn done(site: &Site, cx: &Context<'_>, step: &Step) -> Finding {
+    if step.after.is_empty() {
+        return Finding::Differs {
+            found: "nothing tells".to_owned(),
+        };
+    }
+    let mut unknown = None;
+    for expectation in &step.after {
+        let expected = words::expected(expectation);
+        match look(site, cx, expectation) {
+            Finding::Holds => {}
+            Finding::Differs { found } => {
+                return Finding::Differs {
+                    found: format!("expected {expected}, found {found}"),
+                };
+            }
+            Finding::Unknown { why } => {
+                unknown.get_or_insert(Finding::Unknown {
+                    why: format!("cannot tell whether to expect {expected}: {why}"),
+                });
+            }
+        }
+    }
+    unknown.unwrap_or(Finding::Holds)
+}
+
+/// Asks whoever can answer.
+pub(crate) fn look(site: &Site, cx: &Context<'_>, expectation: &Expectation) -> Finding {
+    match about(expectation) {
+        None => site.driver.look(cx, expectation),
+        Some(name) => match site.datastores.get(name) {
+            Some(datastore) => datastore.look(cx, expectation),
+            None => Finding::Unknown {
+                why: format!("datastore `{name}` is not part of this deployment any more"),
+            },
+        },
+    }
+}
+
+fn about(expectation: &Expectation) -> Option<&DatastoreName> {
+    match expectation {
+        Expectation::Reachable { datastore }
+        | Expectation::Engine { datastore, .. }
+        | Expectation::NoWriters { datastore }
+        | Expectation::Backup { datastore, .. }
+        | Expectation::Restored { datastore, .. }
+        | Expectation::Released { datastore, .. } => Some(datastore),
+        Expectation::ImageHere { .. }
+        | Expectation::Running { .. }
+        | Expectation::Stopped { .. }
+        | Expectation::Runs { .. }
+        | Expectation::File { .. }
+        | Expectation::Migrated { .. } => None,
+    }
+}
+
+/// Whether a file that is not as expected is as one of the step's own edits leaves it. Edits are
+/// atomic: anything else in the file is a person's.
+fn written_already(site: &Site, cx: &Context<'_>, step: &Step, expectation: &Expectation) -> bool {
+    let (Expectation::File { path, .. }, Act::Set { edits, .. }) = (expectation, &step.act) else {
+        return false;
+    };
+    edits.iter().filter(|edit| edit.path == *path).any(|edit| {
+        let written = Expectation::File {
+            path: path.clone(),
+            digest: edit.after.clone(),
+        };
+        look(site, cx, &written) == Finding::Holds
+    })
+}
+
+/// Whether the step itself, half done, may have made this expectation untrue.
+fn changed_by(step: &Step, expectation: &Expectation) -> bool {
+    match expectation {
+        Expectation::Running { services } | Expectation::Stopped { services } => {
+            services.iter().any(|service| acts_on(&step.act, service))
+        }
+        Expectation::Runs { service, .. } => acts_on(&step.act, service),
+        Expectation::Reachable { datastore }
+        | Expectation::Engine { datastore, .. }
+        | Expectation::NoWriters { datastore } => {
+            step.act.datastore() == Some(datastore)
+                || matches!(&step.interrupted, Interrupted::RestoreFirst { datastore: of, .. } if of == datastore)
+        }
+        _ => false,
+    }
+}
+
+fn acts_on(act: &Act, service: &switchback_model::ServiceName) -> bool {
+    match act {
+        Act::Stop { services } | Act::Start { services, .. } => services.contains(service),
+        _ => false,
+    }
+}

@@ -1,0 +1,68 @@
+//! Acts and expectations as people read them.
+
+use switchback_model::ServiceName;
+use switchback_model::plan::{Act, BackupState, Expectation};
+
+/// What a step does, e.g. `migrate is-db`.
+pub(crate) fn doing(act: &Act) -> String {
+    let about = match act {
+        Act::Fetch { image } => image.reference.clone(),
+        Act::Stop { services } | Act::Start { services, .. } => names(services),
+        Act::Set { to, .. } => to.to_string(),
+        Act::Migrate {
+            migration, version, ..
+        } => format!("{migration} ({version})"),
+        Act::Verify { .. } => return act.verb().to_owned(),
+        Act::Prepare { datastore }
+        | Act::Seal { datastore }
+        | Act::Prove { datastore }
+        | Act::Restore { datastore, .. }
+        | Act::Release { datastore, .. } => datastore.to_string(),
+    };
+    format!("{} {about}", act.verb())
+}
+
+/// What is expected, as the end of `expected …`.
+pub(crate) fn expected(expectation: &Expectation) -> String {
+    match expectation {
+        Expectation::ImageHere { image } => format!("image `{}` to be here", image.reference),
+        Expectation::Running { services } => format!("{} to run", names(services)),
+        Expectation::Stopped { services } => format!("{} to be stopped", names(services)),
+        Expectation::Runs { service, image } => {
+            format!("`{service}` to be made from `{}`", image.reference)
+        }
+        Expectation::File { path, digest } => {
+            format!("`{path}` to have digest {}", digest.short())
+        }
+        Expectation::Reachable { datastore } => format!("`{datastore}` to answer"),
+        Expectation::Engine { datastore, version } => {
+            format!("the server of `{datastore}` to be version {version}")
+        }
+        Expectation::NoWriters { datastore } => format!("nobody to write to `{datastore}`"),
+        Expectation::Backup {
+            datastore, state, ..
+        } => {
+            let state = match state {
+                BackupState::Prepared => "prepared",
+                BackupState::Sealed => "sealed",
+                BackupState::Proven => "proven",
+            };
+            format!("the backup of `{datastore}` to be {state}")
+        }
+        Expectation::Migrated { migration, version } => {
+            format!("`{migration}` ({version}) to have ended with 0")
+        }
+        Expectation::Restored { datastore, run } => {
+            format!("`{datastore}` to hold what the backup of `{run}` holds")
+        }
+        Expectation::Released { datastore, .. } => {
+            format!("nothing to be left beside `{datastore}`")
+        }
+    }
+}
+
+/// Names in backticks, separated by commas.
+pub(crate) fn names(services: &[ServiceName]) -> String {
+    let quoted: Vec<String> = services.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
