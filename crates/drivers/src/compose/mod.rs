@@ -5,9 +5,11 @@
 //! apart from what acts, and tested to the character.
 
 mod commands;
+mod credentials;
 mod deployment;
 mod dotenv;
 mod edit;
+mod engine_api;
 mod interpolate;
 mod places;
 mod problems;
