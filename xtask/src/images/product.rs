@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::build::{build as build_image, inputs, is_current, pack};
 use super::rootfs::RootFs;
 use crate::paths;
-use crate::tool::cargo;
+use crate::tool::{cargo, tool};
 
 /// Changes when the way an image is put together does.
 const RECIPE: &str = "1";
@@ -87,20 +87,29 @@ pub(super) fn build(edition: Edition, versions: &[&str]) -> Result<()> {
 /// Builds the stand-in, statically linked, away from the main build so that neither invalidates the other.
 pub(crate) fn stand_in() -> Result<PathBuf> {
     let target = paths::target().join("standin");
+    // Naming the target keeps the flags away from procedural macros, which cannot be linked statically.
+    let triple = host_triple()?;
     cargo()
         .dir(&paths::root())
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "lorawan-stack",
-            "--target-dir",
-        ])
+        .args(["build", "--quiet", "--package", "lorawan-stack"])
+        .arg("--target-dir")
         .arg(&target)
-        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .args(["--target", &triple])
+        .env(
+            "RUSTFLAGS",
+            "-C target-feature=+crt-static -C strip=symbols",
+        )
         .quiet()
         .context("cannot build the stand-in")?;
-    Ok(target.join("debug/lorawan-stack"))
+    Ok(target.join(triple).join("debug/lorawan-stack"))
+}
+
+fn host_triple() -> Result<String> {
+    let told = tool("rustc").arg("-vV").dir(&paths::root()).read()?;
+    told.lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .map(str::to_owned)
+        .context("`rustc -vV` names no host")
 }
 
 fn grafana(version: &str) -> String {
