@@ -1,0 +1,301 @@
+//! The command line: what may be typed. Nothing here acts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Upgrades self-hosted, stateful software from any version to any other, and can always switch back.
+#[derive(Debug, Parser)]
+#[command(
+    name = "switchback",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 ok · 1 bug · 2 usage or configuration · 3 refused · 4 halted, resumable · 5 drifted, nothing changed\n\
+                  First steps: `switchback init` where the compose file is, then `switchback plan`."
+)]
+pub(crate) struct Cli {
+    /// What every command understands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command understands.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Global {
+    /// How the answer is written
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    pub format: Format,
+    /// Which deployment: its name, or the directory of its switchback.toml
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME|DIR",
+        env = "SWITCHBACK_DEPLOYMENT"
+    )]
+    pub deployment: Option<String>,
+    /// Answer yes to the question whether to go ahead (never accepts what needs --accept)
+    #[arg(short, long, global = true)]
+    pub yes: bool,
+    /// Show what child processes print, secrets masked
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Directory of further product definitions; they go before the built-in ones
+    #[arg(long, global = true, value_name = "DIR", env = "SWITCHBACK_CATALOG")]
+    pub catalog: Option<PathBuf>,
+    /// Where journal, plans and backups are kept
+    #[arg(long, global = true, value_name = "DIR", env = "SWITCHBACK_STATE")]
+    pub state: Option<PathBuf>,
+}
+
+/// How the answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For programs: one document, or one event per line for runs
+    Json,
+    /// For change requests (`plan` only)
+    Markdown,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Look at what is here, recognise the product, write switchback.toml; change nothing else
+    Init(Init),
+    /// What runs, what was done last, what is open, which ways back exist and until when
+    Status,
+    /// Show the upgrade path between two versions, offline
+    Path(Path),
+    /// Make and save a plan, or refuse with reasons
+    Plan(Plan),
+    /// Carry out a plan; the same command goes on after an interruption
+    Apply(Apply),
+    /// Go on with a run that halted or was killed
+    Resume(Resume),
+    /// Go back to where a run began, as a plan of its own
+    Rollback(Rollback),
+    /// Which runs there were, and how they ended
+    History,
+    /// Replay what happened in a run
+    Log(Log),
+    /// Every check that is made before anything stops, any time
+    Doctor,
+    /// Backups that runs made
+    #[command(subcommand)]
+    Backup(Backup),
+    /// Product definitions
+    #[command(subcommand)]
+    Catalog(Catalog),
+    /// Print completions for a shell
+    Completions(Completions),
+    /// Print the manual page, or write one per command into a directory
+    Man(Man),
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The product, where it is not recognised
+    #[arg(long, value_name = "PRODUCT")]
+    pub product: Option<String>,
+    /// A compose file other than the one Compose would take; may be repeated
+    #[arg(long = "file", value_name = "FILE")]
+    pub files: Vec<String>,
+    /// Name of the deployment; the directory's name where it is not given
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Overwrite a switchback.toml that is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `path`.
+#[derive(Debug, Args)]
+pub(crate) struct Path {
+    /// Product of the catalog, e.g. the-things-stack
+    pub product: String,
+    /// Edition of the product
+    #[arg(long, value_name = "EDITION")]
+    pub edition: Option<String>,
+    /// How it is deployed
+    #[arg(long, value_name = "DRIVER")]
+    pub driver: Option<String>,
+    /// The version that runs
+    #[arg(long, value_name = "VERSION")]
+    pub from: String,
+    /// The version wanted
+    #[arg(long, value_name = "VERSION")]
+    pub to: String,
+    /// Something the deployment has and nothing could probe; may be repeated
+    #[arg(long = "feature", value_name = "FEATURE")]
+    pub features: Vec<String>,
+    /// The answer to a probe; without it a condition counts as true and is marked assumed
+    #[arg(long = "fact", value_name = "PROBE=ANSWER", value_parser = fact)]
+    pub facts: Vec<(String, String)>,
+    /// Allow versions that are not released for production
+    #[arg(long)]
+    pub pre_releases: bool,
+    /// Show the whole derivation
+    #[arg(long)]
+    pub explain: bool,
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// The version wanted; the newest release of the edition where it is not given
+    #[arg(long, value_name = "VERSION")]
+    pub to: Option<String>,
+    /// Show the whole derivation: every fact with its source
+    #[arg(long)]
+    pub explain: bool,
+    /// Show a saved plan instead of making one
+    #[arg(long, value_name = "PLAN", conflicts_with = "to")]
+    pub show: Option<String>,
+}
+
+/// `apply`.
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    /// The plan: an id, a unique prefix of one, or a file; the newest of this deployment where it is not given
+    pub plan: Option<String>,
+    /// Accept a notice by the word that the plan names; may be repeated
+    #[arg(long, value_name = "WORD", value_delimiter = ',')]
+    pub accept: Vec<String>,
+}
+
+/// `resume`.
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    /// The run; the open one of this deployment where it is not given
+    pub run: Option<String>,
+}
+
+/// `rollback`.
+#[derive(Debug, Args)]
+pub(crate) struct Rollback {
+    /// The run to take back; the last one of this deployment where it is not given
+    pub run: Option<String>,
+    /// Show the way back and save it as a plan, without going
+    #[arg(long)]
+    pub plan: bool,
+    /// Accept a notice by the word that the plan names; may be repeated
+    #[arg(long, value_name = "WORD", value_delimiter = ',')]
+    pub accept: Vec<String>,
+}
+
+/// `log`.
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    /// The run; the last one of this deployment where it is not given
+    pub run: Option<String>,
+    /// Show what the child processes of this step printed, secrets masked
+    #[arg(long, value_name = "STEP")]
+    pub output: Option<u32>,
+}
+
+/// `backup`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Backup {
+    /// Backups of this deployment, with what is proven about them
+    List,
+    /// Restore a backup into a scratch place again and compare it with its manifest
+    Prove(BackupOf),
+    /// Bring the data of a backup back, as a plan of its own: stop, restore, start, verify
+    Restore(BackupRestore),
+    /// Remove backups of runs that nothing can go back to any more
+    Prune(BackupPrune),
+}
+
+/// Which backup.
+#[derive(Debug, Args)]
+pub(crate) struct BackupOf {
+    /// The run that made it
+    pub run: Option<String>,
+    /// Only this datastore
+    #[arg(long, value_name = "DATASTORE")]
+    pub datastore: Option<String>,
+}
+
+/// `backup restore`.
+#[derive(Debug, Args)]
+pub(crate) struct BackupRestore {
+    /// The run that made it
+    pub run: String,
+    /// Accept a notice by the word that the plan names; may be repeated
+    #[arg(long, value_name = "WORD", value_delimiter = ',')]
+    pub accept: Vec<String>,
+}
+
+/// `backup prune`.
+#[derive(Debug, Args)]
+pub(crate) struct BackupPrune {
+    /// Keep the backups of this many newest runs
+    #[arg(long, value_name = "RUNS", default_value_t = 1)]
+    pub keep: usize,
+}
+
+/// `catalog`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Catalog {
+    /// Products, their newest release and where the definition comes from
+    List,
+    /// One product: editions, datastores, migrations, stops
+    Show {
+        /// The product
+        product: String,
+    },
+    /// Check definitions: cycles, gaps, duplicates, unknown names
+    Lint {
+        /// Directory of one definition; all known ones where it is not given
+        directory: Option<PathBuf>,
+    },
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// Directory to write one page per command into
+    pub directory: Option<PathBuf>,
+}
+
+fn fact(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((probe, answer)) if !probe.is_empty() => Ok((probe.to_owned(), answer.to_owned())),
+        _ => Err("a fact is written PROBE=ANSWER".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_fact_needs_a_name_and_an_answer() {
+        assert_eq!(fact("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert!(fact("a").is_err());
+        assert!(fact("=b").is_err());
+    }
+}

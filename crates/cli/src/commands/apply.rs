@@ -1,0 +1,197 @@
+//! `switchback apply`: carries out a plan. Typed again after an interruption, it goes on.
+
+use std::path::Path;
+
+use switchback_journal::{Journal, RunRecord};
+use switchback_model::Problem;
+use switchback_model::exit::Exit;
+use switchback_model::plan::{Plan, Purpose};
+
+use super::resume;
+use crate::arguments::Apply;
+use crate::execution::{self, Task};
+use crate::failure::Failed;
+use crate::place::deployment::{self, Found};
+use crate::question;
+use crate::render::measure;
+use crate::render::plan::route;
+use crate::runs;
+use crate::session::Session;
+
+/// Applies the plan.
+pub(crate) fn run(session: &Session<'_>, arguments: &Apply) -> Result<Exit, Failed> {
+    let journal = session.journal()?;
+    let (found, plan) = match arguments.plan.as_deref() {
+        Some(said) => {
+            let plan = named(session, said)?;
+            (of_plan(session, &plan)?, plan)
+        }
+        None => {
+            let found = session.deployment()?;
+            // The same command again: the open run goes on, whatever plans were made since.
+            if let Some((record, _)) = runs::open(&journal, &found.key())? {
+                return resume::go_on(session, &journal, &found, &record);
+            }
+            let plan = newest(session, &journal, &found)?;
+            (found, plan)
+        }
+    };
+    if let Some(record) = open_run_of(&journal, &found, &plan)? {
+        return resume::go_on(session, &journal, &found, &record);
+    }
+    start(session, &journal, &found, &plan, arguments.accept.clone())
+}
+
+/// Begins a run of a plan, after a yes.
+pub(crate) fn start(
+    session: &Session<'_>,
+    journal: &Journal,
+    found: &Found,
+    plan: &Plan,
+    mut accepted: Vec<String>,
+) -> Result<Exit, Failed> {
+    question::acceptances(session, plan, &mut accepted);
+    refuse_unaccepted(plan, &accepted)?;
+    let downtime = plan
+        .forecast
+        .downtime_seconds
+        .map_or_else(|| "of unknown length".to_owned(), measure::about);
+    let verb = match plan.purpose {
+        Purpose::Upgrade => "Upgrade",
+        Purpose::Rollback { .. } => "Take back",
+    };
+    let what = format!(
+        "{verb} {} {} on {} with a downtime {downtime}",
+        plan.product,
+        route(plan),
+        plan.deployment.name
+    );
+    question::go_ahead(session, &what, &again(plan, &accepted))?;
+    let run = session.state.new_run(journal)?;
+    execution::carry_out(
+        session,
+        &Task {
+            found,
+            plan,
+            run: &run,
+            accepted: &accepted,
+        },
+    )
+}
+
+/// Known before anything is looked at, so refused before the question.
+fn refuse_unaccepted(plan: &Plan, accepted: &[String]) -> Result<(), Failed> {
+    let missing: Vec<_> = plan
+        .notices
+        .iter()
+        .filter(|notice| {
+            notice
+                .accept
+                .as_ref()
+                .is_some_and(|word| !accepted.contains(word))
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let words: Vec<&str> = missing
+        .iter()
+        .filter_map(|notice| notice.accept.as_deref())
+        .collect();
+    let mut all: Vec<String> = accepted.to_vec();
+    all.extend(words.iter().map(|word| (*word).to_owned()));
+    let problem = Problem::new(
+        Exit::Refused,
+        "not-accepted",
+        format!(
+            "plan `{}` asks for acceptance: {}",
+            plan.id,
+            words.join(", ")
+        ),
+    )
+    .state("deployment", "not touched")
+    .hint(format!("when you accept that: `{}`", again(plan, &all)));
+    Err(missing
+        .into_iter()
+        .fold(problem, |problem, notice| {
+            let found = notice
+                .found
+                .as_ref()
+                .map_or_else(String::new, |found| format!(" ({found})"));
+            problem.fact(switchback_model::problem::Citation {
+                id: notice.id.clone(),
+                text: format!("{}{found}", notice.text),
+                source: notice.source.clone(),
+            })
+        })
+        .into())
+}
+
+fn again(plan: &Plan, accepted: &[String]) -> String {
+    accepted
+        .iter()
+        .fold(format!("switchback apply {}", plan.id), |command, word| {
+            format!("{command} --accept {word}")
+        })
+}
+
+/// A plan by id, prefix or file.
+pub(crate) fn named(session: &Session<'_>, said: &str) -> Result<Plan, Failed> {
+    let path = Path::new(said);
+    if path.is_file() {
+        let plan = switchback_journal::read_plan(path)?;
+        // A run finds its plan in the state directory, also after the file is gone.
+        session.state.save_plan(&plan)?;
+        return Ok(plan);
+    }
+    let id = session.state.find_plan(said)?;
+    Ok(session.state.plan(&id)?)
+}
+
+/// The deployment that a plan is for, unless the operator names one.
+fn of_plan(session: &Session<'_>, plan: &Plan) -> Result<Found, Failed> {
+    if session.global.deployment.is_some() {
+        return session.deployment();
+    }
+    if let Ok(here) = session.deployment() {
+        return Ok(here);
+    }
+    deployment::find(Some(&plan.deployment.directory), &session.state)
+}
+
+fn newest(session: &Session<'_>, journal: &Journal, found: &Found) -> Result<Plan, Failed> {
+    let key = found.key();
+    for id in session.state.plans()?.iter().rev() {
+        let plan = session.state.plan(id)?;
+        if switchback_journal::Key::from(&plan.deployment) != key {
+            continue;
+        }
+        let done = journal
+            .runs()?
+            .into_iter()
+            .any(|record| record.key == key && record.plan == plan.id);
+        if done {
+            break;
+        }
+        return Ok(plan);
+    }
+    Err(Problem::new(
+        Exit::Usage,
+        "plan-missing",
+        format!(
+            "there is no plan for `{}` that was not applied yet",
+            found.name
+        ),
+    )
+    .state("deployment", "not touched")
+    .hint("make one: `switchback plan`")
+    .into())
+}
+
+/// The run of exactly this plan that is not done.
+fn open_run_of(journal: &Journal, found: &Found, plan: &Plan) -> Result<Option<RunRecord>, Failed> {
+    let open = runs::open(journal, &found.key())?;
+    Ok(open
+        .map(|(record, _)| record)
+        .filter(|record| record.plan == plan.id))
+}

@@ -1,0 +1,263 @@
+//! `switchback catalog`: the product definitions.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde::Serialize;
+use switchback_model::Problem;
+use switchback_model::exit::Exit;
+use switchback_model::product::diagnostic::Diagnostic;
+use switchback_model::product::{Product, Release};
+
+use crate::arguments::{Catalog, Global};
+use crate::failure::Failed;
+use crate::place::definitions::{self, Definition};
+use crate::render::measure;
+use crate::render::screen::Screen;
+use crate::render::style::{BAD, BOLD, CHECK, DIM, GOOD, PLAIN, paint};
+use crate::render::table::{Cell, Table};
+use crate::render::wrap;
+
+/// Version of the JSON documents.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize)]
+struct Listed {
+    format: u32,
+    products: Vec<Line>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    id: String,
+    name: String,
+    newest: Option<String>,
+    releases: usize,
+    stops: usize,
+    editions: Vec<String>,
+    path_only: bool,
+    origin: String,
+}
+
+#[derive(Serialize)]
+struct Linted {
+    format: u32,
+    definitions: Vec<Findings>,
+}
+
+#[derive(Serialize)]
+struct Findings {
+    id: String,
+    origin: String,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// Lists, shows or checks definitions.
+pub(crate) fn run(screen: &Screen, global: &Global, command: &Catalog) -> Result<Exit, Failed> {
+    match command {
+        Catalog::List => list(screen, global),
+        Catalog::Show { product } => show(screen, global, product),
+        Catalog::Lint { directory } => lint(screen, global, directory.as_deref()),
+    }
+}
+
+fn list(screen: &Screen, global: &Global) -> Result<Exit, Failed> {
+    let mut lines = Vec::new();
+    for definition in definitions::all(global.catalog.as_ref())? {
+        let product = definition.load()?;
+        lines.push(Line {
+            id: definition.id,
+            name: product.name.clone(),
+            newest: newest(&product).map(|release| release.version.to_string()),
+            releases: product.releases.len(),
+            stops: product.stops.len(),
+            editions: product.editions.iter().map(|one| one.id.clone()).collect(),
+            path_only: product.path_only,
+            origin: definition.origin,
+        });
+    }
+    if screen.json() {
+        screen.document(&Listed {
+            format: FORMAT,
+            products: lines,
+        });
+        return Ok(Exit::Ok);
+    }
+    let mut table = Table::indented(0);
+    table.row(
+        [
+            "product", "newest", "releases", "stops", "editions", "", "from",
+        ]
+        .map(|head| Cell::new(DIM, head)),
+    );
+    for line in lines {
+        table.row([
+            Cell::new(BOLD, line.id),
+            Cell::from(line.newest.unwrap_or_default()),
+            Cell::right(PLAIN, line.releases.to_string()),
+            Cell::right(PLAIN, line.stops.to_string()),
+            Cell::from(line.editions.join(", ")),
+            Cell::from(if line.path_only { "paths only" } else { "" }),
+            Cell::new(DIM, line.origin),
+        ]);
+    }
+    screen.answer(&table.text(screen.width));
+    Ok(Exit::Ok)
+}
+
+fn show(screen: &Screen, global: &Global, id: &str) -> Result<Exit, Failed> {
+    let definition = definitions::find(global.catalog.as_ref(), id)?;
+    let product = definition.load()?;
+    if screen.json() {
+        screen.document(&product);
+    } else {
+        screen.answer(&described(&definition, &product, screen.width));
+    }
+    Ok(Exit::Ok)
+}
+
+fn described(definition: &Definition, product: &Product, width: usize) -> String {
+    let mut text = format!(
+        "{}  {}  ({}, digest {})\n",
+        paint(BOLD, &product.id),
+        product.name,
+        definition.origin,
+        product.digest.short()
+    );
+    let mut facts = Table::indented(2);
+    for edition in &product.editions {
+        let images = [edition.images.clone(), edition.companions.clone()].concat();
+        facts.row([
+            Cell::new(DIM, "edition"),
+            Cell::from(edition.id.as_str()),
+            Cell::from(images.join(", ")),
+        ]);
+    }
+    for datastore in &product.datastores {
+        let kind = format!("{:?}", datastore.kind).to_lowercase();
+        let optional = if datastore.optional { ", optional" } else { "" };
+        facts.row([
+            Cell::new(DIM, "datastore"),
+            Cell::from(datastore.name.as_str()),
+            Cell::from(format!("{kind}{optional}")),
+        ]);
+    }
+    for migration in &product.migrations {
+        facts.row([
+            Cell::new(DIM, "migration"),
+            Cell::from(migration.id.as_str()),
+            Cell::from(format!(
+                "{} on {}{}",
+                migration.run.join(" "),
+                migration.datastore,
+                if migration.editions.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", migration.editions.join(", "))
+                }
+            )),
+        ]);
+    }
+    if let (Some(first), Some(last)) = (product.releases.first(), newest(product)) {
+        facts.row([
+            Cell::new(DIM, "releases"),
+            Cell::from(product.releases.len().to_string()),
+            Cell::from(format!("{} to {}", first.version, last.version)),
+        ]);
+    }
+    text.push_str(&facts.text(width));
+    for stop in &product.stops {
+        let at: Vec<&str> = stop.at.iter().map(|version| version.as_str()).collect();
+        let line = format!(
+            "at {}: {} [{}]",
+            at.join(" or "),
+            stop.because.trim_end_matches('.'),
+            stop.source
+        );
+        let first = format!("  stop {}  ", paint(BOLD, &stop.id));
+        let _ = writeln!(text, "{}", wrap::hanging(&first, &line, width));
+    }
+    for poisoned in &product.poisoned {
+        let instead = poisoned
+            .substitute
+            .as_ref()
+            .map_or_else(String::new, |version| {
+                format!(", {version} takes its place")
+            });
+        let line = format!("{}{instead} [{}]", poisoned.because, poisoned.source);
+        let first = format!("  never run {}  ", paint(BAD, &poisoned.version));
+        let _ = writeln!(text, "{}", wrap::hanging(&first, &line, width));
+    }
+    text
+}
+
+fn lint(screen: &Screen, global: &Global, directory: Option<&Path>) -> Result<Exit, Failed> {
+    let definitions = match directory {
+        Some(directory) => vec![definitions::read(directory)?],
+        None => definitions::all(global.catalog.as_ref())?,
+    };
+    let findings: Vec<Findings> = definitions
+        .into_iter()
+        .map(|definition| Findings {
+            diagnostics: definition.lint(),
+            id: definition.id,
+            origin: definition.origin,
+        })
+        .collect();
+    let errors: usize = findings.iter().map(errors).sum();
+    if screen.json() {
+        screen.document(&Linted {
+            format: FORMAT,
+            definitions: findings,
+        });
+    } else {
+        for one in &findings {
+            screen.answer(&verdict(one));
+        }
+    }
+    if errors == 0 {
+        return Ok(Exit::Ok);
+    }
+    let number = measure::plural(errors as u64, "error", "errors");
+    let problem = Problem::new(
+        Exit::Usage,
+        "definition-invalid",
+        format!("{number} in the definitions"),
+    )
+    .hint("fix the lines shown above, then `switchback catalog lint` again");
+    Err(if screen.json() {
+        Failed::shown(problem)
+    } else {
+        problem.into()
+    })
+}
+
+fn verdict(findings: &Findings) -> String {
+    if findings.diagnostics.is_empty() {
+        return format!(
+            "{} {}  {}\n",
+            paint(GOOD, CHECK),
+            paint(BOLD, &findings.id),
+            paint(DIM, &findings.origin)
+        );
+    }
+    findings
+        .diagnostics
+        .iter()
+        .fold(String::new(), |mut text, diagnostic| {
+            let _ = write!(text, "{diagnostic}\n\n");
+            text
+        })
+}
+
+fn errors(findings: &Findings) -> usize {
+    findings
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.is_error())
+        .count()
+}
+
+fn newest(product: &Product) -> Option<&Release> {
+    product.releases.last()
+}

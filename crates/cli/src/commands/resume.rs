@@ -1,0 +1,57 @@
+//! `switchback resume`: goes on with a run that halted or was killed.
+
+use switchback_journal::Journal;
+use switchback_model::Problem;
+use switchback_model::exit::Exit;
+
+use crate::arguments::Resume;
+use crate::execution::{self, Task};
+use crate::failure::Failed;
+use crate::place::deployment::{self, Found};
+use crate::runs::{self, Standing};
+use crate::session::Session;
+
+/// Goes on.
+pub(crate) fn run(session: &Session<'_>, arguments: &Resume) -> Result<Exit, Failed> {
+    let journal = session.journal()?;
+    let record = session.run(&journal, arguments.run.as_deref())?;
+    let found = match &session.global.deployment {
+        Some(said) => deployment::find(Some(said), &session.state)?,
+        // The run knows where its deployment is, wherever the command is typed.
+        None => deployment::find(Some(&record.key.directory), &session.state)?,
+    };
+    if let Standing::Done { .. } = runs::standing(&journal, &record)? {
+        return Err(Problem::new(
+            Exit::Usage,
+            "run-finished",
+            format!(
+                "run `{}` is done: there is nothing to go on with",
+                record.run
+            ),
+        )
+        .hint(format!("see what it did: `switchback log {}`", record.run))
+        .hint(format!("or go back: `switchback rollback {}`", record.run))
+        .into());
+    }
+    go_on(session, &journal, &found, &record)
+}
+
+/// Goes on with an open run; also what the same `apply` does when it is typed again.
+pub(crate) fn go_on(
+    session: &Session<'_>,
+    journal: &Journal,
+    found: &Found,
+    record: &switchback_journal::RunRecord,
+) -> Result<Exit, Failed> {
+    let plan = session.plan_of(record)?;
+    let accepted = journal.state(&record.run)?.accepted;
+    execution::carry_out(
+        session,
+        &Task {
+            found,
+            plan: &plan,
+            run: &record.run,
+            accepted: &accepted,
+        },
+    )
+}

@@ -1,0 +1,102 @@
+//! Carries out a plan, whoever asked for it: `apply`, `resume`, `rollback`, `backup restore`.
+
+use switchback_engine::signal::StopSignal;
+use switchback_engine::{Ended, Engine, Order};
+use switchback_model::exit::Exit;
+use switchback_model::plan::{Plan, Purpose};
+use switchback_model::{Problem, RunId};
+
+use crate::failure::Failed;
+use crate::place::deployment::Found;
+use crate::render::live::Live;
+use crate::render::measure;
+use crate::render::style::{BOLD, paint};
+use crate::session::Session;
+use crate::signals::Listening;
+use crate::site::Place;
+
+/// What is carried out.
+pub(crate) struct Task<'a> {
+    /// The deployment.
+    pub found: &'a Found,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// A new id, or that of the run to go on with.
+    pub run: &'a RunId,
+    /// Words given with `--accept`.
+    pub accepted: &'a [String],
+}
+
+/// Runs the plan to its end or to a safe place.
+pub(crate) fn carry_out(session: &Session<'_>, task: &Task<'_>) -> Result<Exit, Failed> {
+    let screen = session.screen;
+    let stop = StopSignal::default();
+    let _listening = Listening::begin(&stop).map_err(|error| {
+        Problem::new(Exit::Bug, "signals", "signals cannot be listened to").cause(error)
+    })?;
+    let place = Place::open(session, task.found, stop.clone())?;
+    let deployment = place.identity()?;
+    let site = place.site(task.plan)?;
+    let live = Live::new(screen, task.plan, session.state.outputs(task.run));
+    let engine = Engine::new(session.state.clone(), place.redactor().clone(), stop);
+    let order = Order {
+        plan: task.plan,
+        run: task.run,
+        deployment: &deployment,
+        accepted: task.accepted,
+        by: &by(),
+        program: env!("CARGO_PKG_VERSION"),
+    };
+    match live.during(|| engine.run(&order, &site, &live))? {
+        Ended::Finished { downtime } => {
+            finished(session, task, downtime);
+            Ok(Exit::Ok)
+        }
+        Ended::Halted(problem) => {
+            screen.next(&[
+                format!("switchback resume {}", task.run),
+                format!("switchback rollback {}", task.run),
+            ]);
+            Err(Failed::shown(problem))
+        }
+    }
+}
+
+fn finished(session: &Session<'_>, task: &Task<'_>, downtime: u64) {
+    let screen = session.screen;
+    if screen.json() {
+        return;
+    }
+    let downtime = if downtime == 0 {
+        "no downtime".to_owned()
+    } else {
+        format!("downtime {}", measure::duration(downtime))
+    };
+    let plan = task.plan;
+    screen.answer(&format!(
+        "Done: {} runs {} {}, {downtime}\n",
+        plan.deployment.name,
+        plan.product,
+        paint(BOLD, &plan.to),
+    ));
+    match &plan.purpose {
+        Purpose::Upgrade => screen.next(&[
+            "switchback status".to_owned(),
+            format!("switchback rollback {} to go back", task.run),
+        ]),
+        Purpose::Rollback { .. } => screen.next(&["switchback status".to_owned()]),
+    }
+}
+
+/// Who asks, and where: `user@host`.
+pub(crate) fn by() -> String {
+    let user = ["SUDO_USER", "USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    format!("{user}@{host}")
+}

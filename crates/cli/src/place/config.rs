@@ -1,0 +1,177 @@
+//! `switchback.toml`, read with diagnostics that point at the line.
+
+use std::path::Path;
+
+use switchback_model::Problem;
+use switchback_model::config::Config;
+use switchback_model::exit::Exit;
+use switchback_model::product::diagnostic::{Diagnostic, Severity};
+
+use crate::failure::Failed;
+
+/// Name of the file.
+pub(crate) const FILE: &str = "switchback.toml";
+
+/// Reads the configuration in `directory`.
+pub(crate) fn load(directory: &Path) -> Result<Config, Failed> {
+    let path = directory.join(FILE);
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        Problem::new(
+            Exit::Usage,
+            "config-unreadable",
+            format!("`{}` cannot be read", path.display()),
+        )
+        .cause(error)
+        .state("deployment", "not touched")
+        .hint("make it readable for this user, or write it anew: `switchback init`")
+    })?;
+    parse(&path.display().to_string(), &text)
+}
+
+/// Reads a configuration; `name` is the file's name as it is shown.
+pub(crate) fn parse(name: &str, text: &str) -> Result<Config, Failed> {
+    let config: Config = toml::from_str(text).map_err(|error| diagnosed(name, text, &error))?;
+    if config.compose.is_some() && config.exec.is_some() {
+        let problem = Problem::new(
+            Exit::Usage,
+            "config-two-drivers",
+            format!("{name}: `[compose]` and `[exec]` exclude each other"),
+        );
+        return Err(problem
+            .state("deployment", "not touched")
+            .hint("keep the one that describes how the product is deployed here")
+            .into());
+    }
+    Ok(config)
+}
+
+fn diagnosed(name: &str, text: &str, error: &toml::de::Error) -> Failed {
+    let span = error.span().unwrap_or(0..0);
+    let start = floor(text, span.start);
+    let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+    let line_end = text[start..]
+        .find('\n')
+        .map_or(text.len(), |length| start + length);
+    let end = floor(text, span.end).clamp(start, line_end);
+    let message = error
+        .message()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    let diagnostic = Diagnostic {
+        severity: Severity::Error,
+        code: "config".to_owned(),
+        hint: hint(&message),
+        message: message.clone(),
+        file: name.to_owned(),
+        line: text[..start].matches('\n').count() + 1,
+        column: text[line_start..start].chars().count() + 1,
+        snippet: text[line_start..line_end].trim_end().to_owned(),
+        width: text[start..end].chars().count().max(1),
+    };
+    let problem = Problem::new(
+        Exit::Usage,
+        "config-invalid",
+        format!(
+            "{name}:{}:{}: {message}",
+            diagnostic.line, diagnostic.column
+        ),
+    )
+    .state("deployment", "not touched");
+    let problem = match &diagnostic.hint {
+        Some(hint) => problem.hint(hint.clone()),
+        None => problem.hint("write it anew with `switchback init --force`, or see the guide"),
+    };
+    Failed::diagnosed(problem, vec![diagnostic])
+}
+
+/// What to write instead, from what the parser says.
+fn hint(message: &str) -> Option<String> {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    if message.starts_with("unknown field") || message.starts_with("unknown variant") {
+        let (wrong, known) = quoted.split_first()?;
+        let nearest = known.iter().min_by_key(|name| distance(wrong, name))?;
+        return Some(if distance(wrong, nearest) <= 2 {
+            format!("did you mean `{nearest}`?")
+        } else {
+            format!("it may be {}", known.join(", "))
+        });
+    }
+    let missing = message
+        .strip_prefix("missing field `")?
+        .trim_end_matches('`');
+    Some(format!("add a line `{missing} = …`"))
+}
+
+/// How many letters differ (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (place, letter) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = place + 1;
+        for column in 0..other.len() {
+            let replaced = diagonal + usize::from(letter != other[column]);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
+
+fn floor(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> Failed {
+        parse("switchback.toml", text).expect_err("it is wrong")
+    }
+
+    #[test]
+    fn a_misspelt_key_is_pointed_at_and_the_right_one_named() {
+        let failed = refused("product = \"the-things-stack\"\n\n[compose]\nfile = [\"a.yml\"]\n");
+        assert_eq!(failed.problem.exit, Exit::Usage);
+        assert!(
+            failed
+                .problem
+                .what
+                .starts_with("switchback.toml:4:1: unknown field `file`"),
+            "{}",
+            failed.problem.what
+        );
+        assert_eq!(failed.problem.hints, ["did you mean `files`?"]);
+        assert_eq!(failed.diagnostics[0].snippet, "file = [\"a.yml\"]");
+    }
+
+    #[test]
+    fn a_missing_key_is_named() {
+        let failed = refused("edition = \"open-source\"\n");
+        assert_eq!(failed.problem.hints, ["add a line `product = …`"]);
+    }
+
+    #[test]
+    fn broken_toml_has_line_and_column() {
+        let failed = refused("product = \"x\"\nname = ");
+        assert!(
+            failed.problem.what.starts_with("switchback.toml:2:"),
+            "{}",
+            failed.problem.what
+        );
+    }
+
+    #[test]
+    fn distance_counts_letters() {
+        assert_eq!(distance("file", "files"), 1);
+        assert_eq!(distance("projekt", "project"), 1);
+        assert_eq!(distance("abc", "xyz"), 3);
+    }
+}

@@ -1,0 +1,176 @@
+//! Bytes, durations, counts and times as people say them.
+
+/// `1.2 GB`: decimal units, as disks and image registries count.
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut value = precise(bytes) / 1000.0;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if value < 9.95 {
+        format!("{value:.1} {}", UNITS[unit])
+    } else {
+        format!("{value:.0} {}", UNITS[unit])
+    }
+}
+
+/// `0.4 s`, `14 s`, `2 min 5 s`, `3 h 12 min`, `2 d 4 h`.
+pub(crate) fn duration(milliseconds: u64) -> String {
+    let seconds = (milliseconds + 500) / 1000;
+    match milliseconds {
+        0..=94 => format!("{milliseconds} ms"),
+        95..=9_949 => format!("{:.1} s", precise(milliseconds) / 1000.0),
+        _ if seconds < 60 => format!("{seconds} s"),
+        _ if seconds < 3600 => two(seconds / 60, "min", seconds % 60, "s"),
+        _ if seconds < 86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+    }
+}
+
+/// `about 50 s`, `about 6 min`: an estimate, never more exact than it is.
+pub(crate) fn about(seconds: u64) -> String {
+    match seconds {
+        0..=4 => "a few seconds".to_owned(),
+        5..=89 => format!("about {} s", seconds.div_ceil(5) * 5),
+        90..=5_399 => format!("about {} min", (seconds + 30) / 60),
+        _ => format!("about {:.1} h", precise(seconds) / 3600.0),
+    }
+}
+
+/// `1,204`.
+pub(crate) fn count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 run`, `3 runs`.
+pub(crate) fn plural(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
+/// `2026-11-21 05:01` (UTC) of milliseconds since the epoch.
+pub(crate) fn minute(at: u64) -> String {
+    let (days, seconds) = (at / 86_400_000, at / 1000 % 86_400);
+    let (year, month, day) = date(days);
+    format!(
+        "{year:04}-{month:02}-{day:02} {:02}:{:02}",
+        seconds / 3600,
+        seconds % 3600 / 60
+    )
+}
+
+/// `just now`, `5 min ago`, `3 d ago`; the date where it is longer ago, or in the future.
+pub(crate) fn ago(at: u64, now: u64) -> String {
+    match now.checked_sub(at).map(|gone| gone / 1000) {
+        Some(0..=59) => "just now".to_owned(),
+        Some(gone @ 60..=3_599) => format!("{} min ago", gone / 60),
+        Some(gone @ 3_600..=86_399) => format!("{} h ago", gone / 3600),
+        Some(gone @ 86_400..=1_209_599) => format!("{} d ago", gone / 86_400),
+        _ => minute(at),
+    }
+}
+
+/// Year, month and day of a day since 1970-01-01 (Gregorian, by the civil-from-days method).
+fn date(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    (year, month, day)
+}
+
+fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
+    if small == 0 {
+        format!("{large} {large_unit}")
+    } else {
+        format!("{large} {large_unit} {small} {small_unit}")
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "two significant digits are shown"
+)]
+fn precise(number: u64) -> f64 {
+    number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_have_at_most_three_digits() {
+        let shown: Vec<String> = [0, 999, 1_000, 9_949, 180_000_000, 999_700, 57_000_000_000]
+            .map(bytes)
+            .into();
+        assert_eq!(
+            shown,
+            [
+                "0 B", "999 B", "1.0 kB", "9.9 kB", "180 MB", "1.0 MB", "57 GB"
+            ]
+        );
+    }
+
+    #[test]
+    fn durations_read_naturally() {
+        let shown: Vec<String> = [3, 330, 14_000, 60_000, 125_000, 11_520_000, 187_200_000]
+            .map(duration)
+            .into();
+        assert_eq!(
+            shown,
+            [
+                "3 ms",
+                "0.3 s",
+                "14 s",
+                "1 min",
+                "2 min 5 s",
+                "3 h 12 min",
+                "2 d 4 h"
+            ]
+        );
+    }
+
+    #[test]
+    fn times_are_calendar_dates() {
+        assert_eq!(minute(0), "1970-01-01 00:00");
+        assert_eq!(minute(1_795_237_260_000), "2026-11-21 05:01");
+        assert_eq!(minute(1_709_164_800_000), "2024-02-29 00:00");
+    }
+
+    #[test]
+    fn a_clock_that_went_back_shows_the_date() {
+        assert_eq!(ago(1_795_237_260_000, 0), "2026-11-21 05:01");
+        assert_eq!(ago(0, 61_000), "1 min ago");
+    }
+
+    #[test]
+    fn counts_have_separators() {
+        assert_eq!(
+            [0, 999, 1_204, 1_000_000].map(count),
+            ["0", "999", "1,204", "1,000,000"]
+        );
+    }
+}

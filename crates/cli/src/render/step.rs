@@ -1,0 +1,214 @@
+//! One step in words: the same in a plan, in a run and in its log.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use switchback_model::observed::ImagePin;
+use switchback_model::plan::{Act, Check, Plan, Stage, StageKind, Step, WayBack};
+
+use super::measure;
+
+/// What a step does, after its verb.
+pub(crate) fn what(plan: &Plan, act: &Act) -> String {
+    match act {
+        Act::Fetch { image } => format!("image {}", image.reference),
+        Act::Prepare { datastore } | Act::Seal { datastore } | Act::Prove { datastore } => {
+            datastore.to_string()
+        }
+        Act::Stop { services } | Act::Start { services, .. } => joined(services),
+        Act::Set { edits, from, to } => {
+            let files: BTreeSet<String> =
+                edits.iter().map(|edit| local(plan, &edit.path)).collect();
+            format!("{from} → {to} in {}", joined(files))
+        }
+        Act::Migrate {
+            migration,
+            version,
+            demanded_by,
+            ..
+        } => {
+            let demanded = if demanded_by.is_empty() {
+                String::new()
+            } else {
+                let versions: Vec<&str> = demanded_by.iter().map(|v| v.as_str()).collect();
+                format!(", for {}", versions.join(" "))
+            };
+            format!("{migration} ({version}){demanded}")
+        }
+        Act::Verify { checks } => checks_in_words(checks),
+        Act::Restore { datastore, run } => format!("{datastore} from the backup of {run}"),
+        Act::Release { datastore, .. } => format!("{datastore}: remove what was moved aside"),
+    }
+}
+
+/// As [`what`], shorter: for the lines of a run, where the outcome says the rest.
+pub(crate) fn brief(plan: &Plan, act: &Act) -> String {
+    match act {
+        Act::Fetch { image } => tag(image).to_owned(),
+        Act::Migrate {
+            migration, version, ..
+        } => format!("{migration} ({version})"),
+        Act::Set { to, .. } => to.to_string(),
+        Act::Restore { datastore, .. } | Act::Release { datastore, .. } => datastore.to_string(),
+        other => what(plan, other),
+    }
+}
+
+/// What several steps with the same verb do, as one line of a plan.
+pub(crate) fn together(plan: &Plan, steps: &[&Step]) -> String {
+    let [one] = steps else {
+        let datastores: Vec<String> = steps
+            .iter()
+            .filter_map(|step| step.act.datastore().map(ToString::to_string))
+            .collect();
+        if datastores.len() == steps.len() {
+            return datastores.join(", ");
+        }
+        if let Some(set) = set_together(plan, steps) {
+            return set;
+        }
+        let images: Vec<&ImagePin> = steps
+            .iter()
+            .filter_map(|step| match &step.act {
+                Act::Fetch { image } => Some(image),
+                _ => None,
+            })
+            .collect();
+        let repositories: BTreeSet<&str> = images.iter().map(|image| repository(image)).collect();
+        if repositories.len() == 1 && images.len() == steps.len() {
+            let tags: Vec<&str> = images.iter().map(|image| tag(image)).collect();
+            return format!("images {}", tags.join(", "));
+        }
+        let each: Vec<String> = steps.iter().map(|step| what(plan, &step.act)).collect();
+        return each.join(", ");
+    };
+    what(plan, &one.act)
+}
+
+/// Several places of one change, e.g. `3.23.2 → 3.32.1 in docker-compose.yml (2 places)`.
+fn set_together(plan: &Plan, steps: &[&Step]) -> Option<String> {
+    let mut files = BTreeSet::new();
+    let mut change = None;
+    for step in steps {
+        let Act::Set { edits, from, to } = &step.act else {
+            return None;
+        };
+        if *change.get_or_insert((from, to)) != (from, to) {
+            return None;
+        }
+        files.extend(edits.iter().map(|edit| local(plan, &edit.path)));
+    }
+    let (from, to) = change?;
+    let files = joined(files);
+    Some(format!("{from} → {to} in {files} ({} places)", steps.len()))
+}
+
+/// Whether two steps can share one line of a plan.
+pub(crate) fn alike(one: &Step, other: &Step) -> bool {
+    let mergeable = matches!(
+        one.act,
+        Act::Fetch { .. }
+            | Act::Prepare { .. }
+            | Act::Seal { .. }
+            | Act::Prove { .. }
+            | Act::Set { .. }
+            | Act::Release { .. }
+    );
+    mergeable
+        && one.act.verb() == other.act.verb()
+        && one.way_back == other.way_back
+        && one.downtime == other.downtime
+}
+
+/// The way back, in words.
+pub(crate) fn way_back(way: &WayBack) -> String {
+    match way {
+        WayBack::NotNeeded => String::new(),
+        WayBack::Instant => "instant".to_owned(),
+        WayBack::Restore {
+            datastores,
+            seconds,
+        } => format!(
+            "restore {}, {}",
+            joined(datastores),
+            measure::about(*seconds)
+        ),
+        WayBack::None { because } => format!("none: {because}"),
+    }
+}
+
+/// The heading of a stage; `number` counts the legs of the journey from 1.
+pub(crate) fn heading(stage: &Stage, number: usize) -> String {
+    match &stage.kind {
+        StageKind::Preparation => "before any downtime (safe to interrupt)".to_owned(),
+        StageKind::Migrate { to } => {
+            format!("stage {number}: through {to} (migrations only, the service stays down)")
+        }
+        StageKind::Run { to } => format!("stage {number}: to {to}"),
+        StageKind::Return { to } => format!("back to {to}"),
+    }
+}
+
+/// A path as seen from the deployment's directory.
+pub(crate) fn local(plan: &Plan, path: &str) -> String {
+    Path::new(path)
+        .strip_prefix(&plan.deployment.directory)
+        .map_or_else(|_| path.to_owned(), |inside| inside.display().to_string())
+}
+
+/// The tag of an image's reference.
+pub(crate) fn tag(image: &ImagePin) -> &str {
+    split(&image.reference).1
+}
+
+fn repository(image: &ImagePin) -> &str {
+    split(&image.reference).0
+}
+
+fn split(reference: &str) -> (&str, &str) {
+    let name = reference.split('@').next().unwrap_or(reference);
+    match name.rsplit_once(':') {
+        // A colon before a slash belongs to the registry's port.
+        Some((repository, tag)) if !tag.contains('/') => (repository, tag),
+        _ => (name, "latest"),
+    }
+}
+
+fn checks_in_words(checks: &[Check]) -> String {
+    let mut words: Vec<&str> = Vec::new();
+    for check in checks {
+        let word = match check {
+            Check::Health { .. } => "health",
+            Check::Stable { .. } => "images",
+            Check::WritePath { .. } => "write path",
+            Check::Counts { exact: true, .. } => "contents",
+            Check::Counts { exact: false, .. } => "counts",
+        };
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    words.join(", ")
+}
+
+fn joined<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    items.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_not_a_tag() {
+        assert_eq!(
+            split("localhost:5000/a/b"),
+            ("localhost:5000/a/b", "latest")
+        );
+        assert_eq!(
+            split("localhost:5000/a/b:1.2@sha256:00"),
+            ("localhost:5000/a/b", "1.2")
+        );
+    }
+}

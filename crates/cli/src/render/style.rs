@@ -1,0 +1,44 @@
+//! The few styles there are. Colour only repeats what a word or a mark says.
+
+use std::fmt::{self, Display};
+
+use anstyle::{AnsiColor, Style};
+
+/// Headings, versions, commands to type.
+pub(crate) const BOLD: Style = Style::new().bold();
+/// Sources, durations, what may be skipped.
+pub(crate) const DIM: Style = Style::new().dimmed();
+/// Done.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+/// Look here.
+pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
+/// Went wrong.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// Something to type.
+pub(crate) const TYPE: Style = AnsiColor::Cyan.on_default();
+/// No style.
+pub(crate) const PLAIN: Style = Style::new();
+
+/// Done.
+pub(crate) const CHECK: &str = "✓";
+/// Went wrong.
+pub(crate) const CROSS: &str = "✗";
+/// Look here.
+pub(crate) const BANG: &str = "!";
+
+/// `text` in `style`.
+pub(crate) fn paint<T: Display>(style: Style, text: T) -> Painted<T> {
+    Painted { style, text }
+}
+
+/// Text in a style.
+pub(crate) struct Painted<T> {
+    style: Style,
+    text: T,
+}
+
+impl<T: Display> Display for Painted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}{:#}", self.style, self.text, self.style)
+    }
+}

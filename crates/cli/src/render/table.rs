@@ -1,0 +1,215 @@
+//! Columns that line up, the widest ones wrapped to fit.
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+
+use super::style::{PLAIN, paint};
+use super::wrap;
+
+/// Blanks between columns.
+const GAP: usize = 2;
+/// A wrapped column is not made narrower than this.
+const NARROWEST: usize = 14;
+
+/// One cell: plain text in one style.
+#[derive(Clone, Debug)]
+pub(crate) struct Cell {
+    text: String,
+    style: Style,
+    right: bool,
+}
+
+impl Cell {
+    /// A cell in a style.
+    pub(crate) fn new(style: Style, text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            style,
+            right: false,
+        }
+    }
+
+    /// A cell that is aligned right: numbers, durations.
+    pub(crate) fn right(style: Style, text: impl Into<String>) -> Self {
+        Self {
+            right: true,
+            ..Self::new(style, text)
+        }
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::new(PLAIN, text)
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::new(PLAIN, text)
+    }
+}
+
+/// Rows of cells.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    rows: Vec<Row>,
+    /// Blanks before the first column.
+    indent: usize,
+}
+
+#[derive(Debug)]
+enum Row {
+    Cells(Vec<Cell>),
+    /// A heading across all columns, with what stands over the last one.
+    Heading(String, Option<String>),
+}
+
+impl Table {
+    /// An empty table, indented.
+    pub(crate) fn indented(indent: usize) -> Self {
+        Self {
+            rows: Vec::new(),
+            indent,
+        }
+    }
+
+    /// Adds a row.
+    pub(crate) fn row<I, C>(&mut self, cells: I)
+    where
+        I: IntoIterator<Item = C>,
+        C: Into<Cell>,
+    {
+        self.rows
+            .push(Row::Cells(cells.into_iter().map(Into::into).collect()));
+    }
+
+    /// Adds a heading that starts two columns further left than the rows.
+    pub(crate) fn heading(&mut self, text: impl Into<String>, over_last: Option<&str>) {
+        self.rows
+            .push(Row::Heading(text.into(), over_last.map(str::to_owned)));
+    }
+
+    /// True where there is no row.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// As text of at most `limit` columns, with a newline after each line.
+    pub(crate) fn text(&self, limit: usize) -> String {
+        let widths = self.widths(limit);
+        let mut text = String::new();
+        for row in &self.rows {
+            match row {
+                Row::Cells(cells) => self.cells(&mut text, cells, &widths),
+                Row::Heading(heading, over_last) => {
+                    self.heading_line(&mut text, heading, over_last.as_deref(), &widths);
+                }
+            }
+        }
+        text
+    }
+
+    fn widths(&self, limit: usize) -> Vec<usize> {
+        let mut widths: Vec<usize> = Vec::new();
+        for row in &self.rows {
+            let Row::Cells(cells) = row else { continue };
+            widths.resize(widths.len().max(cells.len()), 0);
+            for (column, cell) in cells.iter().enumerate() {
+                widths[column] = widths[column].max(wrap::width(&cell.text));
+            }
+        }
+        loop {
+            let gaps = widths.len().saturating_sub(1) * GAP;
+            let whole = self.indent + gaps + widths.iter().sum::<usize>();
+            let widest = (0..widths.len()).max_by_key(|column| widths[*column]);
+            let (Some(widest), true) = (widest, whole > limit) else {
+                break;
+            };
+            if widths[widest] <= NARROWEST {
+                break;
+            }
+            let others = widths
+                .iter()
+                .enumerate()
+                .filter(|(column, _)| *column != widest)
+                .map(|(_, width)| *width)
+                .max()
+                .unwrap_or(0);
+            // Takes from the widest column what is too much, but not more than down to the next widest.
+            let taken = (whole - limit).min((widths[widest] - others).max(1));
+            widths[widest] = (widths[widest] - taken).max(NARROWEST);
+        }
+        widths
+    }
+
+    fn cells(&self, text: &mut String, cells: &[Cell], widths: &[usize]) {
+        let wrapped: Vec<Vec<String>> = cells
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| wrap::lines(&cell.text, *width))
+            .collect();
+        let height = wrapped.iter().map(Vec::len).max().unwrap_or(0);
+        for line in 0..height {
+            let mut columns = 0;
+            let mut pending = self.indent;
+            for (column, cell) in cells.iter().enumerate() {
+                let part = wrapped[column].get(line).map_or("", String::as_str);
+                let blank = widths[column].saturating_sub(wrap::width(part));
+                if part.is_empty() {
+                    pending += widths[column] + GAP;
+                    continue;
+                }
+                let (before, after) = if cell.right { (blank, 0) } else { (0, blank) };
+                text.push_str(&" ".repeat(pending + before));
+                let _ = write!(text, "{}", paint(cell.style, part));
+                pending = after + GAP;
+                columns += 1;
+            }
+            if columns > 0 || line == 0 {
+                text.push('\n');
+            }
+        }
+    }
+
+    fn heading_line(
+        &self,
+        text: &mut String,
+        heading: &str,
+        over_last: Option<&str>,
+        widths: &[usize],
+    ) {
+        let start = self.indent.saturating_sub(2);
+        let used = start + wrap::width(heading);
+        let _ = write!(text, "{}{heading}", " ".repeat(start));
+        if let (Some(over), Some((_, before))) = (over_last, widths.split_last()) {
+            let last = self.indent + before.iter().sum::<usize>() + before.len() * GAP;
+            if used + GAP <= last {
+                text.push_str(&" ".repeat(last - used));
+                text.push_str(over);
+            }
+        }
+        text.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_no_line_ends_in_blanks() {
+        let mut table = Table::indented(2);
+        table.row(["a", "long cell", ""]);
+        table.row(["bbb", "x", "end"]);
+        assert_eq!(table.text(80), "  a    long cell\n  bbb  x          end\n");
+    }
+
+    #[test]
+    fn the_widest_column_is_wrapped_to_fit() {
+        let mut table = Table::indented(0);
+        table.row(["1", "one two three four five six", "end"]);
+        assert_eq!(table.text(26), "1  one two three four  end\n   five six\n");
+    }
+}

@@ -1,0 +1,89 @@
+//! How runs stand: done, halted, running, or left by a process that died.
+
+use switchback_journal::{Journal, Life, ProcessIdentity, RunRecord, RunStatus};
+use switchback_model::Problem;
+
+use crate::failure::Failed;
+
+/// How a run stands, as people would say it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Standing {
+    /// Every step is done.
+    Done {
+        /// Milliseconds without service.
+        downtime: u64,
+    },
+    /// Stopped at a safe place.
+    Halted(Problem),
+    /// A process works on it.
+    Running {
+        /// Who.
+        holder: String,
+    },
+    /// Its process is gone, or never wrote a word.
+    Interrupted {
+        /// How that is known.
+        because: String,
+    },
+}
+
+impl Standing {
+    /// One word.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Done { .. } => "done",
+            Self::Halted(_) => "halted",
+            Self::Running { .. } => "running",
+            Self::Interrupted { .. } => "interrupted",
+        }
+    }
+
+    /// Why it is not done, in one line.
+    pub(crate) fn reason(&self) -> Option<String> {
+        match self {
+            Self::Done { .. } => None,
+            Self::Halted(problem) => Some(problem.what.clone()),
+            Self::Running { holder } => Some(holder.clone()),
+            Self::Interrupted { because } => Some(because.clone()),
+        }
+    }
+
+    /// True where there is something to go on with.
+    pub(crate) fn is_open(&self) -> bool {
+        !matches!(self, Self::Done { .. })
+    }
+}
+
+/// How a run stands now.
+pub(crate) fn standing(journal: &Journal, record: &RunRecord) -> Result<Standing, Failed> {
+    let state = journal.state(&record.run)?;
+    Ok(match state.status {
+        RunStatus::Finished { downtime } => Standing::Done { downtime },
+        RunStatus::Halted(problem) => Standing::Halted(problem),
+        RunStatus::NotStarted | RunStatus::Running => match journal.holder(&record.key)? {
+            Some(holder) if holder.run == record.run => {
+                match holder.process.life(&ProcessIdentity::current()) {
+                    Life::Dead(because) => Standing::Interrupted { because },
+                    Life::Alive(_) | Life::CannotTell(_) => Standing::Running {
+                        holder: holder.to_string(),
+                    },
+                }
+            }
+            _ => Standing::Interrupted {
+                because: "no process holds it".to_owned(),
+            },
+        },
+    })
+}
+
+/// The run of a deployment that is not done, where there is one: only the last can be.
+pub(crate) fn open(
+    journal: &Journal,
+    key: &switchback_journal::Key,
+) -> Result<Option<(RunRecord, Standing)>, Failed> {
+    let Some(record) = journal.last_run(key)? else {
+        return Ok(None);
+    };
+    let standing = standing(journal, &record)?;
+    Ok(standing.is_open().then_some((record, standing)))
+}
