@@ -21,6 +21,8 @@ mod timescale;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::config::Config;
 use crate::release::{Edition, Release};
@@ -100,6 +102,7 @@ impl Context {
             server::start(self)?;
             return Ok(Done::Acted);
         }
+        end_on_signal()?;
         if !self.has_command(command) {
             bail!(
                 "unknown command \"{command}\" for \"{}\"",
@@ -148,4 +151,16 @@ impl Context {
             _ => false,
         }
     }
+}
+
+/// Go programs end with 2 on a signal, also as a container's first process, which the kernel shields from signals that it does
+/// not handle.
+fn end_on_signal() -> Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    std::thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            std::process::exit(i32::from(NO_ACTION));
+        }
+    });
+    Ok(())
 }

@@ -11,4 +11,10 @@ if [ "$1" = redis-server ] && [ "$(id -u)" = 0 ]; then
 	exec /usr/bin/setpriv --reuid=redis --regid=redis --clear-groups "$0" "$@"
 fi
 
+# Official images are built with this default: containers are reached from other containers.
+case "$*" in
+redis-server*protected-mode*) ;;
+redis-server*) set -- "$@" --protected-mode no ;;
+esac
+
 exec "$@"
