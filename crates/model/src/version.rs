@@ -119,6 +119,14 @@ impl Key {
         }
     }
 
+    /// True where `line` is `1.2.latest` and this is `1.2`: the line itself, no patch of it.
+    pub fn names_line(&self, line: &Self) -> bool {
+        match (&self.0, &line.0) {
+            (Order::Numbers(numbers), Order::Numbers(line)) => numbers.names_line(line),
+            _ => false,
+        }
+    }
+
     /// How many leading numbers both have in common: a measure of nearness for hints.
     pub fn common_with(&self, other: &Self) -> usize {
         match (&self.0, &other.0) {

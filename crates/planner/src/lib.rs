@@ -1,1 +1,3 @@
 //! Decides, never acts.
+
+pub mod path;

@@ -85,6 +85,10 @@ impl Numbers {
         !self.is_pre_release() && self.parts.starts_with(prefix)
     }
 
+    pub(super) fn names_line(&self, line: &Self) -> bool {
+        self.is_of_line(line) && (self.is_line() || self.parts.len() + 1 == line.parts.len())
+    }
+
     pub(super) fn common_with(&self, other: &Self) -> usize {
         self.parts
             .iter()

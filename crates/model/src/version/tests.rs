@@ -68,6 +68,8 @@ fn latest_is_above_every_patch_of_its_line_and_below_the_next_line() {
     let line = key(Scheme::Numeric, "12.10.latest");
     assert!(key(Scheme::Numeric, "12.10").is_of_line(&line));
     assert!(key(Scheme::Numeric, "12.10.3").is_of_line(&line));
+    assert!(key(Scheme::Numeric, "12.10").names_line(&line));
+    assert!(!key(Scheme::Numeric, "12.10.3").names_line(&line));
     assert!(!key(Scheme::Numeric, "12.1.3").is_of_line(&line));
     assert!(!key(Scheme::Numeric, "12.11").is_of_line(&line));
 }

@@ -1,0 +1,125 @@
+//! What else a path crosses: notices, hand-work, deletions, changes.
+
+use serde::{Deserialize, Serialize};
+use switchback_model::Version;
+use switchback_model::product::{Deletion, EngineRequirement, NoticeKind, ProcedureKind};
+
+use super::ground::Ground;
+
+/// A notice on the way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathNotice {
+    /// Stable identifier.
+    pub id: String,
+    /// What it asks.
+    pub kind: NoticeKind,
+    /// The release that brings it.
+    pub version: Version,
+    /// One or two sentences.
+    pub text: String,
+    /// Where it was read.
+    pub source: String,
+    /// The word for `--accept`, where the operator must say so.
+    pub accept: Option<String>,
+    /// A minimum version of a datastore's server.
+    pub requires: Option<EngineRequirement>,
+    /// The release that removes what is deprecated.
+    pub removed_in: Option<Version>,
+    /// True where a condition could not be known.
+    pub assumed: bool,
+}
+
+/// Hand-work on the way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathProcedure {
+    /// Stable identifier.
+    pub id: String,
+    /// Whether it can be left out.
+    pub kind: ProcedureKind,
+    /// The release that brings it.
+    pub version: Version,
+    /// What it is, one line.
+    pub title: String,
+    /// What to do, in order.
+    pub steps: Vec<String>,
+    /// Where it was read.
+    pub source: String,
+    /// True where a condition could not be known.
+    pub assumed: bool,
+}
+
+/// A line of release notes on the way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The release.
+    pub version: Version,
+    /// The line.
+    pub text: String,
+}
+
+pub(super) fn notices(ground: &Ground<'_>) -> Vec<PathNotice> {
+    let product = ground.product;
+    let mut found = Vec::new();
+    for notice in &product.notices {
+        let removed = notice.removed_in.as_ref();
+        let crossed = ground.crosses_version(&notice.version)
+            || removed.is_some_and(|version| ground.crosses_version(version));
+        let truth = ground.when(notice.when.as_ref());
+        if crossed && truth.applies() {
+            found.push(PathNotice {
+                id: notice.id.clone(),
+                kind: notice.kind,
+                version: notice.version.clone(),
+                text: notice.text.clone(),
+                source: notice.source.clone(),
+                accept: notice.accept.clone(),
+                requires: notice.requires.clone(),
+                removed_in: notice.removed_in.clone(),
+                assumed: truth.is_assumed(),
+            });
+        }
+    }
+    found.sort_by_cached_key(|notice| product.scheme.parse(&notice.version).ok());
+    found
+}
+
+pub(super) fn procedures(ground: &Ground<'_>) -> Vec<PathProcedure> {
+    let product = ground.product;
+    let mut found = Vec::new();
+    for procedure in &product.procedures {
+        let truth = ground.when(procedure.when.as_ref());
+        if ground.crosses_version(&procedure.version) && truth.applies() {
+            found.push(PathProcedure {
+                id: procedure.id.clone(),
+                kind: procedure.kind,
+                version: procedure.version.clone(),
+                title: procedure.title.clone(),
+                steps: procedure.steps.clone(),
+                source: procedure.source.clone(),
+                assumed: truth.is_assumed(),
+            });
+        }
+    }
+    found.sort_by_cached_key(|procedure| product.scheme.parse(&procedure.version).ok());
+    found
+}
+
+pub(super) fn deletions(ground: &Ground<'_>) -> Vec<Deletion> {
+    let all = ground.product.deletions.iter();
+    all.filter(|deletion| ground.crosses_version(&deletion.version))
+        .cloned()
+        .collect()
+}
+
+pub(super) fn changes(ground: &Ground<'_>) -> Vec<Change> {
+    let mut found = Vec::new();
+    for known in ground.crossed() {
+        for text in &known.release.changes {
+            found.push(Change {
+                version: known.release.version.clone(),
+                text: text.clone(),
+            });
+        }
+    }
+    found
+}

@@ -1,0 +1,211 @@
+//! The search itself: resolve, find the stops, place the migrations, collect what is crossed.
+
+use serde::{Deserialize, Serialize};
+use switchback_model::product::{Deletion, NoticeKind, ProcedureKind, Product};
+use switchback_model::{ProductId, Version};
+
+use super::crossed::{self, Change, PathNotice, PathProcedure};
+use super::ground::Ground;
+use super::legs::{self, Leg, OptionalMigration};
+use super::query::Query;
+use super::refusal::{Hint, Reason, Refusal};
+use super::stops::{self, Considered, Station};
+
+/// The way from one version to another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Path {
+    /// Product of the catalog.
+    pub product: ProductId,
+    /// Edition in use.
+    pub edition: Option<String>,
+    /// Kind of deployment.
+    pub driver: String,
+    /// Version in use, as it was asked.
+    pub from: Version,
+    /// Version wanted, as it was asked.
+    pub to: Version,
+    /// Why it is as it is: one entry per required stop.
+    pub because: Vec<Because>,
+    /// The legs in order, the target last. Empty where there is nothing to do.
+    pub legs: Vec<Leg>,
+    /// Migrations that a crossed release offers and does not demand.
+    pub optional_migrations: Vec<OptionalMigration>,
+    /// Prerequisites, what cannot be taken back, what works differently.
+    pub notices: Vec<PathNotice>,
+    /// What is deprecated or removed on the way.
+    pub deprecations: Vec<PathNotice>,
+    /// Hand-work that is demanded, or that one has to know of.
+    pub procedures: Vec<PathProcedure>,
+    /// Hand-work that is offered.
+    pub optional_procedures: Vec<PathProcedure>,
+    /// Data that migrations delete on purpose.
+    pub deletions: Vec<Deletion>,
+    /// Release notes worth showing.
+    pub changes: Vec<Change>,
+    /// What else has to be said about the answer itself.
+    pub remarks: Vec<String>,
+    /// Every stop of the definition and why it is on the path or not.
+    pub considered: Vec<Considered>,
+}
+
+/// Why a stop is on the path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Because {
+    /// The stop.
+    pub id: String,
+    /// Why it is required, one sentence.
+    pub text: String,
+    /// Where it was read.
+    pub source: String,
+    /// True where a condition could not be known.
+    pub assumed: bool,
+}
+
+/// Finds the way, or says why there is none. A pure function of its arguments.
+pub fn find(product: &Product, query: &Query) -> Result<Path, Refusal> {
+    let ground = Ground::new(product, query)?;
+    if ground.from.key == ground.to.key {
+        return Ok(Path::nothing_to_do(&ground));
+    }
+    check_target(&ground)?;
+    let (stations, considered) = stops::stations(&ground)?;
+    check_policy(&ground, &stations)?;
+    let (legs, optional_migrations) = legs::legs(&ground, &stations)?;
+    let (deprecations, notices) = crossed::notices(&ground)
+        .into_iter()
+        .partition(|notice| notice.kind == NoticeKind::Deprecation);
+    let (optional_procedures, procedures) = crossed::procedures(&ground)
+        .into_iter()
+        .partition(|procedure| procedure.kind == ProcedureKind::Optional);
+    Ok(Path {
+        because: because(&stations),
+        legs,
+        optional_migrations,
+        notices,
+        deprecations,
+        procedures,
+        optional_procedures,
+        deletions: crossed::deletions(&ground),
+        changes: crossed::changes(&ground),
+        remarks: remarks(&ground),
+        considered,
+        ..Path::nothing_to_do(&ground)
+    })
+}
+
+impl Path {
+    /// True where the version wanted is the one in use.
+    pub fn is_nothing(&self) -> bool {
+        self.legs.is_empty()
+    }
+
+    /// True where something about it rests on a condition that could not be known.
+    pub fn is_assumed(&self) -> bool {
+        self.because.iter().any(|because| because.assumed)
+            || self
+                .legs
+                .iter()
+                .flat_map(|leg| &leg.migrations)
+                .any(|run| run.assumed)
+    }
+
+    fn nothing_to_do(ground: &Ground<'_>) -> Self {
+        Self {
+            product: ground.product.id.clone(),
+            edition: ground.edition.clone(),
+            driver: ground.driver.clone(),
+            from: ground.query.from.clone(),
+            to: ground.query.to.clone(),
+            because: Vec::new(),
+            legs: Vec::new(),
+            optional_migrations: Vec::new(),
+            notices: Vec::new(),
+            deprecations: Vec::new(),
+            procedures: Vec::new(),
+            optional_procedures: Vec::new(),
+            deletions: Vec::new(),
+            changes: Vec::new(),
+            remarks: Vec::new(),
+            considered: Vec::new(),
+        }
+    }
+}
+
+fn check_target(ground: &Ground<'_>) -> Result<(), Refusal> {
+    let refuse = |reason| Refusal::new(ground.product, ground.query, reason);
+    if ground.to.key < ground.from.key {
+        let lost = ground.product.notices.iter().filter(|notice| {
+            let key = ground.product.scheme.parse(&notice.version);
+            let between = key.is_ok_and(|key| ground.to.key < key && key <= ground.from.key);
+            notice.kind == NoticeKind::OneWay
+                && between
+                && ground.when(notice.when.as_ref()).applies()
+        });
+        let one_way = lost.cloned().collect();
+        return Err(refuse(Reason::Downgrade { one_way }).hinting([Hint::RestoreBackup]));
+    }
+    if let Some(poisoned) = ground.poisoned(&ground.to.version) {
+        let substitute = ground.runnable(&ground.to.version);
+        let hint = substitute.map(|point| Hint::Target {
+            version: point.version,
+        });
+        let poisoned = poisoned.clone();
+        return Err(refuse(Reason::Poisoned { poisoned }).hinting(hint));
+    }
+    if ground.to.key.is_pre_release() && !ground.query.policy.pre_releases {
+        let version = ground.to.version.clone();
+        return Err(refuse(Reason::PreRelease { version }).hinting([Hint::AllowPreReleases]));
+    }
+    Ok(())
+}
+
+fn check_policy(ground: &Ground<'_>, stations: &[Station<'_>]) -> Result<(), Refusal> {
+    let Some((_target, stops)) = stations.split_last() else {
+        return Ok(());
+    };
+    if stops.is_empty() || ground.query.policy.stops {
+        return Ok(());
+    }
+    let reason = Reason::StopsForbidden {
+        stops: because(stops),
+    };
+    let first = stops[0].at.version.clone();
+    Err(Refusal::new(ground.product, ground.query, reason)
+        .hinting([Hint::AllowStops, Hint::Target { version: first }]))
+}
+
+fn because(stations: &[Station<'_>]) -> Vec<Because> {
+    let required = stations.iter().flat_map(|station| &station.stops);
+    required
+        .map(|entry| Because {
+            id: entry.stop.id.clone(),
+            text: entry.stop.because.clone(),
+            source: entry.stop.source.clone(),
+            assumed: entry.assumed,
+        })
+        .collect()
+}
+
+fn remarks(ground: &Ground<'_>) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let (from, to) = (&ground.from, &ground.to);
+    if to.key.is_pre_release() {
+        remarks.push(format!(
+            "{} is a pre-release: what its final release demands counts only once the path goes there",
+            to.version
+        ));
+    }
+    if from.key.is_pre_release() {
+        remarks.push(format!(
+            "{} is a pre-release: migrations of its final release run again, which they have to bear",
+            from.version
+        ));
+    }
+    if let Some(poisoned) = ground.poisoned(&from.version) {
+        remarks.push(format!(
+            "{} should not be run: {} [{}]",
+            from.version, poisoned.because, poisoned.source
+        ));
+    }
+    remarks
+}

@@ -1,0 +1,299 @@
+//! What a question stands on: the edition, the driver, both versions, and the
+//! releases that exist for them.
+
+use std::collections::BTreeMap;
+
+use switchback_model::Version;
+use switchback_model::product::{Poisoned, Product, Release};
+use switchback_model::version::{Bounds, Key, Range, VersionError};
+
+use super::query::{Query, driver_name};
+use super::refusal::{End, Hint, Reason, Refusal, Unknown};
+
+/// A version and its place in the order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Point {
+    pub(super) key: Key,
+    pub(super) version: Version,
+}
+
+/// A release and its place in the order.
+pub(super) struct Known<'a> {
+    pub(super) key: Key,
+    pub(super) release: &'a Release,
+}
+
+/// Everything that the search reads.
+pub(super) struct Ground<'a> {
+    pub(super) product: &'a Product,
+    pub(super) query: &'a Query,
+    pub(super) edition: Option<String>,
+    pub(super) driver: String,
+    /// Every release of the product, oldest first, whichever edition it is of.
+    pub(super) releases: Vec<Known<'a>>,
+    pub(super) from: Point,
+    pub(super) to: Point,
+    poisoned: BTreeMap<&'a str, &'a Poisoned>,
+    covers: Option<Bounds>,
+}
+
+impl<'a> Ground<'a> {
+    /// Resolves the question, or says which part of it leads nowhere.
+    pub(super) fn new(product: &'a Product, query: &'a Query) -> Result<Self, Refusal> {
+        let refuse = |reason| Refusal::new(product, query, reason);
+        let covers = product.covers.as_ref().map(|range| bounds(product, range));
+        let nowhere = Point {
+            key: key(product, &query.from).map_err(|error| {
+                refuse(malformed(End::From, &query.from, &error)).hinting(near(
+                    product,
+                    query,
+                    &query.from,
+                ))
+            })?,
+            version: query.from.clone(),
+        };
+        let mut ground = Self {
+            product,
+            query,
+            edition: edition(product, query).map_err(refuse)?,
+            driver: driver(product, query).map_err(refuse)?,
+            releases: sorted(product),
+            from: nowhere.clone(),
+            to: nowhere,
+            poisoned: product
+                .poisoned
+                .iter()
+                .map(|poisoned| (poisoned.version.as_str(), poisoned))
+                .collect(),
+            covers: covers.transpose().ok().flatten(),
+        };
+        ground.from = ground.end(End::From, &query.from)?;
+        ground.to = ground.end(End::To, &query.to)?;
+        Ok(ground)
+    }
+
+    /// The entry of a release that must not be run.
+    pub(super) fn poisoned(&self, version: &Version) -> Option<&'a Poisoned> {
+        self.poisoned.get(version.as_str()).copied()
+    }
+
+    /// The version to run in place of this one: itself, or its substitute where it is poisoned.
+    /// `None` where it does not exist for this edition or nothing takes its place.
+    pub(super) fn runnable(&self, version: &Version) -> Option<Point> {
+        let mut version = version;
+        // A chain of substitutes is no longer than the list; a cycle would be.
+        for _ in 0..=self.poisoned.len() {
+            match self.poisoned(version) {
+                Some(poisoned) => version = poisoned.substitute.as_ref()?,
+                None => return self.locate(version).ok(),
+            }
+        }
+        None
+    }
+
+    /// Reads a range; a malformed one holds nothing, and lint tells it.
+    pub(super) fn range_holds(&self, range: &Range, key: &Key) -> bool {
+        bounds(self.product, range).is_ok_and(|bounds| bounds.contains(key))
+    }
+
+    /// Whether `from < boundary <= to`.
+    pub(super) fn crosses(&self, boundary: &Key) -> bool {
+        self.from.key < *boundary && *boundary <= self.to.key
+    }
+
+    /// Whether a release or rule at this version lies on the way.
+    pub(super) fn crosses_version(&self, version: &Version) -> bool {
+        key(self.product, version).is_ok_and(|key| self.crosses(&key))
+    }
+
+    /// Releases on the way that the edition has, oldest first.
+    pub(super) fn crossed(&self) -> impl Iterator<Item = &Known<'a>> {
+        self.releases
+            .iter()
+            .filter(|known| self.crosses(&known.key) && self.is_edition(&known.release.editions))
+    }
+
+    /// Finds a version among the releases.
+    pub(super) fn locate(&self, version: &Version) -> Result<Point, Unknown> {
+        let key = key(self.product, version).map_err(|error| Unknown::Malformed {
+            error: error.to_string(),
+        })?;
+        let itself = |key| Point {
+            key,
+            version: version.clone(),
+        };
+        let after = self.releases.partition_point(|known| known.key <= key);
+        let exact = after.checked_sub(1).map(|index| &self.releases[index]);
+        let line = self.releases.get(after);
+        if let Some(known) = exact.filter(|known| known.key == key) {
+            return self.in_edition(known).map(|_| itself(key));
+        }
+        if let Some(known) = line.filter(|known| key.is_of_line(&known.key)) {
+            self.in_edition(known)?;
+            return Ok(if key.names_line(&known.key) {
+                Point {
+                    key: known.key.clone(),
+                    version: known.release.version.clone(),
+                }
+            } else {
+                itself(key)
+            });
+        }
+        if self
+            .covers
+            .as_ref()
+            .is_some_and(|covers| covers.contains(&key))
+        {
+            return Ok(itself(key));
+        }
+        match self.releases.last() {
+            Some(newest) if key > newest.key => Err(Unknown::Newer {
+                newest: newest.release.version.clone(),
+            }),
+            _ => Err(Unknown::Never),
+        }
+    }
+
+    fn in_edition(&self, known: &Known<'_>) -> Result<(), Unknown> {
+        if self.is_edition(&known.release.editions) {
+            return Ok(());
+        }
+        Err(Unknown::NotInEdition {
+            editions: known.release.editions.clone(),
+            source: known.release.source.clone(),
+        })
+    }
+
+    fn end(&self, end: End, version: &Version) -> Result<Point, Refusal> {
+        self.locate(version).map_err(|detail| {
+            let reason = Reason::UnknownVersion {
+                end,
+                version: version.clone(),
+                detail,
+            };
+            Refusal::new(self.product, self.query, reason).hinting(near(
+                self.product,
+                self.query,
+                version,
+            ))
+        })
+    }
+}
+
+/// The newest finished release of an edition: where an upgrade goes when nobody says where.
+pub fn newest(product: &Product, edition: Option<&str>) -> Option<Version> {
+    product
+        .releases
+        .iter()
+        .filter(|release| exists_for(release, edition))
+        .filter(|release| {
+            let poisoned = |poisoned: &Poisoned| poisoned.version == release.version;
+            !product.poisoned.iter().any(poisoned)
+        })
+        .filter_map(|release| Some((key(product, &release.version).ok()?, &release.version)))
+        .filter(|(key, _)| !key.is_pre_release())
+        .max()
+        .map(|(_, version)| version.clone())
+}
+
+fn exists_for(release: &Release, edition: Option<&str>) -> bool {
+    release.editions.is_empty()
+        || edition.is_none_or(|edition| release.editions.iter().any(|known| known == edition))
+}
+
+fn key(product: &Product, version: &Version) -> Result<Key, VersionError> {
+    product.scheme.parse(version)
+}
+
+fn bounds(product: &Product, range: &Range) -> Result<Bounds, VersionError> {
+    range.bounds(product.scheme)
+}
+
+fn sorted(product: &Product) -> Vec<Known<'_>> {
+    let mut releases: Vec<Known<'_>> = product
+        .releases
+        .iter()
+        .filter_map(|release| {
+            let key = key(product, &release.version).ok()?;
+            Some(Known { key, release })
+        })
+        .collect();
+    releases.sort_by(|left, right| left.key.cmp(&right.key));
+    releases
+}
+
+fn edition(product: &Product, query: &Query) -> Result<Option<String>, Reason> {
+    let known = || product.editions.iter().map(|edition| edition.id.clone());
+    match &query.edition {
+        // A product without editions takes any name: it makes no difference.
+        given if product.editions.is_empty() => Ok(given.clone()),
+        Some(given) if known().any(|edition| edition == *given) => Ok(Some(given.clone())),
+        None if product.editions.len() == 1 => Ok(known().next()),
+        given => Err(Reason::UnknownEdition {
+            given: given.clone(),
+            known: known().collect(),
+        }),
+    }
+}
+
+fn driver(product: &Product, query: &Query) -> Result<String, Reason> {
+    match query.driver.as_deref().map(driver_name) {
+        None => Ok(product.drivers.first().cloned().unwrap_or_default()),
+        // Where only paths are described, the way is the same for every kind of deployment.
+        Some(given) if product.path_only || product.drivers.iter().any(|known| known == given) => {
+            Ok(given.to_owned())
+        }
+        Some(given) => Err(Reason::UnknownDriver {
+            given: given.to_owned(),
+            known: product.drivers.clone(),
+        }),
+    }
+}
+
+fn malformed(end: End, version: &Version, error: &VersionError) -> Reason {
+    Reason::UnknownVersion {
+        end,
+        version: version.clone(),
+        detail: Unknown::Malformed {
+            error: error.to_string(),
+        },
+    }
+}
+
+/// How many versions a hint offers.
+const OFFERED: usize = 3;
+
+/// Releases of the edition that were probably meant: those that share the most leading numbers, newest first.
+fn near(product: &Product, query: &Query, version: &Version) -> Option<Hint> {
+    // `3.24` and `3.x` are no versions; what they have before the first letter still says which line is meant.
+    let parts = version.as_str().split('.');
+    let leading: Vec<&str> = parts
+        .take_while(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+        .collect();
+    let common = |release: &Release| {
+        let numbers = release.version.as_str().split(['.', '-']);
+        numbers
+            .zip(&leading)
+            .take_while(|(left, right)| left == *right)
+            .count()
+    };
+    let mut candidates: Vec<(usize, Key, &Version)> = product
+        .releases
+        .iter()
+        .filter(|release| exists_for(release, query.edition.as_deref()))
+        .filter_map(|release| {
+            let key = key(product, &release.version).ok()?;
+            let common = common(release);
+            (common > 0 && !key.is_pre_release()).then_some((common, key, &release.version))
+        })
+        .collect();
+    candidates.sort_by(|left, right| right.cmp(left));
+    let nearest = candidates.first()?.0;
+    let versions: Vec<Version> = candidates
+        .into_iter()
+        .filter(|(common, _, _)| *common == nearest)
+        .take(OFFERED)
+        .map(|(_, _, version)| version.clone())
+        .collect();
+    Some(Hint::Near { versions })
+}

@@ -1,0 +1,33 @@
+//! Finds the way from one version to another: which releases it passes
+//! through, which migrations run where, what to know on the way. Or the reason
+//! why there is none. Pure: a definition and a question in, an answer out.
+//!
+//! Start with [`find`]. [`Report`] is the stable JSON of either answer,
+//! [`explain`] tells it in sentences.
+//!
+//! ```text
+//!   query ──► ground ──► stops ──► legs ──► Path ──► Report
+//!            (versions,  (which,   (which migration
+//!             edition)    where)    runs where)
+//!                └──────────┴─────────┴──► Refusal ──► Report, Problem
+//! ```
+
+mod condition;
+mod crossed;
+pub mod explain;
+mod find;
+mod ground;
+mod legs;
+mod query;
+mod refusal;
+mod report;
+mod stops;
+
+pub use crossed::{Change, PathNotice, PathProcedure};
+pub use find::{Because, Path, find};
+pub use ground::newest;
+pub use legs::{Leg, OptionalMigration, Run};
+pub use query::{Policy, Query};
+pub use refusal::{End, Hint, Reason, Refusal, Unknown};
+pub use report::{FORMAT, Outcome, Report};
+pub use stops::{Considered, Verdict};

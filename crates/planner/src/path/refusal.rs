@@ -1,0 +1,393 @@
+//! Why there is no way: the facts it rests on, with sources, and what to do instead.
+
+use serde::{Deserialize, Serialize};
+use switchback_model::exit::Exit;
+use switchback_model::problem::Citation;
+use switchback_model::product::{Notice, Poisoned, Product};
+use switchback_model::version::Range;
+use switchback_model::{MigrationId, Problem, ProductId, Version};
+
+use super::find::Because;
+use super::query::{Query, driver_name};
+
+/// A path that was refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Product of the catalog.
+    pub product: ProductId,
+    /// Edition as it was asked.
+    pub edition: Option<String>,
+    /// Kind of deployment as it was asked.
+    pub driver: String,
+    /// Version in use, as it was asked.
+    pub from: Version,
+    /// Version wanted, as it was asked.
+    pub to: Version,
+    /// What rules it out.
+    pub reason: Reason,
+    /// What to do instead, best first.
+    pub hints: Vec<Hint>,
+}
+
+/// Which end of the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// Where it begins.
+    From,
+    /// Where it leads.
+    To,
+}
+
+/// What rules a path out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// The product has editions, and this is none of them, or none was named.
+    UnknownEdition {
+        /// What was named.
+        given: Option<String>,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The definition does not cover this kind of deployment.
+    UnknownDriver {
+        /// What was named.
+        given: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// A version that the definition does not know, for this edition.
+    UnknownVersion {
+        /// Which end of the path.
+        end: End,
+        /// What was asked.
+        version: Version,
+        /// In which way it is unknown.
+        detail: Unknown,
+    },
+    /// The version wanted is older than the one in use.
+    Downgrade {
+        /// What cannot be taken back in between.
+        one_way: Vec<Notice>,
+    },
+    /// The version wanted must not be run.
+    Poisoned {
+        /// Which, and why.
+        poisoned: Poisoned,
+    },
+    /// The version wanted is a pre-release, which the policy does not allow.
+    PreRelease {
+        /// The version wanted.
+        version: Version,
+    },
+    /// The policy forbids stops, and these are required.
+    StopsForbidden {
+        /// The stops.
+        stops: Vec<Because>,
+    },
+    /// A required stop has no release that could be run.
+    Unreachable {
+        /// The stop.
+        stop: String,
+        /// Why it is required.
+        because: String,
+        /// Where that was read.
+        source: String,
+        /// The releases it names.
+        at: Vec<Version>,
+        /// Those of them that must not be run.
+        poisoned: Vec<Poisoned>,
+    },
+    /// A demanded migration has no image on the path that could run it.
+    NoImage {
+        /// The migration.
+        migration: MigrationId,
+        /// Releases that have it.
+        exists: Range,
+        /// Where it would have to run.
+        at: Version,
+        /// Releases that demand it, with sources.
+        demanded: Vec<(Version, String)>,
+    },
+}
+
+/// In which way a version is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unknown {
+    /// It is not a version of the product's scheme; a moving tag such as `3.24` is one case.
+    Malformed {
+        /// What was expected.
+        error: String,
+    },
+    /// No such release.
+    Never,
+    /// Another edition has it.
+    NotInEdition {
+        /// The editions that have it.
+        editions: Vec<String>,
+        /// Where the release was read.
+        source: String,
+    },
+    /// It is above everything that the definition knows.
+    Newer {
+        /// The newest that it knows.
+        newest: Version,
+    },
+}
+
+/// What to do instead. Data, so that console buttons and text agree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hint {
+    /// These were probably meant.
+    Near {
+        /// Newest first.
+        versions: Vec<Version>,
+    },
+    /// Only pre-releases of it exist.
+    PreReleaseAvailable {
+        /// The newest.
+        version: Version,
+    },
+    /// Go there instead.
+    Target {
+        /// Where.
+        version: Version,
+    },
+    /// Name an edition.
+    Edition {
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// Name a driver.
+    Driver {
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The definition is older than the version.
+    UpdateDefinition,
+    /// Older data comes back from a backup only.
+    RestoreBackup,
+    /// Lift the policy against stops.
+    AllowStops,
+    /// Lift the policy against pre-releases.
+    AllowPreReleases,
+}
+
+impl Refusal {
+    pub(super) fn new(product: &Product, query: &Query, reason: Reason) -> Self {
+        let hints = match &reason {
+            Reason::UnknownEdition { known, .. } => vec![Hint::Edition {
+                known: known.clone(),
+            }],
+            Reason::UnknownDriver { known, .. } => vec![Hint::Driver {
+                known: known.clone(),
+            }],
+            Reason::UnknownVersion {
+                detail: Unknown::Newer { .. },
+                ..
+            } => vec![Hint::UpdateDefinition],
+            _ => Vec::new(),
+        };
+        let driver = query.driver.as_deref().map(driver_name);
+        let first = || product.drivers.first().map(String::as_str);
+        Self {
+            product: product.id.clone(),
+            edition: query.edition.clone(),
+            driver: driver.or_else(first).unwrap_or_default().to_owned(),
+            from: query.from.clone(),
+            to: query.to.clone(),
+            reason,
+            hints,
+        }
+    }
+
+    pub(super) fn hinting(mut self, hints: impl IntoIterator<Item = Hint>) -> Self {
+        self.hints.extend(hints);
+        self
+    }
+
+    /// Stable identifier of the reason, e.g. `downgrade` or `unknown-version:to`.
+    pub fn id(&self) -> String {
+        match &self.reason {
+            Reason::UnknownEdition { .. } => "unknown-edition".to_owned(),
+            Reason::UnknownDriver { .. } => "unknown-driver".to_owned(),
+            Reason::UnknownVersion { end: End::From, .. } => "unknown-version:from".to_owned(),
+            Reason::UnknownVersion { end: End::To, .. } => "unknown-version:to".to_owned(),
+            Reason::Downgrade { .. } => "downgrade".to_owned(),
+            Reason::Poisoned { poisoned } => format!("poisoned:{}", poisoned.version),
+            Reason::PreRelease { .. } => "pre-release:to".to_owned(),
+            Reason::StopsForbidden { .. } => "stops-forbidden".to_owned(),
+            Reason::Unreachable { stop, .. } => format!("stop-unreachable:{stop}"),
+            Reason::NoImage { migration, .. } => format!("no-image:{migration}"),
+        }
+    }
+
+    /// The facts it rests on, the decisive one first.
+    pub fn because(&self) -> Vec<Citation> {
+        let own = |text: String, source: &str| Citation {
+            id: self.id(),
+            text,
+            source: source.to_owned(),
+        };
+        let definition = format!("definition of {}", self.product);
+        match &self.reason {
+            Reason::UnknownEdition { given, known } => vec![own(
+                match given {
+                    Some(given) => format!("`{given}` is no edition of {}", self.product),
+                    None => format!("{} has editions: {}", self.product, known.join(", ")),
+                },
+                &definition,
+            )],
+            Reason::UnknownDriver { given, known } => vec![own(
+                format!("only {} is described, not `{given}`", known.join(" and ")),
+                &definition,
+            )],
+            Reason::UnknownVersion {
+                version, detail, ..
+            } => vec![self.unknown(version, detail, &definition)],
+            Reason::Downgrade { one_way } => self.downgrade(one_way, &definition),
+            Reason::Poisoned { poisoned } => vec![own(
+                format!("{} must not be run: {}", poisoned.version, poisoned.because),
+                &poisoned.source,
+            )],
+            Reason::PreRelease { version } => vec![own(
+                format!("{version} is a pre-release, and the policy does not allow those"),
+                "policy: pre-releases",
+            )],
+            Reason::StopsForbidden { stops } => {
+                let policy = "the policy forbids stops, and this path needs them";
+                let mut facts = vec![own(policy.to_owned(), "policy: stops")];
+                facts.extend(stops.iter().map(|stop| Citation {
+                    id: stop.id.clone(),
+                    text: stop.text.clone(),
+                    source: stop.source.clone(),
+                }));
+                facts
+            }
+            Reason::Unreachable {
+                because,
+                source,
+                at,
+                poisoned,
+                ..
+            } => {
+                let text = format!("{because}; of {} none can be run here", list(at));
+                let mut facts = vec![own(text, source)];
+                facts.extend(poisoned.iter().map(|poisoned| Citation {
+                    id: format!("poisoned:{}", poisoned.version),
+                    text: format!("{} must not be run: {}", poisoned.version, poisoned.because),
+                    source: poisoned.source.clone(),
+                }));
+                facts
+            }
+            Reason::NoImage {
+                migration,
+                exists,
+                at,
+                demanded,
+            } => {
+                let text = format!(
+                    "{migration} is demanded, and {at} does not have it (releases {} do)",
+                    exists.as_str()
+                );
+                let mut facts = vec![own(text, &definition)];
+                facts.extend(demanded.iter().map(|(version, source)| Citation {
+                    id: format!("{migration}:{version}"),
+                    text: format!("{version} demands {migration}"),
+                    source: source.clone(),
+                }));
+                facts
+            }
+        }
+    }
+
+    fn unknown(&self, version: &Version, detail: &Unknown, definition: &str) -> Citation {
+        let (text, source) = match detail {
+            Unknown::Malformed { error } => (error.clone(), definition),
+            Unknown::Never => (
+                format!("there is no release {version} of {}", self.product),
+                definition,
+            ),
+            Unknown::NotInEdition { editions, source } => (
+                format!(
+                    "{version} is a release of the {} edition, not of {}",
+                    editions.join(" and "),
+                    self.edition.as_deref().unwrap_or("this one")
+                ),
+                source.as_str(),
+            ),
+            Unknown::Newer { newest } => (
+                format!("{version} is newer than the definition, which ends at {newest}"),
+                definition,
+            ),
+        };
+        Citation {
+            id: self.id(),
+            text,
+            source: source.to_owned(),
+        }
+    }
+
+    fn downgrade(&self, one_way: &[Notice], definition: &str) -> Vec<Citation> {
+        let mut facts = vec![Citation {
+            id: self.id(),
+            text: format!(
+                "{} is older than {}, and no source describes how migrations are taken back",
+                self.to, self.from
+            ),
+            source: definition.to_owned(),
+        }];
+        facts.extend(one_way.iter().map(|notice| Citation {
+            id: notice.id.clone(),
+            text: format!("{}: {}", notice.version, notice.text),
+            source: notice.source.clone(),
+        }));
+        facts
+    }
+
+    /// The refusal as the three-part error that every command prints.
+    pub fn to_problem(&self) -> Problem {
+        let (from, to) = (&self.from, &self.to);
+        let facts = self.because();
+        let reason = facts.first().map(|fact| fact.text.as_str());
+        let what = format!("{from} → {to}: {}", reason.unwrap_or("there is no way"));
+        let mut problem = Problem::new(Exit::Refused, &self.id(), what);
+        problem.facts = facts;
+        problem.hints = self.hints.iter().map(Hint::text).collect();
+        problem
+    }
+}
+
+impl Hint {
+    /// The hint as text.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Near { versions } => format!("known versions near it: {}", list(versions)),
+            Self::PreReleaseAvailable { version } => {
+                format!("only a pre-release of it exists: --to {version}")
+            }
+            Self::Target { version } => format!("use --to {version}"),
+            Self::Edition { known } => format!("use --edition with one of: {}", known.join(", ")),
+            Self::Driver { known } => format!("use --driver with one of: {}", known.join(", ")),
+            Self::UpdateDefinition => {
+                "a newer switchback may know it; see switchback catalog show".to_owned()
+            }
+            Self::RestoreBackup => {
+                "going back means restoring a backup: switchback rollback takes back a run"
+                    .to_owned()
+            }
+            Self::AllowStops => "drop `stops = false` under [policy] in switchback.toml".to_owned(),
+            Self::AllowPreReleases => {
+                "set `pre-releases = true` under [policy] in switchback.toml".to_owned()
+            }
+        }
+    }
+}
+
+fn list(versions: &[Version]) -> String {
+    let texts: Vec<&str> = versions.iter().map(Version::as_str).collect();
+    texts.join(", ")
+}

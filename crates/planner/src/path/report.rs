@@ -1,0 +1,348 @@
+//! The stable JSON of a path or a refusal: `switchback path --format json`.
+//!
+//! Fields are added, never renamed; a change that breaks readers raises [`FORMAT`].
+
+use serde::{Deserialize, Serialize};
+use switchback_model::product::{NoticeKind, ProcedureKind};
+use switchback_model::{MigrationId, ProductId, Version};
+
+use super::crossed::{Change, PathNotice, PathProcedure};
+use super::find::Path;
+use super::legs::{Leg, OptionalMigration};
+use super::refusal::Refusal;
+use super::stops::{Considered, Verdict};
+
+/// Version of the document.
+pub const FORMAT: u32 = 1;
+
+/// What came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// There is a way.
+    Path,
+    /// The version wanted is in use.
+    NothingToDo,
+    /// There is no way; `because` says why.
+    Refused,
+}
+
+/// The document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// See [`FORMAT`].
+    pub format: u32,
+    /// Product of the catalog.
+    pub product: ProductId,
+    /// Edition in use.
+    pub edition: Option<String>,
+    /// Kind of deployment.
+    pub driver: String,
+    /// Version in use, as it was asked.
+    pub from: Version,
+    /// Version wanted, as it was asked.
+    pub to: Version,
+    /// What came out.
+    pub outcome: Outcome,
+    /// One entry per required stop, or per fact that a refusal rests on.
+    pub because: Vec<Fact>,
+    /// The stages in order, the target last.
+    pub stages: Vec<Stage>,
+    /// Migrations that a crossed release offers and does not demand.
+    pub optional_migrations: Vec<Optional>,
+    /// Prerequisites, what cannot be taken back, what works differently.
+    pub notices: Vec<Notice>,
+    /// Hand-work that is demanded, or that one has to know of.
+    pub procedures: Vec<Procedure>,
+    /// CloudFormation templates that change; none with the drivers there are today.
+    pub templates: Vec<String>,
+    /// What is deprecated or removed on the way.
+    pub deprecations: Vec<Notice>,
+    /// Hand-work that is offered.
+    pub optional_procedures: Vec<Procedure>,
+    /// Release notes worth showing.
+    pub changes: Vec<Change>,
+    /// What else has to be said about the answer itself.
+    pub remarks: Vec<String>,
+    /// What to do instead, where it is refused.
+    pub hints: Vec<String>,
+    /// Every stop of the definition that was looked at and is not on the path, with the reason; for `--explain`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub considered: Vec<Considered>,
+}
+
+/// A reason with its source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// Stable identifier of the stop or reason.
+    pub id: String,
+    /// One sentence.
+    pub text: String,
+    /// Where it was read.
+    pub source: String,
+    /// Present and true where a condition could not be known.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub assumed: bool,
+}
+
+/// One stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// The release.
+    pub to: Version,
+    /// `migrate` where only migrations run, `run` where the product runs.
+    pub kind: switchback_model::product::StopKind,
+    /// Stops that demand it.
+    pub required_by: Vec<String>,
+    /// Migrations in order.
+    pub migrations: Vec<StageMigration>,
+    /// Present and true where every stop that demands it was assumed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub assumed: bool,
+}
+
+/// One migration of a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageMigration {
+    /// Which.
+    pub id: MigrationId,
+    /// Arguments to the image's own entry point.
+    pub run: Vec<String>,
+    /// Releases that demand it.
+    pub demanded_by: Vec<Version>,
+    /// Present and true where every reason for it was assumed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub assumed: bool,
+}
+
+/// A migration that is offered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Optional {
+    /// Which.
+    pub id: MigrationId,
+    /// Arguments to the image's own entry point.
+    pub run: Vec<String>,
+    /// The release that offers it.
+    pub version: Version,
+    /// What it does.
+    pub text: String,
+    /// Present and true where a condition could not be known.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub assumed: bool,
+}
+
+/// A notice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Stable identifier.
+    pub id: String,
+    /// The release that brings it.
+    pub version: Version,
+    /// One or two sentences.
+    pub text: String,
+    /// What it asks.
+    pub kind: NoticeKind,
+    /// Where it was read.
+    pub source: String,
+    /// The word for `--accept`, where the operator must say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept: Option<String>,
+    /// The release that removes what is deprecated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_in: Option<Version>,
+    /// Present and true where a condition could not be known.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub assumed: bool,
+}
+
+/// Hand-work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Procedure {
+    /// Stable identifier.
+    pub id: String,
+    /// The release that brings it.
+    pub version: Version,
+    /// Whether it can be left out.
+    pub kind: ProcedureKind,
+    /// What it is, one line.
+    pub title: String,
+    /// What to do, in order.
+    pub steps: Vec<String>,
+    /// Where it was read.
+    pub source: String,
+    /// Present and true where a condition could not be known.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub assumed: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Report {
+    /// The document of either answer of [`super::find`].
+    pub fn of(answer: &Result<Path, Refusal>) -> Self {
+        match answer {
+            Ok(path) => path.into(),
+            Err(refusal) => refusal.into(),
+        }
+    }
+
+    /// Adds why every stop of the definition is on the path or not.
+    #[must_use]
+    pub fn explained(mut self, path: &Path) -> Self {
+        let on_the_path = |verdict: &Verdict| matches!(verdict, Verdict::Required { .. });
+        self.considered = path
+            .considered
+            .iter()
+            .filter(|considered| !on_the_path(&considered.verdict))
+            .cloned()
+            .collect();
+        self
+    }
+}
+
+impl From<&Path> for Report {
+    fn from(path: &Path) -> Self {
+        Self {
+            format: FORMAT,
+            product: path.product.clone(),
+            edition: path.edition.clone(),
+            driver: path.driver.clone(),
+            from: path.from.clone(),
+            to: path.to.clone(),
+            outcome: if path.is_nothing() {
+                Outcome::NothingToDo
+            } else {
+                Outcome::Path
+            },
+            because: path
+                .because
+                .iter()
+                .map(|because| Fact {
+                    id: because.id.clone(),
+                    text: because.text.clone(),
+                    source: because.source.clone(),
+                    assumed: because.assumed,
+                })
+                .collect(),
+            stages: path.legs.iter().map(Stage::from).collect(),
+            optional_migrations: path
+                .optional_migrations
+                .iter()
+                .map(Optional::from)
+                .collect(),
+            notices: path.notices.iter().map(Notice::from).collect(),
+            procedures: path.procedures.iter().map(Procedure::from).collect(),
+            templates: Vec::new(),
+            deprecations: path.deprecations.iter().map(Notice::from).collect(),
+            optional_procedures: path
+                .optional_procedures
+                .iter()
+                .map(Procedure::from)
+                .collect(),
+            changes: path.changes.clone(),
+            remarks: path.remarks.clone(),
+            hints: Vec::new(),
+            considered: Vec::new(),
+        }
+    }
+}
+
+impl From<&Refusal> for Report {
+    fn from(refusal: &Refusal) -> Self {
+        let facts = refusal.because().into_iter().map(|fact| Fact {
+            id: fact.id,
+            text: fact.text,
+            source: fact.source,
+            assumed: false,
+        });
+        Self {
+            format: FORMAT,
+            product: refusal.product.clone(),
+            edition: refusal.edition.clone(),
+            driver: refusal.driver.clone(),
+            from: refusal.from.clone(),
+            to: refusal.to.clone(),
+            outcome: Outcome::Refused,
+            because: facts.collect(),
+            stages: Vec::new(),
+            optional_migrations: Vec::new(),
+            notices: Vec::new(),
+            procedures: Vec::new(),
+            templates: Vec::new(),
+            deprecations: Vec::new(),
+            optional_procedures: Vec::new(),
+            changes: Vec::new(),
+            remarks: Vec::new(),
+            hints: refusal.hints.iter().map(super::Hint::text).collect(),
+            considered: Vec::new(),
+        }
+    }
+}
+
+impl From<&Leg> for Stage {
+    fn from(leg: &Leg) -> Self {
+        Self {
+            to: leg.to.clone(),
+            kind: leg.kind,
+            required_by: leg.required_by.clone(),
+            migrations: leg
+                .migrations
+                .iter()
+                .map(|run| StageMigration {
+                    id: run.migration.clone(),
+                    run: run.run.clone(),
+                    demanded_by: run.demanded_by.clone(),
+                    assumed: run.assumed,
+                })
+                .collect(),
+            assumed: leg.assumed,
+        }
+    }
+}
+
+impl From<&OptionalMigration> for Optional {
+    fn from(optional: &OptionalMigration) -> Self {
+        Self {
+            id: optional.migration.clone(),
+            run: optional.run.clone(),
+            version: optional.version.clone(),
+            text: optional.because.clone(),
+            assumed: optional.assumed,
+        }
+    }
+}
+
+impl From<&PathNotice> for Notice {
+    fn from(notice: &PathNotice) -> Self {
+        Self {
+            id: notice.id.clone(),
+            version: notice.version.clone(),
+            text: notice.text.clone(),
+            kind: notice.kind,
+            source: notice.source.clone(),
+            accept: notice.accept.clone(),
+            removed_in: notice.removed_in.clone(),
+            assumed: notice.assumed,
+        }
+    }
+}
+
+impl From<&PathProcedure> for Procedure {
+    fn from(procedure: &PathProcedure) -> Self {
+        Self {
+            id: procedure.id.clone(),
+            version: procedure.version.clone(),
+            kind: procedure.kind,
+            title: procedure.title.clone(),
+            steps: procedure.steps.clone(),
+            source: procedure.source.clone(),
+            assumed: procedure.assumed,
+        }
+    }
+}
