@@ -6,6 +6,7 @@
     reason = "a program for the terminal: stdout is the answer, stderr is progress"
 )]
 
+mod deployment;
 mod images;
 mod paths;
 mod setup;
@@ -13,7 +14,10 @@ mod tool;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+
+use crate::deployment::{Contents, Deployment};
+use crate::images::Edition;
 
 const USAGE: &str = "\
 Tasks of this repository: cargo xtask TASK
@@ -23,6 +27,8 @@ Tasks of this repository: cargo xtask TASK
   demo              a real upgrade: applied, killed, resumed, rolled back
   bench             measures, and compares with an Ansible playbook and a shell script
   setup             installs and starts what tests and demo need
+  deploy DIR VERSION [--rows N] [--port P] [--enterprise]
+                    brings up a deployment with data
   images [VERSION]  makes the container images that tests and demo use";
 
 fn main() -> ExitCode {
@@ -40,6 +46,7 @@ fn run() -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["setup"] => setup::all().map(drop),
+        ["deploy", dir, version, rest @ ..] => deploy(dir, version, rest),
         ["images"] => images::all(),
         ["images", "datastores"] => images::datastores(),
         ["images", versions @ ..] => images::releases(versions),
@@ -49,4 +56,35 @@ fn run() -> Result<()> {
         }
         [other, ..] => bail!("there is no task `{other}`\n\n{USAGE}"),
     }
+}
+
+fn deploy(dir: &str, version: &str, rest: &[&str]) -> Result<()> {
+    let number = |name: &str, default: u32| -> Result<u32> {
+        match rest.iter().position(|word| *word == name) {
+            Some(at) => rest
+                .get(at + 1)
+                .with_context(|| format!("{name} needs a number"))?
+                .parse()
+                .context("not a number"),
+            None => Ok(default),
+        }
+    };
+    let edition = if rest.contains(&"--enterprise") {
+        Edition::Enterprise
+    } else {
+        Edition::OpenSource
+    };
+    let port = u16::try_from(number("--port", 1885)?).context("not a port")?;
+    setup::all()?;
+    images::releases(&[version])?;
+    std::fs::create_dir_all(dir)?;
+    let dir = std::fs::canonicalize(dir)?;
+    let deployment = Deployment::write(&dir, port, edition, version)?;
+    deployment.install(version, number("--rows", 1_000)?)?;
+    println!(
+        "{version} runs in {}: {}",
+        dir.display(),
+        Contents::read(&deployment)?
+    );
+    Ok(())
 }

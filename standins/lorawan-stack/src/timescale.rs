@@ -22,7 +22,7 @@ pub(crate) fn migrate(context: &Context, command: &str) -> Result<()> {
         .unwrap_or_else(|| context.config.database_uri());
     let mut client = Client::connect(&uri, NoTls)?;
     let table = if name == "noc" {
-        "noc_metrics"
+        "gateway_end_device_uplink"
     } else {
         "stored_uplinks"
     };

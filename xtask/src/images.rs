@@ -11,7 +11,7 @@ mod rootfs;
 use anyhow::Result;
 
 pub(crate) use datastores::postgres_directory;
-pub(crate) use product::{Edition, stand_in};
+pub(crate) use product::Edition;
 
 /// The product's releases that tests and demo use.
 pub(crate) const RELEASES: &[&str] = &[

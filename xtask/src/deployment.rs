@@ -1,0 +1,256 @@
+//! A deployment of the product with data in it: what its own documentation tells people to write, filled.
+
+mod contents;
+mod files;
+mod load;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+pub(crate) use contents::Contents;
+
+use crate::images::Edition;
+use crate::tool::{Answer, Tool, docker, tool};
+
+/// The database that the product's documentation names.
+pub(crate) const DATABASE: &str = "ttn_lorawan";
+
+/// The application in which the write path creates its device.
+pub(crate) const CHECK_APPLICATION: &str = "upgrade-check";
+
+/// How long a container may take to answer on a machine with two busy cores.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Deployed with Docker Compose in a directory of its own.
+pub(crate) struct Deployment {
+    dir: PathBuf,
+    project: String,
+    port: u16,
+    edition: Edition,
+}
+
+impl Deployment {
+    /// Writes the files of a deployment; nothing runs yet.
+    pub(crate) fn write(dir: &Path, port: u16, edition: Edition, version: &str) -> Result<Self> {
+        let name = dir
+            .file_name()
+            .and_then(|name| name.to_str())
+            .context("a named directory")?;
+        let new = Self {
+            dir: dir.to_owned(),
+            project: name.to_owned(),
+            port,
+            edition,
+        };
+        files::write(&new, version)?;
+        Ok(new)
+    }
+
+    /// Starts the databases, makes the schema of the release, loads rows, starts the product.
+    pub(crate) fn install(&self, version: &str, rows: u32) -> Result<()> {
+        self.compose(["up", "--detach", "postgres", "redis"])
+            .quiet()?;
+        self.wait_for("PostgreSQL", || self.sql("SELECT 1").is_ok())?;
+        self.wait_for("Redis", || self.redis(&["PING"]).is_ok())?;
+        load::schema(self, version)?;
+        load::rows(self, rows)?;
+        self.start()
+    }
+
+    /// Starts everything and waits until the product answers.
+    pub(crate) fn start(&self) -> Result<()> {
+        self.compose(["up", "--detach"]).quiet()?;
+        self.wait_for("the product", || self.is_healthy())
+    }
+
+    /// A copy of this stopped deployment in another directory: seconds instead of a new installation.
+    pub(crate) fn copy(&self, dir: &Path, port: u16, version: &str) -> Result<Self> {
+        tool("cp")
+            .arg("--archive")
+            .arg(&self.dir)
+            .arg(dir)
+            .quiet()?;
+        Self::write(dir, port, self.edition, version)
+    }
+
+    pub(crate) fn stop(&self) -> Result<()> {
+        self.compose(["down", "--timeout", "5"]).quiet()
+    }
+
+    /// Removes containers, networks, volumes and the directory.
+    pub(crate) fn remove(&self) -> Result<()> {
+        let left = docker()
+            .args(["ps", "--all", "--quiet", "--filter"])
+            .arg(format!("label=com.docker.compose.project={}", self.project))
+            .read()?;
+        let left: Vec<&str> = left.split_whitespace().collect();
+        if !left.is_empty() {
+            docker()
+                .args(["rm", "--force", "--volumes"])
+                .args(left)
+                .quiet()?;
+        }
+        self.compose(["down", "--volumes", "--timeout", "0"])
+            .quiet()?;
+        fs::remove_dir_all(&self.dir)
+            .with_context(|| format!("cannot remove {}", self.dir.display()))
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn project(&self) -> &str {
+        &self.project
+    }
+
+    pub(crate) fn compose_file(&self) -> PathBuf {
+        self.dir.join("docker-compose.yml")
+    }
+
+    /// Sets a variable in the product's environment, where tests ask the stand-in for faults. Empty removes it.
+    pub(crate) fn set_environment(&self, variable: &str, value: &str) -> Result<()> {
+        let path = self.compose_file();
+        let text = fs::read_to_string(&path)?;
+        let kept: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with(&format!("{variable}:")))
+            .collect();
+        let mut text = kept.join("\n") + "\n";
+        if !value.is_empty() {
+            let anchor = "    environment:\n      TTN_LW_BLOB";
+            text = text.replacen(
+                anchor,
+                &format!("    environment:\n      {variable}: \"{value}\"\n      TTN_LW_BLOB"),
+                1,
+            );
+        }
+        fs::write(path, text)?;
+        Ok(())
+    }
+
+    /// The tag of the product's image in the compose file.
+    pub(crate) fn version(&self) -> Result<String> {
+        let text = fs::read_to_string(self.compose_file())?;
+        let image = self.edition.image("");
+        text.lines()
+            .find_map(|line| line.split_once(&image))
+            .map(|(_, tag)| tag.trim().trim_matches(['"', '\'']).to_owned())
+            .context("the compose file names no image of the product")
+    }
+
+    /// `docker compose` in the deployment's directory.
+    pub(crate) fn compose<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(
+        &self,
+        words: I,
+    ) -> Tool {
+        docker().dir(&self.dir).arg("compose").args(words)
+    }
+
+    pub(crate) fn sql(&self, query: &str) -> Result<String> {
+        self.compose([
+            "exec",
+            "-T",
+            "postgres",
+            "psql",
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            // Not by the socket: the entrypoint's first server, which only prepares the database, answers there.
+            "-h",
+            "127.0.0.1",
+            "-U",
+            "root",
+            "-d",
+        ])
+        .args([DATABASE, "-f", "-"])
+        .input(query)
+        .read()
+    }
+
+    pub(crate) fn redis(&self, words: &[&str]) -> Result<String> {
+        self.compose(["exec", "-T", "redis", "redis-cli", "--raw"])
+            .args(words)
+            .read()
+    }
+
+    pub(crate) fn is_healthy(&self) -> bool {
+        ["healthz", "healthz/live"]
+            .iter()
+            .any(|path| self.http("GET", path, "").is_ok())
+    }
+
+    /// One request through the published port, with the deployment's key. The answer's body.
+    pub(crate) fn http(&self, method: &str, path: &str, body: &str) -> Result<String> {
+        let answer = http::request(self.port, method, path, files::API_KEY, body)?;
+        if !(200..300).contains(&answer.0) {
+            bail!("{method} /{path}: {} {}", answer.0, answer.1);
+        }
+        Ok(answer.1)
+    }
+
+    /// A command of the product, as the guide has it. The answer, whatever the exit code.
+    pub(crate) fn product(&self, words: &[&str]) -> Result<Answer> {
+        self.compose(["run", "--rm", "-T", "stack"])
+            .args(words)
+            .answer()
+    }
+
+    fn wait_for(&self, what: &str, ready: impl Fn() -> bool) -> Result<()> {
+        let since = Instant::now();
+        while since.elapsed() < PATIENCE {
+            if ready() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        let log = self
+            .compose(["logs", "--no-color", "--tail", "20"])
+            .answer()?;
+        bail!("{what} of {} does not answer\n{}", self.project, log.stdout)
+    }
+}
+
+mod http {
+    //! The least that a request needs.
+
+    use std::io::{Read, Write};
+    use std::net::{Ipv4Addr, TcpStream};
+    use std::time::Duration;
+
+    use anyhow::{Context, Result};
+
+    pub(super) fn request(
+        port: u16,
+        method: &str,
+        path: &str,
+        key: &str,
+        body: &str,
+    ) -> Result<(u16, String)> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        write!(
+            stream,
+            "{method} /{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        let status = text
+            .split_whitespace()
+            .nth(1)
+            .and_then(|word| word.parse().ok())
+            .context("no answer in HTTP")?;
+        let body = text
+            .split_once("\r\n\r\n")
+            .map(|(_, body)| body.to_owned())
+            .unwrap_or_default();
+        Ok((status, body))
+    }
+}
