@@ -1,1 +1,20 @@
-//! Not yet described.
+//! For tests only: a simulated deployment, crash points, a clock that jumps, and
+//! one contract suite for every driver and datastore, real or simulated.
+//!
+//! A product never depends on this crate. Start with [`scenario`] for what is
+//! simulated and with [`sweep`] for what is done to it.
+
+pub mod clock;
+pub mod contract;
+pub mod crash;
+mod driver;
+mod migration;
+pub mod plans;
+pub mod scenario;
+mod store;
+pub mod sweep;
+pub mod world;
+
+pub use crash::{CrashPoints, Crashed};
+pub use scenario::Scenario;
+pub use world::World;

@@ -1,0 +1,464 @@
+//! Plans written by hand, small enough to read: what a planner makes for the
+//! simulated deployment, without a planner.
+
+use std::collections::BTreeMap;
+
+use switchback_model::observed::{Access, DatastoreLocation, Deployment, ImagePin};
+use switchback_model::plan::{
+    Act, BackupMethod, BackupState, Check, DatastorePlan, Expectation, FORMAT, FileEdit, Forecast,
+    Interrupted, Origin, Plan, Purpose, Stage, StageKind, Step, WayBack,
+};
+use switchback_model::product::{Advice, DatastoreKind};
+use switchback_model::{
+    DatastoreName, Digest, MigrationId, PlanId, RunId, ServiceName, StepNumber, Version,
+};
+
+/// The file that names the version.
+pub const FILE: &str = "/srv/lab/compose.yml";
+/// The service that is upgraded.
+pub const SERVICE: &str = "stack";
+
+/// Adds steps one by one and numbers them.
+pub struct PlanBuilder {
+    plan: Plan,
+    stage: Stage,
+    next: u32,
+}
+
+/// The one deployment that is simulated.
+pub fn deployment() -> Deployment {
+    Deployment {
+        name: "lab".to_owned(),
+        directory: "/srv/lab".to_owned(),
+        driver: "simulated".to_owned(),
+        project: "lab".to_owned(),
+    }
+}
+
+/// The image of a version.
+pub fn image(version: &str) -> ImagePin {
+    ImagePin {
+        reference: format!("example/stack:{version}"),
+        id: Some(format!("sha256:{}", Digest::of(version))),
+        digest: None,
+    }
+}
+
+/// The file as it names a version.
+pub fn file(version: &str) -> Vec<u8> {
+    format!("services:\n  stack:\n    image: example/stack:{version} # pinned\n").into_bytes()
+}
+
+/// The services that are upgraded.
+pub fn services() -> Vec<ServiceName> {
+    vec![SERVICE.into()]
+}
+
+impl PlanBuilder {
+    /// An empty plan between two versions for these datastores.
+    pub fn new(from: &str, to: &str, datastores: &[&str]) -> Self {
+        let datastores = datastores
+            .iter()
+            .map(|name| (DatastoreName::from(*name), datastore_plan()))
+            .collect();
+        let plan = Plan {
+            format: FORMAT,
+            id: PlanId::new(""),
+            purpose: Purpose::Upgrade,
+            parent: None,
+            deployment: deployment(),
+            product: "example".into(),
+            product_name: "Example".to_owned(),
+            edition: None,
+            definition: Digest::of("example"),
+            from: from.into(),
+            to: to.into(),
+            because: Vec::new(),
+            notices: Vec::new(),
+            procedures: Vec::new(),
+            origin: Origin {
+                services: services(),
+                images: [(SERVICE.into(), image(from))].into(),
+                checks: Vec::new(),
+            },
+            datastores,
+            stages: Vec::new(),
+            forecast: Forecast::default(),
+            advice: vec![Advice {
+                id: "needs-migration".to_owned(),
+                patterns: vec!["db_needs_migration".to_owned()],
+                explanation: "the schema is older than the program".to_owned(),
+                next: "read the migration's own output".to_owned(),
+                source: "hand-made".to_owned(),
+            }],
+            secrets: Vec::new(),
+        };
+        Self {
+            plan,
+            stage: stage(StageKind::Preparation, 1),
+            next: 1,
+        }
+    }
+
+    /// Makes it a way back from `run`.
+    #[must_use]
+    pub fn taking_back(mut self, run: &RunId) -> Self {
+        self.plan.purpose = Purpose::Rollback { run: run.clone() };
+        self.plan.parent = Some(run.clone());
+        self
+    }
+
+    /// Makes it follow `run`.
+    #[must_use]
+    pub fn after_run(mut self, run: &RunId) -> Self {
+        self.plan.parent = Some(run.clone());
+        self
+    }
+
+    /// Begins another stage.
+    #[must_use]
+    pub fn stage(mut self, kind: StageKind, round: u32) -> Self {
+        let done = std::mem::replace(&mut self.stage, stage(kind, round));
+        if !done.steps.is_empty() {
+            self.plan.stages.push(done);
+        }
+        self
+    }
+
+    /// Fetches an image.
+    #[must_use]
+    pub fn fetch(self, version: &str) -> Self {
+        let image = image(version);
+        let here = Expectation::ImageHere {
+            image: image.clone(),
+        };
+        self.step(Act::Fetch { image }, vec![], vec![here])
+    }
+
+    /// Begins a backup.
+    #[must_use]
+    pub fn prepare(self, datastore: &str) -> Self {
+        let datastore = DatastoreName::from(datastore);
+        let before = vec![
+            Expectation::Reachable {
+                datastore: datastore.clone(),
+            },
+            Expectation::Engine {
+                datastore: datastore.clone(),
+                version: "15".to_owned(),
+            },
+        ];
+        let after = vec![backup(&datastore, BackupState::Prepared, None)];
+        self.step(Act::Prepare { datastore }, before, after)
+    }
+
+    /// Stops the service.
+    #[must_use]
+    pub fn stop(self) -> Self {
+        let after = vec![Expectation::Stopped {
+            services: services(),
+        }];
+        self.down(
+            Act::Stop {
+                services: services(),
+            },
+            vec![],
+            after,
+        )
+    }
+
+    /// Seals a backup.
+    #[must_use]
+    pub fn seal(self, datastore: &str) -> Self {
+        let datastore = DatastoreName::from(datastore);
+        let before = vec![
+            Expectation::Stopped {
+                services: services(),
+            },
+            Expectation::Reachable {
+                datastore: datastore.clone(),
+            },
+            Expectation::NoWriters {
+                datastore: datastore.clone(),
+            },
+        ];
+        let after = vec![
+            backup(&datastore, BackupState::Sealed, None),
+            Expectation::Reachable {
+                datastore: datastore.clone(),
+            },
+        ];
+        self.down(Act::Seal { datastore }, before, after)
+    }
+
+    /// Proves a backup.
+    #[must_use]
+    pub fn prove(self, datastore: &str) -> Self {
+        let datastore = DatastoreName::from(datastore);
+        let before = vec![backup(&datastore, BackupState::Sealed, None)];
+        let after = vec![backup(&datastore, BackupState::Proven, None)];
+        self.down(Act::Prove { datastore }, before, after)
+    }
+
+    /// Writes a version into the file.
+    #[must_use]
+    pub fn set(self, from: &str, to: &str) -> Self {
+        let text = String::from_utf8(file(from)).expect("the file is text");
+        let edit = FileEdit {
+            path: FILE.to_owned(),
+            offset: text.find(from).expect("the file names the version"),
+            old: from.to_owned(),
+            new: to.to_owned(),
+            before: Digest::of(file(from)),
+            after: Digest::of(file(to)),
+        };
+        let digest = |version| Expectation::File {
+            path: FILE.to_owned(),
+            digest: Digest::of(file(version)),
+        };
+        let act = Act::Set {
+            edits: vec![edit],
+            from: from.into(),
+            to: to.into(),
+        };
+        self.down(act, vec![digest(from)], vec![digest(to)])
+    }
+
+    /// Runs a migration; `redo` names steps to repeat after a restore, `None` makes it repeatable.
+    #[must_use]
+    pub fn migrate(
+        mut self,
+        migration: &str,
+        version: &str,
+        datastore: &str,
+        redo: Option<&[u32]>,
+    ) -> Self {
+        let datastore = DatastoreName::from(datastore);
+        let before = vec![
+            Expectation::Stopped {
+                services: services(),
+            },
+            Expectation::Reachable {
+                datastore: datastore.clone(),
+            },
+            backup(&datastore, BackupState::Proven, None),
+            Expectation::NoWriters {
+                datastore: datastore.clone(),
+            },
+        ];
+        let after = vec![Expectation::Migrated {
+            migration: MigrationId::from(migration),
+            version: Version::from(version),
+        }];
+        let act = Act::Migrate {
+            migration: MigrationId::from(migration),
+            version: Version::from(version),
+            image: image(version),
+            service: SERVICE.into(),
+            run: vec![migration.to_owned(), "migrate".to_owned()],
+            datastore: datastore.clone(),
+            demanded_by: vec![Version::from(version)],
+        };
+        self = self.down(act, before, after);
+        if let (Some(redo), Some(step)) = (redo, self.stage.steps.last_mut()) {
+            step.interrupted = Interrupted::RestoreFirst {
+                datastore,
+                redo: redo.iter().copied().map(StepNumber).collect(),
+                because: "it marks a migration as done before running it".to_owned(),
+            };
+        }
+        self
+    }
+
+    /// Starts the service.
+    #[must_use]
+    pub fn start(self, version: &str) -> Self {
+        let before = vec![
+            Expectation::Stopped {
+                services: services(),
+            },
+            Expectation::File {
+                path: FILE.to_owned(),
+                digest: Digest::of(file(version)),
+            },
+        ];
+        let after = vec![
+            Expectation::Running {
+                services: services(),
+            },
+            Expectation::Runs {
+                service: SERVICE.into(),
+                image: image(version),
+            },
+        ];
+        let act = Act::Start {
+            services: services(),
+            images: [(SERVICE.into(), image(version))].into(),
+        };
+        self.down(act, before, after)
+    }
+
+    /// Looks from outside and compares counts.
+    #[must_use]
+    pub fn verify(self, version: &str) -> Self {
+        let mut checks = vec![
+            Check::Health {
+                service: SERVICE.into(),
+                port: 1885,
+                url: None,
+                path: "/healthz".to_owned(),
+            },
+            Check::Stable {
+                images: [(SERVICE.into(), image(version))].into(),
+            },
+        ];
+        checks.extend(self.plan.datastores.keys().map(|datastore| Check::Counts {
+            datastore: datastore.clone(),
+            run: None,
+            exact: false,
+        }));
+        self.step(Act::Verify { checks }, vec![], vec![])
+    }
+
+    /// Brings a datastore back.
+    #[must_use]
+    pub fn restore(self, datastore: &str, run: &RunId) -> Self {
+        let datastore = DatastoreName::from(datastore);
+        let before = vec![
+            Expectation::Stopped {
+                services: services(),
+            },
+            backup(&datastore, BackupState::Sealed, Some(run)),
+        ];
+        let after = vec![Expectation::Restored {
+            datastore: datastore.clone(),
+            run: run.clone(),
+        }];
+        let act = Act::Restore {
+            datastore,
+            run: run.clone(),
+        };
+        self.down(act, before, after)
+    }
+
+    /// Compares a restored datastore with its backup, to the row.
+    #[must_use]
+    pub fn compare(self, datastore: &str, run: &RunId) -> Self {
+        let check = Check::Counts {
+            datastore: datastore.into(),
+            run: Some(run.clone()),
+            exact: true,
+        };
+        self.down(
+            Act::Verify {
+                checks: vec![check],
+            },
+            vec![],
+            vec![],
+        )
+    }
+
+    /// Removes what a restore moved aside.
+    #[must_use]
+    pub fn release(self, datastore: &str, run: &RunId) -> Self {
+        let datastore = DatastoreName::from(datastore);
+        let after = vec![Expectation::Released {
+            datastore: datastore.clone(),
+            run: run.clone(),
+        }];
+        let act = Act::Release {
+            datastore,
+            run: run.clone(),
+        };
+        self.step(act, vec![], after)
+    }
+
+    /// The plan with its id.
+    pub fn seal_plan(self) -> Plan {
+        let mut plan = self.stage(StageKind::Preparation, 1).plan;
+        plan.stages.retain(|stage| !stage.steps.is_empty());
+        plan.seal()
+    }
+
+    fn step(mut self, act: Act, before: Vec<Expectation>, after: Vec<Expectation>) -> Self {
+        let way_back = match act {
+            Act::Fetch { .. } | Act::Prepare { .. } => WayBack::NotNeeded,
+            _ => WayBack::Instant,
+        };
+        self.stage.steps.push(Step {
+            number: StepNumber(self.next),
+            act,
+            before,
+            after,
+            interrupted: Interrupted::Repeat,
+            way_back,
+            downtime: false,
+            because: None,
+        });
+        self.next += 1;
+        self
+    }
+
+    fn down(self, act: Act, before: Vec<Expectation>, after: Vec<Expectation>) -> Self {
+        let mut built = self.step(act, before, after);
+        if let Some(step) = built.stage.steps.last_mut() {
+            step.downtime = true;
+        }
+        built
+    }
+}
+
+fn stage(kind: StageKind, round: u32) -> Stage {
+    Stage {
+        kind,
+        required_by: Vec::new(),
+        round,
+        steps: Vec::new(),
+    }
+}
+
+fn backup(datastore: &DatastoreName, state: BackupState, run: Option<&RunId>) -> Expectation {
+    Expectation::Backup {
+        datastore: datastore.clone(),
+        state,
+        run: run.cloned(),
+    }
+}
+
+fn datastore_plan() -> DatastorePlan {
+    DatastorePlan {
+        location: DatastoreLocation {
+            kind: DatastoreKind::Postgres,
+            access: Access::Local,
+            host: None,
+            port: None,
+            database: None,
+            user: None,
+            password: None,
+            directory: None,
+            server_directory: None,
+        },
+        method: BackupMethod::Dump,
+        kept_with: None,
+        because: "simulated".to_owned(),
+        size: None,
+        engine: Some("15".to_owned()),
+        volatile: vec!["sessions".to_owned()],
+        deleted: vec!["contact_infos".to_owned()],
+    }
+}
+
+/// A plan with one step, for calls that need a plan and no more.
+pub fn smallest() -> Plan {
+    PlanBuilder::new("1.0.0", "1.1.0", &[])
+        .fetch("1.1.0")
+        .seal_plan()
+}
+
+/// Counts of collections, for worlds.
+pub fn rows(counts: &[(&str, u64)]) -> BTreeMap<String, (u64, u64)> {
+    counts
+        .iter()
+        .map(|(name, count)| ((*name).to_owned(), (*count, 0)))
+        .collect()
+}

@@ -1,0 +1,229 @@
+//! The simulated datastore.
+
+use switchback_engine::ports::{Context, Datastore, Failure, Finding};
+use switchback_model::event::Outcome;
+use switchback_model::plan::{BackupState, Expectation};
+use switchback_model::{Contents, DatastoreName, RunId};
+
+use crate::world::{Reality, SimBackup, SimStore, World};
+
+/// Keeps one datastore of a [`World`].
+pub(crate) struct SimDatastore {
+    pub(crate) world: World,
+    pub(crate) name: DatastoreName,
+}
+
+impl SimDatastore {
+    fn with<T>(&self, change: impl FnOnce(&mut SimStore) -> T) -> T {
+        self.world.touch(|now| change(self.of(now)))
+    }
+
+    fn effect<T>(&self, name: &str, change: impl FnOnce(&mut SimStore) -> T) -> T {
+        self.world.effect(name, |now| change(self.of(now)))
+    }
+
+    fn of<'a>(&self, now: &'a mut Reality) -> &'a mut SimStore {
+        now.stores.entry(self.name.clone()).or_default()
+    }
+
+    fn answers(&self) -> Result<(), Failure> {
+        if self.with(|store| store.dead) {
+            return Err(Failure::new(
+                "datastore-unreachable",
+                format!("`{}` does not answer", self.name),
+            ));
+        }
+        Ok(())
+    }
+
+    fn writers(&self) -> Option<String> {
+        self.world.touch(|now| {
+            let service = now.services.iter().find(|(_, service)| service.running);
+            let migration = now.one_offs.values().find(|one| one.exit.is_none());
+            service
+                .map(|(name, _)| name.to_string())
+                .or_else(|| migration.map(|one| one.migration.to_string()))
+        })
+    }
+
+    fn sealed(&self, cx: &Context<'_>, run: &RunId) -> Result<SimBackup, Failure> {
+        let key = (cx.backups.to_owned(), run.clone());
+        self.with(|store| store.backups.get(&key).cloned())
+            .filter(|backup| backup.state >= BackupState::Sealed)
+            .ok_or_else(|| Failure::new("backup-missing", format!("no sealed backup of `{run}`")))
+    }
+}
+
+fn done(summary: &str) -> Outcome {
+    Outcome {
+        summary: summary.to_owned(),
+        ..Outcome::default()
+    }
+}
+
+fn either(holds: bool, found: &str) -> Finding {
+    if holds {
+        Finding::Holds
+    } else {
+        Finding::Differs {
+            found: found.to_owned(),
+        }
+    }
+}
+
+impl Datastore for SimDatastore {
+    fn look(&self, cx: &Context<'_>, expectation: &Expectation) -> Finding {
+        let store = self.with(|store| store.clone());
+        let backup = |run: &RunId| store.backups.get(&(cx.backups.to_owned(), run.clone()));
+        match expectation {
+            Expectation::Reachable { .. } => either(!store.dead, "no answer"),
+            Expectation::Backup { state, run, .. } => {
+                let found = backup(run.as_ref().unwrap_or(cx.run)).map(|backup| backup.state);
+                either(found.is_some_and(|found| found >= *state), "less")
+            }
+            Expectation::Released { .. } => either(store.aside.is_none(), "data moved aside"),
+            _ if store.dead => Finding::Unknown {
+                why: format!("`{}` does not answer", self.name),
+            },
+            Expectation::Engine { version, .. } => either(version == "15", "15"),
+            Expectation::NoWriters { .. } => match self.writers() {
+                None => Finding::Holds,
+                Some(writer) => Finding::Differs {
+                    found: format!("`{writer}` is connected"),
+                },
+            },
+            Expectation::Restored { run, .. } => either(
+                backup(run).is_some_and(|backup| backup.data == store.live),
+                "other data",
+            ),
+            _ => Finding::Unknown {
+                why: "not a datastore's matter".to_owned(),
+            },
+        }
+    }
+
+    fn contents(&self, _: &Context<'_>) -> Result<Contents, Failure> {
+        self.answers()?;
+        Ok(self.with(|store| store.live.contents()))
+    }
+
+    fn sealed_contents(&self, cx: &Context<'_>, run: &RunId) -> Result<Contents, Failure> {
+        self.sealed(cx, run).map(|backup| backup.data.contents())
+    }
+
+    fn prepare(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        self.answers()?;
+        let key = (cx.backups.to_owned(), cx.run.clone());
+        self.effect("prepare", |store| {
+            let data = store.live.clone();
+            store.backups.entry(key).or_insert(SimBackup {
+                state: BackupState::Prepared,
+                data,
+            });
+        });
+        Ok(done("prepared"))
+    }
+
+    fn seal(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        if let Some(writer) = self.writers() {
+            return Err(Failure::new(
+                "writers-connected",
+                format!("`{writer}` is connected"),
+            ));
+        }
+        let key = (cx.backups.to_owned(), cx.run.clone());
+        let offline = self.with(|store| store.copied_offline);
+        if offline {
+            self.effect("stop the server", |store| store.dead = true);
+        } else {
+            self.answers()?;
+        }
+        self.effect("seal", |store| {
+            let data = store.live.clone();
+            let state = BackupState::Sealed;
+            store.backups.insert(key, SimBackup { state, data });
+        });
+        if offline {
+            self.effect("start the server", |store| store.dead = false);
+        }
+        Ok(done("sealed"))
+    }
+
+    fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        self.answers()?;
+        let backup = self.sealed(cx, cx.run)?;
+        self.effect("start a scratch server", |store| store.scratch = true);
+        if self.with(|store| store.live != backup.data) {
+            return Err(Failure::new(
+                "backup-differs",
+                "the backup holds other data",
+            ));
+        }
+        let key = (cx.backups.to_owned(), cx.run.clone());
+        self.effect("mark proven", |store| {
+            if let Some(backup) = store.backups.get_mut(&key) {
+                backup.state = BackupState::Proven;
+            }
+        });
+        self.effect("end the scratch server", |store| store.scratch = false);
+        Ok(done("proven"))
+    }
+
+    fn restore(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure> {
+        let backup = self.sealed(cx, run)?;
+        let bad = self
+            .world
+            .touch(|now| now.faults.bad_restores.remove(&self.name));
+        // A copy that must be made offline leaves the server down where the engine dies.
+        if self.with(|store| store.copied_offline) {
+            self.effect("stop the server", |store| store.dead = true);
+        }
+        self.effect("write beside", |store| {
+            store.beside = Some((backup.data.clone(), false));
+        });
+        self.effect("complete what is beside", |store| {
+            let mut data = backup.data.clone();
+            if bad {
+                data.collections.pop_first();
+            }
+            store.beside = Some((data, true));
+        });
+        if self.with(|store| store.beside.as_ref().map(|(data, _)| *data != backup.data))
+            == Some(true)
+        {
+            return Err(Failure::new(
+                "restore-differs",
+                format!(
+                    "the restored copy of `{}` is not what was sealed",
+                    self.name
+                ),
+            ));
+        }
+        self.effect("switch", |store| {
+            if let Some((data, true)) = store.beside.take() {
+                let old = std::mem::replace(&mut store.live, data);
+                // What is aside already is the original: a second restore must not replace it.
+                store.aside.get_or_insert(old);
+            }
+        });
+        if self.with(|store| store.copied_offline) {
+            self.effect("start the server", |store| store.dead = false);
+        }
+        Ok(done("restored"))
+    }
+
+    fn release(&self, _: &Context<'_>, _: &RunId) -> Result<Outcome, Failure> {
+        self.effect("remove what is aside", |store| store.aside = None);
+        Ok(done("released"))
+    }
+
+    fn clean(&self, _: &Context<'_>) -> Result<(), Failure> {
+        if self.with(|store| store.scratch || store.beside.is_some()) {
+            self.effect("clean", |store| {
+                store.scratch = false;
+                store.beside = None;
+            });
+        }
+        Ok(())
+    }
+}

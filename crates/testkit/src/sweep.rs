@@ -1,0 +1,189 @@
+//! The crash sweep: the engine dies at every journal write and every side
+//! effect, another goes on over the same journal, and in the end everything is
+//! as if nobody had died.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use switchback_engine::redact::Redactor;
+use switchback_engine::signal::StopSignal;
+use switchback_engine::{Ended, Engine, Listener, Order};
+use switchback_journal::{Key, ProcessIdentity, RunState, StateDirectory};
+use switchback_model::event::{Event, Stamped};
+use switchback_model::{Plan, Problem, RunId};
+
+use crate::clock::FakeClock;
+use crate::crash::{CrashPoints, Crashed, survive};
+use crate::driver::advance;
+use crate::plans::deployment;
+use crate::scenario::Scenario;
+
+/// What happens to containers that still run, between the death of one engine and the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// They wait: the next engine finds them running.
+    TheyGoOn,
+    /// They run to their end.
+    TheyEnd,
+    /// The machine was switched off: they end where they are.
+    TheyDie,
+}
+
+/// A scenario with the state directory of its engines.
+pub struct Lab {
+    /// The deployment and its plan.
+    pub scenario: Scenario,
+    /// Where engines keep their journal.
+    pub state: StateDirectory,
+    /// The clock of all engines.
+    pub clock: FakeClock,
+    /// What ends when the lab ends.
+    directory: tempfile::TempDir,
+}
+
+/// Dies after each journaled event.
+struct Witness {
+    crash: CrashPoints,
+}
+
+impl Listener for Witness {
+    fn hear(&self, event: &Stamped) {
+        // Progress comes from another thread as well, which is not the one that dies.
+        if !matches!(event.event, Event::Progress { .. }) {
+            self.crash.point("after a journal write");
+        }
+    }
+}
+
+impl Meanwhile {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::TheyGoOn, Self::TheyEnd, Self::TheyDie];
+}
+
+impl Lab {
+    /// A scenario with an empty journal.
+    pub fn new(scenario: Scenario) -> Self {
+        // In memory where there is such a place: thousands of durable writes cost nothing there.
+        let memory = PathBuf::from("/dev/shm");
+        let directory = if memory.is_dir() {
+            tempfile::tempdir_in(memory)
+        } else {
+            tempfile::tempdir()
+        }
+        .expect("a temporary directory can be made");
+        let state = StateDirectory::open(directory.path().join("state"))
+            .expect("a state directory can be made");
+        let clock = FakeClock::new(scenario.world.crash.clone());
+        Self {
+            scenario,
+            state,
+            clock,
+            directory,
+        }
+    }
+
+    /// Where everything of this lab lies.
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
+    /// A new engine, of a process that is dead as soon as it no longer runs.
+    pub fn engine(&self, stop: &StopSignal) -> Engine {
+        // Above every pid that the kernel hands out, so that nobody can be mistaken for it.
+        static NEXT: AtomicU32 = AtomicU32::new(5_000_000);
+        let process = ProcessIdentity {
+            pid: NEXT.fetch_add(1, Ordering::SeqCst),
+            started: "1".to_owned(),
+            ..ProcessIdentity::current()
+        };
+        Engine::new(self.state.clone(), Redactor::default(), stop.clone())
+            .with_clock(self.clock.clone())
+            .with_process(process)
+    }
+
+    /// Lets a new engine work on a run until it ends, halts or dies.
+    pub fn run(&self, plan: &Plan, run: &RunId) -> Result<Result<Ended, Problem>, Crashed> {
+        let engine = self.engine(&StopSignal::default());
+        let witness = Witness {
+            crash: self.scenario.world.crash.clone(),
+        };
+        self.run_with(&engine, plan, run, &witness)
+    }
+
+    /// Lets this engine work on a run until it ends, halts or dies.
+    pub fn run_with(
+        &self,
+        engine: &Engine,
+        plan: &Plan,
+        run: &RunId,
+        listener: &dyn Listener,
+    ) -> Result<Result<Ended, Problem>, Crashed> {
+        let site = self.scenario.site();
+        let order = Order {
+            plan,
+            run,
+            deployment: &deployment(),
+            accepted: &[],
+            by: "tester@lab",
+            program: "0.0.0",
+        };
+        survive(|| engine.run(&order, &site, listener))
+    }
+
+    /// What the journal says of a run.
+    pub fn state_of(&self, run: &RunId) -> RunState {
+        self.state
+            .journal()
+            .and_then(|journal| journal.state(run))
+            .expect("the journal can be read")
+    }
+
+    /// Lets time pass for containers that still run.
+    pub fn pass(&self, meanwhile: Meanwhile) {
+        self.scenario.world.touch(|now| {
+            let keys: Vec<_> = now.one_offs.keys().cloned().collect();
+            for key in keys {
+                match meanwhile {
+                    Meanwhile::TheyGoOn => {}
+                    Meanwhile::TheyEnd => while advance(now, &key).is_none() {},
+                    Meanwhile::TheyDie => {
+                        if let Some(one) = now.one_offs.get_mut(&key) {
+                            one.exit.get_or_insert(137);
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    /// Runs to the end, however often it halts, at most five times; panics where it does not end.
+    pub fn finish(&self, plan: &Plan, run: &RunId) {
+        let mut last = None;
+        for _ in 0..5 {
+            match self.run(plan, run) {
+                Ok(Ok(Ended::Finished { .. })) => return,
+                other => last = Some(other),
+            }
+        }
+        panic!("`{run}` does not end: {last:#?}");
+    }
+
+    /// Everything that must hold once all runs are over.
+    pub fn assert_clean(&self, why: &str) {
+        let world = &self.scenario.world;
+        assert_eq!(world.orphans(), Vec::<String>::new(), "{why}");
+        assert_eq!(
+            world.touch(|now| now.violations.clone()),
+            Vec::<String>::new(),
+            "{why}"
+        );
+        let journal = self.state.journal().expect("the journal opens");
+        journal
+            .verify()
+            .unwrap_or_else(|error| panic!("{why}: {error}"));
+        let holder = journal
+            .holder(&Key::from(&deployment()))
+            .expect("the lease can be read");
+        assert_eq!(holder, None, "{why}: a lease is left");
+    }
+}
