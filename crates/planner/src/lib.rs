@@ -1,3 +1,20 @@
-//! Decides, never acts.
+//! Decides, never acts: finds the way between two versions, makes the plan that walks it, plans the
+//! way back, and checks any plan independently of how it was made.
+//!
+//! Pure: no I/O, clock, randomness. Whatever it must know of the world is an argument, so that equal
+//! inputs make equal plans, byte for byte.
+//!
+//! Start with [`path::find`], then [`build`]; [`rollback`] and [`check`] stand by themselves.
+//! [`outline()`] shows a plan in short form, for tests and logs.
 
 pub mod path;
+
+mod build;
+mod check;
+mod outline;
+mod rollback;
+
+pub use build::{Input, Note, Place, Planned, build, images_needed, obstacles, versions_set};
+pub use check::{Objection, check, check_against, refusal};
+pub use outline::outline;
+pub use rollback::{Proven, rollback};

@@ -1,0 +1,60 @@
+//! What things take, as far as it can be told before they were measured. Every number here is a
+//! judgement; a rehearsal replaces it by a measurement.
+
+use switchback_model::product::DatastoreKind;
+
+/// Bytes of a PostgreSQL database that `pg_dump` writes per second: 3 GB took 27 s on a loaded
+/// machine with two cores.
+const POSTGRES_DUMP: u64 = 100_000_000;
+/// Bytes of a PostgreSQL database that a restore builds per second, indexes included: about a third
+/// of the dump's pace, because every index is sorted anew.
+const POSTGRES_RESTORE: u64 = 35_000_000;
+/// Bytes that a copy on a common disk moves per second, synced.
+const COPY: u64 = 150_000_000;
+/// Bytes that Redis loads from its append-only files per second.
+const REDIS_LOAD: u64 = 100_000_000;
+/// Bytes of a datastore that a migration rewrites per second in the worst common case: reading and
+/// writing every row through the product's own code.
+const MIGRATION: u64 = 20_000_000;
+
+/// Seconds that stopping the services takes: Docker gives them ten to end.
+pub(crate) const STOP: u64 = 10;
+/// Seconds until new containers answer.
+pub(crate) const START: u64 = 15;
+/// Seconds that a look from outside takes, the write path included.
+pub(crate) const VERIFY: u64 = 5;
+/// Seconds that a one-off container takes to come and go, whatever it migrates.
+const ONE_OFF: u64 = 4;
+/// Seconds that any dealing with a server takes: connecting, counting, stopping, starting.
+const TOUCH: u64 = 2;
+
+/// Bytes that an image takes which is not here yet, unpacked: The Things Stack takes about 250 MB.
+pub(crate) const IMAGE: u64 = 500_000_000;
+/// Bytes that journal and captured output take at the most in one run.
+pub(crate) const JOURNAL: u64 = 50_000_000;
+/// Bytes that stay free on every filesystem, because servers misbehave on a full one.
+pub(crate) const RESERVE: u64 = 100_000_000;
+
+/// Seconds in which a datastore's backup is completed.
+pub(crate) fn seal(kind: DatastoreKind, size: u64) -> u64 {
+    let pace = match kind {
+        DatastoreKind::Postgres => POSTGRES_DUMP,
+        DatastoreKind::Redis | DatastoreKind::Files => COPY,
+    };
+    TOUCH + size / pace
+}
+
+/// Seconds in which a backup is restored and read; proving and going back cost the same.
+pub(crate) fn restore(kind: DatastoreKind, size: u64) -> u64 {
+    let pace = match kind {
+        DatastoreKind::Postgres => POSTGRES_RESTORE,
+        DatastoreKind::Redis => REDIS_LOAD,
+        DatastoreKind::Files => COPY,
+    };
+    TOUCH + size / pace
+}
+
+/// Seconds that a migration takes where nothing was measured.
+pub(crate) fn migration(size: u64) -> u64 {
+    ONE_OFF + size / MIGRATION
+}

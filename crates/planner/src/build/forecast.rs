@@ -1,0 +1,269 @@
+//! What a plan will cost: seconds without service, bytes on every filesystem.
+
+use std::collections::BTreeMap;
+
+use switchback_model::exit::Exit;
+use switchback_model::observed::{Filesystem, Observed};
+use switchback_model::plan::{Act, DatastorePlan, Forecast, SpaceForecast, Stage, Step};
+use switchback_model::product::{DatastoreKind, Product};
+use switchback_model::{DatastoreName, Problem};
+
+use super::costs;
+use super::keeping::Keeping;
+
+/// Adds up the costs of `stages`.
+pub(super) fn forecast(
+    product: &Product,
+    observed: &Observed,
+    keeping: &Keeping,
+    stages: &[Stage],
+) -> Forecast {
+    let steps = || stages.iter().flat_map(|stage| &stage.steps);
+    let seconds = steps()
+        .filter(|step| step.downtime)
+        .map(|step| seconds(step, keeping))
+        .sum();
+    Forecast {
+        downtime_seconds: Some(seconds),
+        downtime_because: because(keeping, steps()),
+        space: space(product, observed, keeping, stages),
+    }
+}
+
+/// Refuses where a filesystem has less than is needed. All that fail are named.
+pub(crate) fn enough_space(forecast: &Forecast) -> Result<(), Problem> {
+    let short: Vec<&SpaceForecast> = forecast
+        .space
+        .iter()
+        .filter(|space| space.needed > space.free)
+        .collect();
+    let Some(first) = short.first() else {
+        return Ok(());
+    };
+    let mut problem = Problem::new(
+        Exit::Refused,
+        "no-space",
+        format!(
+            "`{}` has {} free, and {} are needed",
+            first.path,
+            bytes(first.free),
+            bytes(first.needed)
+        ),
+    );
+    for space in &short {
+        problem = problem.state(
+            space.path.as_str(),
+            format!(
+                "{} short, for {}",
+                bytes(space.needed - space.free),
+                space.uses.join(", ")
+            ),
+        );
+    }
+    Err(problem
+        .why("a migration or a restore that runs out of space leaves damage behind")
+        .hint("free space there, or put switchback's state on a larger filesystem with XDG_STATE_HOME")
+        .hint("leave one datastore out with `backup = \"none\"`, if its loss can be borne"))
+}
+
+fn seconds(step: &Step, keeping: &Keeping) -> u64 {
+    let of = |name: &DatastoreName| keeping.measure(name);
+    match &step.act {
+        Act::Fetch { .. } | Act::Prepare { .. } | Act::Set { .. } | Act::Release { .. } => 0,
+        Act::Stop { .. } => costs::STOP,
+        Act::Seal { datastore } => costs::seal(of(datastore).0, of(datastore).1),
+        Act::Prove { datastore } | Act::Restore { datastore, .. } => {
+            costs::restore(of(datastore).0, of(datastore).1)
+        }
+        Act::Migrate { datastore, .. } => costs::migration(of(datastore).1),
+        Act::Start { .. } => costs::START,
+        Act::Verify { .. } => costs::VERIFY,
+    }
+}
+
+fn because<'a>(keeping: &Keeping, steps: impl Iterator<Item = &'a Step>) -> String {
+    let migrations = steps
+        .filter(|step| matches!(step.act, Act::Migrate { .. }))
+        .count();
+    let size: u64 = keeping
+        .backed_up()
+        .map(|name| keeping.measure(name).1)
+        .sum();
+    let backups = format!("backups of {} made and proven while stopped", bytes(size));
+    match migrations {
+        0 => format!("{backups}, no migration"),
+        1 => format!("{backups}, one migration not measured yet"),
+        several => format!("{backups}, {several} migrations not measured yet"),
+    }
+}
+
+/// One demand for space, before demands on the same filesystem are added.
+struct Demand {
+    purpose: String,
+    bytes: u64,
+}
+
+fn space(
+    product: &Product,
+    observed: &Observed,
+    keeping: &Keeping,
+    stages: &[Stage],
+) -> Vec<SpaceForecast> {
+    // By device: several directories on one filesystem share its space.
+    let mut demands: BTreeMap<&str, (&Filesystem, Vec<Demand>)> = BTreeMap::new();
+    for filesystem in &observed.filesystems {
+        demands
+            .entry(filesystem.device.as_str())
+            .or_insert((filesystem, Vec::new()));
+    }
+    let mut add = |filesystem: Option<&Filesystem>, purpose: String, bytes: u64| {
+        let known = filesystem.and_then(|found| demands.get_mut(found.device.as_str()));
+        if let Some((_, list)) = known {
+            list.push(Demand { purpose, bytes });
+        }
+    };
+
+    let rounds = u64::from(stages.iter().map(|stage| stage.round).max().unwrap_or(1));
+    let backup = used_for(observed, "backup");
+    let mut largest = 0;
+    for name in keeping.backed_up() {
+        let (_, size) = keeping.measure(name);
+        largest = largest.max(size);
+        add(backup, format!("backup of {name}"), size * rounds);
+    }
+    if largest > 0 {
+        // Backups are proven one after the other, and each copy goes before the next comes.
+        add(backup, "copy to prove a backup".to_owned(), largest);
+    }
+    for name in keeping.all() {
+        let plan = &keeping.plans()[name];
+        let home = home(observed, name, plan);
+        let size = plan.size.unwrap_or(0);
+        let growth = growth(product, stages, name, size);
+        if growth > 0 {
+            add(home, format!("migrations of {name}"), growth);
+        }
+        if keeping.keeper(name) == Some(name) {
+            // What a restore replaces is moved aside, so both are there for a while.
+            add(home, format!("way back of {name}"), size);
+        }
+    }
+    let missing = stages
+        .iter()
+        .flat_map(|stage| &stage.steps)
+        .filter(|step| matches!(&step.act, Act::Fetch { image } if image.id.is_none()))
+        .count();
+    if missing > 0 {
+        let images = costs::IMAGE * missing as u64;
+        add(used_for(observed, "docker"), "images".to_owned(), images);
+    }
+    add(
+        used_for(observed, "journal"),
+        "journal".to_owned(),
+        costs::JOURNAL,
+    );
+
+    let mut forecast: Vec<SpaceForecast> = demands
+        .into_values()
+        .filter(|(_, list)| !list.is_empty())
+        .map(|(filesystem, list)| SpaceForecast {
+            path: filesystem.path.clone(),
+            needed: costs::RESERVE + list.iter().map(|demand| demand.bytes).sum::<u64>(),
+            uses: list.into_iter().map(|demand| demand.purpose).collect(),
+            free: filesystem.free,
+        })
+        .collect();
+    forecast.sort_by(|one, other| one.path.cmp(&other.path));
+    forecast
+}
+
+/// The most that any one migration of the plan needs on top of `name`.
+fn growth(product: &Product, stages: &[Stage], name: &DatastoreName, size: u64) -> u64 {
+    let factor = stages
+        .iter()
+        .flat_map(|stage| &stage.steps)
+        .filter_map(|step| match &step.act {
+            Act::Migrate {
+                migration,
+                datastore,
+                ..
+            } if datastore == name => product
+                .migrations
+                .iter()
+                .find(|defined| defined.id == *migration)
+                .map(|defined| defined.space_factor),
+            _ => None,
+        })
+        .fold(0.0, f64::max);
+    // Per mille is precise enough for a forecast and keeps the sum exact.
+    let per_mille = (factor.clamp(0.0, 1000.0) * 1000.0).round() as u64;
+    size.saturating_mul(per_mille) / 1000
+}
+
+fn used_for<'o>(observed: &'o Observed, purpose: &str) -> Option<&'o Filesystem> {
+    observed
+        .filesystems
+        .iter()
+        .find(|filesystem| filesystem.uses.iter().any(|known| known == purpose))
+}
+
+/// The filesystem that a datastore's own data is on: by what the driver says it is used for, else
+/// by its directory, else where container volumes are.
+pub(crate) fn home<'o>(
+    observed: &'o Observed,
+    name: &DatastoreName,
+    plan: &DatastorePlan,
+) -> Option<&'o Filesystem> {
+    let kind = match plan.location.kind {
+        DatastoreKind::Postgres => "postgres",
+        DatastoreKind::Redis => "redis",
+        DatastoreKind::Files => "files",
+    };
+    let by_directory = || {
+        let directory = plan.location.directory.as_deref()?;
+        observed
+            .filesystems
+            .iter()
+            .filter(|filesystem| directory.starts_with(filesystem.path.as_str()))
+            .max_by_key(|filesystem| filesystem.path.len())
+    };
+    used_for(observed, name.as_str())
+        .or_else(by_directory)
+        .or_else(|| used_for(observed, kind))
+        .or_else(|| used_for(observed, "docker"))
+}
+
+/// Bytes for people, as `du -h --si` would say them.
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [(&str, u64); 4] = [
+        ("TB", 1_000_000_000_000),
+        ("GB", 1_000_000_000),
+        ("MB", 1_000_000),
+        ("kB", 1_000),
+    ];
+    for (unit, size) in UNITS {
+        if count >= size {
+            let tenths = (count as f64 / size as f64 * 10.0).round() / 10.0;
+            return if tenths < 10.0 {
+                format!("{tenths:.1} {unit}")
+            } else {
+                format!("{tenths:.0} {unit}")
+            };
+        }
+    }
+    format!("{count} B")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_said_with_two_digits_at_least() {
+        let said: Vec<String> = [0, 999, 1_000, 12_345_678, 1_234_000_000]
+            .into_iter()
+            .map(bytes)
+            .collect();
+        assert_eq!(said, ["0 B", "999 B", "1.0 kB", "12 MB", "1.2 GB"]);
+    }
+}

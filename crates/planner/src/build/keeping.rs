@@ -1,0 +1,238 @@
+//! How each datastore is kept: whether it gets a backup of its own, shares one, or has none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use switchback_model::exit::Exit;
+use switchback_model::observed::{Datastore as Found, DatastoreLocation};
+use switchback_model::plan::{BackupMethod, DatastorePlan, Notice};
+use switchback_model::product::{Datastore as Defined, DatastoreKind, NoticeKind};
+use switchback_model::{DatastoreName, Problem, Version};
+
+use super::input::{Input, Note, Place};
+
+/// How every datastore of a deployment is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Keeping {
+    plans: BTreeMap<DatastoreName, DatastorePlan>,
+    order: Vec<DatastoreName>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) notices: Vec<Notice>,
+}
+
+impl Keeping {
+    /// Decides for every datastore that was found, in the order of the definition.
+    pub(crate) fn decide(input: &Input<'_>, to: &Version) -> Result<Self, Problem> {
+        let mut keeping = Self {
+            plans: BTreeMap::new(),
+            order: Vec::new(),
+            notes: Vec::new(),
+            notices: Vec::new(),
+        };
+        for defined in &input.product.datastores {
+            let found = input
+                .observed
+                .datastores
+                .iter()
+                .find(|found| found.name == defined.name);
+            match found {
+                Some(found) => keeping.add(input, to, defined, found)?,
+                None => keeping.notes.push(Note::new(
+                    Place::Datastore(defined.name.clone()),
+                    format!("this deployment has no `{}`", defined.name),
+                )),
+            }
+        }
+        Ok(keeping)
+    }
+
+    /// The datastores' plans, by name.
+    pub(crate) fn plans(&self) -> &BTreeMap<DatastoreName, DatastorePlan> {
+        &self.plans
+    }
+
+    /// Every datastore, in the order of the definition.
+    pub(crate) fn all(&self) -> &[DatastoreName] {
+        &self.order
+    }
+
+    /// The datastores with a backup of their own, in the order of the definition.
+    pub(crate) fn backed_up(&self) -> impl Iterator<Item = &DatastoreName> {
+        self.order
+            .iter()
+            .filter(|name| self.plans[*name].method != BackupMethod::None)
+    }
+
+    /// The datastore whose backup holds the data of `name`; `None` where no backup does.
+    pub(crate) fn keeper(&self, name: &DatastoreName) -> Option<&DatastoreName> {
+        let (key, plan) = self.plans.get_key_value(name)?;
+        let keeper = plan.kept_with.as_ref().unwrap_or(key);
+        (self.plans[keeper].method != BackupMethod::None).then_some(keeper)
+    }
+
+    /// What keeps `name`, and how large it is as far as known.
+    pub(crate) fn measure(&self, name: &DatastoreName) -> (DatastoreKind, u64) {
+        let plan = &self.plans[name];
+        (plan.location.kind, plan.size.unwrap_or(0))
+    }
+
+    fn add(
+        &mut self,
+        input: &Input<'_>,
+        to: &Version,
+        defined: &Defined,
+        found: &Found,
+    ) -> Result<(), Problem> {
+        let name = &found.name;
+        let choice = choose(input, found)?;
+        let together = self.in_same_place(&found.location);
+        let (method, kept_with, because) = match (together, choice) {
+            (Some(keeper), _) => (
+                BackupMethod::None,
+                Some(keeper.clone()),
+                format!("it lives in the same database as `{keeper}`, whose backup holds both"),
+            ),
+            (None, Choice::Dump) => (BackupMethod::Dump, None, documented(found.location.kind)),
+            (None, Choice::Declined) => (
+                BackupMethod::None,
+                None,
+                "`backup = \"none\"` in switchback.toml".to_owned(),
+            ),
+            (None, Choice::Impossible(why)) => {
+                self.notices.push(unkept(name, &why, to));
+                (BackupMethod::None, None, why)
+            }
+        };
+        if method == BackupMethod::None {
+            self.notes.push(Note::new(
+                Place::Datastore(name.clone()),
+                format!("no backup of `{name}`: {because}"),
+            ));
+        }
+        if found.size.is_none() {
+            self.notes.push(Note::new(
+                Place::Datastore(name.clone()),
+                format!("size of `{name}` is unknown: time and space are forecast without it"),
+            ));
+        }
+        let plan = DatastorePlan {
+            location: found.location.clone(),
+            method,
+            kept_with,
+            because,
+            size: found.size,
+            engine: found.engine.clone(),
+            volatile: defined.volatile.clone(),
+            deleted: deleted(input, name),
+        };
+        if let Some(keeper) = plan
+            .kept_with
+            .as_ref()
+            .and_then(|name| self.plans.get_mut(name))
+        {
+            // Counts are compared for both together, under the keeper's name.
+            keeper.volatile.extend(plan.volatile.iter().cloned());
+            keeper.deleted.extend(plan.deleted.iter().cloned());
+        }
+        self.plans.insert(name.clone(), plan);
+        self.order.push(name.clone());
+        Ok(())
+    }
+
+    /// The first datastore with the same data, where one was added before: one backup holds both.
+    fn in_same_place(&self, location: &DatastoreLocation) -> Option<DatastoreName> {
+        self.order
+            .iter()
+            .find(|name| {
+                let known = &self.plans[*name];
+                known.kept_with.is_none() && same_place(&known.location, location)
+            })
+            .cloned()
+    }
+}
+
+enum Choice {
+    Dump,
+    Declined,
+    Impossible(String),
+}
+
+fn choose(input: &Input<'_>, found: &Found) -> Result<Choice, Problem> {
+    let configured = input.config.datastores.get(&found.name);
+    match configured.and_then(|config| config.backup.as_deref()) {
+        Some("none") => return Ok(Choice::Declined),
+        Some("dump") | None => {}
+        Some(other) => {
+            return Err(Problem::new(
+                Exit::Usage,
+                "backup-method-unknown",
+                format!("`{other}` is no way to back up `{}`", found.name),
+            )
+            .state("deployment", "unchanged")
+            .hint(format!(
+                "set `backup = \"dump\"` or `\"none\"` under [datastores.{}] in switchback.toml, or leave the line out",
+                found.name
+            )));
+        }
+    }
+    Ok(
+        if found.location.kind != DatastoreKind::Postgres && found.location.directory.is_none() {
+            Choice::Impossible("its directory was not found on this host".to_owned())
+        } else {
+            Choice::Dump
+        },
+    )
+}
+
+fn documented(kind: DatastoreKind) -> String {
+    match kind {
+        DatastoreKind::Postgres => "dump in custom format, as documented",
+        DatastoreKind::Redis => "copy of its append-only files and snapshot, as documented",
+        DatastoreKind::Files => "copy with a manifest of hashes",
+    }
+    .to_owned()
+}
+
+fn unkept(name: &DatastoreName, why: &str, to: &Version) -> Notice {
+    Notice {
+        id: format!("no-backup-{name}"),
+        kind: NoticeKind::OneWay,
+        version: to.clone(),
+        text: format!(
+            "`{name}` gets no backup: {why}. What {to} changes there cannot be taken back"
+        ),
+        found: None,
+        source: "observation".to_owned(),
+        accept: Some(format!("no-backup-{name}")),
+    }
+}
+
+/// Two locations are one place where a restore of the one replaces the data of the other.
+fn same_place(one: &DatastoreLocation, other: &DatastoreLocation) -> bool {
+    if one.kind != other.kind {
+        return false;
+    }
+    let server = |location: &DatastoreLocation| {
+        (
+            location.access.clone(),
+            location.host.clone(),
+            location.port,
+        )
+    };
+    match one.kind {
+        DatastoreKind::Postgres => server(one) == server(other) && one.database == other.database,
+        // The files of a Redis server hold all of its databases.
+        DatastoreKind::Redis => server(one) == server(other),
+        DatastoreKind::Files => one.directory.is_some() && one.directory == other.directory,
+    }
+}
+
+fn deleted(input: &Input<'_>, name: &DatastoreName) -> Vec<String> {
+    let collections: BTreeSet<String> = input
+        .path
+        .deletions
+        .iter()
+        .filter(|deletion| deletion.datastore == *name)
+        .flat_map(|deletion| deletion.collections.iter().cloned())
+        .collect();
+    collections.into_iter().collect()
+}

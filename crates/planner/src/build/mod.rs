@@ -1,0 +1,31 @@
+//! Turns a path and an observation into a plan: stages, steps, guards, ways back, forecast.
+//!
+//! ```text
+//! observation ─► obstacles ─► cast (which services) ─┐
+//! path ────────► legs ───────────────────────────────┼─► stages ─► forecast ─► Plan + notes
+//! configuration ────────────► keeping (which backups)┘
+//! ```
+//!
+//! Start with [`build`]. Every choice is made here, so that executing a plan needs none.
+
+mod cast;
+pub(crate) mod costs;
+pub(crate) mod forecast;
+mod guards;
+mod images;
+mod input;
+mod keeping;
+mod notices;
+mod plan;
+mod preconditions;
+mod reference;
+mod route;
+mod stages;
+mod steps;
+mod verification;
+mod wayback;
+
+pub use images::{images_needed, versions_set};
+pub use input::{Input, Note, Place, Planned};
+pub use plan::build;
+pub use preconditions::obstacles;

@@ -1,0 +1,199 @@
+//! A path and an observation become a plan.
+
+use std::collections::BTreeMap;
+
+use switchback_model::exit::Exit;
+use switchback_model::plan::{FORMAT, Origin, Plan, Purpose};
+use switchback_model::problem::Citation;
+use switchback_model::{PlanId, Problem, Version};
+
+use super::cast::Cast;
+use super::input::{Input, Note, Place, Planned};
+use super::keeping::Keeping;
+use super::preconditions::obstacles;
+use super::route::{self, Leg};
+use super::stages::Composer;
+use super::{forecast, images, notices, verification};
+
+/// Makes the plan, or says why there is none. A pure function: equal inputs, equal bytes.
+pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
+    refuse(input)?;
+    let product = input.product;
+    let observed = input.observed;
+    let to = &input.path.to;
+    let cast = Cast::of(product, input.config, observed);
+    let legs = route::legs(product, input.path);
+    let Some(last) = legs.last() else {
+        return Err(nothing_to_do(to));
+    };
+    let keeping = Keeping::decide(input, last.to)?;
+    edits_given(input, &legs)?;
+
+    let stages = Composer::new(input, &cast, &keeping).stages(&legs)?;
+    let forecast = forecast::forecast(product, observed, &keeping, &stages);
+    forecast::enough_space(&forecast)?;
+
+    let mut all_notices = notices::notices(input);
+    all_notices.splice(0..0, keeping.notices.iter().cloned());
+    let plan = Plan {
+        format: FORMAT,
+        id: PlanId::new(""),
+        purpose: Purpose::Upgrade,
+        parent: input.parent.cloned(),
+        deployment: observed.deployment.clone(),
+        product: product.id.clone(),
+        product_name: product.name.clone(),
+        edition: input.path.edition.clone(),
+        definition: product.digest.clone(),
+        from: observed.version.clone(),
+        to: last.to.clone(),
+        because: because(input),
+        notices: all_notices,
+        procedures: notices::procedures(input),
+        origin: origin(input, &cast)?,
+        datastores: keeping.plans().clone(),
+        stages,
+        forecast,
+        advice: product.advice.clone(),
+        secrets: product.secrets.clone(),
+    };
+    Ok(Planned {
+        plan: plan.seal(),
+        notes: notes(input, &cast, &keeping, &legs),
+    })
+}
+
+fn refuse(input: &Input<'_>) -> Result<(), Problem> {
+    let mut obstacles = obstacles(input.product, input.config, input.observed);
+    if !obstacles.is_empty() {
+        let more = obstacles.len() - 1;
+        let first = obstacles.swap_remove(0);
+        return Err(match more {
+            0 => first,
+            1 => first.hint("one more thing stands in the way: `switchback doctor` shows it"),
+            _ => first.hint(format!(
+                "{more} more things stand in the way: `switchback doctor` shows them"
+            )),
+        });
+    }
+    notices::engines(input)
+}
+
+fn nothing_to_do(version: &Version) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "nothing-to-do",
+        format!("this deployment is at {version} already"),
+    )
+    .state("deployment", "unchanged")
+    .hint("name another version: `switchback plan --to V`")
+}
+
+/// A version that is to run must be written somewhere, else the next restart brings the old one up.
+fn edits_given(input: &Input<'_>, legs: &[Leg<'_>]) -> Result<(), Problem> {
+    for leg in legs.iter().filter(|leg| leg.runs) {
+        if input.edits.get(leg.to).is_none_or(Vec::is_empty) {
+            return Err(Problem::new(
+                Exit::Refused,
+                "no-edit",
+                format!(
+                    "nothing in this deployment's files can be set to {}",
+                    leg.to
+                ),
+            )
+            .state("deployment", "unchanged")
+            .why("the next restart would bring the old version up on migrated data")
+            .hint("write the image's tag into the compose file, or into a variable that it uses"));
+        }
+    }
+    Ok(())
+}
+
+fn because(input: &Input<'_>) -> Vec<Citation> {
+    input
+        .path
+        .because
+        .iter()
+        .map(|because| Citation {
+            id: because.id.clone(),
+            text: because.text.clone(),
+            source: because.source.clone(),
+        })
+        .collect()
+}
+
+fn origin(input: &Input<'_>, cast: &Cast<'_>) -> Result<Origin, Problem> {
+    let from = &input.observed.version;
+    let mut images = BTreeMap::new();
+    // What runs is certain. What was never created is what its configuration says.
+    for member in cast.active() {
+        let service = member.service;
+        let image = match &service.running {
+            Some(running) => running.clone(),
+            None => images::configured(input, service)?,
+        };
+        images.insert(service.name.clone(), image);
+    }
+    Ok(Origin {
+        services: cast.names(),
+        checks: verification::from_outside(input, cast, from, &images),
+        images,
+    })
+}
+
+fn notes(input: &Input<'_>, cast: &Cast<'_>, keeping: &Keeping, legs: &[Leg<'_>]) -> Vec<Note> {
+    let mut notes = keeping.notes.clone();
+    let active = cast.names();
+    for member in cast.all() {
+        let name = &member.service.name;
+        if !active.contains(name) {
+            notes.push(Note::new(
+                Place::Service(name.clone()),
+                format!("`{name}` does not run: it gets the new tag and stays stopped"),
+            ));
+        }
+    }
+    for because in &input.path.because {
+        if because.assumed {
+            notes.push(Note::new(
+                Place::Plan,
+                format!(
+                    "`{}` is taken as required: nothing could tell whether it is",
+                    because.id
+                ),
+            ));
+        }
+    }
+    for leg in legs {
+        for migration in &leg.migrations {
+            if migration.assumed {
+                notes.push(Note::new(
+                    Place::Plan,
+                    format!(
+                        "`{}` of {} is planned: nothing could tell whether it is needed",
+                        migration.id, leg.to
+                    ),
+                ));
+            }
+            if !keeping.plans().contains_key(migration.datastore) {
+                notes.push(Note::new(
+                    Place::Datastore(migration.datastore.clone()),
+                    format!(
+                        "`{}` of {} is left out: this deployment has no `{}`",
+                        migration.id, leg.to, migration.datastore
+                    ),
+                ));
+            }
+        }
+    }
+    let run: Vec<&Version> = legs
+        .iter()
+        .filter(|leg| leg.runs)
+        .map(|leg| leg.to)
+        .collect();
+    notes.extend(verification::notes(input, &run));
+    for remark in &input.path.remarks {
+        notes.push(Note::new(Place::Plan, remark.clone()));
+    }
+    notes
+}

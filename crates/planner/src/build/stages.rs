@@ -1,0 +1,253 @@
+//! The sequence: which steps, in which order, in which stage.
+//!
+//! ```text
+//! preparation   fetch every image · prepare every datastore            service up
+//! first leg     stop · seal every · prove every · …                    service down from here
+//! a leg         migrate …                                              with the image of its stop
+//! a leg that    set every place · migrate … · start · look from
+//!   runs        outside · compare counts                               service up again
+//! next leg      prepare · stop · seal · prove anew (round 2), for writers were active meanwhile
+//! ```
+
+use std::collections::BTreeMap;
+
+use switchback_model::observed::ImagePin;
+use switchback_model::plan::{Act, Check, Expectation, Interrupted, Stage, StageKind, Step};
+use switchback_model::{DatastoreName, Digest, Problem, ServiceName, StepNumber, Version};
+
+use super::cast::Cast;
+use super::guards;
+use super::images;
+use super::input::Input;
+use super::keeping::Keeping;
+use super::route::Leg;
+use super::verification;
+use super::wayback::Changed;
+
+/// Composes the steps of a plan in order, and knows what each one leaves behind.
+pub(crate) struct Composer<'a> {
+    pub(super) input: &'a Input<'a>,
+    pub(super) cast: &'a Cast<'a>,
+    pub(super) keeping: &'a Keeping,
+    /// The services that are stopped and started, in order.
+    pub(super) services: Vec<ServiceName>,
+    /// Digests of the configuration's files, as the steps so far leave them.
+    pub(super) files: BTreeMap<String, Digest>,
+    /// What the services were last made from.
+    images: BTreeMap<ServiceName, ImagePin>,
+    pub(super) changed: Changed,
+    /// Migrations since the backups of this round were sealed, by the datastore that keeps the data.
+    pub(super) since_seal: BTreeMap<DatastoreName, Vec<StepNumber>>,
+    down: bool,
+    next: u32,
+}
+
+/// What a step is, before it has a number.
+pub(super) struct Draft {
+    pub(super) act: Act,
+    pub(super) before: Vec<Expectation>,
+    pub(super) after: Vec<Expectation>,
+    pub(super) interrupted: Interrupted,
+    pub(super) because: Option<String>,
+}
+
+impl<'a> Composer<'a> {
+    pub(crate) fn new(input: &'a Input<'a>, cast: &'a Cast<'a>, keeping: &'a Keeping) -> Self {
+        let files = input
+            .observed
+            .files
+            .iter()
+            .map(|file| (file.path.clone(), file.digest.clone()))
+            .collect();
+        Self {
+            input,
+            cast,
+            keeping,
+            services: cast.names(),
+            files,
+            images: cast.present_images(),
+            changed: Changed::default(),
+            since_seal: BTreeMap::new(),
+            down: false,
+            next: 0,
+        }
+    }
+
+    /// The stages of a plan along `legs`; the last of them runs.
+    pub(crate) fn stages(mut self, legs: &[Leg<'_>]) -> Result<Vec<Stage>, Problem> {
+        let mut stages = vec![self.preparation(legs)?];
+        let mut round = 1;
+        for (place, leg) in legs.iter().enumerate() {
+            let mut steps = Vec::new();
+            if !self.down {
+                if place > 0 {
+                    round += 1;
+                    self.begin_round();
+                    steps.extend(self.prepare());
+                }
+                steps.push(self.stop());
+                steps.extend(self.seal());
+                steps.extend(self.prove());
+            }
+            if leg.runs {
+                steps.extend(self.set(leg));
+            }
+            for migration in &leg.migrations {
+                if !self.keeping.plans().contains_key(migration.datastore) {
+                    continue;
+                }
+                steps.push(self.migrate(leg, migration)?);
+            }
+            if leg.runs {
+                steps.push(self.start(leg)?);
+                steps.extend(self.verify(leg));
+            }
+            stages.push(Stage {
+                kind: kind(leg),
+                required_by: leg.required_by.to_vec(),
+                round,
+                steps,
+            });
+        }
+        Ok(stages)
+    }
+
+    fn preparation(&mut self, legs: &[Leg<'_>]) -> Result<Stage, Problem> {
+        let mut steps = Vec::new();
+        for (version, image) in images::to_fetch(self.input, self.cast, legs)? {
+            steps.push(self.step(Draft {
+                after: vec![Expectation::ImageHere {
+                    image: image.clone(),
+                }],
+                act: Act::Fetch { image },
+                before: Vec::new(),
+                interrupted: Interrupted::Repeat,
+                because: Some(format!("{version} is fetched while the service is up")),
+            }));
+        }
+        steps.extend(self.prepare());
+        Ok(Stage {
+            kind: StageKind::Preparation,
+            required_by: Vec::new(),
+            round: 1,
+            steps,
+        })
+    }
+
+    /// The product ran at a stop: what was sealed before no longer holds everything.
+    fn begin_round(&mut self) {
+        self.changed = Changed::default();
+        self.since_seal.clear();
+    }
+
+    fn start(&mut self, leg: &Leg<'_>) -> Result<Step, Problem> {
+        let images = images::at(self.input, self.cast, leg.to)?;
+        let mut before = guards::files(&self.files);
+        before.extend(guards::images_here(&images));
+        before.extend(self.proven());
+        let mut after = guards::made_from(&images);
+        after.push(guards::running(&self.services));
+        self.changed.written = true;
+        let step = self.step(Draft {
+            act: Act::Start {
+                services: self.services.clone(),
+                images: images.clone(),
+            },
+            before,
+            after,
+            interrupted: Interrupted::Repeat,
+            because: None,
+        });
+        self.images = images;
+        self.down = false;
+        Ok(step)
+    }
+
+    /// Two looks: the first tells whether users are served again, the second compares what the
+    /// datastores hold, which takes longer the more it is.
+    fn verify(&mut self, leg: &Leg<'_>) -> Vec<Step> {
+        let looks = verification::from_outside(self.input, self.cast, leg.to, &self.images);
+        let counts: Vec<Check> = self
+            .keeping
+            .backed_up()
+            .map(|datastore| Check::Counts {
+                datastore: datastore.clone(),
+                run: None,
+                exact: false,
+            })
+            .collect();
+        let mut steps = Vec::new();
+        self.down = true;
+        steps.push(self.look(looks, None));
+        self.down = false;
+        if !counts.is_empty() {
+            let because = "nothing may be fewer than in the backup but what the plan names";
+            steps.push(self.look(counts, Some(because.to_owned())));
+        }
+        steps
+    }
+
+    fn look(&mut self, checks: Vec<Check>, because: Option<String>) -> Step {
+        let before = guards::made_from(&self.images);
+        self.step(Draft {
+            act: Act::Verify { checks },
+            before,
+            after: Vec::new(),
+            interrupted: Interrupted::Repeat,
+            because,
+        })
+    }
+
+    fn stop(&mut self) -> Step {
+        let mut before = guards::made_from(&self.images);
+        before.extend(guards::files(&self.files));
+        for name in self.keeping.all() {
+            before.push(guards::reachable(name));
+            if let Some(version) = &self.keeping.plans()[name].engine {
+                before.push(Expectation::Engine {
+                    datastore: name.clone(),
+                    version: version.clone(),
+                });
+            }
+        }
+        self.down = true;
+        self.changed.anything = true;
+        self.step(Draft {
+            act: Act::Stop {
+                services: self.services.clone(),
+            },
+            before,
+            after: vec![guards::stopped(&self.services)],
+            interrupted: Interrupted::Repeat,
+            because: Some("no writer may be left while backups are completed".to_owned()),
+        })
+    }
+
+    pub(super) fn step(&mut self, draft: Draft) -> Step {
+        self.next += 1;
+        Step {
+            number: StepNumber(self.next),
+            act: draft.act,
+            before: draft.before,
+            after: draft.after,
+            interrupted: draft.interrupted,
+            way_back: self.changed.way_back(self.keeping),
+            downtime: self.down,
+            because: draft.because,
+        }
+    }
+
+    /// The number that the next step gets.
+    pub(super) fn next_number(&self) -> StepNumber {
+        StepNumber(self.next + 1)
+    }
+}
+
+fn kind(leg: &Leg<'_>) -> StageKind {
+    let to: Version = leg.to.clone();
+    if leg.runs {
+        StageKind::Run { to }
+    } else {
+        StageKind::Migrate { to }
+    }
+}

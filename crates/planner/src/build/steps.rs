@@ -1,0 +1,188 @@
+//! The steps that touch data: backups, edits, migrations.
+
+use switchback_model::plan::{Act, BackupState, Expectation, Interrupted, Step};
+use switchback_model::{DatastoreName, Problem};
+
+use super::guards;
+use super::images;
+use super::route::{Leg, Migration};
+use super::stages::{Composer, Draft};
+
+impl Composer<'_> {
+    /// Begins the backup of every datastore that gets one.
+    pub(super) fn prepare(&mut self) -> Vec<Step> {
+        self.for_each_backup(|datastore| Draft {
+            before: vec![guards::reachable(&datastore)],
+            after: vec![guards::backup(&datastore, BackupState::Prepared, None)],
+            act: Act::Prepare { datastore },
+            interrupted: Interrupted::Repeat,
+            because: None,
+        })
+    }
+
+    /// Completes every backup, now that nothing writes.
+    pub(super) fn seal(&mut self) -> Vec<Step> {
+        let stopped = guards::stopped(&self.services);
+        self.for_each_backup(|datastore| Draft {
+            before: vec![
+                stopped.clone(),
+                guards::no_writers(&datastore),
+                guards::backup(&datastore, BackupState::Prepared, None),
+            ],
+            after: vec![guards::backup(&datastore, BackupState::Sealed, None)],
+            act: Act::Seal { datastore },
+            interrupted: Interrupted::Repeat,
+            because: None,
+        })
+    }
+
+    /// Restores every backup elsewhere and compares it with the original, which still nothing changes.
+    pub(super) fn prove(&mut self) -> Vec<Step> {
+        let stopped = guards::stopped(&self.services);
+        self.for_each_backup(|datastore| Draft {
+            before: vec![
+                stopped.clone(),
+                guards::backup(&datastore, BackupState::Sealed, None),
+            ],
+            after: vec![guards::backup(&datastore, BackupState::Proven, None)],
+            act: Act::Prove { datastore },
+            interrupted: Interrupted::Repeat,
+            because: None,
+        })
+    }
+
+    /// Writes the version into every place that decides it: one step per place, because a crash
+    /// between two edits would leave files that a guard over both does not know.
+    pub(super) fn set(&mut self, leg: &Leg<'_>) -> Vec<Step> {
+        let edits = self.input.edits.get(leg.to).cloned().unwrap_or_default();
+        edits
+            .into_iter()
+            .map(|edit| {
+                let digest = |digest| Expectation::File {
+                    path: edit.path.clone(),
+                    digest,
+                };
+                self.files.insert(edit.path.clone(), edit.after.clone());
+                self.step(Draft {
+                    before: vec![digest(edit.before.clone())],
+                    after: vec![digest(edit.after.clone())],
+                    act: Act::Set {
+                        edits: vec![edit],
+                        from: leg.from.clone(),
+                        to: leg.to.clone(),
+                    },
+                    interrupted: Interrupted::Repeat,
+                    because: None,
+                })
+            })
+            .collect()
+    }
+
+    /// One migration with the image of its leg.
+    pub(super) fn migrate(
+        &mut self,
+        leg: &Leg<'_>,
+        migration: &Migration<'_>,
+    ) -> Result<Step, Problem> {
+        let (service, image) = images::migrator(self.input, self.cast, leg.to)?;
+        let datastore = migration.datastore.clone();
+        let keeper = self.keeping.keeper(&datastore).cloned();
+        let interrupted = self.interrupted(leg, migration, keeper.as_ref());
+
+        let mut before = vec![
+            guards::stopped(&self.services),
+            guards::no_writers(&datastore),
+            Expectation::ImageHere {
+                image: image.clone(),
+            },
+        ];
+        before.extend(self.proven());
+        before.extend(guards::files(&self.files));
+
+        let number = self.next_number();
+        match keeper {
+            Some(keeper) => {
+                self.since_seal
+                    .entry(keeper.clone())
+                    .or_default()
+                    .push(number);
+                self.changed.migrated.insert(keeper);
+            }
+            None => {
+                self.changed.lost.insert(datastore.clone());
+            }
+        }
+        Ok(self.step(Draft {
+            after: vec![Expectation::Migrated {
+                migration: migration.id.clone(),
+                version: leg.to.clone(),
+            }],
+            act: Act::Migrate {
+                migration: migration.id.clone(),
+                version: leg.to.clone(),
+                image,
+                service,
+                run: migration.run.to_vec(),
+                datastore,
+                demanded_by: migration.demanded_by.to_vec(),
+            },
+            before,
+            interrupted,
+            because: None,
+        }))
+    }
+
+    /// A backup counts only after it was restored and read: every one of them, not only that of the
+    /// datastore at hand, because the way back brings all of them back together.
+    pub(super) fn proven(&self) -> Vec<Expectation> {
+        self.keeping
+            .backed_up()
+            .map(|datastore| guards::backup(datastore, BackupState::Proven, None))
+            .collect()
+    }
+
+    /// What becomes of a migration that started and did not finish.
+    ///
+    /// Its flaw may forbid to repeat it; then the datastore comes back from the backup first. The
+    /// backup was sealed before the first migration, so the restore takes away the effect of every
+    /// earlier one on the same data: those are named to be run anew. (Sealing again before each such
+    /// migration would cost downtime that grows with the data, in every run, for a case that is rare.)
+    fn interrupted(
+        &self,
+        leg: &Leg<'_>,
+        migration: &Migration<'_>,
+        keeper: Option<&DatastoreName>,
+    ) -> Interrupted {
+        let scheme = self.input.product.scheme;
+        let flaw = migration
+            .not_repeatable
+            .iter()
+            // A version that cannot be compared counts as flawed: restoring is always safe.
+            .find(|flaw| scheme.contains(&flaw.versions, leg.to).unwrap_or(true));
+        match (flaw, keeper) {
+            (None, _) => Interrupted::Repeat,
+            (Some(flaw), Some(keeper)) => Interrupted::RestoreFirst {
+                datastore: keeper.clone(),
+                redo: self.since_seal.get(keeper).cloned().unwrap_or_default(),
+                because: flaw.because.clone(),
+            },
+            (Some(flaw), None) => Interrupted::Halt {
+                because: format!(
+                    "{}, and `{}` has no backup to begin again from",
+                    flaw.because, migration.datastore
+                ),
+            },
+        }
+    }
+
+    fn for_each_backup(&mut self, draft: impl Fn(DatastoreName) -> Draft) -> Vec<Step> {
+        let names: Vec<DatastoreName> = self.keeping.backed_up().cloned().collect();
+        names
+            .into_iter()
+            .map(|name| {
+                let draft = draft(name);
+                self.step(draft)
+            })
+            .collect()
+    }
+}

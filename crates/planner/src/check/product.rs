@@ -1,0 +1,264 @@
+//! Rules that need the product's definition: nothing skipped, nothing run where it does not belong.
+
+use std::collections::BTreeSet;
+
+use switchback_model::Version;
+use switchback_model::plan::{Act, Interrupted, Plan, Purpose, StageKind};
+use switchback_model::product::{Migration, Product, Stop};
+use switchback_model::version::Range;
+
+use super::objection::{Objection, Objections};
+use super::walk::check;
+
+/// Everything that is wrong with a plan in the light of its product's definition, [`check`] included.
+///
+/// A stop or a demand with a condition that only a probe could answer is not asked for: the plan
+/// does not hold the answers.
+pub fn check_against(plan: &Plan, product: &Product) -> Vec<Objection> {
+    let mut found = Objections(check(plan));
+    if plan.product != product.id {
+        found.plan(
+            "other-product",
+            format!(
+                "it is a plan for `{}`, not for `{}`",
+                plan.product, product.id
+            ),
+        );
+        return found.0;
+    }
+    if plan.definition != product.digest {
+        found.plan(
+            "definition-changed",
+            "it was made from another state of the product's definition",
+        );
+    }
+    if plan.purpose == Purpose::Upgrade {
+        let rules = Rules { plan, product };
+        rules.order(&mut found);
+        rules.poisoned(&mut found);
+        rules.stops(&mut found);
+        rules.demands(&mut found);
+        rules.migrations(&mut found);
+    }
+    found.0
+}
+
+struct Rules<'a> {
+    plan: &'a Plan,
+    product: &'a Product,
+}
+
+impl Rules<'_> {
+    fn order(&self, found: &mut Objections) {
+        let mut last = &self.plan.from;
+        for version in self.versions() {
+            if !self.below(last, version) {
+                found.plan(
+                    "stage-order",
+                    format!("{version} does not come after {last}"),
+                );
+            }
+            last = version;
+        }
+    }
+
+    fn poisoned(&self, found: &mut Objections) {
+        for poisoned in &self.product.poisoned {
+            if self.versions().any(|version| *version == poisoned.version) {
+                found.plan(
+                    "poisoned",
+                    format!("{} must not be run: {}", poisoned.version, poisoned.because),
+                );
+            }
+        }
+    }
+
+    fn stops(&self, found: &mut Objections) {
+        let passed: BTreeSet<&Version> = self.versions().collect();
+        for stop in self.product.stops.iter().filter(|stop| self.applies(stop)) {
+            if !stop
+                .at
+                .iter()
+                .any(|version| self.satisfies(stop, version, &passed))
+            {
+                found.plan(
+                    "stop-skipped",
+                    format!("it skips the required stop `{}`: {}", stop.id, stop.because),
+                );
+            }
+        }
+    }
+
+    /// Passed through, or replaced because it is poisoned.
+    fn satisfies(&self, stop: &Stop, version: &Version, passed: &BTreeSet<&Version>) -> bool {
+        let substitute = self
+            .product
+            .poisoned
+            .iter()
+            .filter(|poisoned| stop.at.contains(&poisoned.version))
+            .find(|poisoned| poisoned.version == *version)
+            .and_then(|poisoned| poisoned.substitute.as_ref());
+        passed.contains(version) || substitute.is_some_and(|other| passed.contains(other))
+    }
+
+    fn applies(&self, stop: &Stop) -> bool {
+        let conditional = stop.unless.is_some()
+            || stop
+                .when
+                .as_ref()
+                .is_some_and(|when| when.probe.is_some() || when.feature.is_some());
+        let when = stop.when.as_ref();
+        let edition = self.is_edition(&stop.editions)
+            && when.is_none_or(|when| self.is_edition(&when.editions));
+        let driver = when.is_none_or(|when| {
+            when.drivers.is_empty() || when.drivers.contains(&self.plan.deployment.driver)
+        });
+        // Coming from the stop itself or from beyond it, or going no further than before it, nothing is skipped.
+        let between = stop.at.iter().any(|version| {
+            self.below(&self.plan.from, version) && !self.below(&self.plan.to, version)
+        });
+        let within = |range: &Option<Range>, version| {
+            range
+                .as_ref()
+                .is_none_or(|range| self.contains(range, version))
+        };
+        !conditional
+            && edition
+            && driver
+            && between
+            && within(&stop.from, &self.plan.from)
+            && within(&stop.to, &self.plan.to)
+    }
+
+    /// What a crossed release demands of a datastore that is here runs somewhere.
+    fn demands(&self, found: &mut Objections) {
+        let run: BTreeSet<_> = self
+            .plan
+            .steps()
+            .filter_map(|(_, step)| match &step.act {
+                Act::Migrate { migration, .. } => Some(migration),
+                _ => None,
+            })
+            .collect();
+        for release in &self.product.releases {
+            if !self.below(&self.plan.from, &release.version)
+                || self.below(&self.plan.to, &release.version)
+                || !self.is_edition(&release.editions)
+            {
+                continue;
+            }
+            for demand in &release.demands {
+                let migration = self.migration(&demand.migration);
+                let unconditional = demand.when.is_none()
+                    && migration.is_some_and(|migration| migration.when.is_none());
+                let for_us = self.is_edition(&demand.editions)
+                    && migration.is_some_and(|migration| {
+                        self.is_edition(&migration.editions)
+                            && self.plan.datastores.contains_key(&migration.datastore)
+                    })
+                    && demand
+                        .to
+                        .as_ref()
+                        .is_none_or(|range| self.contains(range, &self.plan.to));
+                if unconditional && for_us && !demand.optional && !run.contains(&demand.migration) {
+                    found.plan(
+                        "demand-unmet",
+                        format!(
+                            "{} demands `{}`, which it never runs",
+                            release.version, demand.migration
+                        ),
+                    );
+                }
+            }
+        }
+    }
+
+    fn migrations(&self, found: &mut Objections) {
+        for (_, step) in self.plan.steps() {
+            let Act::Migrate {
+                migration,
+                version,
+                run,
+                datastore,
+                ..
+            } = &step.act
+            else {
+                continue;
+            };
+            let Some(defined) = self.migration(migration) else {
+                found.step(
+                    step.number,
+                    "unknown-migration",
+                    format!("the definition knows no migration `{migration}`"),
+                );
+                continue;
+            };
+            if defined.run != *run || defined.datastore != *datastore {
+                found.step(
+                    step.number,
+                    "other-migration",
+                    format!("`{migration}` is something else in the definition"),
+                );
+            }
+            if !self.contains(&defined.exists, version) {
+                found.step(
+                    step.number,
+                    "no-such-command",
+                    format!("the image of {version} has no `{migration}`"),
+                );
+            }
+            let flaw = defined
+                .not_repeatable
+                .iter()
+                .find(|flaw| self.contains(&flaw.versions, version));
+            if let (Some(flaw), Interrupted::Repeat) = (flaw, &step.interrupted) {
+                found.step(
+                    step.number,
+                    "interrupted",
+                    format!(
+                        "`{migration}` of {version} may not simply be repeated: {}",
+                        flaw.because
+                    ),
+                );
+            }
+        }
+    }
+
+    fn migration(&self, id: &switchback_model::MigrationId) -> Option<&Migration> {
+        self.product
+            .migrations
+            .iter()
+            .find(|migration| migration.id == *id)
+    }
+
+    fn versions(&self) -> impl Iterator<Item = &Version> {
+        self.plan
+            .stages
+            .iter()
+            .filter_map(|stage| match &stage.kind {
+                StageKind::Migrate { to } | StageKind::Run { to } => Some(to),
+                StageKind::Preparation | StageKind::Return { .. } => None,
+            })
+    }
+
+    fn is_edition(&self, editions: &[String]) -> bool {
+        editions.is_empty()
+            || self
+                .plan
+                .edition
+                .as_ref()
+                .is_none_or(|edition| editions.contains(edition))
+    }
+
+    fn below(&self, one: &Version, other: &Version) -> bool {
+        let order = self.product.scheme.compare(one, other);
+        order.is_ok_and(|order| order.is_lt())
+    }
+
+    fn contains(&self, range: &Range, version: &Version) -> bool {
+        self.product
+            .scheme
+            .contains(range, version)
+            .unwrap_or(false)
+    }
+}

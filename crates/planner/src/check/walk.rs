@@ -1,0 +1,514 @@
+//! The walk through a plan's steps: each act has its rules.
+
+use switchback_model::plan::{
+    Act, BackupState, Check, Expectation, Interrupted, Plan, Purpose, Stage, StageKind, Step,
+    WayBack,
+};
+use switchback_model::{DatastoreName, RunId, ServiceName, Version};
+
+use super::objection::{Objection, Objections};
+use super::shape;
+use super::world::World;
+
+/// Everything that is wrong with a plan; empty where it may be executed.
+pub fn check(plan: &Plan) -> Vec<Objection> {
+    let mut found = Objections::default();
+    shape::check(plan, &mut found);
+    let mut world = World::before(plan);
+    for (stage, step) in plan.steps() {
+        Walk {
+            world: &mut world,
+            found: &mut found,
+            stage,
+            step,
+        }
+        .look();
+    }
+    for name in world.restored.difference(&world.released) {
+        found.plan(
+            "never-released",
+            format!("what the restore of `{name}` moves aside is never removed"),
+        );
+    }
+    found.0
+}
+
+struct Walk<'w, 'p> {
+    world: &'w mut World<'p>,
+    found: &'w mut Objections,
+    stage: &'p Stage,
+    step: &'p Step,
+}
+
+impl<'p> Walk<'_, 'p> {
+    fn look(&mut self) {
+        self.every_step();
+        let step = self.step;
+        match &step.act {
+            Act::Fetch { image } => {
+                self.needs_after(&Expectation::ImageHere {
+                    image: image.clone(),
+                });
+                self.world.fetched.insert(image);
+            }
+            Act::Prepare { datastore } => self.backup(datastore, None, BackupState::Prepared),
+            Act::Stop { services } => self.stop(services),
+            Act::Seal { datastore } => self.seal(datastore),
+            Act::Prove { datastore } => {
+                self.backup(datastore, Some(BackupState::Sealed), BackupState::Proven);
+            }
+            Act::Set { .. } => self.set(),
+            Act::Migrate { .. } => self.migrate(),
+            Act::Start { .. } => self.start(),
+            Act::Verify { checks } => self.verify(checks),
+            Act::Restore { datastore, run } => self.restore(datastore, run),
+            Act::Release { datastore, run } => self.release(datastore, run),
+        }
+    }
+
+    fn object(&mut self, rule: &str, text: impl Into<String>) {
+        self.found.step(self.step.number, rule, text);
+    }
+
+    fn every_step(&mut self) {
+        let step = self.step;
+        if step.after.is_empty() && !matches!(step.act, Act::Verify { .. }) {
+            self.object("no-verification", "nothing tells when it is done");
+        }
+        if !matches!(step.act, Act::Migrate { .. }) && step.interrupted != Interrupted::Repeat {
+            self.object("interrupted", "only a migration may not be repeatable");
+        }
+        if !matches!(step.act, Act::Release { .. }) && !self.world.released.is_empty() {
+            self.object("after-release", "it comes after the first release");
+        }
+        for expected in &step.before {
+            if let Expectation::File { path, digest } = expected
+                && self
+                    .world
+                    .files
+                    .get(path.as_str())
+                    .is_some_and(|known| *known != digest)
+            {
+                self.object(
+                    "file-guard",
+                    format!("it expects `{path}` as it will not be by then"),
+                );
+            }
+        }
+        let interrupted_service = !self.world.stopped.is_empty();
+        if interrupted_service && !step.downtime && !matches!(step.act, Act::Verify { .. }) {
+            self.object(
+                "downtime",
+                "it is said to cost no downtime, and services are stopped",
+            );
+        }
+        let harmless = matches!(step.act, Act::Fetch { .. } | Act::Prepare { .. });
+        if self.stage.kind == StageKind::Preparation && !harmless {
+            self.object("preparation", "it does not belong where the service is up");
+        }
+    }
+
+    fn stop(&mut self, services: &'p [ServiceName]) {
+        self.needs_after(&Expectation::Stopped {
+            services: services.to_vec(),
+        });
+        self.world.stopped.extend(services);
+    }
+
+    fn seal(&mut self, datastore: &'p DatastoreName) {
+        if !self.world.is_down() {
+            self.object(
+                "sealed-while-running",
+                format!("`{datastore}` is sealed while services can write"),
+            );
+        }
+        if self
+            .world
+            .migrated
+            .contains_key(&(self.stage.round, datastore))
+        {
+            self.object(
+                "sealed-too-late",
+                format!("`{datastore}` is sealed after a migration has changed it"),
+            );
+        }
+        self.needs_stopped();
+        self.needs_before(&Expectation::NoWriters {
+            datastore: datastore.clone(),
+        });
+        self.backup(datastore, Some(BackupState::Prepared), BackupState::Sealed);
+    }
+
+    /// A step that brings a backup from `from` to `to`.
+    fn backup(&mut self, datastore: &'p DatastoreName, from: Option<BackupState>, to: BackupState) {
+        let round = self.stage.round;
+        if !self.world.kept().any(|kept| kept == datastore) {
+            self.object(
+                "no-such-backup",
+                format!("`{datastore}` has no backup in this plan"),
+            );
+            return;
+        }
+        let reached = self.world.backups.get(&(round, datastore)).copied();
+        if reached < from {
+            self.object(
+                "backup-order",
+                format!("the backup of `{datastore}` has not come so far"),
+            );
+        }
+        if let Some(state) = from {
+            self.needs_before(&Expectation::Backup {
+                datastore: datastore.clone(),
+                state,
+                run: None,
+            });
+        }
+        self.needs_after(&Expectation::Backup {
+            datastore: datastore.clone(),
+            state: to,
+            run: None,
+        });
+        self.world.backups.insert((round, datastore), to);
+    }
+
+    fn set(&mut self) {
+        let step = self.step;
+        let Act::Set { edits, to, .. } = &step.act else {
+            return;
+        };
+        if edits.is_empty() {
+            self.object("edit", "it edits nothing");
+        }
+        self.belongs_to_stage(to);
+        for edit in edits {
+            let known = self.world.files.get(edit.path.as_str()).copied();
+            if known.is_some_and(|known| *known != edit.before) {
+                self.object(
+                    "edit",
+                    format!("`{}` will not be as the edit expects it", edit.path),
+                );
+            }
+            if edit.old == edit.new || edit.before == edit.after {
+                self.object("edit", format!("it changes nothing in `{}`", edit.path));
+            }
+            self.world.files.insert(&edit.path, &edit.after);
+        }
+        if let (Some(first), Some(last)) = (edits.first(), edits.last()) {
+            self.needs_before(&Expectation::File {
+                path: first.path.clone(),
+                digest: first.before.clone(),
+            });
+            self.needs_after(&Expectation::File {
+                path: last.path.clone(),
+                digest: last.after.clone(),
+            });
+        }
+        if !self.world.is_down() {
+            self.object(
+                "set-while-running",
+                "a restart would bring the new version up unprepared",
+            );
+        }
+    }
+
+    fn migrate(&mut self) {
+        let step = self.step;
+        let Act::Migrate {
+            migration,
+            version,
+            image,
+            datastore,
+            ..
+        } = &step.act
+        else {
+            return;
+        };
+        if self.world.plan.purpose != Purpose::Upgrade {
+            self.object(
+                "migration-in-way-back",
+                "a way back restores, it never migrates",
+            );
+        }
+        self.belongs_to_stage(version);
+        if !self.world.is_down() {
+            self.object(
+                "migration-while-running",
+                format!("`{migration}` runs while services can write"),
+            );
+        }
+        self.all_proven("migration-before-proof");
+        self.needs_stopped();
+        self.needs_before(&Expectation::NoWriters {
+            datastore: datastore.clone(),
+        });
+        self.needs_before(&Expectation::ImageHere {
+            image: image.clone(),
+        });
+        if !self.world.fetched.contains(image) {
+            self.object(
+                "image-not-fetched",
+                format!("`{}` was not fetched before", image.reference),
+            );
+        }
+        self.needs_after(&Expectation::Migrated {
+            migration: migration.clone(),
+            version: version.clone(),
+        });
+        self.interrupted(datastore);
+        if matches!(step.way_back, WayBack::NotNeeded | WayBack::Instant) {
+            self.object(
+                "way-back",
+                "it changes data, and its way back restores none",
+            );
+        }
+    }
+
+    fn interrupted(&mut self, datastore: &'p DatastoreName) {
+        let keeper = self.world.keeper(datastore);
+        let earlier = keeper
+            .and_then(|keeper| self.world.migrated.get(&(self.stage.round, keeper)))
+            .cloned()
+            .unwrap_or_default();
+        match (&self.step.interrupted, keeper) {
+            (Interrupted::Repeat, _) => {}
+            (Interrupted::Halt { .. }, None) => {}
+            (Interrupted::Halt { .. }, Some(keeper)) => self.object(
+                "interrupted",
+                format!("it gives up where the backup of `{keeper}` would help"),
+            ),
+            (Interrupted::RestoreFirst { datastore, .. }, keeper) if keeper != Some(datastore) => {
+                self.object(
+                    "interrupted",
+                    format!("the backup of `{datastore}` does not hold what it changes"),
+                );
+            }
+            (Interrupted::RestoreFirst { redo, .. }, _) => {
+                if *redo != earlier {
+                    self.object(
+                        "interrupted",
+                        "the restore takes away earlier migrations that are not run anew",
+                    );
+                }
+            }
+        }
+        if let Some(keeper) = keeper {
+            let key = (self.stage.round, keeper);
+            let number = self.step.number;
+            self.world.migrated.entry(key).or_default().push(number);
+        }
+    }
+
+    fn start(&mut self) {
+        let step = self.step;
+        let Act::Start { services, images } = &step.act else {
+            return;
+        };
+        let upgrade = self.world.plan.purpose == Purpose::Upgrade;
+        if upgrade {
+            self.all_proven("start-before-proof");
+            if !self.world.is_down() {
+                self.object(
+                    "start-while-running",
+                    "services of the old version still run",
+                );
+            }
+        }
+        for (service, image) in images {
+            self.needs_after(&Expectation::Runs {
+                service: service.clone(),
+                image: image.clone(),
+            });
+            if !self.world.fetched.contains(image) {
+                self.object(
+                    "image-not-fetched",
+                    format!("`{}` was not fetched before", image.reference),
+                );
+            }
+        }
+        if services.iter().any(|service| !images.contains_key(service)) {
+            self.object(
+                "start-image",
+                "a service is started with whatever image there is",
+            );
+        }
+        self.needs_after(&Expectation::Running {
+            services: services.clone(),
+        });
+        for name in self.world.restored.clone() {
+            if !self.world.counted.contains(name) {
+                self.object(
+                    "restored-not-counted",
+                    format!("`{name}` was restored and not compared before the start"),
+                );
+            }
+        }
+        self.world.stopped.clear();
+        self.world.started = true;
+        self.world.looked_since_start = false;
+    }
+
+    fn verify(&mut self, checks: &'p [Check]) {
+        if checks.is_empty() {
+            self.object("empty-look", "it looks at nothing");
+        }
+        for look in checks {
+            match look {
+                Check::Counts {
+                    datastore, exact, ..
+                } => {
+                    if *exact && self.world.started {
+                        self.object(
+                            "exact-after-start",
+                            "contents cannot be equal once the service runs",
+                        );
+                    }
+                    self.world.counted.insert(datastore);
+                }
+                Check::Stable { .. } | Check::Health { .. } | Check::WritePath { .. } => {
+                    self.world.looked_since_start = true;
+                }
+            }
+        }
+    }
+
+    fn restore(&mut self, datastore: &'p DatastoreName, run: &RunId) {
+        let taken_back = match &self.world.plan.purpose {
+            Purpose::Rollback { run } => Some(run),
+            Purpose::Upgrade => None,
+        };
+        if taken_back != Some(run) {
+            self.object("restore", "it restores what another run sealed");
+        }
+        if !self.world.is_down() {
+            self.object(
+                "restore-while-running",
+                format!("`{datastore}` is replaced while services use it"),
+            );
+        }
+        if self.world.started {
+            self.object("restore-after-start", "the service has been started before");
+        }
+        self.needs_stopped();
+        self.needs_before(&Expectation::NoWriters {
+            datastore: datastore.clone(),
+        });
+        self.needs_before(&Expectation::Backup {
+            datastore: datastore.clone(),
+            state: BackupState::Proven,
+            run: Some(run.clone()),
+        });
+        self.needs_after(&Expectation::Restored {
+            datastore: datastore.clone(),
+            run: run.clone(),
+        });
+        self.world.restored.insert(datastore);
+        self.world.counted.remove(datastore);
+    }
+
+    fn release(&mut self, datastore: &'p DatastoreName, run: &RunId) {
+        if !self.world.restored.contains(datastore) {
+            self.object("release", format!("`{datastore}` was not restored"));
+        }
+        if !(self.world.started && self.world.looked_since_start) {
+            self.object(
+                "released-too-early",
+                format!(
+                    "what the restore of `{datastore}` replaced goes before the result was seen"
+                ),
+            );
+        }
+        self.needs_after(&Expectation::Released {
+            datastore: datastore.clone(),
+            run: run.clone(),
+        });
+        self.world.released.insert(datastore);
+    }
+
+    fn all_proven(&mut self, rule: &str) {
+        let round = self.stage.round;
+        for name in self.world.short_of(round, BackupState::Proven) {
+            self.object(
+                rule,
+                format!("the backup of `{name}` is not proven by then"),
+            );
+        }
+        let kept: Vec<&DatastoreName> = self.world.kept().collect();
+        for name in kept {
+            self.needs_before(&Expectation::Backup {
+                datastore: name.clone(),
+                state: BackupState::Proven,
+                run: None,
+            });
+        }
+    }
+
+    fn needs_stopped(&mut self) {
+        let holds = self.step.before.iter().any(|expected| match expected {
+            Expectation::Stopped { services } => self
+                .world
+                .services
+                .iter()
+                .all(|service| services.contains(service)),
+            _ => false,
+        });
+        if !holds {
+            self.object("guard", "it does not ask whether every service is stopped");
+        }
+    }
+
+    fn needs_before(&mut self, wanted: &Expectation) {
+        if !self.step.before.contains(wanted) {
+            self.object(
+                "guard",
+                format!("it acts without asking: {}", named(wanted)),
+            );
+        }
+    }
+
+    fn needs_after(&mut self, wanted: &Expectation) {
+        if !self.step.after.contains(wanted) {
+            self.object(
+                "verification",
+                format!("it is done without: {}", named(wanted)),
+            );
+        }
+    }
+
+    fn belongs_to_stage(&mut self, version: &Version) {
+        let belongs = match &self.stage.kind {
+            StageKind::Preparation => false,
+            StageKind::Migrate { to } | StageKind::Run { to } | StageKind::Return { to } => {
+                to == version
+            }
+        };
+        if !belongs {
+            self.object(
+                "stage-version",
+                format!("{version} is not its stage's version"),
+            );
+        }
+    }
+}
+
+fn named(expectation: &Expectation) -> String {
+    match expectation {
+        Expectation::ImageHere { image } => format!("image `{}` is here", image.reference),
+        Expectation::Running { .. } => "services run".to_owned(),
+        Expectation::Stopped { .. } => "services are stopped".to_owned(),
+        Expectation::Runs { service, image } => {
+            format!("`{service}` was made from `{}`", image.reference)
+        }
+        Expectation::File { path, .. } => format!("`{path}` has its digest"),
+        Expectation::Reachable { datastore } => format!("`{datastore}` answers"),
+        Expectation::Engine { datastore, .. } => format!("server version of `{datastore}`"),
+        Expectation::NoWriters { datastore } => format!("nobody else writes to `{datastore}`"),
+        Expectation::Backup {
+            datastore, state, ..
+        } => format!("backup of `{datastore}` is {state:?}").to_lowercase(),
+        Expectation::Migrated { migration, version } => {
+            format!("`{migration}` of {version} ended well")
+        }
+        Expectation::Restored { datastore, .. } => format!("`{datastore}` is restored"),
+        Expectation::Released { datastore, .. } => format!("`{datastore}` is released"),
+    }
+}

@@ -1,0 +1,91 @@
+//! The checker's picture of the world while it walks a plan: only what the rules need.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use switchback_model::observed::ImagePin;
+use switchback_model::plan::{Act, BackupMethod, BackupState, Expectation, Plan};
+use switchback_model::{DatastoreName, Digest, ServiceName, StepNumber};
+
+#[derive(Debug)]
+pub(super) struct World<'p> {
+    pub(super) plan: &'p Plan,
+    /// Every service that the plan ever starts or returns to.
+    pub(super) services: BTreeSet<&'p ServiceName>,
+    pub(super) stopped: BTreeSet<&'p ServiceName>,
+    pub(super) fetched: BTreeSet<&'p ImagePin>,
+    pub(super) backups: BTreeMap<(u32, &'p DatastoreName), BackupState>,
+    /// Migrations since the backup, by round and by the datastore that keeps the data.
+    pub(super) migrated: BTreeMap<(u32, &'p DatastoreName), Vec<StepNumber>>,
+    pub(super) files: BTreeMap<&'p str, &'p Digest>,
+    pub(super) restored: BTreeSet<&'p DatastoreName>,
+    pub(super) counted: BTreeSet<&'p DatastoreName>,
+    pub(super) started: bool,
+    pub(super) looked_since_start: bool,
+    pub(super) released: BTreeSet<&'p DatastoreName>,
+}
+
+impl<'p> World<'p> {
+    pub(super) fn before(plan: &'p Plan) -> Self {
+        let mut services: BTreeSet<&ServiceName> = plan.origin.services.iter().collect();
+        let mut files = BTreeMap::new();
+        for (_, step) in plan.steps() {
+            if let Act::Start { services: more, .. } = &step.act {
+                services.extend(more);
+            }
+            for expected in &step.before {
+                if let Expectation::File { path, digest } = expected {
+                    // What the plan says first about a file is what was observed.
+                    files.entry(path.as_str()).or_insert(digest);
+                }
+            }
+        }
+        Self {
+            plan,
+            services,
+            stopped: BTreeSet::new(),
+            fetched: BTreeSet::new(),
+            backups: BTreeMap::new(),
+            migrated: BTreeMap::new(),
+            files,
+            restored: BTreeSet::new(),
+            counted: BTreeSet::new(),
+            started: false,
+            looked_since_start: false,
+            released: BTreeSet::new(),
+        }
+    }
+
+    /// True where no process of the product is left that could write.
+    pub(super) fn is_down(&self) -> bool {
+        self.services
+            .iter()
+            .all(|service| self.stopped.contains(*service))
+    }
+
+    /// The datastores that have a backup of their own.
+    pub(super) fn kept(&self) -> impl Iterator<Item = &'p DatastoreName> {
+        self.plan
+            .datastores
+            .iter()
+            .filter(|(_, datastore)| datastore.method != BackupMethod::None)
+            .map(|(name, _)| name)
+    }
+
+    /// The datastore whose backup holds the data of `name`.
+    pub(super) fn keeper(&self, name: &DatastoreName) -> Option<&'p DatastoreName> {
+        let (key, datastore) = self.plan.datastores.get_key_value(name)?;
+        let keeper = datastore.kept_with.as_ref().unwrap_or(key);
+        self.kept().find(|kept| *kept == keeper)
+    }
+
+    /// The datastores whose backup of this round has not come as far as `state`.
+    pub(super) fn short_of(&self, round: u32, state: BackupState) -> Vec<&'p DatastoreName> {
+        self.kept()
+            .filter(|name| {
+                self.backups
+                    .get(&(round, *name))
+                    .is_none_or(|reached| *reached < state)
+            })
+            .collect()
+    }
+}

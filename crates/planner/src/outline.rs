@@ -1,0 +1,150 @@
+//! A plan in short form: one line per step, for golden tests, logs and bug reports.
+
+use std::fmt::Write as _;
+
+use switchback_model::plan::{
+    Act, Check, Interrupted, Plan, Purpose, Stage, StageKind, Step, WayBack,
+};
+
+/// The plan in short form. Not for people in front of a terminal: the CLI renders for them.
+pub fn outline(plan: &Plan) -> String {
+    let mut text = String::new();
+    let purpose = match &plan.purpose {
+        Purpose::Upgrade => String::new(),
+        Purpose::Rollback { run } => format!(" (way back of {run})"),
+    };
+    let _ = writeln!(
+        text,
+        "{} {} -> {}{purpose}",
+        plan.product, plan.from, plan.to
+    );
+    for stage in &plan.stages {
+        let _ = writeln!(text, "{}", heading(stage));
+        for step in &stage.steps {
+            let _ = writeln!(text, "{}", line(step));
+        }
+    }
+    for notice in plan.notices.iter().filter(|notice| notice.accept.is_some()) {
+        let accept = notice.accept.as_deref().unwrap_or_default();
+        let found = notice.found.as_deref().map(|found| format!(" [{found}]"));
+        let found = found.unwrap_or_default();
+        let _ = writeln!(text, "! {accept}: {}{found}", notice.text);
+    }
+    let seconds = plan.forecast.downtime_seconds;
+    if let Some(seconds) = seconds {
+        let because = &plan.forecast.downtime_because;
+        let _ = writeln!(text, "downtime {seconds} s: {because}");
+    }
+    for space in &plan.forecast.space {
+        let _ = writeln!(
+            text,
+            "space {}: {} of {}, {}",
+            space.path,
+            space.needed,
+            space.free,
+            space.uses.join(", ")
+        );
+    }
+    text
+}
+
+fn heading(stage: &Stage) -> String {
+    let mut text = match &stage.kind {
+        StageKind::Preparation => "preparation".to_owned(),
+        StageKind::Migrate { to } => format!("migrate at {to}"),
+        StageKind::Run { to } => format!("run {to}"),
+        StageKind::Return { to } => format!("return to {to}"),
+    };
+    if !stage.required_by.is_empty() {
+        let _ = write!(text, ", required by {}", stage.required_by.join(", "));
+    }
+    if stage.round > 1 {
+        let _ = write!(text, ", round {}", stage.round);
+    }
+    text
+}
+
+fn line(step: &Step) -> String {
+    let mut text = format!(
+        "{:>4} {} {:<8} {}",
+        step.number,
+        if step.downtime { 'x' } else { ' ' },
+        step.act.verb(),
+        what(&step.act)
+    );
+    match &step.interrupted {
+        Interrupted::Repeat => {}
+        Interrupted::RestoreFirst {
+            datastore, redo, ..
+        } => {
+            let redo: Vec<String> = redo.iter().map(|number| format!(" {number}")).collect();
+            let _ = write!(text, " | interrupted: restore {datastore}");
+            if !redo.is_empty() {
+                let _ = write!(text, ", redo{}", redo.concat());
+            }
+        }
+        Interrupted::Halt { .. } => text.push_str(" | interrupted: halt"),
+    }
+    match &step.way_back {
+        WayBack::NotNeeded => {}
+        WayBack::Instant => text.push_str(" | back: instant"),
+        WayBack::Restore { datastores, .. } => {
+            let names: Vec<&str> = datastores.iter().map(|name| name.as_str()).collect();
+            let _ = write!(text, " | back: {}", names.join("+"));
+        }
+        WayBack::None { .. } => text.push_str(" | back: none"),
+    }
+    text
+}
+
+fn what(act: &Act) -> String {
+    match act {
+        Act::Fetch { image } => image.reference.clone(),
+        Act::Prepare { datastore }
+        | Act::Seal { datastore }
+        | Act::Prove { datastore }
+        | Act::Restore { datastore, .. }
+        | Act::Release { datastore, .. } => datastore.to_string(),
+        Act::Stop { services } | Act::Start { services, .. } => {
+            let names: Vec<&str> = services.iter().map(|name| name.as_str()).collect();
+            names.join(", ")
+        }
+        Act::Set { edits, .. } => {
+            let edits: Vec<String> = edits
+                .iter()
+                .map(|edit| format!("{}: {} -> {}", edit.path, edit.old, edit.new))
+                .collect();
+            edits.join(", ")
+        }
+        Act::Migrate {
+            migration,
+            version,
+            demanded_by,
+            ..
+        } => {
+            let demanded: Vec<&str> = demanded_by.iter().map(|by| by.as_str()).collect();
+            match demanded.is_empty() {
+                true => format!("{migration} ({version})"),
+                false => format!("{migration} ({version}) for {}", demanded.join(" ")),
+            }
+        }
+        Act::Verify { checks } => {
+            let checks: Vec<String> = checks.iter().map(look).collect();
+            checks.join(", ")
+        }
+    }
+}
+
+fn look(check: &Check) -> String {
+    match check {
+        Check::Health { service, path, .. } => format!("{service}{path}"),
+        Check::Stable { .. } => "stable".to_owned(),
+        Check::WritePath { .. } => "write path".to_owned(),
+        Check::Counts {
+            datastore, exact, ..
+        } => {
+            let exact = if *exact { "equal" } else { "counts" };
+            format!("{exact} {datastore}")
+        }
+    }
+}

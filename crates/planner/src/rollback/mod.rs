@@ -1,0 +1,11 @@
+//! The way back, planned from what the journal proves: never undo, always a new plan that is shown,
+//! guarded and resumable like any other. Start with [`rollback`].
+
+mod plan;
+mod problems;
+mod proven;
+mod steps;
+mod taken_back;
+
+pub use plan::rollback;
+pub use proven::Proven;

@@ -1,0 +1,228 @@
+//! The way back as a plan.
+
+use std::collections::BTreeMap;
+
+use switchback_model::observed::Observed;
+use switchback_model::plan::{
+    Act, Expectation, FORMAT, Forecast, Notice, Plan, Purpose, SpaceForecast, Stage, StageKind,
+};
+use switchback_model::product::NoticeKind;
+use switchback_model::{Digest, PlanId, Problem, Version};
+
+use super::problems;
+use super::proven::{Proven, Stretch};
+use super::steps::Composer;
+use super::taken_back::{Base, Changes};
+use crate::build::{costs, forecast};
+
+/// Plans the way back from what the journal proves about a run of `plan`.
+///
+/// It leads to the version that ran last and was verified: where the run began, or the last stop at
+/// which the product was started. Nothing written there is lost. A run that changed nothing gets a
+/// plan that only looks.
+pub fn rollback(plan: &Plan, proven: &Proven, observed: &Observed) -> Result<Plan, Problem> {
+    if plan.purpose != Purpose::Upgrade {
+        return Err(problems::of_a_way_back(&proven.run));
+    }
+    if plan.deployment != observed.deployment {
+        return Err(problems::of_another_deployment(
+            &proven.run,
+            &plan.deployment.directory,
+            &observed.deployment.directory,
+        ));
+    }
+    let stretch = Stretch::of(plan, proven);
+    let base = Base::of(plan, &stretch);
+    let changes = Changes::of(plan, &stretch, proven);
+    if let Some(lost) = changes.lost.first() {
+        return Err(problems::no_backup(&proven.run, lost));
+    }
+    let files = files_at_start(&stretch);
+    for path in files.keys() {
+        known_state(&files, &changes, observed, path, proven)?;
+    }
+    let stages = Composer {
+        plan,
+        run: &proven.run,
+        base: &base,
+        changes: &changes,
+        files: &files,
+        round: stretch.round,
+        next: 0,
+        down: false,
+    }
+    .stages();
+    let forecast = cost(plan, observed, &changes, &stages);
+    forecast::enough_space(&forecast)?;
+    let back = Plan {
+        format: FORMAT,
+        id: PlanId::new(""),
+        purpose: Purpose::Rollback {
+            run: proven.run.clone(),
+        },
+        parent: Some(proven.run.clone()),
+        deployment: plan.deployment.clone(),
+        product: plan.product.clone(),
+        product_name: plan.product_name.clone(),
+        edition: plan.edition.clone(),
+        definition: plan.definition.clone(),
+        from: reached(plan, &stretch, proven),
+        to: base.version.clone(),
+        because: Vec::new(),
+        notices: notices(plan, &base, &changes, proven),
+        procedures: Vec::new(),
+        origin: plan.origin.clone(),
+        datastores: plan.datastores.clone(),
+        stages,
+        forecast,
+        advice: plan.advice.clone(),
+        secrets: plan.secrets.clone(),
+    };
+    Ok(back.seal())
+}
+
+/// The version that the run had brought the deployment to: that of the last stage it had begun,
+/// or, where that is where it came from, the one it was on its way to.
+fn reached(plan: &Plan, stretch: &Stretch<'_>, proven: &Proven) -> Version {
+    let begun = |stage: &&Stage| stage.steps.iter().any(|step| proven.has_begun(step));
+    let last = stretch.stages.iter().rev().find(begun);
+    last.and_then(|stage| match &stage.kind {
+        StageKind::Migrate { to } | StageKind::Run { to } | StageKind::Return { to } => {
+            Some(to.clone())
+        }
+        StageKind::Preparation => None,
+    })
+    .unwrap_or_else(|| plan.to.clone())
+}
+
+/// Digests of the configuration's files as the stretch found them: what its stop expects.
+fn files_at_start(stretch: &Stretch<'_>) -> BTreeMap<String, Digest> {
+    stretch
+        .stages
+        .iter()
+        .flat_map(|stage| &stage.steps)
+        .filter(|step| matches!(step.act, Act::Stop { .. }))
+        .take(1)
+        .flat_map(|step| &step.before)
+        .filter_map(|expected| match expected {
+            Expectation::File { path, digest } => Some((path.clone(), digest.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
+/// A file must be in one of the states that the run can have left it in.
+fn known_state(
+    files: &BTreeMap<String, Digest>,
+    changes: &Changes,
+    observed: &Observed,
+    path: &str,
+    proven: &Proven,
+) -> Result<(), Problem> {
+    let Some(found) = observed.files.iter().find(|file| file.path == path) else {
+        return Ok(());
+    };
+    let before = files.get(path) == Some(&found.digest);
+    let between = changes
+        .edits
+        .iter()
+        .filter(|edit| edit.path == path)
+        .any(|edit| edit.before == found.digest || edit.after == found.digest);
+    if before || between {
+        Ok(())
+    } else {
+        Err(problems::file_changed(&proven.run, path))
+    }
+}
+
+fn notices(plan: &Plan, base: &Base, changes: &Changes, proven: &Proven) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    let mut add = |id: String, text: String, found: Option<String>| {
+        notices.push(Notice {
+            accept: Some(id.clone()),
+            id,
+            kind: NoticeKind::OneWay,
+            version: base.version.clone(),
+            text,
+            found,
+            source: format!("journal of {}", proven.run),
+        });
+    };
+    if changes.started && !changes.restore.is_empty() {
+        let names: Vec<&str> = changes.restore.iter().map(|name| name.as_str()).collect();
+        add(
+            "data-loss".to_owned(),
+            format!(
+                "What was written since {} started is lost: {} come back as they were before.",
+                plan.to,
+                names.join(", ")
+            ),
+            proven
+                .writing_seconds
+                .map(|seconds| format!("it has been able to write for {}", duration(seconds))),
+        );
+    }
+    for name in &changes.written_unkept {
+        add(
+            format!("no-backup-{name}"),
+            format!("`{name}` has no backup: it stays as {} leaves it.", plan.to),
+            None,
+        );
+    }
+    notices
+}
+
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+fn cost(plan: &Plan, observed: &Observed, changes: &Changes, stages: &[Stage]) -> Forecast {
+    let measure = |name| {
+        let datastore = &plan.datastores[name];
+        (datastore.location.kind, datastore.size.unwrap_or(0))
+    };
+    let steps = stages.iter().flat_map(|stage| &stage.steps);
+    let seconds = steps
+        .filter(|step| step.downtime)
+        .map(|step| match &step.act {
+            Act::Stop { .. } => costs::STOP,
+            Act::Start { .. } => costs::START,
+            Act::Verify { .. } => costs::VERIFY,
+            Act::Restore { datastore, .. } => {
+                let (kind, size) = measure(datastore);
+                2 * costs::restore(kind, size)
+            }
+            _ => 0,
+        })
+        .sum();
+    let mut space: BTreeMap<&str, SpaceForecast> = BTreeMap::new();
+    for name in &changes.restore {
+        let datastore = &plan.datastores[name];
+        let Some(home) = forecast::home(observed, name, datastore) else {
+            continue;
+        };
+        let entry = space
+            .entry(home.device.as_str())
+            .or_insert_with(|| SpaceForecast {
+                path: home.path.clone(),
+                uses: Vec::new(),
+                needed: costs::RESERVE,
+                free: home.free,
+            });
+        entry.needed += datastore.size.unwrap_or(0);
+        entry.uses.push(format!("{name}, restored beside"));
+    }
+    Forecast {
+        downtime_seconds: Some(seconds),
+        downtime_because: match changes.restore.len() {
+            0 => "no data is touched".to_owned(),
+            1 => "one datastore is restored and compared".to_owned(),
+            several => format!("{several} datastores are restored and compared"),
+        },
+        space: space.into_values().collect(),
+    }
+}

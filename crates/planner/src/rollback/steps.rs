@@ -1,0 +1,291 @@
+//! The steps of a way back.
+//!
+//! Its guards hold in every state in which a run may have been left: services stopped or not,
+//! files edited or not, a datastore restored or not.
+//!
+//! ```text
+//! preparation   fetch the images of the version before
+//! return        stop · restore what may have changed · set the version back · compare, all equal
+//!               start · look from outside · release what the restores moved aside
+//! ```
+
+use std::collections::BTreeMap;
+
+use switchback_model::plan::{
+    Act, BackupState, Check, Expectation, FileEdit, Interrupted, Plan, Stage, StageKind, Step,
+    WayBack,
+};
+use switchback_model::{DatastoreName, Digest, RunId, ServiceName, StepNumber, Version};
+
+use super::taken_back::{Base, Changes};
+
+/// Composes the stages of a way back.
+pub(super) struct Composer<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) run: &'a RunId,
+    pub(super) base: &'a Base,
+    pub(super) changes: &'a Changes,
+    /// Digests of the files as they were when the stretch began.
+    pub(super) files: &'a BTreeMap<String, Digest>,
+    pub(super) round: u32,
+    pub(super) next: u32,
+    pub(super) down: bool,
+}
+
+impl Composer<'_> {
+    pub(super) fn stages(mut self) -> Vec<Stage> {
+        let mut stages = Vec::new();
+        let fetches = self.fetch();
+        if !fetches.is_empty() {
+            stages.push(self.stage(StageKind::Preparation, fetches));
+        }
+        let mut steps = Vec::new();
+        if self.changes.started
+            || !self.changes.restore.is_empty()
+            || !self.changes.edits.is_empty()
+        {
+            steps.push(self.stop());
+        }
+        steps.extend(self.restore());
+        steps.extend(self.set());
+        steps.extend(self.compare());
+        if self.changes.stopped {
+            steps.push(self.start());
+        }
+        steps.push(self.look());
+        steps.extend(self.release());
+        let to = self.base.version.clone();
+        stages.push(self.stage(StageKind::Return { to }, steps));
+        stages
+    }
+
+    fn fetch(&mut self) -> Vec<Step> {
+        if !self.changes.stopped {
+            return Vec::new();
+        }
+        let mut images: Vec<_> = self.base.images.values().cloned().collect();
+        images.sort();
+        images.dedup();
+        images
+            .into_iter()
+            .map(|image| {
+                let here = Expectation::ImageHere {
+                    image: image.clone(),
+                };
+                self.step(Act::Fetch { image }, Vec::new(), vec![here], None)
+            })
+            .collect()
+    }
+
+    fn stop(&mut self) -> Step {
+        // Whatever runs of this product now is stopped, also what only one of both versions has.
+        let services = self.services();
+        self.down = true;
+        let after = vec![Expectation::Stopped {
+            services: services.clone(),
+        }];
+        self.step(Act::Stop { services }, Vec::new(), after, None)
+    }
+
+    fn restore(&mut self) -> Vec<Step> {
+        let stopped = Expectation::Stopped {
+            services: self.services(),
+        };
+        let names: Vec<DatastoreName> = self.changes.restore.clone();
+        names
+            .into_iter()
+            .map(|datastore| {
+                let before = vec![
+                    stopped.clone(),
+                    Expectation::NoWriters {
+                        datastore: datastore.clone(),
+                    },
+                    Expectation::Backup {
+                        datastore: datastore.clone(),
+                        state: BackupState::Proven,
+                        run: Some(self.run.clone()),
+                    },
+                ];
+                let after = vec![Expectation::Restored {
+                    datastore: datastore.clone(),
+                    run: self.run.clone(),
+                }];
+                let act = Act::Restore {
+                    datastore,
+                    run: self.run.clone(),
+                };
+                self.step(act, before, after, None)
+            })
+            .collect()
+    }
+
+    /// The edits in reverse order and direction. One that was never made is found done already.
+    fn set(&mut self) -> Vec<Step> {
+        let edits: Vec<FileEdit> = self.changes.edits.iter().rev().map(reversed).collect();
+        let (from, to): (Version, Version) = (self.plan.to.clone(), self.base.version.clone());
+        edits
+            .into_iter()
+            .map(|edit| {
+                let file = |digest: &Digest| Expectation::File {
+                    path: edit.path.clone(),
+                    digest: digest.clone(),
+                };
+                let (before, after) = (vec![file(&edit.before)], vec![file(&edit.after)]);
+                let act = Act::Set {
+                    edits: vec![edit],
+                    from: from.clone(),
+                    to: to.clone(),
+                };
+                self.step(act, before, after, None)
+            })
+            .collect()
+    }
+
+    /// Before anything writes again, what came back must be what was kept.
+    fn compare(&mut self) -> Option<Step> {
+        let checks: Vec<Check> = self
+            .changes
+            .restore
+            .iter()
+            .map(|datastore| Check::Counts {
+                datastore: datastore.clone(),
+                run: Some(self.run.clone()),
+                exact: true,
+            })
+            .collect();
+        (!checks.is_empty()).then(|| {
+            let because = "what came back must be what was kept, before anything writes again";
+            self.step(
+                Act::Verify { checks },
+                Vec::new(),
+                Vec::new(),
+                Some(because),
+            )
+        })
+    }
+
+    fn start(&mut self) -> Step {
+        let base = self.base;
+        let mut before: Vec<Expectation> = self
+            .files
+            .iter()
+            .map(|(path, digest)| Expectation::File {
+                path: path.clone(),
+                digest: digest.clone(),
+            })
+            .collect();
+        let mut images: Vec<_> = base.images.values().collect();
+        images.sort();
+        images.dedup();
+        before.extend(images.into_iter().map(|image| Expectation::ImageHere {
+            image: image.clone(),
+        }));
+        let mut after: Vec<Expectation> = base
+            .images
+            .iter()
+            .map(|(service, image)| Expectation::Runs {
+                service: service.clone(),
+                image: image.clone(),
+            })
+            .collect();
+        after.push(Expectation::Running {
+            services: base.services.clone(),
+        });
+        self.down = true;
+        let act = Act::Start {
+            services: base.services.clone(),
+            images: base.images.clone(),
+        };
+        let step = self.step(act, before, after, None);
+        self.down = false;
+        step
+    }
+
+    fn look(&mut self) -> Step {
+        let checks = self.base.checks.clone();
+        let (before, after) = (Vec::new(), Vec::new());
+        self.step(Act::Verify { checks }, before, after, None)
+    }
+
+    fn release(&mut self) -> Vec<Step> {
+        let names: Vec<DatastoreName> = self.changes.restore.clone();
+        names
+            .into_iter()
+            .map(|datastore| {
+                let after = vec![Expectation::Released {
+                    datastore: datastore.clone(),
+                    run: self.run.clone(),
+                }];
+                let act = Act::Release {
+                    datastore,
+                    run: self.run.clone(),
+                };
+                self.step(act, Vec::new(), after, None)
+            })
+            .collect()
+    }
+
+    /// Every service that either version has.
+    fn services(&self) -> Vec<ServiceName> {
+        let mut services = self.base.services.clone();
+        for (_, step) in self.plan.steps() {
+            if let Act::Start { services: more, .. } = &step.act {
+                services.extend(more.iter().cloned());
+            }
+        }
+        let mut known = Vec::new();
+        services.retain(|service| {
+            let new = !known.contains(service);
+            known.push(service.clone());
+            new
+        });
+        services
+    }
+
+    fn stage(&self, kind: StageKind, steps: Vec<Step>) -> Stage {
+        Stage {
+            kind,
+            required_by: Vec::new(),
+            round: self.round,
+            steps,
+        }
+    }
+
+    fn step(
+        &mut self,
+        act: Act,
+        before: Vec<Expectation>,
+        after: Vec<Expectation>,
+        because: Option<&str>,
+    ) -> Step {
+        self.next += 1;
+        let way_back = match &act {
+            Act::Fetch { .. } | Act::Verify { .. } => WayBack::NotNeeded,
+            Act::Release { .. } => WayBack::None {
+                because: "what the restore replaced is removed".to_owned(),
+            },
+            _ => WayBack::Instant,
+        };
+        Step {
+            number: StepNumber(self.next),
+            act,
+            before,
+            after,
+            interrupted: Interrupted::Repeat,
+            way_back,
+            downtime: self.down,
+            because: because.map(str::to_owned),
+        }
+    }
+}
+
+fn reversed(edit: &FileEdit) -> FileEdit {
+    FileEdit {
+        path: edit.path.clone(),
+        offset: edit.offset,
+        old: edit.new.clone(),
+        new: edit.old.clone(),
+        before: edit.after.clone(),
+        after: edit.before.clone(),
+    }
+}
