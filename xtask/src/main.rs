@@ -6,10 +6,12 @@
     reason = "a program for the terminal: stdout is the answer, stderr is progress"
 )]
 
+mod check;
 mod deployment;
 mod images;
 mod paths;
 mod setup;
+mod tidy;
 mod tool;
 
 use std::process::ExitCode;
@@ -45,6 +47,8 @@ fn run() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
+        ["check"] => check::run(),
+        ["tidy"] => tidy::run(),
         ["setup"] => setup::all().map(drop),
         ["deploy", dir, version, rest @ ..] => deploy(dir, version, rest),
         ["images"] => images::all(),
