@@ -80,7 +80,7 @@ fn dependencies() -> Result<()> {
     let deny = || {
         tool(&program)
             .dir(&paths::root())
-            .args(["--log-level", "error", "--offline"])
+            .args(["--log-level", "error", "--locked"])
     };
     deny()
         .args([
