@@ -170,6 +170,17 @@ impl World {
     }
 }
 
+impl Snapshot {
+    /// Without what a product rewrites whenever it runs.
+    #[must_use]
+    pub fn without_volatile(mut self) -> Self {
+        for data in self.data.values_mut() {
+            data.collections.remove("sessions");
+        }
+        self
+    }
+}
+
 impl SimData {
     /// As a datastore counts and checksums it.
     pub fn contents(&self) -> Contents {

@@ -1,0 +1,219 @@
+//! The engine dies at every journal write and every side effect of every
+//! scenario; the same command goes on; the end is the same.
+
+use switchback_engine::Ended;
+use switchback_journal::RunStatus;
+use switchback_model::RunId;
+use switchback_testkit::Scenario;
+use switchback_testkit::sweep::{Lab, Meanwhile};
+use switchback_testkit::world::Snapshot;
+
+/// What was died at, and how often it was recovered from.
+#[derive(Default)]
+struct Count {
+    points: u64,
+    recovered: u64,
+}
+
+fn run() -> RunId {
+    RunId::new("r-00000001")
+}
+
+fn back() -> RunId {
+    RunId::new("r-00000002")
+}
+
+/// How the scenario ends when nobody dies, and how many crash points that passes.
+fn undisturbed(make: fn() -> Scenario) -> (Snapshot, u64) {
+    let lab = Lab::new(make());
+    lab.scenario.world.crash.arm(0);
+    let ended = lab.run(&lab.scenario.plan, &run()).expect("nobody dies");
+    assert!(matches!(ended, Ok(Ended::Finished { .. })), "{ended:#?}");
+    lab.assert_clean(lab.scenario.name);
+    (
+        lab.scenario.world.snapshot(),
+        lab.scenario.world.crash.passed(),
+    )
+}
+
+/// A lab whose first engine died at this point.
+fn died_at(make: fn() -> Scenario, point: u64, meanwhile: Meanwhile) -> (Lab, String) {
+    let lab = Lab::new(make());
+    lab.scenario.world.crash.arm(point);
+    let crashed = lab
+        .run(&lab.scenario.plan, &run())
+        .expect_err("it dies at the chosen point");
+    lab.scenario.world.crash.arm(0);
+    lab.pass(meanwhile);
+    let why = format!(
+        "{}, died {} (point {point}), {meanwhile:?}",
+        lab.scenario.name, crashed.at
+    );
+    (lab, why)
+}
+
+#[expect(clippy::print_stdout, reason = "the count is the result")]
+fn report(what: &str, count: &Count) {
+    println!(
+        "crash sweep: {} points, {} recovered ({what})",
+        count.points, count.recovered
+    );
+    assert_eq!(count.points, count.recovered);
+    assert!(count.points > 0);
+}
+
+#[test]
+fn an_upgrade_that_dies_anywhere_is_finished_by_the_same_command() {
+    let mut count = Count::default();
+    for make in Scenario::all() {
+        let (expected, points) = undisturbed(make);
+        for point in 1..=points {
+            for meanwhile in Meanwhile::ALL {
+                count.points += 1;
+                let (lab, why) = died_at(make, point, meanwhile);
+                lab.finish(&lab.scenario.plan, &run());
+                assert_eq!(lab.scenario.world.snapshot(), expected, "{why}");
+                lab.assert_clean(&why);
+                count.recovered += 1;
+            }
+        }
+    }
+    report("upgrade", &count);
+}
+
+#[test]
+fn a_recovery_that_dies_is_recovered_as_well() {
+    let mut count = Count::default();
+    for make in [Scenario::one_leg as fn() -> Scenario, Scenario::two_legs] {
+        let (expected, points) = undisturbed(make);
+        for point in 1..=points {
+            // How many points the resumed run passes is known once it has passed them.
+            for second in 1.. {
+                let (lab, why) = died_at(make, point, Meanwhile::TheyDie);
+                lab.scenario.world.crash.arm(second);
+                let died_again = lab.run(&lab.scenario.plan, &run()).is_err();
+                lab.scenario.world.crash.arm(0);
+                if !died_again {
+                    break;
+                }
+                count.points += 1;
+                let why = format!("{why}, then again at point {second}");
+                lab.pass(Meanwhile::TheyDie);
+                lab.finish(&lab.scenario.plan, &run());
+                assert_eq!(lab.scenario.world.snapshot(), expected, "{why}");
+                lab.assert_clean(&why);
+                count.recovered += 1;
+            }
+        }
+    }
+    report("upgrade and its recovery", &count);
+}
+
+#[test]
+fn from_wherever_an_upgrade_died_the_way_back_restores_everything() {
+    let mut count = Count::default();
+    for make in Scenario::all() {
+        let before = make().world.snapshot();
+        let (_, points) = undisturbed(make);
+        for point in 1..=points {
+            for meanwhile in Meanwhile::ALL {
+                let (lab, why) = died_at(make, point, meanwhile);
+                let state = lab.state_of(&run());
+                if state.status == RunStatus::NotStarted {
+                    continue;
+                }
+                count.points += 1;
+                let plan = lab.scenario.way_back(&run(), &state);
+                lab.finish(&plan, &back());
+                assert_restored(&lab, &before, &why);
+                count.recovered += 1;
+            }
+        }
+    }
+    report("rollback", &count);
+}
+
+#[test]
+fn a_way_back_that_dies_anywhere_is_finished_by_the_same_command() {
+    let mut count = Count::default();
+    let make = Scenario::two_legs;
+    let before = make().world.snapshot();
+    let (_, points) = undisturbed(make);
+    for point in (1..=points).step_by(3) {
+        for second in 1.. {
+            let (lab, why) = died_at(make, point, Meanwhile::TheyGoOn);
+            let state = lab.state_of(&run());
+            if state.status == RunStatus::NotStarted {
+                break;
+            }
+            let plan = lab.scenario.way_back(&run(), &state);
+            lab.scenario.world.crash.arm(second);
+            let died_again = lab.run(&plan, &back()).is_err();
+            lab.scenario.world.crash.arm(0);
+            if !died_again {
+                break;
+            }
+            count.points += 1;
+            let why = format!("{why}, way back died at point {second}");
+            lab.pass(Meanwhile::TheyDie);
+            lab.finish(&plan, &back());
+            assert_restored(&lab, &before, &why);
+            count.recovered += 1;
+        }
+    }
+    report("rollback killed", &count);
+}
+
+#[test]
+fn a_failing_migration_halts_and_then_goes_on_or_back_wherever_it_dies() {
+    let mut count = Count::default();
+    let make = failing;
+    let lab = Lab::new(make());
+    lab.scenario.world.crash.arm(0);
+    let halted = lab.run(&lab.scenario.plan, &run()).expect("nobody dies");
+    assert!(matches!(halted, Ok(Ended::Halted(_))), "{halted:?}");
+    let points = lab.scenario.world.crash.passed();
+    let (expected, _) = undisturbed(Scenario::two_legs);
+    let before = make().world.snapshot();
+    for point in 1..=points {
+        for meanwhile in Meanwhile::ALL {
+            count.points += 2;
+            let (lab, why) = died_at(make, point, meanwhile);
+            lab.finish(&lab.scenario.plan, &run());
+            assert_eq!(lab.scenario.world.snapshot(), expected, "{why}");
+            lab.assert_clean(&why);
+            count.recovered += 1;
+            let (lab, why) = died_at(make, point, meanwhile);
+            let state = lab.state_of(&run());
+            if state.status != RunStatus::NotStarted {
+                let plan = lab.scenario.way_back(&run(), &state);
+                lab.finish(&plan, &back());
+                assert_restored(&lab, &before, &why);
+            }
+            count.recovered += 1;
+        }
+    }
+    report("migration fails half-way", &count);
+}
+
+/// The second `is-db` marks its third unit as done and fails before doing it, once.
+fn failing() -> Scenario {
+    let scenario = Scenario::two_legs();
+    scenario.world.touch(|now| {
+        now.faults
+            .migrations
+            .insert(("is-db".into(), "3.32.1".into()), (2, 1));
+    });
+    scenario
+}
+
+/// Data, files, version and services are what they were, but for what a running product always rewrites.
+fn assert_restored(lab: &Lab, before: &Snapshot, why: &str) {
+    let after = lab.scenario.world.snapshot();
+    assert_eq!(
+        after.without_volatile(),
+        before.clone().without_volatile(),
+        "{why}"
+    );
+    lab.assert_clean(why);
+}
