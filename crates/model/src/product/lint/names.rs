@@ -1,0 +1,310 @@
+//! Names: each defined once, each use of one defined, and a reason and a source wherever they belong.
+
+use std::collections::BTreeMap;
+
+use super::Lint;
+use crate::product::Condition;
+
+pub(super) fn check(lint: &mut Lint<'_>) {
+    duplicates(lint);
+    datastores(lint);
+    migrations(lint);
+    editions(lint);
+    conditions(lint);
+    reasons(lint);
+}
+
+fn duplicates(lint: &mut Lint<'_>) {
+    let product = lint.product;
+    fn names<T>(all: &[T], name: impl Fn(&T) -> &str) -> Vec<&str> {
+        all.iter().map(name).collect()
+    }
+    let sections = [
+        ("edition", "id", names(&product.editions, |it| &it.id)),
+        (
+            "datastore",
+            "name",
+            names(&product.datastores, |it| it.name.as_str()),
+        ),
+        (
+            "migration",
+            "id",
+            names(&product.migrations, |it| it.id.as_str()),
+        ),
+        (
+            "release",
+            "version",
+            names(&product.releases, |it| it.version.as_str()),
+        ),
+        ("stop", "id", names(&product.stops, |it| &it.id)),
+        (
+            "poisoned",
+            "version",
+            names(&product.poisoned, |it| it.version.as_str()),
+        ),
+        ("notice", "id", names(&product.notices, |it| &it.id)),
+        ("procedure", "id", names(&product.procedures, |it| &it.id)),
+        ("advice", "id", names(&product.advice, |it| &it.id)),
+    ];
+    for (section, field, names) in sections {
+        let mut first = BTreeMap::new();
+        for (index, name) in names.into_iter().enumerate() {
+            if let Some(first) = first.insert(name, index) {
+                let first = lint.whereabouts(&format!("{section}[{first}].{field}"));
+                let diagnostic = lint.error(
+                    &format!("{section}[{index}].{field}"),
+                    "duplicate",
+                    format!("the {section} `{name}` is there twice"),
+                );
+                diagnostic.hint = Some(format!("the other one is at {first}"));
+            }
+        }
+    }
+}
+
+fn datastores(lint: &mut Lint<'_>) {
+    let product = lint.product;
+    let mut uses = Vec::new();
+    for (index, migration) in product.migrations.iter().enumerate() {
+        uses.push((
+            format!("migration[{index}].datastore"),
+            &migration.datastore,
+        ));
+    }
+    for (index, notice) in product.notices.iter().enumerate() {
+        if let Some(requires) = &notice.requires {
+            let path = format!("notice[{index}].requires.datastore");
+            uses.push((path, &requires.datastore));
+        }
+    }
+    for (index, deletion) in product.deletions.iter().enumerate() {
+        uses.push((format!("deletion[{index}].datastore"), &deletion.datastore));
+    }
+    for (name, probe) in &product.probes {
+        if let Some(datastore) = &probe.datastore {
+            uses.push((format!("probe.{name}.datastore"), datastore));
+        }
+    }
+    let known: Vec<&str> = product
+        .datastores
+        .iter()
+        .map(|it| it.name.as_str())
+        .collect();
+    for (path, name) in uses {
+        unknown(lint, &path, "datastore", name.as_str(), &known);
+    }
+}
+
+fn migrations(lint: &mut Lint<'_>) {
+    let product = lint.product;
+    let known: Vec<&str> = product.migrations.iter().map(|it| it.id.as_str()).collect();
+    let mut uses = Vec::new();
+    for (index, release) in product.releases.iter().enumerate() {
+        for (place, demand) in release.demands.iter().enumerate() {
+            let path = format!("release[{index}].demands[{place}].migration");
+            uses.push((path, &demand.migration));
+        }
+    }
+    for (index, stop) in product.stops.iter().enumerate() {
+        for (field, ids) in [("run", &stop.run), ("then-run", &stop.then_run)] {
+            for (place, id) in ids.iter().enumerate() {
+                uses.push((format!("stop[{index}].{field}[{place}]"), id));
+            }
+        }
+    }
+    for (path, id) in uses {
+        unknown(lint, &path, "migration", id.as_str(), &known);
+    }
+    let probes: Vec<&str> = product.probes.keys().map(String::as_str).collect();
+    for (index, migration) in product.migrations.iter().enumerate() {
+        if let Some(probe) = &migration.schema_version {
+            let path = format!("migration[{index}].schema-version");
+            unknown(lint, &path, "probe", probe, &probes);
+        }
+    }
+    for (name, probe) in &product.probes {
+        let asks = probe.sql.is_some() || probe.redis.is_some();
+        if asks && probe.datastore.is_none() {
+            let message = format!("the probe `{name}` does not say which datastore it asks");
+            let path = format!("probe.{name}.question");
+            lint.error(&path, "unknown-datastore", message).hint =
+                Some("add datastore = \"…\"".to_owned());
+        }
+    }
+}
+
+fn editions(lint: &mut Lint<'_>) {
+    let product = lint.product;
+    let mut uses = Vec::new();
+    for (index, migration) in product.migrations.iter().enumerate() {
+        uses.push((format!("migration[{index}].editions"), &migration.editions));
+    }
+    for (index, stop) in product.stops.iter().enumerate() {
+        uses.push((format!("stop[{index}].editions"), &stop.editions));
+    }
+    for (index, release) in product.releases.iter().enumerate() {
+        uses.push((format!("release[{index}].editions"), &release.editions));
+        for (place, demand) in release.demands.iter().enumerate() {
+            let path = format!("release[{index}].demands[{place}].editions");
+            uses.push((path, &demand.editions));
+        }
+    }
+    let known: Vec<&str> = product.editions.iter().map(|it| it.id.as_str()).collect();
+    for (path, editions) in uses {
+        for (place, edition) in editions.iter().enumerate() {
+            unknown(
+                lint,
+                &format!("{path}[{place}]"),
+                "edition",
+                edition,
+                &known,
+            );
+        }
+    }
+}
+
+fn conditions(lint: &mut Lint<'_>) {
+    let product = lint.product;
+    let mut uses: Vec<(String, &Condition)> = Vec::new();
+    let mut collect = |path: String, condition| {
+        uses.extend(Option::as_ref(condition).map(|condition| (path, condition)));
+    };
+    for (index, migration) in product.migrations.iter().enumerate() {
+        collect(format!("migration[{index}].when"), &migration.when);
+    }
+    for (index, release) in product.releases.iter().enumerate() {
+        for (place, demand) in release.demands.iter().enumerate() {
+            collect(
+                format!("release[{index}].demands[{place}].when"),
+                &demand.when,
+            );
+        }
+    }
+    for (index, stop) in product.stops.iter().enumerate() {
+        collect(format!("stop[{index}].when"), &stop.when);
+        collect(format!("stop[{index}].unless"), &stop.unless);
+    }
+    for (index, notice) in product.notices.iter().enumerate() {
+        collect(format!("notice[{index}].when"), &notice.when);
+    }
+    for (index, procedure) in product.procedures.iter().enumerate() {
+        collect(format!("procedure[{index}].when"), &procedure.when);
+    }
+    let probes: Vec<&str> = product.probes.keys().map(String::as_str).collect();
+    let editions: Vec<&str> = product.editions.iter().map(|it| it.id.as_str()).collect();
+    let drivers: Vec<&str> = product.drivers.iter().map(String::as_str).collect();
+    for (path, condition) in uses {
+        if let Some(probe) = &condition.probe {
+            unknown(
+                lint,
+                &format!("{path}.probe.name"),
+                "probe",
+                &probe.name,
+                &probes,
+            );
+        }
+        for (place, edition) in condition.editions.iter().enumerate() {
+            let path = format!("{path}.editions[{place}]");
+            unknown(lint, &path, "edition", edition, &editions);
+        }
+        for (place, driver) in condition.drivers.iter().enumerate() {
+            let path = format!("{path}.drivers[{place}]");
+            unknown(lint, &path, "driver", driver, &drivers);
+        }
+    }
+}
+
+fn unknown(lint: &mut Lint<'_>, path: &str, kind: &str, name: &str, known: &[&str]) {
+    if known.contains(&name) {
+        return;
+    }
+    let meant = nearest(name, known);
+    let message = format!("there is no {kind} `{name}`");
+    lint.error(path, &format!("unknown-{kind}"), message).hint = Some(match meant {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None if known.is_empty() => format!("the definition has no {kind}s"),
+        None => format!("there are: {}", known.join(", ")),
+    });
+}
+
+fn reasons(lint: &mut Lint<'_>) {
+    let product = lint.product;
+    let mut said: Vec<(String, &str, &str)> = Vec::new();
+    for (index, it) in product.releases.iter().enumerate() {
+        said.push((format!("release[{index}]"), "source", &it.source));
+        for (place, it) in it.demands.iter().enumerate() {
+            let path = format!("release[{index}].demands[{place}]");
+            said.push((path.clone(), "because", &it.because));
+            said.push((path, "source", &it.source));
+        }
+    }
+    for (index, it) in product.migrations.iter().enumerate() {
+        for (place, it) in it.not_repeatable.iter().enumerate() {
+            let path = format!("migration[{index}].not-repeatable[{place}]");
+            said.push((path.clone(), "because", &it.because));
+            said.push((path, "source", &it.source));
+        }
+    }
+    for (index, it) in product.stops.iter().enumerate() {
+        said.push((format!("stop[{index}]"), "because", &it.because));
+        said.push((format!("stop[{index}]"), "source", &it.source));
+    }
+    for (index, it) in product.poisoned.iter().enumerate() {
+        said.push((format!("poisoned[{index}]"), "because", &it.because));
+        said.push((format!("poisoned[{index}]"), "source", &it.source));
+    }
+    for (index, it) in product.notices.iter().enumerate() {
+        said.push((format!("notice[{index}]"), "text", &it.text));
+        said.push((format!("notice[{index}]"), "source", &it.source));
+    }
+    for (index, it) in product.procedures.iter().enumerate() {
+        said.push((format!("procedure[{index}]"), "title", &it.title));
+        said.push((format!("procedure[{index}]"), "source", &it.source));
+    }
+    for (index, it) in product.health.iter().enumerate() {
+        said.push((format!("health[{index}]"), "source", &it.source));
+    }
+    for (index, it) in product.deletions.iter().enumerate() {
+        said.push((format!("deletion[{index}]"), "because", &it.because));
+        said.push((format!("deletion[{index}]"), "source", &it.source));
+    }
+    for (index, it) in product.advice.iter().enumerate() {
+        said.push((format!("advice[{index}]"), "explanation", &it.explanation));
+        said.push((format!("advice[{index}]"), "next", &it.next));
+        said.push((format!("advice[{index}]"), "source", &it.source));
+    }
+    for (path, field, text) in said {
+        if text.trim().is_empty() {
+            let message = format!("`{field}` is empty");
+            let hint = match field {
+                "source" => "say where it was read: a release note, a file, an issue",
+                _ => "say it in one sentence: it is shown to operators",
+            };
+            lint.error(&format!("{path}.{field}"), "empty", message)
+                .hint = Some(hint.to_owned());
+        }
+    }
+}
+
+/// The name that was probably meant: at most a third of it differs.
+fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let distance = |known: &&str| distance(name, known);
+    let best = known.iter().min_by_key(|known| distance(known))?;
+    (distance(best) * 3 <= name.len().max(3)).then_some(best)
+}
+
+/// How many letters have to be changed, added or dropped.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (above, letter) in left.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = above + 1;
+        for (place, other) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *other);
+            diagonal = row[place + 1];
+            row[place + 1] = replaced.min(diagonal + 1).min(row[place] + 1);
+        }
+    }
+    row[right.len()]
+}

@@ -1,0 +1,443 @@
+//! Each finding has a test on its text: a sound definition, and one edit that spoils it.
+
+use super::*;
+
+const PRODUCT: &str = r#"[product]
+id = "demo"
+name = "Demo"
+scheme = "semver"
+drivers = ["compose"]
+
+[[edition]]
+id = "free"
+images = ["demo/demo"]
+
+[[datastore]]
+name = "main"
+kind = "postgres"
+images = ["postgres"]
+
+[[migration]]
+id = "main-db"
+datastore = "main"
+run = ["migrate"]
+schema-version = "schema"
+
+[[migration]]
+id = "old-db"
+datastore = "main"
+run = ["old", "migrate"]
+exists = "<1.4.0"
+
+[probe.schema]
+question = "which schema"
+datastore = "main"
+sql = "select 1"
+
+[[health]]
+versions = "*"
+path = "/healthz"
+source = "guide"
+"#;
+
+const RELEASES: &str = r#"[[release]]
+version = "1.0.0"
+source = "notes"
+
+[[release]]
+version = "1.1.0"
+demands = [{ migration = "main-db", because = "adds a column", source = "notes" }]
+source = "notes"
+
+[[release]]
+version = "1.2.0"
+demands = [{ migration = "old-db", because = "adds a key", source = "notes" }]
+source = "notes"
+
+[[release]]
+version = "1.3.0"
+source = "notes"
+
+[[release]]
+version = "1.4.0"
+source = "notes"
+"#;
+
+const RULES: &str = r#"[[stop]]
+id = "through-1.3"
+kind = "migrate"
+from = "<1.3.0"
+to = ">=1.4.0"
+at = ["1.3.0"]
+run = ["old-db"]
+because = "1.4.0 has no old-db"
+source = "notes"
+
+[[poisoned]]
+version = "1.1.0"
+substitute = "1.2.0"
+because = "it loses data"
+source = "issue 1"
+
+[[notice]]
+id = "goes"
+kind = "one-way"
+version = "1.2.0"
+text = "Something goes."
+source = "notes"
+"#;
+
+fn lint(product: &str, releases: &str, rules: &str) -> Vec<String> {
+    let files = [
+        ("product.toml", product),
+        ("releases.toml", releases),
+        ("rules.toml", rules),
+    ];
+    check(&files).iter().map(ToString::to_string).collect()
+}
+
+/// What is told once `old` is written `new`, in whichever file it stands.
+fn spoiled(old: &str, new: &str) -> Vec<String> {
+    let found = [PRODUCT, RELEASES, RULES].map(|text| text.matches(old).count());
+    assert_eq!(
+        found.iter().sum::<usize>(),
+        1,
+        "`{old}` is there {found:?} times"
+    );
+    let edit = |text: &str| text.replace(old, new);
+    lint(&edit(PRODUCT), &edit(RELEASES), &edit(RULES))
+}
+
+#[track_caller]
+fn tells(old: &str, new: &str, expected: &str) {
+    assert_eq!(spoiled(old, new), [expected.trim_start_matches('\n')]);
+}
+
+#[test]
+fn a_sound_definition_has_no_findings() {
+    assert_eq!(lint(PRODUCT, RELEASES, RULES), [""; 0]);
+}
+
+#[test]
+fn an_unknown_migration() {
+    tells(
+        r#"migration = "main-db""#,
+        r#"migration = "maindb""#,
+        r#"
+error[unknown-migration]: there is no migration `maindb`
+ --> releases.toml:7:26
+  |
+7 | demands = [{ migration = "maindb", because = "adds a column", source = "notes" }]
+  |                          ^^^^^^^^
+  = hint: did you mean `main-db`?"#,
+    );
+}
+
+#[test]
+fn an_unknown_migration_of_a_stop() {
+    let told = spoiled(r#"run = ["old-db"]"#, r#"run = ["zzz"]"#);
+    assert!(
+        told[0].starts_with("error[unknown-migration]: there is no migration `zzz`"),
+        "{}",
+        told[0]
+    );
+    assert!(
+        told[0].ends_with("hint: there are: main-db, old-db"),
+        "{}",
+        told[0]
+    );
+}
+
+#[test]
+fn an_unknown_datastore() {
+    tells(
+        "id = \"old-db\"\ndatastore = \"main\"",
+        "id = \"old-db\"\ndatastore = \"mian\"",
+        r#"
+error[unknown-datastore]: there is no datastore `mian`
+  --> product.toml:24:13
+   |
+24 | datastore = "mian"
+   |             ^^^^^^
+   = hint: there are: main"#,
+    );
+}
+
+#[test]
+fn an_unknown_probe() {
+    tells(
+        r#"because = "1.4.0 has no old-db""#,
+        "unless = { probe = { name = \"scheme\", at-least = 1 } }\nbecause = \"1.4.0 has no old-db\"",
+        r#"
+error[unknown-probe]: there is no probe `scheme`
+ --> rules.toml:8:29
+  |
+8 | unless = { probe = { name = "scheme", at-least = 1 } }
+  |                             ^^^^^^^^
+  = hint: did you mean `schema`?"#,
+    );
+}
+
+#[test]
+fn an_unknown_edition() {
+    let told = spoiled(
+        r#"because = "1.4.0 has no old-db""#,
+        "editions = [\"paid\"]\nbecause = \"1.4.0 has no old-db\"",
+    );
+    assert!(
+        told[0].starts_with(
+            "error[unknown-edition]: there is no edition `paid`\n --> rules.toml:8:13"
+        ),
+        "{}",
+        told[0]
+    );
+}
+
+#[test]
+fn a_duplicate_release() {
+    tells(
+        "version = \"1.0.0\"",
+        "version = \"1.1.0\"",
+        r#"
+error[duplicate]: the release `1.1.0` is there twice
+ --> releases.toml:6:11
+  |
+6 | version = "1.1.0"
+  |           ^^^^^^^
+  = hint: the other one is at releases.toml:2"#,
+    );
+}
+
+#[test]
+fn an_unknown_version() {
+    tells(
+        "kind = \"one-way\"\nversion = \"1.2.0\"",
+        "kind = \"one-way\"\nversion = \"1.2.1\"",
+        r#"
+error[unknown-version]: there is no release 1.2.1
+  --> rules.toml:20:11
+   |
+20 | version = "1.2.1"
+   |           ^^^^^^^
+   = hint: the nearest are 1.2.0 and 1.3.0"#,
+    );
+}
+
+#[test]
+fn a_moving_tag() {
+    let told = spoiled(r#"at = ["1.3.0"]"#, r#"at = ["1.3"]"#);
+    assert_eq!(
+        told[0],
+        r#"error[moving-tag]: `1.3` is a moving tag: it names another release tomorrow
+ --> rules.toml:6:7
+  |
+6 | at = ["1.3"]
+  |       ^^^^^
+  = hint: name one release, with all its numbers"#
+    );
+}
+
+#[test]
+fn a_version_with_a_leading_v() {
+    tells(
+        "kind = \"one-way\"\nversion = \"1.2.0\"",
+        "kind = \"one-way\"\nversion = \"v1.2.0\"",
+        r#"
+error[malformed-version]: `v1.2.0` begins with `v`, which image tags do not
+  --> rules.toml:20:11
+   |
+20 | version = "v1.2.0"
+   |           ^^^^^^^^
+   = hint: write 1.2.0"#,
+    );
+}
+
+#[test]
+fn releases_out_of_order() {
+    tells(
+        "version = \"1.4.0\"\nsource",
+        "version = \"1.4.0\"\nsource = \"notes\"\n\n[[release]]\nversion = \"1.3.1\"\nsource",
+        r#"
+error[out-of-order]: 1.3.1 is listed after 1.4.0
+  --> releases.toml:24:11
+   |
+24 | version = "1.3.1"
+   |           ^^^^^^^
+   = hint: list releases from the oldest to the newest"#,
+    );
+}
+
+#[test]
+fn a_range_that_never_matches() {
+    tells(
+        r#"exists = "<1.4.0""#,
+        "exists = \"<1.4.0\"\nnot-repeatable = [{ versions = \">=2.0.0\", because = \"x\", source = \"y\" }]",
+        r#"
+error[never-matches]: no release is in `>=2.0.0`
+  --> product.toml:27:32
+   |
+27 | not-repeatable = [{ versions = ">=2.0.0", because = "x", source = "y" }]
+   |                                ^^^^^^^^^"#,
+    );
+}
+
+#[test]
+fn a_malformed_range() {
+    let told = spoiled(r#"from = "<1.3.0""#, r#"from = "1.3.0""#);
+    assert_eq!(
+        told[0],
+        r#"error[malformed-range]: `1.3.0` is not a range: `1.3.0` is not a comparison such as `>=1.2.0`
+ --> rules.toml:4:8
+  |
+4 | from = "1.3.0"
+  |        ^^^^^^^"#
+    );
+}
+
+#[test]
+fn an_empty_reason() {
+    tells(
+        r#"because = "1.4.0 has no old-db""#,
+        r#"because = " ""#,
+        r#"
+error[empty]: `because` is empty
+ --> rules.toml:8:11
+  |
+8 | because = " "
+  |           ^^^
+  = hint: say it in one sentence: it is shown to operators"#,
+    );
+}
+
+#[test]
+fn a_stop_that_is_a_cycle() {
+    tells(
+        r#"to = ">=1.4.0""#,
+        r#"to = ">=1.2.0""#,
+        r#"
+error[cycle]: stop `through-1.3` is a cycle: it applies to paths to 1.2.0, and 1.3.0 lies behind that
+ --> rules.toml:5:6
+  |
+5 | to = ">=1.2.0"
+  |      ^^^^^^^^^
+  = hint: `to` should begin at 1.3.0 or above"#,
+    );
+}
+
+#[test]
+fn a_stop_that_leads_backwards() {
+    tells(
+        r#"from = "<1.3.0""#,
+        r#"from = "<1.4.0""#,
+        r#"
+error[backwards]: stop `through-1.3` also applies to paths from 1.3.0, which is not below 1.3.0
+ --> rules.toml:4:8
+  |
+4 | from = "<1.4.0"
+  |        ^^^^^^^^
+  = hint: `from` should end below 1.3.0"#,
+    );
+}
+
+#[test]
+fn a_poisoned_stop_without_substitute() {
+    tells(
+        "[[poisoned]]\nversion = \"1.1.0\"\nsubstitute = \"1.2.0\"",
+        "[[poisoned]]\nversion = \"1.3.0\"",
+        r#"
+error[poisoned-stop]: every release that stop `through-1.3` names is poisoned and has no substitute
+ --> rules.toml:6:6
+  |
+6 | at = ["1.3.0"]
+  |      ^^^^^^^^^
+  = hint: name another release, or give the poisoned one a `substitute`"#,
+    );
+}
+
+#[test]
+fn a_chain_of_poisoned_releases() {
+    tells(
+        "because = \"it loses data\"\nsource = \"issue 1\"",
+        "because = \"it loses data\"\nsource = \"issue 1\"\n\n[[poisoned]]\nversion = \"1.2.0\"\nsubstitute = \"1.3.0\"\nbecause = \"so does it\"\nsource = \"issue 2\"",
+        r#"
+warning[poisoned-chain]: 1.1.0 is replaced by 1.2.0, which is poisoned itself
+  --> rules.toml:13:14
+   |
+13 | substitute = "1.2.0"
+   |              ^^^^^^^
+   = hint: write substitute = "1.3.0""#,
+    );
+}
+
+#[test]
+fn poisoned_releases_that_replace_each_other() {
+    let told = spoiled(
+        "because = \"it loses data\"\nsource = \"issue 1\"",
+        "because = \"it loses data\"\nsource = \"issue 1\"\n\n[[poisoned]]\nversion = \"1.2.0\"\nsubstitute = \"1.1.0\"\nbecause = \"so does it\"\nsource = \"issue 2\"",
+    );
+    assert_eq!(
+        told[0],
+        r#"error[cycle]: 1.1.0 and 1.2.0 replace each other: a cycle
+  --> rules.toml:13:14
+   |
+13 | substitute = "1.2.0"
+   |              ^^^^^^^"#
+    );
+}
+
+#[test]
+fn a_gap_in_health() {
+    tells(
+        r#"versions = "*""#,
+        r#"versions = ">=1.2.0""#,
+        r#"
+error[gap]: a gap: nothing says how 1.0.0 to 1.1.0 answer for their health
+  --> product.toml:34:12
+   |
+34 | versions = ">=1.2.0"
+   |            ^^^^^^^^^
+   = hint: add a [[health]] whose versions hold them"#,
+    );
+}
+
+#[test]
+fn two_health_paths_for_one_release() {
+    let told = spoiled(
+        "path = \"/healthz\"\nsource = \"guide\"",
+        "path = \"/healthz\"\nsource = \"guide\"\n\n[[health]]\nversions = \">=1.4.0\"\npath = \"/up\"\nsource = \"guide\"",
+    );
+    assert!(
+        told[0].starts_with("error[overlap]: 1.4.0 has two health paths\n  --> product.toml:39:12"),
+        "{}",
+        told[0]
+    );
+}
+
+#[test]
+fn a_demand_that_no_image_can_meet() {
+    tells(
+        "run = [\"old-db\"]\n",
+        "",
+        r#"
+error[gap]: a gap: 1.2.0 demands `old-db`, 1.4.0 no longer has it, and no stop runs it before
+  --> releases.toml:12:26
+   |
+12 | demands = [{ migration = "old-db", because = "adds a key", source = "notes" }]
+   |                          ^^^^^^^^
+   = hint: add a [[stop]] with run = ["old-db"] and to = ">=1.4.0""#,
+    );
+}
+
+#[test]
+fn a_demand_of_a_release_that_does_not_have_the_command() {
+    let told = spoiled(r#"exists = "<1.4.0""#, r#"exists = "<1.2.0""#);
+    assert_eq!(
+        told[0],
+        r#"error[gap]: 1.2.0 demands `old-db`, which that release does not have
+  --> releases.toml:12:26
+   |
+12 | demands = [{ migration = "old-db", because = "adds a key", source = "notes" }]
+   |                          ^^^^^^^^
+   = hint: releases <1.2.0 have it"#
+    );
+}
