@@ -224,6 +224,9 @@ pub trait Datastore {
     fn clean(&self, cx: &Context<'_>) -> Result<(), Failure>;
 }
 
+/// Stands for the directory in the arguments of a scratch server, see [`Reach::scratch`].
+pub const SCRATCH_DIRECTORY: &str = "{directory}";
+
 /// The way to a datastore's server: how a program is run beside it, and how the server itself is
 /// stopped, started and doubled. Drivers provide it, datastores use it, so that neither knows the other.
 pub trait Reach {
@@ -241,7 +244,8 @@ pub trait Reach {
     fn start(&self, cx: &Context<'_>) -> Result<(), Failure>;
 
     /// Starts `argv` (a server) with the same program as the original on `directory`, without a
-    /// network, labelled with the run. `argv` finds the directory under [`Scratch::directory`].
+    /// network, labelled with the run. Arguments say [`SCRATCH_DIRECTORY`] for the directory; the
+    /// implementation puts in what [`Scratch::directory`] will tell.
     fn scratch(
         &self,
         cx: &Context<'_>,
