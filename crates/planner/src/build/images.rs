@@ -91,12 +91,12 @@ pub(super) fn migrator(
     cast: &Cast<'_>,
     version: &Version,
 ) -> Result<(ServiceName, ImagePin), Problem> {
-    let service = cast.migrator().map(|service| service.name.clone());
-    let service = service.unwrap_or_else(|| ServiceName::new(""));
-    let image = at(input, cast, version)?.remove(&service);
-    image
-        .map(|image| (service, image))
-        .ok_or_else(|| unresolved("the product's image"))
+    let service = cast
+        .migrator()
+        .ok_or_else(|| unresolved("the product's image"))?;
+    let mut references = cast.references_at(&input.observed.version, version);
+    let reference = references.remove(&service.name).flatten();
+    Ok((service.name.clone(), pinned(input, reference)?))
 }
 
 /// A stop where only migrations run needs the image that has them, and no companion.
