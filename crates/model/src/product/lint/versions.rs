@@ -16,14 +16,13 @@ fn releases(lint: &mut Lint<'_>) {
         let Some(key) = readable(lint, &path, &release.version) else {
             continue;
         };
-        if let Some((above, version)) = newest.take() {
-            if above > key {
-                let message = format!("{} is listed after {version}", release.version);
-                lint.error(&path, "out-of-order", message).hint =
-                    Some("list releases from the oldest to the newest".to_owned());
-                newest = Some((above, version));
-                continue;
-            }
+        if let Some((above, version)) = &newest
+            && *above > key
+        {
+            let message = format!("{} is listed after {version}", release.version);
+            lint.error(&path, "out-of-order", message).hint =
+                Some("list releases from the oldest to the newest".to_owned());
+            continue;
         }
         newest = Some((key, &release.version));
     }
