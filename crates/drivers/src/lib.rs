@@ -5,3 +5,11 @@
 //! serves both planning (observe, resolve, edits) and running (driver, reach).
 
 pub mod compose;
+mod filesystem;
+mod glob;
+mod http;
+mod local;
+mod secret;
+mod uri;
+mod write;
+mod write_path;

@@ -24,7 +24,10 @@ pub(super) fn of_registry(registry: &str, commands: &Commands) -> Option<DockerC
         Some(helper) => from_helper(&helper, server, commands),
         None => from_file(&config, server),
     }?;
-    for secret in [&found.password, &found.identitytoken].into_iter().flatten() {
+    for secret in [&found.password, &found.identitytoken]
+        .into_iter()
+        .flatten()
+    {
         commands.redactor().register(secret);
     }
     Some(found)

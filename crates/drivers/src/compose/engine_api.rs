@@ -44,7 +44,10 @@ pub(super) enum EngineError {
 impl From<ApiError> for EngineError {
     fn from(error: ApiError) -> Self {
         match error {
-            ApiError::DockerResponseServerError { status_code: 404, message } => Self::Absent(message),
+            ApiError::DockerResponseServerError {
+                status_code: 404,
+                message,
+            } => Self::Absent(message),
             ApiError::DockerResponseServerError { message, .. } => Self::Refused(message),
             ApiError::DockerStreamError { error } => Self::Refused(error),
             other => Self::Unreachable(chain(&other)),
@@ -79,6 +82,8 @@ pub(super) struct Container {
     pub(super) restarts: i64,
     /// Id of the image that it was made from.
     pub(super) image: String,
+    /// How that image was named when the container was made.
+    pub(super) reference: String,
     pub(super) restart_policy: Option<String>,
     /// By path in the container: path on this host, where there is one.
     pub(super) mounts: BTreeMap<String, String>,
@@ -130,7 +135,8 @@ pub(super) struct Engine {
 impl Engine {
     /// Connects and agrees on a version of the API.
     pub(super) fn connect(host: &str) -> Result<Self, Problem> {
-        let unreachable = |error: &dyn std::fmt::Display| problems::engine_unreachable(host, &error.to_string());
+        let unreachable =
+            |error: &dyn std::fmt::Display| problems::engine_unreachable(host, &error.to_string());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -144,7 +150,10 @@ impl Engine {
     /// Containers that carry all of these labels (`key` or `key=value`), running or not.
     pub(super) fn containers(&self, labels: &[String]) -> Result<Vec<Container>, EngineError> {
         let filters = HashMap::from([("label".to_owned(), labels.to_vec())]);
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let options = ListContainersOptionsBuilder::default()
+            .all(true)
+            .filters(&filters)
+            .build();
         self.runtime.block_on(async {
             let listed = self.docker.list_containers(Some(options)).await?;
             let mut containers = Vec::new();
@@ -152,7 +161,9 @@ impl Engine {
                 match self.docker.inspect_container(&id, None).await {
                     Ok(container) => containers.push(container_from(container)),
                     // It vanished in between.
-                    Err(ApiError::DockerResponseServerError { status_code: 404, .. }) => {}
+                    Err(ApiError::DockerResponseServerError {
+                        status_code: 404, ..
+                    }) => {}
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -163,7 +174,9 @@ impl Engine {
 
     /// The container with this id or name.
     pub(super) fn container(&self, id: &str) -> Result<Container, EngineError> {
-        let found = self.runtime.block_on(self.docker.inspect_container(id, None))?;
+        let found = self
+            .runtime
+            .block_on(self.docker.inspect_container(id, None))?;
         Ok(container_from(found))
     }
 
@@ -174,7 +187,10 @@ impl Engine {
             Ok(image) => Ok(Some(Image {
                 id: image.id.unwrap_or_default(),
                 repo_digests: image.repo_digests.unwrap_or_default(),
-                labels: image.config.and_then(|config| config.labels).unwrap_or_default(),
+                labels: image
+                    .config
+                    .and_then(|config| config.labels)
+                    .unwrap_or_default(),
             })),
             Err(EngineError::Absent(_)) => Ok(None),
             Err(error) => Err(error),
@@ -209,7 +225,8 @@ impl Engine {
             .tag(tag_or_digest)
             .build();
         self.runtime.block_on(async {
-            let mut stream = std::pin::pin!(self.docker.create_image(Some(options), None, credentials));
+            let mut stream =
+                std::pin::pin!(self.docker.create_image(Some(options), None, credentials));
             let mut layers = Layers::default();
             loop {
                 match tokio::time::timeout(TICK, stream.next()).await {
@@ -227,13 +244,21 @@ impl Engine {
 
     /// Gives the image `id` a name.
     pub(super) fn tag(&self, id: &str, repository: &str, tag: &str) -> Result<(), EngineError> {
-        let options = TagImageOptionsBuilder::default().repo(repository).tag(tag).build();
-        Ok(self.runtime.block_on(self.docker.tag_image(id, Some(options)))?)
+        let options = TagImageOptionsBuilder::default()
+            .repo(repository)
+            .tag(tag)
+            .build();
+        Ok(self
+            .runtime
+            .block_on(self.docker.tag_image(id, Some(options)))?)
     }
 
     /// Where a volume's data is on this host.
     pub(super) fn mountpoint(&self, volume: &str) -> Result<String, EngineError> {
-        Ok(self.runtime.block_on(self.docker.inspect_volume(volume))?.mountpoint)
+        Ok(self
+            .runtime
+            .block_on(self.docker.inspect_volume(volume))?
+            .mountpoint)
     }
 
     /// Where the engine keeps images, containers and volumes.
@@ -243,7 +268,10 @@ impl Engine {
 
     /// Removes a container; one that is gone is fine. A running one is killed only with `force`.
     pub(super) fn remove(&self, id: &str, force: bool) -> Result<(), EngineError> {
-        let options = RemoveContainerOptionsBuilder::default().force(force).v(true).build();
+        let options = RemoveContainerOptionsBuilder::default()
+            .force(force)
+            .v(true)
+            .build();
         match self
             .runtime
             .block_on(self.docker.remove_container(id, Some(options)))
@@ -272,7 +300,9 @@ impl Engine {
             }),
             ..ContainerCreateBody::default()
         };
-        let options = CreateContainerOptionsBuilder::default().name(helper.name).build();
+        let options = CreateContainerOptionsBuilder::default()
+            .name(helper.name)
+            .build();
         self.runtime.block_on(async {
             let created = self.docker.create_container(Some(options), body).await?;
             self.docker.start_container(&created.id, None).await?;
@@ -296,7 +326,9 @@ impl Engine {
             }),
             ..ContainerUpdateBody::default()
         };
-        Ok(self.runtime.block_on(self.docker.update_container(id, body))?)
+        Ok(self
+            .runtime
+            .block_on(self.docker.update_container(id, body))?)
     }
 
     /// Passes on every line that the container writes until it ends. `tick` comes at least every second
@@ -307,7 +339,11 @@ impl Engine {
         line: &mut dyn FnMut(&str),
         tick: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, EngineError> {
-        let options = LogsOptionsBuilder::default().follow(true).stdout(true).stderr(true).build();
+        let options = LogsOptionsBuilder::default()
+            .follow(true)
+            .stdout(true)
+            .stderr(true)
+            .build();
         self.runtime.block_on(async {
             let mut stream = std::pin::pin!(self.docker.logs(id, Some(options)));
             let mut rest = Vec::new();
@@ -352,7 +388,10 @@ impl Engine {
 
     /// Nanoseconds of processor time that the container has used; `None` where it does not run.
     pub(super) fn processor_time(&self, id: &str) -> Option<u64> {
-        let options = StatsOptionsBuilder::default().stream(false).one_shot(true).build();
+        let options = StatsOptionsBuilder::default()
+            .stream(false)
+            .one_shot(true)
+            .build();
         self.runtime.block_on(async {
             let mut stream = std::pin::pin!(self.docker.stats(id, Some(options)));
             let stats = stream.next().await?.ok()?;
@@ -395,11 +434,14 @@ impl Layers {
 fn container_from(found: ContainerInspectResponse) -> Container {
     let state = found.state.unwrap_or_default();
     let status = match state.status {
-        Some(ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::PAUSED) => Status::Running,
+        Some(ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::PAUSED) => {
+            Status::Running
+        }
         Some(ContainerStateStatusEnum::RESTARTING) => Status::Restarting,
         _ => Status::Stopped,
     };
     let host = found.host_config.unwrap_or_default();
+    let config = found.config.unwrap_or_default();
     let network = found.network_settings.unwrap_or_default();
     let mounts = found
         .mounts
@@ -410,8 +452,13 @@ fn container_from(found: ContainerInspectResponse) -> Container {
         .collect();
     Container {
         id: found.id.unwrap_or_default(),
-        name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
-        labels: found.config.and_then(|config| config.labels).unwrap_or_default(),
+        name: found
+            .name
+            .unwrap_or_default()
+            .trim_start_matches('/')
+            .to_owned(),
+        labels: config.labels.unwrap_or_default(),
+        reference: config.image.unwrap_or_default(),
         status,
         ever_started: state.started_at.is_some_and(|at| !at.starts_with("0001-")),
         exit_code: state.exit_code.unwrap_or_default(),

@@ -4,18 +4,31 @@
 //! Start with [`Deployment`]. What is pure (commands, edits, interpolation) is
 //! apart from what acts, and tested to the character.
 
+mod ask;
 mod commands;
 mod credentials;
 mod deployment;
 mod dotenv;
+mod driver;
 mod edit;
 mod engine_api;
+#[cfg(test)]
+mod fixtures;
+mod health;
 mod interpolate;
+mod labels;
+mod layout;
+mod observe;
+mod oneoff;
 mod places;
+mod probes;
 mod problems;
 mod project;
+mod reach;
 mod recognise;
 mod reference;
+mod settings;
+mod stores;
 mod versions;
 mod yaml;
 

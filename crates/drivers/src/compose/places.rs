@@ -76,6 +76,13 @@ impl Files {
         })
     }
 
+    /// True where `path` is read as `NAME=value` lines.
+    pub(super) fn is_env_file(&self, path: &Path) -> bool {
+        let compose = self.compose.iter().any(|file| file.path == path);
+        self.env_files.iter().any(|file| file == path)
+            || (!compose && path.file_name().is_some_and(|name| name == ".env"))
+    }
+
     /// Every file that was read or that one of them names, for drift: compose files, extended and
     /// included ones, `.env` files.
     pub(super) fn all(&self) -> Vec<PathBuf> {

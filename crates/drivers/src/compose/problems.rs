@@ -5,6 +5,8 @@
 use std::path::Path;
 
 use switchback_model::exit::Exit;
+use switchback_model::problem::Citation;
+use switchback_model::product::UnsupportedServer;
 use switchback_model::{Problem, ServiceName};
 
 /// Nothing but our own looking happened so far.
@@ -351,15 +353,55 @@ pub(super) fn edit_refused(path: &str, error: &dyn std::fmt::Display) -> Problem
     .hint("write the image in one plain line: image: name:3.23.2")
 }
 
-/// A secret cannot be read where it should be.
-pub(super) fn secret_missing(place: &str, error: &dyn std::fmt::Display) -> Problem {
+/// A datastore is kept by a server that the product cannot be upgraded on.
+pub(super) fn datastore_unsupported(
+    datastore: &str,
+    service: &ServiceName,
+    server: &UnsupportedServer,
+) -> Problem {
     Problem::new(
-        Exit::Usage,
-        "secret-missing",
-        format!("cannot read the secret in {place}"),
+        Exit::Refused,
+        "datastore-unsupported",
+        format!(
+            "`{datastore}` is kept by `{}` in service `{service}`",
+            server.image
+        ),
     )
-    .cause(error)
-    .hint("correct the reference in switchback.toml, or set what it names")
+    .state("deployment", UNTOUCHED)
+    .fact(Citation {
+        id: "datastore-unsupported".to_owned(),
+        text: server.because.clone(),
+        source: server.source.clone(),
+    })
+    .hint("move the data to a supported server first; the product's support knows how")
+}
+
+/// What runs was not made from what the file says.
+pub(super) fn running_differs(service: &ServiceName, declared: &str, running: &str) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "running-differs",
+        format!("`{service}` runs another image than the compose file says"),
+    )
+    .state("compose file", format!("`{declared}`"))
+    .state("container", format!("`{running}`"))
+    .why("a plan from one of them would not describe the other")
+    .hint(format!(
+        "let the container follow the file: docker compose up -d {service}"
+    ))
+    .hint("or write into the file what runs, then plan again")
+}
+
+/// A service restarts again and again.
+pub(super) fn service_restarting(service: &ServiceName) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "service-restarting",
+        format!("service `{service}` restarts again and again"),
+    )
+    .state("deployment", UNTOUCHED)
+    .why("an upgrade that begins with a broken service cannot tell whether it broke it")
+    .hint(format!("see why: docker compose logs --tail 50 {service}"))
 }
 
 #[cfg(test)]

@@ -1,11 +1,18 @@
 //! What `init` finds out about a directory with a compose file.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use switchback_engine::process::Commands;
-use switchback_model::config::Config;
-use switchback_model::product::Product;
+use switchback_model::config::{ComposeConfig, Config, PolicyConfig, VerifyConfig};
+use switchback_model::product::{Edition, Product};
 use switchback_model::{Problem, ProductId};
+
+use super::commands::Compose;
+use super::deployment::read_project;
+use super::layout;
+use super::problems;
+use super::reference::Reference;
 
 /// A product found in a compose file.
 #[derive(Clone, Debug)]
@@ -26,6 +33,102 @@ pub fn recognise(
     products: &[Product],
     commands: &Commands,
 ) -> Result<Recognised, Problem> {
-    let _ = (directory, products, commands);
-    unimplemented!()
+    let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    let said = ComposeConfig::default();
+    let layout = layout::find(&directory, &said, &layout::environment())?;
+    let compose = Compose {
+        directory: directory.clone(),
+        files: Vec::new(),
+        project: None,
+    };
+    let project = read_project(&compose, &layout, commands)?;
+    let images: Vec<String> = project
+        .services
+        .iter()
+        .map(|service| service.image.clone())
+        .collect();
+    let Some((product, edition, image)) = first_known(products, &images) else {
+        let names: Vec<&str> = products
+            .iter()
+            .filter(|product| !product.path_only)
+            .map(|product| product.name.as_str())
+            .collect();
+        let known = match names.as_slice() {
+            [] => "a known product".to_owned(),
+            names => names.join(" or "),
+        };
+        return Err(problems::product_not_found(&known, &images));
+    };
+    let files = layout
+        .compose
+        .iter()
+        .map(|path| {
+            path.strip_prefix(&directory)
+                .unwrap_or(path)
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    let edition = (product.editions.len() > 1).then(|| edition.id.clone());
+    Ok(Recognised {
+        product: product.id.clone(),
+        edition: edition.clone(),
+        image: image.clone(),
+        config: Config {
+            name: None,
+            product: product.id.clone(),
+            edition,
+            features: Vec::new(),
+            compose: Some(ComposeConfig {
+                files,
+                project: None,
+            }),
+            exec: None,
+            datastores: BTreeMap::new(),
+            verify: VerifyConfig::default(),
+            policy: PolicyConfig::default(),
+        },
+    })
+}
+
+fn first_known<'p, 'i>(
+    products: &'p [Product],
+    images: &'i [String],
+) -> Option<(&'p Product, &'p Edition, &'i String)> {
+    for product in products.iter().filter(|product| !product.path_only) {
+        for edition in &product.editions {
+            let found = images.iter().find(|image| {
+                let reference = Reference::parse(image);
+                edition.images.iter().any(|known| reference.is_of(known))
+            });
+            if let Some(image) = found {
+                return Some((product, edition, image));
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_image_tells_product_and_edition() {
+        let products = [crate::compose::fixtures::product()];
+        let images = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<Vec<_>>()
+        };
+        let found = images(&[
+            "redis:7",
+            "mirror.example/thethingsindustries/lorawan-stack:3.30.0",
+        ]);
+        let (_, edition, image) = first_known(&products, &found).expect("known");
+        assert_eq!(edition.id, "enterprise");
+        assert!(image.ends_with(":3.30.0"));
+        assert!(first_known(&products, &images(&["redis:7", "nginx"])).is_none());
+    }
 }

@@ -36,7 +36,7 @@ pub(super) struct Places {
 pub(super) fn find(
     files: &Files,
     services: &[Named<'_>],
-    exact: &dyn Fn(&str) -> bool,
+    version_in: &dyn Fn(&str) -> Option<usize>,
 ) -> Result<Places, Problem> {
     let mut found = Places::default();
     let mut others: Vec<(String, Vec<Fragment>)> = Vec::new();
@@ -53,7 +53,7 @@ pub(super) fn find(
         }
         match located {
             Some(located) if located.image == named.image => {
-                found.take(named, &located.fragments, exact);
+                found.take(named, &located.fragments, version_in);
             }
             located => {
                 let read = located.map(|located| located.image);
@@ -82,7 +82,12 @@ pub(super) fn find(
 
 impl Places {
     /// Takes the place of one service's tag, or the problem with it.
-    fn take(&mut self, named: &Named<'_>, fragments: &[Fragment], exact: &dyn Fn(&str) -> bool) {
+    fn take(
+        &mut self,
+        named: &Named<'_>,
+        fragments: &[Fragment],
+        version_in: &dyn Fn(&str) -> Option<usize>,
+    ) {
         let reference = Reference::parse(named.image);
         let Some((tag, range)) = reference.tag.clone() else {
             let place = format!("service `{}`", named.service);
@@ -93,7 +98,10 @@ impl Places {
             self.problems.push(problem);
             return;
         };
-        let pieces = slice(fragments, range);
+        let exact = version_in(tag);
+        // What stands behind the version in a tag names a variant of the image, and stays.
+        let text = exact.map_or(tag, |length| &tag[..length]);
+        let pieces = slice(fragments, range.start..range.start + text.len());
         let (path, offset) = match pieces.as_slice() {
             [
                 Fragment {
@@ -138,14 +146,14 @@ impl Places {
         }
         let pinning = match reference.digest {
             Some(_) => Pinning::Digest,
-            None if exact(tag) => Pinning::Exact,
+            None if exact.is_some() => Pinning::Exact,
             None => Pinning::Moving,
         };
         let place = VersionPlace {
             line: line_of(Path::new(&path), offset),
             path,
             offset,
-            text: tag.to_owned(),
+            text: text.to_owned(),
             services: vec![named.service.clone()],
             pinning,
         };

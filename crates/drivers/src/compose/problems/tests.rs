@@ -109,10 +109,17 @@ fn every_problem_says_what_state_and_next() {
             "/srv/docker-compose.yml",
             &"2 values would change in place of one",
         ),
-        secret_missing(
-            "the environment variable `TOKEN`",
-            &"environment variable not found",
+        datastore_unsupported(
+            "identity",
+            &ServiceName::new("db"),
+            &UnsupportedServer {
+                image: "cockroachdb/cockroach".to_owned(),
+                because: "no way from it to PostgreSQL is documented".to_owned(),
+                source: "CHANGELOG.md 3.16.0".to_owned(),
+            },
         ),
+        running_differs(&stack, "a/b:3.24.0", "a/b:3.23.2"),
+        service_restarting(&stack),
     ];
     for problem in &problems {
         assert!(

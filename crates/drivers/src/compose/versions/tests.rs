@@ -272,8 +272,11 @@ const CASES: &[Case] = &[
     ),
 ];
 
-fn exact(tag: &str) -> bool {
-    tag.split('.').count() == 3 && tag.split('.').all(|part| part.parse::<u32>().is_ok())
+fn exact(tag: &str) -> Option<usize> {
+    let version = tag.split('-').next().unwrap_or(tag);
+    let numbers = version.split('.').count() == 3
+        && version.split('.').all(|part| part.parse::<u32>().is_ok());
+    numbers.then_some(version.len())
 }
 
 /// Writes the files without their marks and finds the places.

@@ -1,0 +1,533 @@
+//! Changes a Compose deployment, one act at a time.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::time::Duration;
+
+use switchback_engine::ports::{Context, Driver, Failure, Finding, MigrationCall, MigrationTrace};
+use switchback_engine::signal::Urgency;
+use switchback_model::event::{Completed, Outcome};
+use switchback_model::observed::{ImagePin, ServiceState};
+use switchback_model::plan::{Check, Expectation, FileEdit};
+use switchback_model::{Digest, MigrationId, Problem, ServiceName};
+
+use super::deployment::{PROJECT, SERVICE, Shared, pin_of};
+use super::engine_api::{Container, Engine, EngineError, Image, Status};
+use super::observe::state_of;
+use super::reach::containers_failed;
+use super::reference::Reference;
+use super::{credentials, health, labels, oneoff};
+use crate::write;
+
+/// How often a wait looks.
+const LOOK: Duration = Duration::from_millis(250);
+/// Looks after `docker compose` has returned: what is left is the engine's bookkeeping.
+const LOOKS: u32 = 80;
+
+/// Drives one project.
+#[derive(Debug)]
+pub(super) struct ComposeDriver {
+    shared: Rc<Shared>,
+}
+
+impl ComposeDriver {
+    pub(super) fn new(shared: Rc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    fn engine(&self) -> Result<&Engine, Failure> {
+        self.shared.engine().map_err(failure_of)
+    }
+
+    fn containers(&self, service: &ServiceName) -> Result<Vec<Container>, Failure> {
+        self.shared
+            .containers(service)
+            .map_err(|error| containers_failed(service, error))
+    }
+
+    /// Everything that runs a service, one-off containers of other people included.
+    fn anything_of(&self, service: &ServiceName) -> Result<Vec<Container>, Failure> {
+        let filter = [
+            format!("{PROJECT}={}", self.shared.project.name),
+            format!("{SERVICE}={service}"),
+        ];
+        self.engine()?.containers(&filter).map_err(|error| {
+            error.into_failure(format!("cannot look at the containers of `{service}`"))
+        })
+    }
+
+    fn states(
+        &self,
+        services: &[ServiceName],
+    ) -> Result<Vec<(ServiceName, ServiceState)>, Failure> {
+        services
+            .iter()
+            .map(|service| Ok((service.clone(), state_of(&self.containers(service)?))))
+            .collect()
+    }
+
+    fn find(&self, cx: &Context<'_>, expectation: &Expectation) -> Result<Finding, Failure> {
+        match expectation {
+            Expectation::ImageHere { image } => self.image_here(image),
+            Expectation::Running { services } => {
+                Ok(all_are(&self.states(services)?, &[ServiceState::Running]))
+            }
+            Expectation::Stopped { services } => self.stopped(services),
+            Expectation::Runs { service, image } => self.runs(service, image),
+            Expectation::File { path, digest } => Ok(file(path, digest)),
+            Expectation::Migrated { migration, version } => {
+                oneoff::migrated(self.engine()?, cx.run, migration, version)
+            }
+            _ => Ok(Finding::Unknown {
+                why: "not for the driver to tell".to_owned(),
+            }),
+        }
+    }
+
+    fn image_here(&self, pin: &ImagePin) -> Result<Finding, Failure> {
+        let image = self.local(pin)?;
+        Ok(match image {
+            Some(image) if is_pinned(pin, &image) => Finding::Holds,
+            Some(image) => Finding::Differs {
+                found: format!("`{}` is image {}", pin.reference, short(&image.id)),
+            },
+            None => Finding::Differs {
+                found: format!("`{}` is not on this host", pin.reference),
+            },
+        })
+    }
+
+    /// The image that the pin's reference stands for on this host.
+    fn local(&self, pin: &ImagePin) -> Result<Option<Image>, Failure> {
+        self.engine()?.image(&pin.reference).map_err(|error| {
+            error.into_failure(format!("cannot look at image `{}`", pin.reference))
+        })
+    }
+
+    fn stopped(&self, services: &[ServiceName]) -> Result<Finding, Failure> {
+        let mut running = Vec::new();
+        for service in services {
+            running.extend(self.anything_of(service)?.into_iter().filter(|container| {
+                container.status != Status::Stopped
+                    && !container.labels.contains_key(labels::MIGRATION)
+            }));
+        }
+        let names: Vec<String> = running
+            .into_iter()
+            .map(|container| container.name)
+            .collect();
+        Ok(if names.is_empty() {
+            Finding::Holds
+        } else {
+            Finding::Differs {
+                found: format!("container {} runs", names.join(", ")),
+            }
+        })
+    }
+
+    fn runs(&self, service: &ServiceName, pin: &ImagePin) -> Result<Finding, Failure> {
+        let containers = self.containers(service)?;
+        if containers.is_empty() {
+            return Ok(Finding::Differs {
+                found: format!("`{service}` has no container"),
+            });
+        }
+        for container in &containers {
+            let image = self.engine()?.image(&container.image).map_err(|error| {
+                error.into_failure(format!("cannot look at the image of `{service}`"))
+            })?;
+            let same = match (&pin.id, &image) {
+                (Some(id), _) => *id == container.image,
+                (None, Some(image)) => is_pinned(pin, image),
+                (None, None) => false,
+            };
+            if !same {
+                return Ok(Finding::Differs {
+                    found: format!(
+                        "`{service}` was made from {} ({})",
+                        container.reference,
+                        short(&container.image)
+                    ),
+                });
+            }
+        }
+        Ok(Finding::Holds)
+    }
+
+    /// Keeps stopped containers stopped, also when the engine or the machine starts anew in between.
+    fn hold(&self, services: &[ServiceName]) -> Result<(), Failure> {
+        for service in services {
+            for container in self.containers(service)? {
+                if container.restart_policy.as_deref() == Some("always") {
+                    self.engine()?
+                        .set_restart(&container.id, "no")
+                        .map_err(|error| {
+                            error.into_failure(format!("cannot keep `{service}` stopped"))
+                        })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives containers the restart policy of the compose file again.
+    fn let_go(&self, services: &[ServiceName]) -> Result<(), Failure> {
+        for service in services {
+            let policy = self
+                .shared
+                .project
+                .service(service)
+                .and_then(|spec| spec.restart.as_deref())
+                .unwrap_or("no");
+            for container in self.containers(service)? {
+                let now = container
+                    .restart_policy
+                    .as_deref()
+                    .filter(|now| !now.is_empty());
+                if now.unwrap_or("no") != policy.split(':').next().unwrap_or(policy) {
+                    self.engine()?
+                        .set_restart(&container.id, policy)
+                        .map_err(|error| {
+                            error.into_failure(format!(
+                                "cannot set the restart policy of `{service}`"
+                            ))
+                        })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the engine's bookkeeping to say what `docker compose` has done.
+    fn settle(
+        &self,
+        cx: &Context<'_>,
+        doing: &str,
+        look: &dyn Fn() -> Result<Finding, Failure>,
+    ) -> Result<Finding, Failure> {
+        let mut finding = look()?;
+        for _ in 0..LOOKS {
+            if finding == Finding::Holds || cx.stop.urgency() == Urgency::Now {
+                break;
+            }
+            cx.progress.report(doing, None, None, None);
+            std::thread::sleep(LOOK);
+            finding = look()?;
+        }
+        Ok(finding)
+    }
+
+    /// Pulls the pinned digest, or the tag where no registry was asked, and names it as the files do.
+    fn pull(&self, cx: &Context<'_>, pin: &ImagePin) -> Result<(), Failure> {
+        let what = format!("cannot pull `{}`", pin.reference);
+        let reference = Reference::parse(&pin.reference);
+        let tag = reference.tag.as_ref().map_or("latest", |(tag, _)| tag);
+        let wanted = pin.digest.as_deref().unwrap_or(tag);
+        let doing = format!("pulling {}", pin.reference);
+        let credentials = credentials::of_registry(reference.registry(), cx.commands);
+        let mut tick = |done: u64, of: u64| {
+            cx.progress
+                .report(&doing, Some(done), Some(of).filter(|of| *of > 0), Some("B"));
+            match cx.stop.urgency() {
+                Urgency::Now => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        };
+        let engine = self.engine()?;
+        let ended = engine
+            .pull(reference.repository, wanted, credentials, &mut tick)
+            .map_err(|error| pull_failed(error, &what))?;
+        if ended.is_break() {
+            let mut failure =
+                Failure::new("stopped", what).state("image", "not complete; the next pull goes on");
+            failure.stopped = true;
+            return Err(failure);
+        }
+        if let Some(digest) = &pin.digest {
+            let pulled = format!("{}@{digest}", reference.repository);
+            engine
+                .tag(&pulled, reference.repository, tag)
+                .map_err(|error| error.into_failure(what))?;
+        }
+        Ok(())
+    }
+}
+
+impl Driver for ComposeDriver {
+    fn look(&self, cx: &Context<'_>, expectation: &Expectation) -> Finding {
+        self.find(cx, expectation)
+            .unwrap_or_else(|failure| Finding::Unknown {
+                why: std::iter::once(failure.what)
+                    .chain(failure.causes)
+                    .collect::<Vec<_>>()
+                    .join(": "),
+            })
+    }
+
+    fn fetch(&self, cx: &Context<'_>, image: &ImagePin) -> Result<Outcome, Failure> {
+        if self.image_here(image)? == Finding::Holds {
+            return Ok(outcome(
+                Completed::AlreadyDone,
+                format!("{} is here", image.reference),
+            ));
+        }
+        self.pull(cx, image)?;
+        match self.local(image)? {
+            Some(local) if is_pinned(image, &local) => {
+                let pin = pin_of(&image.reference, &local);
+                let mut done = outcome(
+                    Completed::Done,
+                    format!("{} is {}", image.reference, short(&local.id)),
+                );
+                done.facts.insert("image-id".to_owned(), local.id);
+                done.facts
+                    .extend(pin.digest.map(|digest| ("image-digest".to_owned(), digest)));
+                Ok(done)
+            }
+            found => Err(Failure::new(
+                "image-moved",
+                format!(
+                    "`{}` is not the image that was planned with",
+                    image.reference
+                ),
+            )
+            .state(
+                &image.reference,
+                found.map_or_else(
+                    || "not here".to_owned(),
+                    |local| format!("image {}", short(&local.id)),
+                ),
+            )
+            .hint("the tag was pushed anew since: plan again, and look at what changed")),
+        }
+    }
+
+    fn stop(&self, cx: &Context<'_>, services: &[ServiceName]) -> Result<Outcome, Failure> {
+        let names = list(services);
+        if self.stopped(services)? == Finding::Holds {
+            self.hold(services)?;
+            return Ok(outcome(
+                Completed::AlreadyDone,
+                format!("{names} does not run"),
+            ));
+        }
+        cx.progress
+            .report(&format!("stopping {names}"), None, None, None);
+        cx.commands
+            .capture(&self.shared.compose.stop(services))
+            .map_err(|error| error.into_failure("stop-failed", format!("cannot stop {names}")))?;
+        let doing = format!("waiting for {names} to stop");
+        match self.settle(cx, &doing, &|| self.stopped(services))? {
+            Finding::Holds => {
+                self.hold(services)?;
+                Ok(outcome(Completed::Done, format!("{names} stopped")))
+            }
+            Finding::Differs { found } => Err(Failure::new(
+                "still-running",
+                format!("{names} does not stop"),
+            )
+            .state("service", found)
+            .hint("stop what runs: docker ps shows it, docker stop NAME ends it; then resume")),
+            Finding::Unknown { why } => Err(Failure::new(
+                "still-running",
+                format!("cannot tell whether {names} stopped"),
+            )
+            .cause(why)),
+        }
+    }
+
+    fn start(
+        &self,
+        cx: &Context<'_>,
+        services: &[ServiceName],
+        images: &BTreeMap<ServiceName, ImagePin>,
+    ) -> Result<Outcome, Failure> {
+        let names = list(services);
+        // Compose starts what the tag stands for: it has to be what was planned.
+        for pin in images.values() {
+            if let Finding::Differs { found } = self.image_here(pin)? {
+                return Err(Failure::new(
+                    "image-moved",
+                    format!("`{}` is not the image that was planned with", pin.reference),
+                )
+                .state("image", found)
+                .hint("fetch it again: switchback resume does, once the tag is right"));
+            }
+        }
+        cx.progress
+            .report(&format!("starting {names}"), None, None, None);
+        cx.commands
+            .capture(&self.shared.compose.up(services))
+            .map_err(|error| {
+                error
+                    .into_failure("start-failed", format!("cannot start {names}"))
+                    .hint(format!("see why: docker compose logs --tail 50 {names}"))
+            })?;
+        let as_planned = || {
+            for (service, pin) in images {
+                match self.runs(service, pin)? {
+                    Finding::Holds => {}
+                    other => return Ok(other),
+                }
+            }
+            Ok(all_are(
+                &self.states(services)?,
+                &[ServiceState::Running, ServiceState::Restarting],
+            ))
+        };
+        match self.settle(cx, &format!("waiting for {names} to start"), &as_planned)? {
+            Finding::Holds => {
+                self.let_go(services)?;
+                Ok(outcome(Completed::Done, format!("{names} started")))
+            }
+            Finding::Differs { found } | Finding::Unknown { why: found } => {
+                let mut failure =
+                    Failure::new("start-failed", format!("{names} does not run as planned"))
+                        .state("service", found)
+                        .hint(format!("see why: docker compose logs --tail 50 {names}"));
+                failure.output = health::last_words(&self.shared, services);
+                Err(failure)
+            }
+        }
+    }
+
+    fn set(&self, _: &Context<'_>, edits: &[FileEdit]) -> Result<Outcome, Failure> {
+        let written = write::apply(edits)?;
+        let completed = if written == 0 {
+            Completed::AlreadyDone
+        } else {
+            Completed::Done
+        };
+        let texts: Vec<String> = edits
+            .iter()
+            .map(|edit| format!("{} → {} in {}", edit.old, edit.new, edit.path))
+            .collect();
+        Ok(outcome(completed, texts.join(", ")))
+    }
+
+    fn trace(&self, cx: &Context<'_>, migration: &MigrationId) -> Result<MigrationTrace, Failure> {
+        oneoff::trace(self.engine()?, cx.run, cx.step, migration)
+    }
+
+    fn migrate(&self, cx: &Context<'_>, call: &MigrationCall<'_>) -> Result<Outcome, Failure> {
+        oneoff::migrate(&self.shared, self.engine()?, cx, call)
+    }
+
+    fn discard(&self, cx: &Context<'_>, migration: &MigrationId) -> Result<(), Failure> {
+        oneoff::discard(self.engine()?, cx.run, cx.step, migration)
+    }
+
+    fn check(&self, cx: &Context<'_>, check: &Check) -> Result<Outcome, Failure> {
+        health::check(&self.shared, cx, check)
+    }
+
+    fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        let what = format!("cannot remove the containers of run {}", cx.run);
+        let engine = self.engine()?;
+        let found = engine
+            .containers(&[format!("{}={}", labels::RUN, cx.run)])
+            .map_err(|error| error.into_failure(what.as_str()))?;
+        for container in found {
+            engine
+                .remove(&container.id, true)
+                .map_err(|error| error.into_failure(what.as_str()))?;
+        }
+        oneoff::remove_overrides(cx)
+    }
+}
+
+/// True where the local image is the pinned one.
+pub(super) fn is_pinned(pin: &ImagePin, image: &Image) -> bool {
+    match (&pin.id, &pin.digest) {
+        (Some(id), _) => *id == image.id,
+        (None, Some(digest)) => image
+            .repo_digests
+            .iter()
+            .any(|known| Reference::parse(known).digest == Some(digest)),
+        (None, None) => false,
+    }
+}
+
+/// A problem as a step's failure.
+pub(super) fn failure_of(problem: Problem) -> Failure {
+    Failure {
+        code: problem.code,
+        what: problem.what,
+        causes: problem.causes,
+        state: Vec::new(),
+        hints: problem.hints,
+        output: None,
+        stopped: false,
+    }
+}
+
+fn pull_failed(error: EngineError, what: &str) -> Failure {
+    let text = error.to_string().to_lowercase();
+    let failure = error.into_failure(what);
+    if text.contains("no space left") {
+        failure.hint("free some space where Docker keeps images (docker system df), then resume")
+    } else if text.contains("unauthorized") || text.contains("denied") {
+        failure.hint("log in to the registry (docker login), then resume")
+    } else {
+        failure.hint("check the way to the registry, then resume: layers that are complete are not pulled again")
+    }
+}
+
+fn file(path: &str, digest: &Digest) -> Finding {
+    match fs::read(path) {
+        Ok(bytes) if Digest::of(&bytes) == *digest => Finding::Holds,
+        Ok(_) => Finding::Differs {
+            found: format!("`{path}` was changed"),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Finding::Differs {
+            found: format!("`{path}` is not there"),
+        },
+        Err(error) => Finding::Unknown {
+            why: format!("cannot read `{path}`: {error}"),
+        },
+    }
+}
+
+fn all_are(states: &[(ServiceName, ServiceState)], wanted: &[ServiceState]) -> Finding {
+    let others: Vec<String> = states
+        .iter()
+        .filter(|(_, state)| !wanted.contains(state))
+        .map(|(service, state)| {
+            let state = match state {
+                ServiceState::Running => "runs",
+                ServiceState::Stopped => "does not run",
+                ServiceState::Absent => "has no container",
+                ServiceState::Restarting => "restarts again and again",
+            };
+            format!("`{service}` {state}")
+        })
+        .collect();
+    if others.is_empty() {
+        Finding::Holds
+    } else {
+        Finding::Differs {
+            found: others.join(", "),
+        }
+    }
+}
+
+fn outcome(completed: Completed, summary: impl Into<String>) -> Outcome {
+    Outcome {
+        completed,
+        summary: summary.into(),
+        ..Outcome::default()
+    }
+}
+
+fn list(services: &[ServiceName]) -> String {
+    let names: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
+    names.join(" ")
+}
+
+/// Enough of an image id to recognise it.
+fn short(id: &str) -> &str {
+    let digits = id.strip_prefix("sha256:").unwrap_or(id);
+    &digits[..digits.len().min(12)]
+}

@@ -1,0 +1,40 @@
+//! Labels by which a later process finds what this one made.
+
+use switchback_model::{MigrationId, RunId, StepNumber, Version};
+
+/// The run that made a container.
+pub(super) const RUN: &str = "switchback.run";
+/// The step that made it.
+pub(super) const STEP: &str = "switchback.step";
+/// The migration that it runs.
+pub(super) const MIGRATION: &str = "switchback.migration";
+/// The version of its image.
+pub(super) const VERSION: &str = "switchback.version";
+/// The service that it doubles.
+pub(super) const SCRATCH: &str = "switchback.scratch";
+/// The project that it was made for. Helpers do not carry Compose's own label, so that Compose lets them be.
+pub(super) const OF_PROJECT: &str = "switchback.project";
+
+/// Labels of everything that a step makes.
+pub(super) fn of_run(run: &RunId, step: StepNumber) -> [(String, String); 2] {
+    [
+        (RUN.to_owned(), run.as_str().to_owned()),
+        (STEP.to_owned(), step.to_string()),
+    ]
+}
+
+/// Labels of a migration's container, as `key=value`.
+pub(super) fn of_migration(
+    run: &RunId,
+    step: StepNumber,
+    migration: &MigrationId,
+    version: &Version,
+) -> Vec<String> {
+    let mut labels: Vec<String> = of_run(run, step)
+        .into_iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    labels.push(format!("{MIGRATION}={migration}"));
+    labels.push(format!("{VERSION}={version}"));
+    labels
+}

@@ -1,0 +1,220 @@
+//! The way to a datastore's server in a container of the project.
+
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use switchback_engine::ports::{Context, Failure, Reach, Scratch};
+use switchback_engine::process::Argv;
+use switchback_model::ServiceName;
+
+use super::commands;
+use super::deployment::{ContainersError, Shared};
+use super::engine_api::{Container, Helper, Status};
+use super::labels;
+
+/// Where a helper container sees the directory that it reads.
+const INSIDE: &str = "/switchback";
+/// How often a wait looks.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Reaches the server that a service runs. The container is looked up each time.
+#[derive(Debug)]
+pub(super) struct ContainerReach {
+    shared: Rc<Shared>,
+    service: ServiceName,
+}
+
+impl ContainerReach {
+    pub(super) fn new(shared: Rc<Shared>, service: ServiceName) -> Self {
+        Self { shared, service }
+    }
+
+    fn containers(&self) -> Result<Vec<Container>, Failure> {
+        self.shared
+            .containers(&self.service)
+            .map_err(|error| containers_failed(&self.service, error))
+    }
+
+    fn runs(&self) -> Result<bool, Failure> {
+        Ok(self
+            .containers()?
+            .iter()
+            .any(|container| container.status == Status::Running))
+    }
+
+    fn wait(&self, cx: &Context<'_>, doing: &str, wanted: bool) -> Result<(), Failure> {
+        // Compose has returned: what is left is the engine's own bookkeeping, a matter of moments.
+        for _ in 0..50 {
+            if self.runs()? == wanted {
+                return Ok(());
+            }
+            cx.progress.report(doing, None, None, None);
+            std::thread::sleep(LOOK);
+        }
+        Err(Failure::new(
+            "service-state",
+            format!(
+                "`{}` does not {}",
+                self.service,
+                if wanted { "run" } else { "stop" }
+            ),
+        )
+        .hint(format!(
+            "see why: docker compose logs --tail 50 {}",
+            self.service
+        )))
+    }
+}
+
+impl Reach for ContainerReach {
+    fn inside(&self, argv: Argv) -> Result<Argv, Failure> {
+        let containers = self.containers()?;
+        let running = containers
+            .iter()
+            .find(|container| container.status == Status::Running);
+        match running {
+            Some(container) => Ok(commands::exec(&container.id, argv)),
+            None => Err(Failure::new(
+                "service-stopped",
+                format!("service `{}` does not run", self.service),
+            )
+            .hint(format!("docker compose up -d {}", self.service))),
+        }
+    }
+
+    fn running(&self, _: &Context<'_>) -> Result<bool, Failure> {
+        self.runs()
+    }
+
+    fn stop(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        if !self.runs()? {
+            return Ok(());
+        }
+        let argv = self
+            .shared
+            .compose
+            .stop(std::slice::from_ref(&self.service));
+        cx.commands.capture(&argv).map_err(|error| {
+            error.into_failure("stop-failed", format!("cannot stop `{}`", self.service))
+        })?;
+        self.wait(cx, &format!("waiting for {} to stop", self.service), false)
+    }
+
+    fn start(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        if self.runs()? {
+            return Ok(());
+        }
+        let services = std::slice::from_ref(&self.service);
+        // A container that exists is started as it is; only one that vanished is made anew.
+        let argv = if self.containers()?.is_empty() {
+            self.shared.compose.up(services)
+        } else {
+            self.shared.compose.start(services)
+        };
+        cx.commands.capture(&argv).map_err(|error| {
+            error.into_failure("start-failed", format!("cannot start `{}`", self.service))
+        })?;
+        self.wait(cx, &format!("waiting for {} to start", self.service), true)
+    }
+
+    fn scratch(
+        &self,
+        cx: &Context<'_>,
+        directory: &Path,
+        argv: Argv,
+    ) -> Result<Box<dyn Scratch>, Failure> {
+        let containers = self.containers()?;
+        let original = containers.first().ok_or_else(|| {
+            Failure::new(
+                "service-absent",
+                format!("service `{}` has no container to double", self.service),
+            )
+        })?;
+        let what = format!(
+            "cannot start a second `{}` to read the backup",
+            self.service
+        );
+        let owner = std::fs::metadata(directory)
+            .map_err(|error| Failure::new("scratch-failed", what.as_str()).cause(error))?;
+        let name = format!(
+            "{}-switchback-{}-{}-scratch-{}",
+            self.shared.project.name, cx.run, cx.step, self.service
+        );
+        let engine = self
+            .shared
+            .engine()
+            .map_err(|problem| containers_failed(&self.service, problem.into()))?;
+        // One of an earlier try that was killed.
+        engine
+            .remove(&name, true)
+            .map_err(|error| error.into_failure(what.as_str()))?;
+        let mut labels: HashMap<String, String> =
+            labels::of_run(cx.run, cx.step).into_iter().collect();
+        labels.insert(labels::SCRATCH.to_owned(), self.service.as_str().to_owned());
+        labels.insert(
+            labels::OF_PROJECT.to_owned(),
+            self.shared.project.name.clone(),
+        );
+        let environment = argv
+            .env
+            .iter()
+            .map(|(name, value)| format!("{name}={}", value.expose()));
+        let id = engine
+            .start_helper(Helper {
+                name: &name,
+                image: &original.image,
+                // A server must be able to write where it reads, and PostgreSQL refuses to be root.
+                user: (owner.uid() != 0).then(|| format!("{}:{}", owner.uid(), owner.gid())),
+                environment: environment.collect(),
+                command: std::iter::once(argv.program).chain(argv.args).collect(),
+                bind: format!("{}:{INSIDE}", directory.display()),
+                labels,
+            })
+            .map_err(|error| error.into_failure(what.as_str()))?;
+        Ok(Box::new(ScratchContainer {
+            shared: Rc::clone(&self.shared),
+            id,
+        }))
+    }
+}
+
+/// A helper container; removed when dropped, and by its label after a crash.
+struct ScratchContainer {
+    shared: Rc<Shared>,
+    id: String,
+}
+
+impl Scratch for ScratchContainer {
+    fn inside(&self, argv: Argv) -> Result<Argv, Failure> {
+        Ok(commands::exec(&self.id, argv))
+    }
+
+    fn directory(&self) -> &str {
+        INSIDE
+    }
+}
+
+impl Drop for ScratchContainer {
+    fn drop(&mut self) {
+        if let Ok(engine) = self.shared.engine() {
+            let _ = engine.remove(&self.id, true);
+        }
+    }
+}
+
+/// Asking for a service's containers failed.
+pub(super) fn containers_failed(service: &ServiceName, error: ContainersError) -> Failure {
+    let what = format!("cannot look at the containers of `{service}`");
+    match error {
+        ContainersError::Engine(error) => error.into_failure(what),
+        ContainersError::NoEngine(problem) => {
+            let mut failure = Failure::new(&problem.code, what).cause(&problem);
+            failure.causes.extend(problem.causes);
+            failure.hints = problem.hints;
+            failure
+        }
+    }
+}

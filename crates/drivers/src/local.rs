@@ -1,0 +1,48 @@
+//! The way to servers and directories that are on this host, or reached from it
+//! through the network: programs run beside us.
+
+use std::path::Path;
+
+use switchback_engine::ports::{Context, Failure, Reach, Scratch};
+use switchback_engine::process::Argv;
+
+/// A server that somebody else runs.
+#[derive(Debug)]
+pub(crate) struct LocalReach {}
+
+impl LocalReach {
+    /// Reaches a server that this deployment neither starts nor stops.
+    pub(crate) fn foreign() -> Self {
+        Self {}
+    }
+}
+
+impl Reach for LocalReach {
+    fn inside(&self, argv: Argv) -> Result<Argv, Failure> {
+        Ok(argv)
+    }
+
+    fn running(&self, _: &Context<'_>) -> Result<bool, Failure> {
+        Ok(true)
+    }
+
+    fn stop(&self, _: &Context<'_>) -> Result<(), Failure> {
+        Err(foreign("stop"))
+    }
+
+    fn start(&self, _: &Context<'_>) -> Result<(), Failure> {
+        Err(foreign("start"))
+    }
+
+    fn scratch(&self, _: &Context<'_>, _: &Path, _: Argv) -> Result<Box<dyn Scratch>, Failure> {
+        Err(foreign("double"))
+    }
+}
+
+fn foreign(verb: &str) -> Failure {
+    Failure::new(
+        "server-not-ours",
+        format!("cannot {verb} a datastore's server that is no service of this deployment"),
+    )
+    .hint("back it up by its own means, and say so: backup = \"none\" in switchback.toml")
+}

@@ -1,0 +1,185 @@
+//! Edits on disk: each file replaced as a whole, durably, or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use switchback_engine::ports::Failure;
+use switchback_model::Digest;
+use switchback_model::plan::FileEdit;
+
+/// Applies edits file by file; what is applied already is left. Returns how many files were written.
+pub(crate) fn apply(edits: &[FileEdit]) -> Result<usize, Failure> {
+    let mut written = 0;
+    let mut rest = edits;
+    while let Some(first) = rest.first() {
+        let end = rest
+            .iter()
+            .position(|edit| edit.path != first.path)
+            .unwrap_or(rest.len());
+        let (chain, others) = rest.split_at(end);
+        written += usize::from(apply_chain(chain)?);
+        rest = others;
+    }
+    Ok(written)
+}
+
+/// Applies a chain of edits to one file. True where something had to be written.
+fn apply_chain(chain: &[FileEdit]) -> Result<bool, Failure> {
+    let (Some(first), Some(last)) = (chain.first(), chain.last()) else {
+        return Ok(false);
+    };
+    // A link stays a link: what it leads to is edited.
+    let path = fs::canonicalize(&first.path).map_err(|error| unwritable(&first.path, &error))?;
+    let mut bytes = fs::read(&path).map_err(|error| unwritable(&first.path, &error))?;
+    let before = Digest::of(&bytes);
+    if before == last.after {
+        return Ok(false);
+    }
+    let Some(start) = chain.iter().position(|edit| edit.before == before) else {
+        return Err(drifted(&first.path));
+    };
+    for edit in &chain[start..] {
+        let end = edit.offset + edit.old.len();
+        if bytes.get(edit.offset..end) != Some(edit.old.as_bytes()) {
+            return Err(drifted(&first.path));
+        }
+        bytes.splice(edit.offset..end, edit.new.bytes());
+        if Digest::of(&bytes) != edit.after {
+            return Err(drifted(&first.path));
+        }
+    }
+    replace(&path, &bytes, &before).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => drifted(&first.path),
+        _ => unwritable(&first.path, &error),
+    })?;
+    Ok(true)
+}
+
+/// Puts `bytes` in the place of a file whose digest is `before`: beside it first, on disk, then renamed.
+fn replace(path: &Path, bytes: &[u8], before: &Digest) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let metadata = fs::metadata(path)?;
+    let mut beside = tempfile::Builder::new()
+        .prefix(".switchback-")
+        .tempfile_in(directory)?;
+    beside.write_all(bytes)?;
+    let file = beside.as_file();
+    file.set_permissions(metadata.permissions())?;
+    if (metadata.uid(), metadata.gid()) != owner(file)? {
+        std::os::unix::fs::fchown(file, Some(metadata.uid()), Some(metadata.gid()))?;
+    }
+    file.sync_all()?;
+    // A person may have saved the file since it was read: theirs is not overwritten.
+    if Digest::of(fs::read(path)?) != *before {
+        return Err(io::Error::from(io::ErrorKind::InvalidData));
+    }
+    beside.persist(path).map_err(|error| error.error)?;
+    File::open(directory)?.sync_all()
+}
+
+fn owner(file: &File) -> io::Result<(u32, u32)> {
+    let metadata = file.metadata()?;
+    Ok((metadata.uid(), metadata.gid()))
+}
+
+fn drifted(path: &str) -> Failure {
+    Failure::new(
+        "file-drifted",
+        format!("`{path}` is neither as the plan found it nor as it leaves it"),
+    )
+    .state(path, "changed by someone else since the plan was made; not overwritten")
+    .hint("look at what was changed, then go back with switchback rollback, or put the file back and resume")
+}
+
+fn unwritable(path: &str, error: &io::Error) -> Failure {
+    let failure = Failure::new("file-unwritable", format!("cannot write `{path}`"))
+        .cause(error)
+        .state(path, "unchanged");
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            failure.hint("make the file and its directory writable for this user, then resume")
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            failure.hint("free some space on that filesystem, then resume")
+        }
+        _ => failure.hint("put the file back, then resume"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn edit(path: &Path, before: &str, offset: usize, old: &str, new: &str) -> (FileEdit, String) {
+        let mut after = before.to_owned();
+        after.replace_range(offset..offset + old.len(), new);
+        let edit = FileEdit {
+            path: path.to_string_lossy().into_owned(),
+            offset,
+            old: old.to_owned(),
+            new: new.to_owned(),
+            before: Digest::of(before),
+            after: Digest::of(&after),
+        };
+        (edit, after)
+    }
+
+    #[test]
+    fn applies_once_keeps_mode_and_link_and_leaves_nothing_beside() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let real = directory.path().join("real.yml");
+        let path = directory.path().join("compose.yml");
+        fs::write(&real, "a: 1\nb: 1\n").expect("written");
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).expect("mode");
+        symlink(&real, &path).expect("link");
+        let (second, middle) = edit(&path, "a: 1\nb: 1\n", 8, "1", "22");
+        let (first, after) = edit(&path, &middle, 3, "1", "22");
+        let edits = [second, first];
+        assert_eq!(apply(&edits), Ok(1));
+        assert_eq!(fs::read_to_string(&real).expect("readable"), after);
+        assert_eq!(apply(&edits), Ok(0));
+        assert!(fs::symlink_metadata(&path).expect("there").is_symlink());
+        assert_eq!(
+            fs::metadata(&real).expect("there").permissions().mode() & 0o777,
+            0o640
+        );
+        assert_eq!(fs::read_dir(directory.path()).expect("readable").count(), 2);
+    }
+
+    #[test]
+    fn goes_on_in_the_middle_of_a_chain() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let path = directory.path().join("c.yml");
+        let (second, middle) = edit(&path, "a: 1\nb: 1\n", 8, "1", "2");
+        let (first, after) = edit(&path, &middle, 3, "1", "2");
+        fs::write(&path, &middle).expect("written");
+        assert_eq!(apply(&[second, first]), Ok(1));
+        assert_eq!(fs::read_to_string(&path).expect("readable"), after);
+    }
+
+    #[test]
+    fn never_overwrites_what_somebody_changed() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let path = directory.path().join("c.yml");
+        let (edit, _) = edit(&path, "a: 1\n", 3, "1", "2");
+        fs::write(&path, "a: 1\n# mine\n").expect("written");
+        let failure = apply(&[edit]).expect_err("drifted");
+        assert_eq!(failure.code, "file-drifted");
+        assert_eq!(
+            fs::read_to_string(&path).expect("readable"),
+            "a: 1\n# mine\n"
+        );
+    }
+
+    #[test]
+    fn a_missing_file_is_a_failure_with_a_next_step() {
+        let (edit, _) = edit(Path::new("/nonexistent/c.yml"), "a: 1\n", 3, "1", "2");
+        let failure = apply(&[edit]).expect_err("missing");
+        assert_eq!(failure.code, "file-unwritable");
+        assert_eq!(failure.hints.len(), 1);
+    }
+}
