@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 pub(crate) use contents::Contents;
+pub(crate) use files::verify_section;
 
 use crate::images::Edition;
 use crate::tool::{Answer, Tool, docker, tool};
@@ -47,6 +48,37 @@ impl Deployment {
         };
         files::write(&new, version)?;
         Ok(new)
+    }
+
+    /// A deployment that was written before.
+    pub(crate) fn open(dir: &Path) -> Result<Self> {
+        let text = fs::read_to_string(dir.join("docker-compose.yml"))
+            .with_context(|| format!("no deployment is in {}", dir.display()))?;
+        let port = text
+            .lines()
+            .find_map(|line| {
+                line.trim()
+                    .strip_prefix("- \"127.0.0.1:")?
+                    .split(':')
+                    .next()
+            })
+            .and_then(|port| port.parse().ok())
+            .context("the compose file publishes no port")?;
+        let edition = if text.contains(&Edition::Enterprise.image("")) {
+            Edition::Enterprise
+        } else {
+            Edition::OpenSource
+        };
+        let project = text
+            .lines()
+            .find_map(|line| line.strip_prefix("name: "))
+            .context("the compose file names no project")?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            project: project.to_owned(),
+            port,
+            edition,
+        })
     }
 
     /// Starts the databases, makes the schema of the release, loads rows, starts the product.

@@ -9,8 +9,10 @@
 mod check;
 mod deployment;
 mod images;
+mod live;
 mod paths;
 mod setup;
+mod test;
 mod tidy;
 mod tool;
 
@@ -31,6 +33,7 @@ Tasks of this repository: cargo xtask TASK
   setup             installs and starts what tests and demo need
   deploy DIR VERSION [--rows N] [--port P] [--enterprise]
                     brings up a deployment with data
+  live [WORD]       the tests on real Docker alone; those whose name contains the word
   images [VERSION]  makes the container images that tests and demo use";
 
 fn main() -> ExitCode {
@@ -48,6 +51,8 @@ fn run() -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["check"] => check::run(),
+        ["live", rest @ ..] => live(rest.first().copied()),
+        ["test"] => test::run(),
         ["tidy"] => tidy::run(),
         ["setup"] => setup::all().map(drop),
         ["deploy", dir, version, rest @ ..] => deploy(dir, version, rest),
@@ -91,4 +96,13 @@ fn deploy(dir: &str, version: &str, rest: &[&str]) -> Result<()> {
         Contents::read(&deployment)?
     );
     Ok(())
+}
+
+fn live(wanted: Option<&str>) -> Result<()> {
+    setup::all()?;
+    images::all()?;
+    if live::run(wanted)? {
+        return Ok(());
+    }
+    bail!("not every live test passed")
 }

@@ -1,0 +1,32 @@
+//! `cargo xtask test`: every test there is, on a machine that may have nothing but Rust.
+
+use anyhow::{Result, bail};
+
+use crate::setup::{self, Engine};
+use crate::tool::cargo;
+use crate::{images, live, paths};
+
+/// Installs, builds, runs unit, property, sweep and contract tests, then the live ones. The last line is the count.
+pub(crate) fn run() -> Result<()> {
+    let engine = setup::all()?;
+    let mut tests =
+        cargo()
+            .dir(&paths::root())
+            .args(["test", "--locked", "--workspace", "--no-fail-fast"]);
+    if engine == Engine::Ready {
+        images::all()?;
+        // Tests beside the code that need a real Docker, PostgreSQL or Redis ask for this.
+        tests = tests.env("SWITCHBACK_LIVE", "1");
+    }
+    let tested = tests.run();
+    if engine == Engine::Missing {
+        println!("live tests were left out: no Docker Engine can run here");
+        return tested;
+    }
+    let alive = live::run(None)?;
+    tested?;
+    if !alive {
+        bail!("not every live test passed");
+    }
+    Ok(())
+}
