@@ -370,9 +370,9 @@ fn unreachable(datastore: &Datastore, service: Option<&str>) -> Problem {
     );
     let problem = match service {
         Some(service) => problem
-            .state(service, "running")
-            .unknown(datastore.name.as_str()),
-        None => problem.unknown(datastore.name.as_str()),
+            .state(format!("service {service}"), "running")
+            .unknown(format!("data of {}", datastore.name)),
+        None => problem.unknown(format!("data of {}", datastore.name)),
     };
     problem
         .why("it must answer, to be measured and backed up")

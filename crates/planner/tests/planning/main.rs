@@ -1,0 +1,9 @@
+//! Plans, ways back and the checker, tried on simulated observations of deployments.
+
+mod atelier;
+mod mutations;
+mod properties;
+mod refusals;
+mod scenarios;
+mod site;
+mod ways_back;
