@@ -104,6 +104,11 @@ impl Deployment {
         })
     }
 
+    /// Which deployment this is: what its plans are good for.
+    pub fn identity(&self) -> switchback_model::observed::Deployment {
+        observe::identity(&self.shared)
+    }
+
     /// Looks at everything: services, images, files, datastores, filesystems, probes.
     pub fn observe(&self, directories: &Directories) -> Result<Observed, Problem> {
         observe::observe(&self.shared, directories)

@@ -14,6 +14,7 @@ mod edit;
 mod engine_api;
 #[cfg(test)]
 mod fixtures;
+mod glance;
 mod health;
 mod interpolate;
 mod labels;
@@ -33,4 +34,5 @@ mod versions;
 mod yaml;
 
 pub use deployment::{Deployment, Directories};
+pub use glance::{Glance, glance};
 pub use recognise::{Recognised, recognise};

@@ -25,6 +25,16 @@ use crate::filesystem::{self, Use};
 /// Label by which images tell their version.
 const VERSION_LABEL: &str = "org.opencontainers.image.version";
 
+/// Which deployment this is, without asking the engine.
+pub(super) fn identity(shared: &Shared) -> Deployment {
+    Deployment {
+        name: shared.name.clone(),
+        directory: shared.directory.to_string_lossy().into_owned(),
+        driver: "compose".to_owned(),
+        project: shared.project.name.clone(),
+    }
+}
+
 /// Looks at everything.
 pub(super) fn observe(shared: &Shared, directories: &Directories) -> Result<Observed, Problem> {
     let files = shared.files()?;
@@ -50,12 +60,7 @@ pub(super) fn observe(shared: &Shared, directories: &Directories) -> Result<Obse
     let filesystems = look.filesystems(directories, &datastores);
     look.problems.splice(0..0, places.problems);
     Ok(Observed {
-        deployment: Deployment {
-            name: shared.name.clone(),
-            directory: shared.directory.to_string_lossy().into_owned(),
-            driver: "compose".to_owned(),
-            project: shared.project.name.clone(),
-        },
+        deployment: identity(shared),
         version: look.version(&places.places, component)?,
         services,
         files: digests(&files)?,
