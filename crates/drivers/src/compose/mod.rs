@@ -19,6 +19,8 @@ mod health;
 mod interpolate;
 mod labels;
 mod layout;
+#[cfg(test)]
+mod live;
 mod observe;
 mod oneoff;
 mod places;

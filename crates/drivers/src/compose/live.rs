@@ -1,0 +1,583 @@
+//! The driver against a real Docker Engine, with an image made of busybox and a
+//! shell script. Skipped, loudly, only where there is no engine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use switchback_engine::ports::{
+    Context, Failure, Finding, MigrationCall, MigrationTrace, Progress,
+};
+use switchback_engine::process::{Argv, Commands, Secret};
+use switchback_engine::redact::Redactor;
+use switchback_engine::signal::StopSignal;
+use switchback_model::config::Config;
+use switchback_model::observed::{ImagePin, Observed, Pinning, ServiceState};
+use switchback_model::plan::{Check, Expectation, Plan};
+use switchback_model::product::Product;
+use switchback_model::{MigrationId, RunId, ServiceName, StepNumber, Version};
+use switchback_testkit::{contract, plans};
+
+use super::engine_api::Engine;
+use super::{Deployment, Directories, fixtures, recognise};
+
+/// What the image runs. `start` serves HTTP; the migrations write what they did into the volume.
+const APP: &str = r#"#!/bin/sh
+case "$1" in
+start)
+  mkdir -p /tmp/www; echo "$APP_TOKEN" > /tmp/token; echo ok > /tmp/www/healthz
+  echo "serving"; exec httpd -f -p 8080 -h /tmp/www ;;
+migrate) echo "migrating with $APP_TOKEN"; echo "$1" >> /data/runs; echo "all done" ;;
+slow) echo "begun"; sleep 4; echo "$1" >> /data/runs; echo "all done" >&2 ;;
+fail) echo "using $APP_TOKEN"; echo "pq: connection refused" >&2; exit 3 ;;
+serve) exec sleep 1000 ;;
+esac
+"#;
+
+const COMPOSE: &str = "# by hand
+services:
+  app:
+    image: IMAGE:${APP_VERSION:-1.0.0} # the product
+    command: start
+    restart: always
+    environment: {APP_TOKEN: \"s3cr$$et-token\"}
+    ports: [\"127.0.0.1::8080\"]
+    volumes: [\"./data:/data\"]
+  store:
+    image: IMAGE-store:7
+    command: serve
+    volumes: [\"store:/store\"]
+volumes: {store: {}}
+";
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// A project of its own in a directory of its own; gone when dropped.
+struct Lab {
+    directory: tempfile::TempDir,
+    image: String,
+    config: Config,
+    product: Product,
+}
+
+/// `None`, with a line that says so, where no engine answers. An error where one was promised.
+fn lab() -> Option<Lab> {
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"]
+        .iter()
+        .find(|path| Path::new(path).exists());
+    let engine = Engine::connect("unix:///var/run/docker.sock");
+    let (Some(busybox), Ok(_)) = (busybox, engine) else {
+        let promised = std::env::var_os("SWITCHBACK_LIVE").is_some();
+        assert!(
+            !promised,
+            "SWITCHBACK_LIVE is set, but there is no Docker Engine or no static busybox"
+        );
+        eprintln!("SKIPPED: no Docker Engine at /var/run/docker.sock, or no static busybox");
+        return None;
+    };
+    let number = COUNT.fetch_add(1, Ordering::SeqCst);
+    let name = format!("switchback-drivers-{}-{number}", std::process::id());
+    let directory = tempfile::Builder::new()
+        .prefix(&name)
+        .tempdir()
+        .expect("temporary directory");
+    let root = directory.path().join("root");
+    for inner in ["bin", "tmp", "data", "store"] {
+        fs::create_dir_all(root.join(inner)).expect("directory");
+    }
+    fs::copy(busybox, root.join("bin/busybox")).expect("busybox");
+    for applet in [
+        "sh", "sleep", "httpd", "mkdir", "echo", "cat", "touch", "id",
+    ] {
+        std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).expect("link");
+    }
+    fs::write(root.join("bin/app"), APP).expect("script");
+    run(
+        &["chmod", "755", &root.join("bin/app").to_string_lossy()],
+        directory.path(),
+    );
+    let tar = directory
+        .path()
+        .join("root.tar")
+        .to_string_lossy()
+        .into_owned();
+    run(
+        &["tar", "-C", &root.to_string_lossy(), "-cf", &tar, "."],
+        directory.path(),
+    );
+    for (tag, label) in [
+        (format!("{name}:1.0.0"), "1.0.0"),
+        (format!("{name}:2.0.0"), "2.0.0"),
+        (format!("{name}-store:7"), "7"),
+    ] {
+        let changes = format!("LABEL org.opencontainers.image.version={label}");
+        run(
+            &[
+                "docker",
+                "import",
+                "--change",
+                "ENTRYPOINT [\"/bin/app\"]",
+                "--change",
+                "CMD [\"start\"]",
+                "--change",
+                &changes,
+                &tar,
+                &tag,
+            ],
+            directory.path(),
+        );
+    }
+    let deployment = directory.path().join(&name);
+    fs::create_dir_all(deployment.join("data")).expect("directory");
+    fs::write(
+        deployment.join("docker-compose.yml"),
+        COMPOSE.replace("IMAGE", &name),
+    )
+    .expect("written");
+    let mut product = fixtures::product();
+    product.editions.truncate(1);
+    product.editions[0].images = vec![name.clone()];
+    let commands = commands(directory.path());
+    let config = recognise(&deployment, &[product.clone()], &commands)
+        .expect("recognised")
+        .config;
+    Some(Lab {
+        directory,
+        image: name,
+        config,
+        product,
+    })
+}
+
+impl Lab {
+    fn path(&self) -> PathBuf {
+        self.directory.path().join(&self.image)
+    }
+
+    fn open(&self) -> Deployment {
+        Deployment::open(
+            &self.path(),
+            &self.config,
+            &self.product,
+            &commands(self.directory.path()),
+        )
+        .expect("opens")
+    }
+
+    fn observe(&self) -> Observed {
+        let directories = Directories {
+            backups: self.directory.path().join("backups"),
+            journal: self.directory.path().join("journal"),
+        };
+        self.open().observe(&directories).expect("observed")
+    }
+
+    fn up(&self) {
+        run(
+            &["docker", "compose", "up", "-d", "--pull", "never"],
+            &self.path(),
+        );
+    }
+
+    fn pin(&self, version: &str) -> ImagePin {
+        let reference = format!("{}:{version}", self.image);
+        self.open().resolve(&[reference]).expect("pinned").remove(0)
+    }
+
+    /// Lines that migrations wrote.
+    fn runs(&self) -> u64 {
+        let text = fs::read_to_string(self.path().join("data/runs")).unwrap_or_default();
+        text.lines().count() as u64
+    }
+
+    /// A call's surroundings.
+    fn with<T>(
+        &self,
+        run: &str,
+        stop: &StopSignal,
+        act: impl FnOnce(&Context<'_>) -> T,
+    ) -> (T, Vec<String>) {
+        let plan: Plan = plans::smallest();
+        let heard = Heard::default();
+        let commands = commands(self.directory.path());
+        commands.redactor().register("s3cr$et-token");
+        let result = act(&Context {
+            plan: &plan,
+            run: &RunId::new(run),
+            step: StepNumber(3),
+            backups: &self.directory.path().join("backups"),
+            commands: &commands,
+            progress: &heard,
+            stop,
+        });
+        (result, heard.0.into_inner().expect("no panic"))
+    }
+
+    fn migrate(
+        &self,
+        run: &str,
+        verb: &str,
+        stop: &StopSignal,
+    ) -> (
+        Result<switchback_model::event::Outcome, Failure>,
+        Vec<String>,
+    ) {
+        let image = self.pin("2.0.0");
+        let driver = self.open().driver();
+        self.with(run, stop, |cx| {
+            driver.migrate(
+                cx,
+                &MigrationCall {
+                    migration: &MigrationId::new("db"),
+                    version: &Version::new("2.0.0"),
+                    image: &image,
+                    service: &ServiceName::new("app"),
+                    run: &[verb.to_owned()],
+                },
+            )
+        })
+    }
+
+    fn trace(&self, run: &str) -> MigrationTrace {
+        let driver = self.open().driver();
+        let stop = StopSignal::default();
+        self.with(run, &stop, |cx| {
+            driver.trace(cx, &MigrationId::new("db")).expect("a trace")
+        })
+        .0
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let path = self.path();
+        let _ = Command::new("docker")
+            .args([
+                "compose",
+                "down",
+                "--volumes",
+                "--remove-orphans",
+                "--timeout",
+                "0",
+            ])
+            .current_dir(&path)
+            .output();
+        let left = Command::new("docker")
+            .args([
+                "ps",
+                "--all",
+                "--quiet",
+                "--filter",
+                &format!("name={}", self.image),
+            ])
+            .output();
+        for id in left
+            .map(|left| String::from_utf8_lossy(&left.stdout).into_owned())
+            .unwrap_or_default()
+            .lines()
+        {
+            let _ = Command::new("docker").args(["rm", "--force", id]).output();
+        }
+        let images = [
+            format!("{}:1.0.0", self.image),
+            format!("{}:2.0.0", self.image),
+            format!("{}-store:7", self.image),
+        ];
+        let _ = Command::new("docker").arg("rmi").args(images).output();
+    }
+}
+
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Progress for Heard {
+    fn report(&self, doing: &str, _: Option<u64>, _: Option<u64>, _: Option<&str>) {
+        self.0.lock().expect("no panic").push(doing.to_owned());
+    }
+}
+
+fn commands(directory: &Path) -> Commands {
+    Commands::new(
+        directory.join("children"),
+        Redactor::default(),
+        StopSignal::default(),
+    )
+}
+
+fn run(words: &[&str], directory: &Path) {
+    let output = Command::new(words[0])
+        .args(&words[1..])
+        .current_dir(directory)
+        .output()
+        .expect("starts");
+    assert!(
+        output.status.success(),
+        "{words:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn observes_what_runs_and_passes_the_contract() {
+    let Some(lab) = lab() else { return };
+    lab.up();
+    let observed = lab.observe();
+    assert_eq!(observed.problems, []);
+    assert_eq!(observed.version.as_str(), "1.0.0");
+    assert_eq!(observed.deployment.project, lab.image);
+    let app = observed
+        .services
+        .iter()
+        .find(|service| service.component)
+        .expect("component");
+    assert_eq!((app.state, app.replicas), (ServiceState::Running, 1));
+    assert_eq!(app.running.as_ref(), Some(&lab.pin("1.0.0")));
+    assert!(app.published[&8080].starts_with("127.0.0.1:"));
+    assert_eq!(observed.version_places[0].pinning, Pinning::Exact);
+    assert!(
+        observed
+            .filesystems
+            .iter()
+            .any(|filesystem| filesystem.uses == ["docker"])
+    );
+    assert!(!format!("{observed:?}").contains("s3cr"));
+
+    let deployment = lab.open();
+    let edits = deployment
+        .edits(&observed, &[Version::new("2.0.0")])
+        .expect("editable");
+    let stop = StopSignal::default();
+    let image = lab.pin("2.0.0");
+    let driver = deployment.driver();
+    lab.with("r-contract", &stop, |cx| {
+        contract::driver(
+            driver.as_ref(),
+            cx,
+            &contract::DriverTrial {
+                services: vec![ServiceName::new("app")],
+                image: image.clone(),
+                edit: edits[0][0].clone(),
+                migration: MigrationCall {
+                    migration: &MigrationId::new("db"),
+                    version: &Version::new("2.0.0"),
+                    image: &image,
+                    service: &ServiceName::new("app"),
+                    run: &["migrate".to_owned()],
+                },
+                times_run: &|| lab.runs(),
+            },
+        );
+        let health = driver.check(
+            cx,
+            &Check::Health {
+                service: ServiceName::new("app"),
+                port: 8080,
+                url: None,
+                path: "/healthz".to_owned(),
+            },
+        );
+        assert!(health.expect("healthy").summary.contains("answers 200"));
+        let images = [(ServiceName::new("app"), image.clone())].into();
+        driver.check(cx, &Check::Stable { images }).expect("stable");
+    });
+    assert_eq!(lab.observe().version.as_str(), "2.0.0");
+    // The restart policy that stopping took away is back.
+    let policy = Command::new("docker")
+        .args([
+            "inspect",
+            "--format",
+            "{{.HostConfig.RestartPolicy.Name}}",
+            &format!("{}-app-1", lab.image),
+        ])
+        .output()
+        .expect("inspects");
+    assert_eq!(String::from_utf8_lossy(&policy.stdout).trim(), "always");
+}
+
+#[test]
+fn a_migration_that_was_left_running_is_adopted_and_runs_once() {
+    let Some(lab) = lab() else { return };
+    let hurried = StopSignal::default();
+    hurried.raise();
+    hurried.raise();
+    let (left, _) = lab.migrate("r-adopt", "slow", &hurried);
+    // Compose itself is a child that an urgent stop ends; whether the container began decides.
+    let failure = left.expect_err("stopped");
+    assert!(failure.stopped, "{failure:?}");
+    let first = match lab.trace("r-adopt") {
+        MigrationTrace::Running => 1,
+        MigrationTrace::NeverStarted => 0,
+        other => panic!("{other:?}"),
+    };
+    let (adopted, heard) = lab.migrate("r-adopt", "slow", &StopSignal::default());
+    let outcome = adopted.expect("ends well");
+    assert_eq!(
+        outcome.completed == switchback_model::event::Completed::Adopted,
+        first == 1
+    );
+    assert_eq!((lab.runs(), outcome.summary.as_str()), (1, "all done"));
+    assert!(heard.iter().any(|line| line.contains("begun")), "{heard:?}");
+}
+
+#[test]
+fn a_failed_migration_says_why_without_secrets_and_is_kept() {
+    let Some(lab) = lab() else { return };
+    let (failed, heard) = lab.migrate("r-fail", "fail", &StopSignal::default());
+    let failure = failed.expect_err("fails");
+    assert_eq!(failure.code, "migration-failed");
+    assert_eq!(failure.what, "`fail` exited with 3");
+    assert_eq!(
+        failure.causes.last().map(String::as_str),
+        Some("pq: connection refused")
+    );
+    assert!(
+        failure
+            .output
+            .as_deref()
+            .is_some_and(|output| output.contains("using •••"))
+    );
+    assert!(!format!("{failure:?} {heard:?}").contains("s3cr$et"));
+    assert_eq!(lab.trace("r-fail"), MigrationTrace::Exited { code: 3 });
+    // Once more without discarding: not started again.
+    let (again, _) = lab.migrate("r-fail", "migrate", &StopSignal::default());
+    assert_eq!(again.expect_err("still the first").code, "migration-failed");
+    assert_eq!(lab.runs(), 0);
+}
+
+#[test]
+fn a_broken_start_and_an_operator_in_the_way_are_told() {
+    let Some(lab) = lab() else { return };
+    lab.up();
+    let driver = lab.open().driver();
+    let services = [ServiceName::new("app")];
+    let stop = StopSignal::default();
+    // Somebody runs the product by hand: stopping the service is not enough.
+    let by_hand = format!("{}-by-hand", lab.image);
+    run(
+        &[
+            "docker",
+            "compose",
+            "run",
+            "--detach",
+            "--no-deps",
+            "--name",
+            &by_hand,
+            "app",
+            "serve",
+        ],
+        &lab.path(),
+    );
+    let (stopped, _) = lab.with("r-hand", &stop, |cx| {
+        driver.look(
+            cx,
+            &Expectation::Stopped {
+                services: services.to_vec(),
+            },
+        )
+    });
+    assert!(matches!(stopped, Finding::Differs { found } if found.contains(&by_hand)));
+    run(&["docker", "rm", "--force", &by_hand], &lab.path());
+    // The tag was moved to another image since the plan.
+    let planned = lab.pin("1.0.0");
+    run(
+        &[
+            "docker",
+            "tag",
+            &format!("{}:2.0.0", lab.image),
+            &format!("{}:1.0.0", lab.image),
+        ],
+        &lab.path(),
+    );
+    let images = [(ServiceName::new("app"), planned)].into();
+    let (started, _) = lab.with("r-hand", &stop, |cx| driver.start(cx, &services, &images));
+    assert_eq!(started.expect_err("another image").code, "image-moved");
+    let codes: Vec<String> = lab
+        .observe()
+        .problems
+        .into_iter()
+        .map(|problem| problem.code)
+        .collect();
+    assert_eq!(codes, ["running-differs"]);
+}
+
+#[test]
+fn reaches_a_server_doubles_it_and_leaves_nothing() {
+    let Some(lab) = lab() else { return };
+    lab.up();
+    let deployment = lab.open();
+    let location = switchback_model::observed::DatastoreLocation {
+        kind: switchback_model::product::DatastoreKind::Redis,
+        access: switchback_model::observed::Access::Container {
+            service: ServiceName::new("store"),
+        },
+        host: None,
+        port: None,
+        database: None,
+        user: None,
+        password: None,
+        directory: None,
+        server_directory: None,
+    };
+    let reach = deployment.reach(&location);
+    let stop = StopSignal::default();
+    let copy = lab.directory.path().join("copy");
+    fs::create_dir_all(&copy).expect("directory");
+    fs::write(copy.join("dump"), "sealed").expect("written");
+    run(
+        &["chown", "-R", "1234:1234", &copy.to_string_lossy()],
+        lab.directory.path(),
+    );
+    lab.with("r-reach", &stop, |cx| {
+        let shell = Argv::new("sh", ["-c", "echo $WHO"]).env("WHO", Secret::new("inside me"));
+        let said = cx
+            .commands
+            .capture(&reach.inside(shell).expect("runs"))
+            .expect("runs");
+        assert_eq!(said, "inside me\n");
+        for time in ["stop", "stop again"] {
+            reach.stop(cx).expect(time);
+            assert!(!reach.running(cx).expect(time));
+        }
+        assert_eq!(
+            reach
+                .inside(Argv::new("true", [""; 0]))
+                .expect_err("stopped")
+                .code,
+            "service-stopped"
+        );
+        for time in ["start", "start again"] {
+            reach.start(cx).expect(time);
+            assert!(reach.running(cx).expect(time));
+        }
+        let scratch = reach
+            .scratch(cx, &copy, Argv::new("sleep", ["1000"]))
+            .expect("doubled");
+        let dump = format!("{}/dump", scratch.directory());
+        let read = scratch
+            .inside(Argv::new("sh", ["-c", &format!("cat {dump}; id -u")]))
+            .expect("inside");
+        assert_eq!(cx.commands.capture(&read).expect("reads"), "sealed1234\n");
+        drop(scratch);
+    });
+    let left = Command::new("docker")
+        .args([
+            "ps",
+            "--all",
+            "--quiet",
+            "--filter",
+            "label=switchback.run=r-reach",
+        ])
+        .output()
+        .expect("lists");
+    assert_eq!(String::from_utf8_lossy(&left.stdout), "");
+}
+
+#[test]
+fn an_engine_that_is_not_there_is_named() {
+    let problem = Engine::connect("unix:///nonexistent/docker.sock").expect_err("nobody listens");
+    assert_eq!(problem.code, "docker-engine-down");
+    assert!(problem.what.contains("/nonexistent/docker.sock"));
+    assert!(!problem.causes.is_empty());
+}
