@@ -35,7 +35,7 @@ pub(crate) fn carry_out(session: &Session<'_>, task: &Task<'_>) -> Result<Exit, 
         Problem::new(Exit::Bug, "signals", "signals cannot be listened to").cause(error)
     })?;
     let place = Place::open(session, task.found, stop.clone())?;
-    let deployment = place.identity()?;
+    let deployment = place.identity();
     let site = place.site(task.plan)?;
     let live = Live::new(screen, task.plan, session.state.outputs(task.run));
     let engine = Engine::new(session.state.clone(), place.redactor().clone(), stop);

@@ -1,9 +1,11 @@
 //! How runs stand: done, halted, running, or left by a process that died.
 
-use switchback_journal::{Journal, Life, ProcessIdentity, RunRecord, RunStatus};
+use switchback_journal::{Journal, Key, Life, ProcessIdentity, RunRecord, RunStatus};
 use switchback_model::Problem;
+use switchback_model::plan::Purpose;
 
 use crate::failure::Failed;
+use crate::session::Session;
 
 /// How a run stands, as people would say it.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,13 +79,33 @@ pub(crate) fn standing(journal: &Journal, record: &RunRecord) -> Result<Standing
 }
 
 /// The run of a deployment that is not done, where there is one: only the last can be.
-pub(crate) fn open(
-    journal: &Journal,
-    key: &switchback_journal::Key,
-) -> Result<Option<(RunRecord, Standing)>, Failed> {
+pub(crate) fn open(journal: &Journal, key: &Key) -> Result<Option<(RunRecord, Standing)>, Failed> {
     let Some(record) = journal.last_run(key)? else {
         return Ok(None);
     };
     let standing = standing(journal, &record)?;
     Ok(standing.is_open().then_some((record, standing)))
+}
+
+/// The newest upgrade of a deployment that was not taken back since.
+pub(crate) fn standing_upgrade(
+    session: &Session<'_>,
+    journal: &Journal,
+    key: &Key,
+) -> Result<Option<RunRecord>, Failed> {
+    let mut standing_upgrades: Vec<RunRecord> = Vec::new();
+    for record in journal.runs()?.into_iter().filter(|run| run.key == *key) {
+        let Ok(plan) = session.plan_of(&record) else {
+            continue;
+        };
+        match plan.purpose {
+            Purpose::Upgrade => standing_upgrades.push(record),
+            Purpose::Rollback { run } => {
+                if let Standing::Done { .. } = standing(journal, &record)? {
+                    standing_upgrades.retain(|known| known.run != run);
+                }
+            }
+        }
+    }
+    Ok(standing_upgrades.pop())
 }

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use switchback_drivers::compose;
-use switchback_engine::ports::Site;
+use switchback_engine::ports::{Datastore, Site};
 use switchback_engine::process::Commands;
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
-use switchback_model::observed::{Deployment as Identity, ImagePin, Observed};
+use switchback_model::observed::{DatastoreLocation, Deployment as Identity, ImagePin, Observed};
 use switchback_model::plan::{FileEdit, Plan};
 use switchback_model::product::Product;
-use switchback_model::{Problem, Version};
+use switchback_model::{DatastoreName, Problem, Version};
 
 use crate::failure::Failed;
 use crate::place::definitions;
@@ -61,8 +61,8 @@ impl Place {
     }
 
     /// Which deployment this is.
-    pub(crate) fn identity(&self) -> Result<Identity, Problem> {
-        Ok(self.deployment.observe(&self.directories)?.deployment)
+    pub(crate) fn identity(&self) -> Identity {
+        self.deployment.identity()
     }
 
     /// Looks at everything.
@@ -99,11 +99,28 @@ impl Place {
 
     /// What a run of `plan` drives.
     pub(crate) fn site(&self, plan: &Plan) -> Result<Site, Problem> {
-        let mut datastores = BTreeMap::new();
-        let _ = plan;
+        let mut datastores: BTreeMap<DatastoreName, Box<dyn Datastore>> = BTreeMap::new();
+        for (name, datastore) in &plan.datastores {
+            datastores.insert(name.clone(), self.keeper(name, &datastore.location)?);
+        }
         Ok(Site {
             driver: self.deployment.driver(),
             datastores,
         })
+    }
+
+    /// What keeps one datastore's data.
+    pub(crate) fn keeper(
+        &self,
+        name: &DatastoreName,
+        location: &DatastoreLocation,
+    ) -> Result<Box<dyn Datastore>, Problem> {
+        let password = location
+            .password
+            .as_ref()
+            .map(|reference| self.deployment.secret(reference))
+            .transpose()?;
+        let reach = self.deployment.reach(location);
+        Ok(switchback_datastores::open(name, location, reach, password))
     }
 }

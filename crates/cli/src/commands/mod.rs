@@ -2,12 +2,19 @@
 //! crates and shows what they say; it decides nothing itself.
 
 mod apply;
+mod backup;
 mod catalog;
 mod completions;
+mod doctor;
 mod history;
+mod init;
 mod log;
 mod man;
+mod path;
+mod plan;
 mod resume;
+mod rollback;
+mod status;
 
 use switchback_model::Problem;
 use switchback_model::exit::Exit;
@@ -31,6 +38,7 @@ pub(crate) fn run(cli: Cli, screen: &Screen) -> Result<Exit, Failed> {
     }
     // These need no state directory, and work where there is none.
     match &command {
+        Command::Path(arguments) => return path::run(screen, &global, arguments),
         Command::Catalog(arguments) => return catalog::run(screen, &global, arguments),
         Command::Completions(arguments) => return completions::run(screen, arguments),
         Command::Man(arguments) => return man::run(screen, arguments),
@@ -38,20 +46,17 @@ pub(crate) fn run(cli: Cli, screen: &Screen) -> Result<Exit, Failed> {
     }
     let session = Session::open(screen, global)?;
     match command {
+        Command::Init(arguments) => init::run(&session, &arguments),
+        Command::Status => status::run(&session),
+        Command::Plan(arguments) => plan::run(&session, &arguments),
         Command::Apply(arguments) => apply::run(&session, &arguments),
         Command::Resume(arguments) => resume::run(&session, &arguments),
+        Command::Rollback(arguments) => rollback::run(&session, &arguments),
         Command::History => history::run(&session),
         Command::Log(arguments) => log::run(&session, &arguments),
-        Command::Init(_)
-        | Command::Status
-        | Command::Plan(_)
-        | Command::Rollback(_)
-        | Command::Doctor
-        | Command::Backup(_)
-        | Command::Path(_)
-        | Command::Catalog(_)
-        | Command::Completions(_)
-        | Command::Man(_) => {
+        Command::Doctor => doctor::run(&session),
+        Command::Backup(arguments) => backup::run(&session, &arguments),
+        Command::Path(_) | Command::Catalog(_) | Command::Completions(_) | Command::Man(_) => {
             unreachable!("handled above")
         }
     }

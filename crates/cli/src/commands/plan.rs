@@ -1,6 +1,10 @@
 //! `switchback plan`: looks, decides, saves; or refuses with reasons.
 
+use std::fmt::Write as _;
+
+use serde::Serialize;
 use switchback_engine::signal::StopSignal;
+use switchback_journal::Journal;
 use switchback_model::exit::Exit;
 use switchback_model::plan::Plan as Planned;
 use switchback_model::{Problem, Version};
@@ -12,27 +16,195 @@ use crate::arguments::{Format, Plan};
 use crate::failure::Failed;
 use crate::place::deployment::Found;
 use crate::render::plan::Detail;
-use crate::render::{markdown, plan as plan_text};
-use crate::runs;
+use crate::render::style::{BOLD, paint};
+use crate::render::{markdown, path as path_text, plan as plan_text, wrap};
+use crate::runs::{self, Standing};
 use crate::session::Session;
 use crate::site::Place;
+
+/// Version of the JSON document beside the plan's own.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    format: u32,
+    plan: &'a Planned,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a path::Path>,
+    next: String,
+}
 
 /// Makes and saves a plan, or shows a saved one.
 pub(crate) fn run(session: &Session<'_>, arguments: &Plan) -> Result<Exit, Failed> {
     if let Some(said) = &arguments.show {
         let plan = apply::named(session, said)?;
-        show(session, &plan, arguments.explain, &[]);
+        show(session, &plan, arguments.explain, None);
         return Ok(Exit::Ok);
     }
     let found = session.deployment()?;
     let place = Place::open(session, &found, StopSignal::default())?;
-    let made = make(session, &found, &place, arguments.to.as_deref())?;
-    session.state.save_plan(&made.plan)?;
-    let notes: Vec<String> = made
-        .notes
-        .iter()
-        .map(|note| format!("{}: {}", note.place, note.text))
-        .collect();
-    show(session, &made.plan, arguments.explain, &notes);
+    match make(session, &found, &place, arguments.to.as_deref())? {
+        Answer::Plan(made) => {
+            session.state.save_plan(&made.plan)?;
+            show(session, &made.plan, arguments.explain, Some(&made));
+        }
+        Answer::NothingToDo(path) => nothing(session, &path),
+    }
     Ok(Exit::Ok)
+}
+
+fn show(session: &Session<'_>, plan: &Planned, explain: bool, made: Option<&Made>) {
+    let screen = session.screen;
+    let next = plan_text::apply_command(plan);
+    match screen.format {
+        Format::Json => screen.document(&Document {
+            format: FORMAT,
+            plan,
+            notes: made.map_or_else(Vec::new, |made| made.notes.clone()),
+            path: made.map(|made| &made.path).filter(|_| explain),
+            next,
+        }),
+        Format::Markdown => screen.answer(&markdown::plan(plan)),
+        Format::Text => {
+            let detail = if explain {
+                Detail::Everything
+            } else {
+                Detail::Short
+            };
+            screen.answer(&plan_text::text(plan, screen.width, detail));
+            if let Some(made) = made.filter(|_| explain) {
+                screen.answer(&made.derivation(screen.width));
+            }
+            screen.next(&[next]);
+        }
+    }
+}
+
+fn nothing(session: &Session<'_>, path: &path::Path) {
+    let screen = session.screen;
+    if screen.json() {
+        screen.document(&path::Report::from(path));
+    } else {
+        screen.answer(&path_text::text(path, screen.width, false));
+    }
+}
+
+/// A plan with what was decided on the way to it, and the derivation of its path.
+pub(crate) struct Made {
+    plan: Planned,
+    notes: Vec<String>,
+    path: path::Path,
+}
+
+/// What planning came to.
+enum Answer {
+    Plan(Box<Made>),
+    NothingToDo(path::Path),
+}
+
+impl Made {
+    fn derivation(&self, width: usize) -> String {
+        let mut text = path_text::derivation(&self.path, width);
+        if !self.notes.is_empty() {
+            let _ = writeln!(text, "  {}", paint(BOLD, "decided on the way"));
+        }
+        for note in &self.notes {
+            let _ = writeln!(text, "{}", wrap::hanging("    ", note, width));
+        }
+        text
+    }
+}
+
+/// Looks at the deployment and plans.
+fn make(
+    session: &Session<'_>,
+    found: &Found,
+    place: &Place,
+    to: Option<&str>,
+) -> Result<Answer, Failed> {
+    let product = &place.product;
+    if product.path_only {
+        return Err(Problem::new(
+            Exit::Refused,
+            "path-only",
+            format!(
+                "only the paths of {} are described, not how to upgrade it",
+                product.name
+            ),
+        )
+        .state("deployment", "not touched")
+        .hint(format!("see a path: `switchback path {}`", product.id))
+        .into());
+    }
+    let journal = session.journal()?;
+    refuse_over_open_run(&journal, found)?;
+    let observed = place.observe(session)?;
+    let edition = found.config.edition.as_deref();
+    let to = match to {
+        Some(to) => Version::typed(to),
+        None => path::newest(product, edition).unwrap_or_else(|| observed.version.clone()),
+    };
+    let mut query = Query::new(observed.version.as_str(), to.as_str())
+        .driver(observed.deployment.driver.as_str())
+        .policy(Policy::from(&found.config.policy))
+        .answers(&observed.probes);
+    if let Some(edition) = edition {
+        query = query.edition(edition);
+    }
+    for feature in &found.config.features {
+        query = query.feature(feature);
+    }
+    let path = path::find(product, &query).map_err(|refusal| refusal.to_problem())?;
+    if path.is_nothing() {
+        return Ok(Answer::NothingToDo(path));
+    }
+    let images = switchback_planner::images_needed(product, &found.config, &observed, &path);
+    let pins = place.pin(session, &images)?;
+    let versions = switchback_planner::versions_set(product, &path);
+    let edits = place.edits(&observed, &versions)?;
+    let parent = journal.last_run(&found.key())?.map(|record| record.run);
+    let planned = build(&Input {
+        product,
+        config: &found.config,
+        observed: &observed,
+        path: &path,
+        pins: &pins,
+        edits: &edits,
+        parent: parent.as_ref(),
+    })?;
+    Ok(Answer::Plan(Box::new(Made {
+        plan: planned.plan,
+        notes: planned
+            .notes
+            .iter()
+            .map(|note| format!("{}: {}", note.place, note.text))
+            .collect(),
+        path,
+    })))
+}
+
+/// A plan over a half-done run would be refused when it is applied; so it is told here.
+fn refuse_over_open_run(journal: &Journal, found: &Found) -> Result<(), Failed> {
+    let Some((record, standing)) = runs::open(journal, &found.key())? else {
+        return Ok(());
+    };
+    // A run that stopped before it touched anything stands in nobody's way.
+    if !journal.state(&record.run)?.has_acted() {
+        return Ok(());
+    }
+    let problem = Problem::new(
+        Exit::Refused,
+        "run-open",
+        format!("run `{}` is {} and not done", record.run, standing.word()),
+    )
+    .state("deployment", "not touched by this command");
+    let problem = match standing {
+        Standing::Running { holder } => problem.cause(holder).hint("wait for its end"),
+        _ => problem
+            .hint(format!("go on with it: `switchback resume {}`", record.run))
+            .hint(format!("or go back: `switchback rollback {}`", record.run)),
+    };
+    Err(problem.into())
 }

@@ -7,7 +7,7 @@
 pub(crate) mod live;
 pub(crate) mod markdown;
 pub(crate) mod measure;
-// pub(crate) mod path;
+pub(crate) mod path;
 pub(crate) mod plan;
 pub(crate) mod problem;
 pub(crate) mod run;

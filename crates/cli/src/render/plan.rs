@@ -232,10 +232,13 @@ fn procedures(text: &mut String, plan: &Plan, width: usize, detail: Detail) {
 }
 
 fn forecast(text: &mut String, plan: &Plan, width: usize) {
-    let because = &plan.forecast.downtime_because;
+    let because = match plan.forecast.downtime_because.as_str() {
+        "" => String::new(),
+        because => format!(" ({because})"),
+    };
     let downtime = match plan.forecast.downtime_seconds {
-        Some(seconds) => format!("Downtime {} ({because})", measure::about(seconds)),
-        None => format!("Downtime unknown ({because})"),
+        Some(seconds) => format!("Downtime {}{because}", measure::about(seconds)),
+        None => format!("Downtime unknown{because}"),
     };
     let space: Vec<String> = plan
         .forecast

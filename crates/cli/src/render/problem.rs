@@ -51,19 +51,23 @@ pub(crate) fn text(problem: &Problem, width: usize) -> String {
         Exit::Refused | Exit::Drifted => WARN.bold(),
         _ => BAD,
     };
-    line(paint(style, word).to_string(), &problem.what);
+    // A refusal often is its decisive fact: then only the source is added to it.
+    let decisive = problem
+        .facts
+        .first()
+        .filter(|fact| problem.what.contains(fact.text.as_str()));
+    let source = decisive.map_or_else(String::new, |fact| source(&fact.source));
+    line(
+        paint(style, word).to_string(),
+        &format!("{}{source}", problem.what),
+    );
     for cause in &problem.causes {
         line(paint(DIM, "  caused by:").to_string(), cause);
     }
-    for fact in &problem.facts {
-        let source = if fact.source.is_empty() {
-            String::new()
-        } else {
-            format!(" [{}]", fact.source)
-        };
+    for fact in problem.facts.iter().skip(usize::from(decisive.is_some())) {
         line(
             paint(DIM, "  because:").to_string(),
-            &format!("{}{source}", fact.text),
+            &format!("{}{}", fact.text, self::source(&fact.source)),
         );
     }
     if !problem.state.is_empty() {
@@ -85,6 +89,14 @@ pub(crate) fn text(problem: &Problem, width: usize) -> String {
         line(paint(BOLD, label).to_string(), &quoted(hint));
     }
     text
+}
+
+fn source(source: &str) -> String {
+    if source.is_empty() {
+        String::new()
+    } else {
+        format!(" [{source}]")
+    }
 }
 
 /// The first word, which says what kind of thing happened.

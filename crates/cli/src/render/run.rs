@@ -10,9 +10,11 @@ use super::style::{BAD, BANG, BOLD, CHECK, CROSS, DIM, GOOD, WARN, paint};
 use super::{measure, plan as plan_text, problem, step, wrap};
 
 /// Narrowest and widest column for what a step does.
-const WHAT: std::ops::RangeInclusive<usize> = 10..=30;
-/// Columns of a duration, e.g. `12 min 40 s`.
-const TOOK: usize = 11;
+const WHAT: std::ops::RangeInclusive<usize> = 10..=28;
+/// Columns of a duration, e.g. `2 min 5 s`.
+const TOOK: usize = 9;
+/// What follows a step's columns is wrapped beside them where it has this much room, else below.
+const BESIDE: usize = 40;
 
 /// Turns events into lines.
 pub(crate) struct Narrator<'a> {
@@ -217,8 +219,8 @@ impl<'a> Narrator<'a> {
             return format!("{}\n", first.trim_end());
         }
         let first = format!("{first}  ");
-        // A narrow terminal gets the outcome under the step instead of one word per line.
-        if wrap::width(&first) + 30 > self.width {
+        let room = self.width.saturating_sub(wrap::width(&first));
+        if room < wrap::width(said) && room < BESIDE {
             let below = wrap::hanging("       ", said, self.width);
             format!("{}\n{below}\n", first.trim_end())
         } else {

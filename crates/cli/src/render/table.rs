@@ -91,11 +91,6 @@ impl Table {
             .push(Row::Heading(text.into(), over_last.map(str::to_owned)));
     }
 
-    /// True where there is no row.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// As text of at most `limit` columns, with a newline after each line.
     pub(crate) fn text(&self, limit: usize) -> String {
         let widths = self.widths(limit);

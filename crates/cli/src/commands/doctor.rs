@@ -1,0 +1,245 @@
+//! `switchback doctor`: every check that is made before anything stops, any time.
+
+use serde::Serialize;
+use switchback_engine::signal::StopSignal;
+use switchback_model::Problem;
+use switchback_model::exit::Exit;
+use switchback_model::observed::{Filesystem, Observed, Service, ServiceState};
+
+use crate::failure::Failed;
+use crate::place::deployment::Found;
+use crate::render::style::{BAD, BANG, BOLD, CHECK, CROSS, GOOD, WARN, paint};
+use crate::render::{measure, problem, wrap};
+use crate::runs::{self, Standing};
+use crate::session::Session;
+use crate::site::Place;
+
+/// Version of the JSON document.
+const FORMAT: u32 = 1;
+/// Less free space than this hardly holds a journal, let alone a backup.
+const LITTLE: u64 = 500_000_000;
+
+#[derive(Serialize)]
+struct Document {
+    format: u32,
+    checks: Vec<Check>,
+}
+
+/// One check and what it found.
+#[derive(Serialize)]
+struct Check {
+    name: String,
+    verdict: Verdict,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<Problem>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Verdict {
+    Good,
+    Unsure,
+    Bad,
+}
+
+/// Checks, and says what it found; ends with `3` where an upgrade would be refused.
+pub(crate) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
+    let mut checks = vec![journal(session)];
+    match session.deployment() {
+        Ok(found) => about(session, &found, &mut checks),
+        Err(failed) => checks.push(Check::of("configuration", &failed.problem)),
+    }
+    let worst = checks.iter().map(|check| check.verdict).max();
+    if session.screen.json() {
+        session.screen.document(&Document {
+            format: FORMAT,
+            checks,
+        });
+    } else {
+        for check in &checks {
+            let shown = check.text(session.screen.width);
+            session.screen.answer(&shown);
+        }
+    }
+    if worst == Some(Verdict::Bad) {
+        let refused = Problem::new(Exit::Refused, "doctor", "something needs repair");
+        return Err(Failed::shown(refused));
+    }
+    Ok(Exit::Ok)
+}
+
+fn about(session: &Session<'_>, found: &Found, checks: &mut Vec<Check>) {
+    checks.push(Check::good(
+        "configuration",
+        format!("{} in {}", found.name, found.directory.display()),
+    ));
+    checks.push(match open_run(session, found) {
+        Ok(check) => check,
+        Err(failed) => Check::of("runs", &failed.problem),
+    });
+    let place = match Place::open(session, found, StopSignal::default()) {
+        Ok(place) => place,
+        Err(failed) => return checks.push(Check::of("deployment", &failed.problem)),
+    };
+    match place.observe(session) {
+        Ok(observed) => looked(&observed, checks),
+        Err(problem) => checks.push(Check::of("deployment", &problem)),
+    }
+}
+
+fn looked(observed: &Observed, checks: &mut Vec<Check>) {
+    checks.push(Check::good(
+        "deployment",
+        format!(
+            "{} project {}, version {}",
+            observed.deployment.driver, observed.deployment.project, observed.version
+        ),
+    ));
+    for service in &observed.services {
+        checks.push(of_service(service));
+    }
+    for datastore in &observed.datastores {
+        let engine = datastore.engine.as_deref().unwrap_or("version unknown");
+        let size = datastore
+            .size
+            .map_or_else(|| "size unknown".to_owned(), measure::bytes);
+        checks.push(Check {
+            name: format!("datastore {}", datastore.name),
+            verdict: if datastore.size.is_some() {
+                Verdict::Good
+            } else {
+                Verdict::Unsure
+            },
+            found: format!("{:?} {engine}, {size}", datastore.location.kind).to_lowercase(),
+            problem: None,
+        });
+    }
+    for filesystem in &observed.filesystems {
+        checks.push(of_filesystem(filesystem));
+    }
+    for problem in &observed.problems {
+        checks.push(Check::of(&problem.code, problem));
+    }
+}
+
+fn of_service(service: &Service) -> Check {
+    let (verdict, word) = match service.state {
+        ServiceState::Running => (Verdict::Good, "runs"),
+        ServiceState::Stopped => (Verdict::Unsure, "is stopped"),
+        ServiceState::Absent => (Verdict::Unsure, "was never created"),
+        ServiceState::Restarting => (Verdict::Bad, "restarts again and again"),
+    };
+    Check {
+        name: format!("service {}", service.name),
+        verdict,
+        found: format!("{word}, {}", service.image),
+        problem: None,
+    }
+}
+
+fn of_filesystem(filesystem: &Filesystem) -> Check {
+    let space = format!(
+        "{} of {} free, for {}",
+        measure::bytes(filesystem.free),
+        measure::bytes(filesystem.total),
+        filesystem.uses.join(", ")
+    );
+    let (verdict, found) = if !filesystem.writable {
+        (Verdict::Bad, format!("cannot be written; {space}"))
+    } else if filesystem.free < LITTLE {
+        (Verdict::Unsure, space)
+    } else {
+        (Verdict::Good, space)
+    };
+    Check {
+        name: format!("space {}", filesystem.path),
+        verdict,
+        found,
+        problem: None,
+    }
+}
+
+/// The chain over all events, from the first.
+fn journal(session: &Session<'_>) -> Check {
+    let audited = session
+        .journal()
+        .and_then(|journal| journal.verify().map_err(Failed::from));
+    match audited {
+        Ok(audit) => Check::good(
+            "journal",
+            format!(
+                "{} in {}, chain intact, in {}",
+                measure::plural(audit.events, "event", "events"),
+                measure::plural(audit.runs, "run", "runs"),
+                session.state.root().display()
+            ),
+        ),
+        Err(failed) => Check::of("journal", &failed.problem),
+    }
+}
+
+fn open_run(session: &Session<'_>, found: &Found) -> Result<Check, Failed> {
+    let journal = session.journal()?;
+    let Some((record, standing)) = runs::open(&journal, &found.key())? else {
+        return Ok(Check::good("runs", "none is open".to_owned()));
+    };
+    let reason = standing.reason().unwrap_or_default();
+    let problem = match &standing {
+        Standing::Running { .. } => None,
+        _ => Some(
+            Problem::new(Exit::Halted, "run-open", reason.clone())
+                .hint(format!("go on: `switchback resume {}`", record.run))
+                .hint(format!("or go back: `switchback rollback {}`", record.run)),
+        ),
+    };
+    Ok(Check {
+        name: "runs".to_owned(),
+        verdict: Verdict::Unsure,
+        found: format!("{} is {}: {reason}", record.run, standing.word()),
+        problem,
+    })
+}
+
+impl Check {
+    fn good(name: &str, found: String) -> Self {
+        Self {
+            name: name.to_owned(),
+            verdict: Verdict::Good,
+            found,
+            problem: None,
+        }
+    }
+
+    fn of(name: &str, problem: &Problem) -> Self {
+        Self {
+            name: name.to_owned(),
+            verdict: if problem.exit == Exit::Ok {
+                Verdict::Unsure
+            } else {
+                Verdict::Bad
+            },
+            found: problem.what.clone(),
+            problem: Some(problem.clone()),
+        }
+    }
+
+    fn text(&self, width: usize) -> String {
+        let mark = match self.verdict {
+            Verdict::Good => paint(GOOD, CHECK).to_string(),
+            Verdict::Unsure => paint(WARN, BANG).to_string(),
+            Verdict::Bad => paint(BAD, CROSS).to_string(),
+        };
+        let first = format!("{mark} {}  ", paint(BOLD, &self.name));
+        let mut text = wrap::hanging(&first, &self.found, width);
+        text.push('\n');
+        if let Some(told) = &self.problem {
+            // The first line says what `found` says.
+            for line in problem::text(told, width.saturating_sub(2)).lines().skip(1) {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,263 @@
+//! `switchback init`: recognises what is here and writes `switchback.toml`. Nothing else changes.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use switchback_drivers::compose::{self, Recognised};
+use switchback_engine::process::Commands;
+use switchback_engine::redact::Redactor;
+use switchback_engine::signal::StopSignal;
+use switchback_model::exit::Exit;
+use switchback_model::observed::{Access, Datastore, Observed};
+use switchback_model::product::{DatastoreKind, Product};
+use switchback_model::{Config, Problem};
+
+use crate::arguments::Init;
+use crate::failure::Failed;
+use crate::place::config::FILE;
+use crate::place::definitions;
+use crate::place::deployment::{Found, name_of};
+use crate::render::style::{BOLD, DIM, PLAIN, WARN, paint};
+use crate::render::table::{Cell, Table};
+use crate::render::{measure, waiting};
+use crate::session::Session;
+use crate::site::Place;
+
+/// Version of the JSON document.
+const FORMAT: u32 = 1;
+/// What a person who opens the file should know.
+const HEAD: &str =
+    "# What cannot be observed. Everything else is read from the deployment each time.\n\n";
+
+#[derive(Serialize)]
+struct Document<'a> {
+    format: u32,
+    wrote: String,
+    config: &'a Config,
+    observed: Option<&'a Observed>,
+    unsure: Vec<Problem>,
+}
+
+/// Recognises, shows, writes.
+pub(crate) fn run(session: &Session<'_>, arguments: &Init) -> Result<Exit, Failed> {
+    let directory = directory(session)?;
+    let file = directory.join(FILE);
+    refuse_overwriting(&file, arguments.force)?;
+    let recognised = recognise(session, arguments, &directory)?;
+    let mut config = recognised.config.clone();
+    config.name = arguments.name.clone().or(config.name);
+    let found = Found {
+        name: config.name.clone().unwrap_or_else(|| name_of(&directory)),
+        directory,
+        config,
+    };
+    // What cannot be looked at now is told, and does not keep the file from being written.
+    let looked = Place::open(session, &found, StopSignal::default())
+        .and_then(|place| place.observe(session).map_err(Failed::from));
+    let (observed, unsure) = match looked {
+        Ok(observed) => {
+            let unsure = observed.problems.clone();
+            (Some(observed), unsure)
+        }
+        Err(failed) => (None, vec![*failed.problem]),
+    };
+    write(&file, &found.config)?;
+    if session.screen.json() {
+        session.screen.document(&Document {
+            format: FORMAT,
+            wrote: file.display().to_string(),
+            config: &found.config,
+            observed: observed.as_ref(),
+            unsure,
+        });
+    } else {
+        show(session, &found, &recognised, observed.as_ref(), &unsure);
+        session.screen.answer(&format!("Wrote {FILE}\n"));
+        session.screen.next(&["switchback plan".to_owned()]);
+    }
+    Ok(Exit::Ok)
+}
+
+fn directory(session: &Session<'_>) -> Result<PathBuf, Failed> {
+    let said = session
+        .global
+        .deployment
+        .as_ref()
+        .map_or_else(|| PathBuf::from("."), PathBuf::from);
+    said.canonicalize().map_err(|error| {
+        Problem::new(
+            Exit::Usage,
+            "no-directory",
+            format!("`{}` cannot be looked at", said.display()),
+        )
+        .cause(error)
+        .hint("type `switchback init` in the directory of the compose file")
+        .into()
+    })
+}
+
+fn refuse_overwriting(file: &Path, force: bool) -> Result<(), Failed> {
+    if force || !file.exists() {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Exit::Usage,
+        "config-exists",
+        format!("`{}` is there already", file.display()),
+    )
+    .state(FILE, "unchanged")
+    .hint("go on with it: `switchback plan`")
+    .hint("or write it anew: `switchback init --force`")
+    .into())
+}
+
+fn recognise(
+    session: &Session<'_>,
+    arguments: &Init,
+    directory: &Path,
+) -> Result<Recognised, Failed> {
+    let catalog = session.global.catalog.as_ref();
+    let products: Vec<Product> = match &arguments.product {
+        Some(id) => vec![definitions::find(catalog, id)?.load()?],
+        None => definitions::all(catalog)?
+            .iter()
+            .map(definitions::Definition::load)
+            .collect::<Result<_, _>>()?,
+    };
+    let commands = Commands::new(
+        session.state.root().join("looking"),
+        Redactor::default(),
+        StopSignal::default(),
+    );
+    waiting::during(session.screen, "looking at what is here", || {
+        compose::recognise(directory, &products, &commands)
+    })
+    .map_err(Failed::from)
+}
+
+fn write(file: &Path, config: &Config) -> Result<(), Failed> {
+    let unwritable = |cause: String| {
+        Problem::new(
+            Exit::Usage,
+            "config-unwritable",
+            format!("`{}` cannot be written", file.display()),
+        )
+        .cause(cause)
+        .state("deployment", "not touched")
+        .hint("make the directory writable for this user")
+    };
+    let text = toml::to_string_pretty(config).map_err(|error| unwritable(error.to_string()))?;
+    // Beside and renamed: a full disk leaves the file that was there.
+    let beside = file.with_extension(format!("toml.{}", std::process::id()));
+    std::fs::write(&beside, format!("{HEAD}{text}"))
+        .and_then(|()| std::fs::rename(&beside, file))
+        .map_err(|error| {
+            let _ = std::fs::remove_file(&beside);
+            unwritable(error.to_string())
+        })?;
+    Ok(())
+}
+
+fn show(
+    session: &Session<'_>,
+    found: &Found,
+    recognised: &Recognised,
+    observed: Option<&Observed>,
+    unsure: &[Problem],
+) {
+    let files = observed.map_or_else(Vec::new, |observed| {
+        let inside = |file: &switchback_model::observed::File| {
+            let path = Path::new(&file.path);
+            path.strip_prefix(&found.directory)
+                .unwrap_or(path)
+                .display()
+                .to_string()
+        };
+        observed.files.iter().map(inside).collect()
+    });
+    let looked = if files.is_empty() {
+        found.directory.display().to_string()
+    } else {
+        files.join(", ")
+    };
+    let edition = recognised
+        .edition
+        .as_ref()
+        .map_or_else(String::new, |edition| format!(", {edition} edition"));
+    let mut table = Table::indented(2);
+    table.row([
+        Cell::new(DIM, "product"),
+        Cell::new(BOLD, format!("{}{edition}", recognised.product)),
+        Cell::from(format!("image {}", recognised.image)),
+    ]);
+    let mut label = "datastores";
+    for datastore in observed.iter().flat_map(|observed| &observed.datastores) {
+        table.row([
+            Cell::new(DIM, label),
+            Cell::new(BOLD, datastore.name.as_str()),
+            Cell::from(described(datastore)),
+        ]);
+        label = "";
+    }
+    let mut label = "unsure";
+    let mut doubts = Table::indented(2);
+    for problem in unsure {
+        let mut text = problem.what.clone();
+        for hint in &problem.hints {
+            text = format!("{text}. {}", capital(hint));
+        }
+        doubts.row([
+            Cell::new(WARN, format!("{label:<10}")),
+            Cell::new(PLAIN, text),
+        ]);
+        label = "";
+    }
+    let screen = session.screen;
+    screen.answer(&format!("Looked at {}\n", paint(BOLD, looked)));
+    screen.answer(&table.text(screen.width));
+    screen.answer(&doubts.text(screen.width));
+}
+
+/// `postgres 14 in service postgres, database ttn_lorawan_dev, 1.2 GB`
+pub(crate) fn described(datastore: &Datastore) -> String {
+    let kind = match datastore.location.kind {
+        DatastoreKind::Postgres => "postgres",
+        DatastoreKind::Redis => "redis",
+        DatastoreKind::Files => "files",
+    };
+    let engine = datastore
+        .engine
+        .as_ref()
+        .map_or_else(String::new, |engine| format!(" {engine}"));
+    let place = match (&datastore.location.access, datastore.location.kind) {
+        (_, DatastoreKind::Files) => datastore
+            .location
+            .directory
+            .as_ref()
+            .map_or_else(String::new, |directory| format!(" in {directory}")),
+        (Access::Container { service }, _) => format!(" in service {service}"),
+        (Access::Local, _) => datastore
+            .location
+            .host
+            .as_ref()
+            .map_or_else(String::new, |host| format!(" on {host}")),
+    };
+    let database = datastore
+        .location
+        .database
+        .as_ref()
+        .filter(|_| datastore.location.kind == DatastoreKind::Postgres)
+        .map_or_else(String::new, |database| format!(", database {database}"));
+    let size = datastore.size.map_or_else(
+        || ", size unknown".to_owned(),
+        |size| format!(", {}", measure::bytes(size)),
+    );
+    format!("{kind}{engine}{place}{database}{size}")
+}
+
+fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().collect::<String>() + characters.as_str()
+    })
+}

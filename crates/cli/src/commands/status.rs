@@ -1,0 +1,323 @@
+//! `switchback status`: what runs, what was done last, what is open, which ways back exist.
+//!
+//! It is quick: one question to the Docker Engine, the rest from the journal.
+
+use serde::Serialize;
+use switchback_datastores::backup;
+use switchback_drivers::compose::{self, Glance};
+use switchback_journal::{Journal, RunRecord};
+use switchback_model::exit::Exit;
+use switchback_model::observed::ServiceState;
+use switchback_model::plan::{BackupState, Plan, Purpose};
+use switchback_model::{Problem, RunId};
+
+use crate::failure::Failed;
+use crate::place::deployment::Found;
+use crate::render::measure;
+use crate::render::plan::route;
+use crate::render::style::{BAD, BOLD, DIM, GOOD, PLAIN, WARN, paint};
+use crate::render::table::{Cell, Table};
+use crate::runs::{self, Standing};
+use crate::session::{Session, now};
+
+/// Version of the JSON document.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize)]
+struct Document {
+    format: u32,
+    deployment: String,
+    directory: String,
+    product: String,
+    edition: Option<String>,
+    /// Tags of the product's images that run or would run.
+    versions: Vec<String>,
+    services: Vec<Glance>,
+    /// Why the services could not be looked at.
+    unseen: Option<Problem>,
+    last_run: Option<LastRun>,
+    ways_back: Vec<Way>,
+    next: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct LastRun {
+    run: RunId,
+    purpose: Option<Purpose>,
+    route: Option<String>,
+    standing: &'static str,
+    reason: Option<String>,
+    started: u64,
+    downtime: Option<u64>,
+}
+
+/// A run that can be taken back.
+#[derive(Serialize)]
+struct Way {
+    run: RunId,
+    to: String,
+    /// Bytes of its proven backups.
+    backups: u64,
+    until: &'static str,
+}
+
+/// Shows how things are.
+pub(crate) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
+    let found = session.deployment()?;
+    let journal = session.journal()?;
+    let (services, unseen) = match compose::glance(&found.directory, &found.config) {
+        Ok(services) => (services, None),
+        Err(problem) => (Vec::new(), Some(problem)),
+    };
+    let last = journal.last_run(&found.key())?;
+    let last_run = match &last {
+        Some(record) => Some(last_run(session, &journal, record)?),
+        None => None,
+    };
+    let ways_back = ways_back(session, &journal, &found)?;
+    let next = next(last_run.as_ref());
+    let document = Document {
+        format: FORMAT,
+        versions: versions(session, &found, &services),
+        deployment: found.name.clone(),
+        directory: found.directory.display().to_string(),
+        product: found.config.product.to_string(),
+        edition: found.config.edition.clone(),
+        services,
+        unseen,
+        last_run,
+        ways_back,
+        next,
+    };
+    if session.screen.json() {
+        session.screen.document(&document);
+    } else {
+        session
+            .screen
+            .answer(&text(&document, session.screen.width));
+        if let Some(problem) = &document.unseen {
+            let told = crate::render::problem::text(problem, session.screen.progress_width);
+            session.screen.advice(&told);
+        }
+        session.screen.next(&document.next);
+    }
+    Ok(Exit::Ok)
+}
+
+fn last_run(
+    session: &Session<'_>,
+    journal: &Journal,
+    record: &RunRecord,
+) -> Result<LastRun, Failed> {
+    let plan = session.plan_of(record).ok();
+    let standing = runs::standing(journal, record)?;
+    Ok(LastRun {
+        run: record.run.clone(),
+        purpose: plan.as_ref().map(|plan| plan.purpose.clone()),
+        route: plan.as_ref().map(route),
+        standing: standing.word(),
+        reason: standing.reason(),
+        started: record.started,
+        downtime: match standing {
+            Standing::Done { downtime } => Some(downtime),
+            _ => None,
+        },
+    })
+}
+
+/// Runs that can be taken back now, newest first: the last upgrade that stands.
+fn ways_back(session: &Session<'_>, journal: &Journal, found: &Found) -> Result<Vec<Way>, Failed> {
+    let Some(record) = runs::standing_upgrade(session, journal, &found.key())? else {
+        return Ok(Vec::new());
+    };
+    let Ok(plan) = session.plan_of(&record) else {
+        return Ok(Vec::new());
+    };
+    let kept = kept_bytes(session, found, &record.run);
+    let needs_backup = plan
+        .datastores
+        .values()
+        .any(|datastore| datastore.method == switchback_model::plan::BackupMethod::Dump);
+    let done = matches!(runs::standing(journal, &record)?, Standing::Done { .. });
+    Ok(match kept {
+        // A finished run whose backups were removed has no way back any more.
+        None if needs_backup && done => Vec::new(),
+        kept => vec![Way {
+            run: record.run.clone(),
+            to: way_to(&plan),
+            backups: kept.unwrap_or(0),
+            until: "its backups are removed (switchback backup prune)",
+        }],
+    })
+}
+
+fn way_to(plan: &Plan) -> String {
+    plan.from.to_string()
+}
+
+/// Bytes of a run's proven backups; `None` where there are none.
+fn kept_bytes(session: &Session<'_>, found: &Found, run: &RunId) -> Option<u64> {
+    let listed = backup::list(&session.state.backups(&found.key())).ok()?;
+    let proven: Vec<u64> = listed
+        .into_iter()
+        .flatten()
+        .filter(|manifest| manifest.run == *run && manifest.state == BackupState::Proven)
+        .map(|manifest| manifest.bytes)
+        .collect();
+    (!proven.is_empty()).then(|| proven.iter().sum())
+}
+
+fn next(last: Option<&LastRun>) -> Vec<String> {
+    match last {
+        Some(last) if matches!(last.standing, "halted" | "interrupted") => vec![
+            format!("switchback resume {}", last.run),
+            format!("switchback rollback {}", last.run),
+        ],
+        Some(last) if last.standing == "running" => vec![format!("switchback log {}", last.run)],
+        _ => vec!["switchback plan".to_owned()],
+    }
+}
+
+/// Tags of the product's own images among the services.
+fn versions(session: &Session<'_>, found: &Found, services: &[Glance]) -> Vec<String> {
+    let catalog = session.global.catalog.as_ref();
+    let product = crate::place::definitions::find(catalog, found.config.product.as_str())
+        .and_then(|definition| definition.load());
+    let Ok(product) = product else {
+        return Vec::new();
+    };
+    let images: Vec<&String> = product
+        .editions
+        .iter()
+        .flat_map(|edition| &edition.images)
+        .collect();
+    let mut versions: Vec<String> = services
+        .iter()
+        .filter_map(|service| {
+            let named = service.image.split('@').next()?;
+            let (repository, tag) = named.rsplit_once(':')?;
+            images
+                .iter()
+                .any(|image| repository == *image || repository.ends_with(&format!("/{image}")))
+                .then(|| tag.to_owned())
+        })
+        .collect();
+    versions.sort();
+    versions.dedup();
+    versions
+}
+
+fn text(document: &Document, width: usize) -> String {
+    let edition = document
+        .edition
+        .as_ref()
+        .map_or_else(String::new, |edition| format!(" {edition}"));
+    let versions = if document.versions.is_empty() {
+        "version unknown".to_owned()
+    } else {
+        document.versions.join(", ")
+    };
+    let mut text = format!(
+        "{}   {}{edition} {}   in {}\n",
+        paint(BOLD, &document.deployment),
+        document.product,
+        paint(BOLD, versions),
+        document.directory
+    );
+    let mut table = Table::indented(2);
+    services(&mut table, document);
+    match &document.last_run {
+        Some(last) => table.row(in_words(last)),
+        None => table.row([
+            Cell::new(DIM, "last run"),
+            Cell::from("none yet"),
+            Cell::from(""),
+        ]),
+    }
+    for way in &document.ways_back {
+        let backups = if way.backups > 0 {
+            format!(", {} of proven backups", measure::bytes(way.backups))
+        } else {
+            String::new()
+        };
+        table.row([
+            Cell::new(DIM, "way back"),
+            Cell::new(BOLD, format!("to {}", way.to)),
+            Cell::from(format!(
+                "switchback rollback {} until {}{backups}",
+                way.run, way.until
+            )),
+        ]);
+    }
+    if document.ways_back.is_empty() && document.last_run.is_some() {
+        table.row([
+            Cell::new(DIM, "way back"),
+            Cell::from("none"),
+            Cell::from("nothing that stands could be taken back"),
+        ]);
+    }
+    text.push_str(&table.text(width));
+    text
+}
+
+fn services(table: &mut Table, document: &Document) {
+    let mut label = "services";
+    for service in &document.services {
+        let (style, word) = match service.state {
+            ServiceState::Running => (GOOD, "runs"),
+            ServiceState::Stopped => (WARN, "is stopped"),
+            ServiceState::Absent => (WARN, "was never created"),
+            ServiceState::Restarting => (BAD, "restarts again and again"),
+        };
+        table.row([
+            Cell::new(DIM, label),
+            Cell::new(PLAIN, service.service.as_str()),
+            Cell::new(style, format!("{word}  {}", service.image)),
+        ]);
+        label = "";
+    }
+    if document.services.is_empty() {
+        let (word, why) = match &document.unseen {
+            None => ("none", "no container of this project exists".to_owned()),
+            Some(problem) => ("unknown", problem.what.clone()),
+        };
+        table.row([
+            Cell::new(DIM, label),
+            Cell::new(WARN, word),
+            Cell::from(why),
+        ]);
+    }
+}
+
+fn in_words(last: &LastRun) -> [Cell; 3] {
+    let style = match last.standing {
+        "done" => GOOD,
+        "running" => WARN,
+        _ => BAD,
+    };
+    let what = match &last.purpose {
+        Some(Purpose::Upgrade) => "upgrade ".to_owned(),
+        Some(Purpose::Rollback { run }) => format!("rollback of {run} "),
+        None => String::new(),
+    };
+    let route = last.route.as_deref().unwrap_or("its plan file is gone");
+    let downtime = last.downtime.map_or_else(String::new, |downtime| {
+        format!(", downtime {}", measure::duration(downtime))
+    });
+    let reason = last
+        .reason
+        .as_ref()
+        .map_or_else(String::new, |reason| format!(": {reason}"));
+    [
+        Cell::new(DIM, "last run"),
+        Cell::new(BOLD, last.run.as_str()),
+        Cell::new(
+            style,
+            format!(
+                "{}, {what}{route}, {}{downtime}{reason}",
+                last.standing,
+                measure::ago(last.started, now())
+            ),
+        ),
+    ]
+}

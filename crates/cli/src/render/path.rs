@@ -1,0 +1,249 @@
+//! A path between two versions: the road with its bends, and what to know on the way.
+
+use std::fmt::Write as _;
+
+use switchback_model::product::{NoticeKind, ProcedureKind, StopKind};
+use switchback_planner::path::{Leg, Path, PathNotice, PathProcedure, Verdict};
+
+use super::style::{BANG, BOLD, DIM, PLAIN, WARN, paint};
+use super::table::{Cell, Table};
+use super::{measure, wrap};
+
+/// The path as text of at most `width` columns.
+pub(crate) fn text(path: &Path, width: usize, explain: bool) -> String {
+    let edition = path
+        .edition
+        .as_ref()
+        .map_or_else(String::new, |edition| format!(" {edition}"));
+    if path.is_nothing() {
+        return format!("{}{edition} {}: nothing to do\n", path.product, path.from);
+    }
+    let mut text = String::new();
+    let first = format!("{}{edition}   ", path.product);
+    let versions: Vec<String> = std::iter::once(&path.from)
+        .chain(path.legs.iter().map(|leg| &leg.to))
+        .map(|version| paint(BOLD, version).to_string())
+        .collect();
+    let line = format!("{} ({})", versions.join(" → "), path.driver);
+    let _ = writeln!(text, "{}", wrap::hanging(&first, &line, width));
+    for because in &path.because {
+        let assumed = if because.assumed {
+            "; assumed, for nothing here could tell"
+        } else {
+            ""
+        };
+        let line = format!(
+            "{}{assumed} [{}]",
+            because.text.trim_end_matches('.'),
+            because.source
+        );
+        let _ = writeln!(text, "{}", wrap::hanging("  ", &line, width));
+    }
+    text.push_str(&legs(path).text(width));
+    for notice in &path.notices {
+        let _ = writeln!(text, "{}", self::notice(notice, width));
+    }
+    for procedure in &path.procedures {
+        text.push_str(&self::procedure(procedure, width, explain));
+    }
+    if explain {
+        text.push_str(&offered(path, width));
+    } else {
+        text.push_str(&left_out(path, width));
+    }
+    for remark in &path.remarks {
+        let mark = format!("  {} ", paint(WARN, BANG));
+        let _ = writeln!(text, "{}", wrap::hanging(&mark, remark, width));
+    }
+    if explain {
+        text.push_str(&derivation(path, width));
+    }
+    text
+}
+
+/// What may be left out, in full.
+fn offered(path: &Path, width: usize) -> String {
+    let mut text = String::new();
+    for notice in &path.deprecations {
+        let _ = writeln!(text, "{}", self::notice(notice, width));
+    }
+    for procedure in &path.optional_procedures {
+        text.push_str(&self::procedure(procedure, width, true));
+    }
+    for offered in &path.optional_migrations {
+        let line = format!(
+            "{}: offered: {}, {}",
+            offered.version,
+            offered.run.join(" "),
+            offered.because
+        );
+        let _ = writeln!(text, "{}", wrap::hanging("  · ", &line, width));
+    }
+    text
+}
+
+/// What may be left out, counted.
+fn left_out(path: &Path, width: usize) -> String {
+    let counted =
+        |number: usize, one, many| (number > 0).then(|| measure::plural(number as u64, one, many));
+    let parts: Vec<String> = [
+        counted(
+            path.deprecations.len(),
+            "deprecation or removal",
+            "deprecations and removals",
+        ),
+        counted(
+            path.optional_migrations.len(),
+            "optional migration",
+            "optional migrations",
+        ),
+        counted(
+            path.optional_procedures.len(),
+            "optional procedure",
+            "optional procedures",
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    let line = format!("{}: --explain shows them", parts.join(", "));
+    format!("{}\n", wrap::hanging("  · ", &line, width))
+}
+
+/// Why every stop of the definition is on the path or not, and every release note passed.
+pub(crate) fn derivation(path: &Path, width: usize) -> String {
+    let mut text = String::new();
+    if !path.considered.is_empty() {
+        let _ = writeln!(text, "  {}", paint(BOLD, "stops that were considered"));
+    }
+    let mut table = Table::indented(4);
+    for considered in &path.considered {
+        let verdict = match &considered.verdict {
+            Verdict::Required { at, assumed: false } => format!("required, at {at}"),
+            Verdict::Required { at, assumed: true } => {
+                format!("required, at {at}: its condition could not be known and counts as true")
+            }
+            Verdict::NotCrossed => "not crossed by this path".to_owned(),
+            Verdict::DoesNotApply => "does not apply to this deployment".to_owned(),
+        };
+        table.row([
+            Cell::from(considered.stop.as_str()),
+            Cell::new(PLAIN, verdict),
+        ]);
+    }
+    text.push_str(&table.text(width));
+    let reasons: Vec<(&Leg, &switchback_planner::path::Run)> = path
+        .legs
+        .iter()
+        .flat_map(|leg| leg.migrations.iter().map(move |run| (leg, run)))
+        .collect();
+    if !reasons.is_empty() {
+        let _ = writeln!(text, "  {}", paint(BOLD, "why each migration runs"));
+    }
+    for (leg, run) in reasons {
+        for because in &run.because {
+            let first = format!("    {} ({})  ", run.migration, leg.to);
+            let _ = writeln!(text, "{}", wrap::hanging(&first, because, width));
+        }
+    }
+    if !path.changes.is_empty() {
+        let _ = writeln!(text, "  {}", paint(BOLD, "release notes on the way"));
+    }
+    for change in &path.changes {
+        let first = format!("    {}  ", change.version);
+        let _ = writeln!(text, "{}", wrap::hanging(&first, &change.text, width));
+    }
+    text
+}
+
+fn legs(path: &Path) -> Table {
+    let mut table = Table::indented(4);
+    for (place, leg) in path.legs.iter().enumerate() {
+        let kind = match leg.kind {
+            StopKind::Migrate => "through",
+            StopKind::Run => "to",
+        };
+        let required = if leg.required_by.is_empty() {
+            String::new()
+        } else {
+            format!(" [{}]", leg.required_by.join(", "))
+        };
+        let rest = match leg.kind {
+            StopKind::Migrate => " (migrations only)",
+            StopKind::Run => "",
+        };
+        table.heading(
+            format!("stage {}: {kind} {}{rest}{required}", place + 1, leg.to),
+            None,
+        );
+        for run in &leg.migrations {
+            let demanded: Vec<&str> = run.demanded_by.iter().map(|v| v.as_str()).collect();
+            let mut why = if demanded.is_empty() {
+                "for the stop".to_owned()
+            } else {
+                format!("for {}", demanded.join(" "))
+            };
+            if run.assumed {
+                why.push_str(", assumed");
+            }
+            table.row([
+                Cell::new(BOLD, "run"),
+                Cell::from(run.run.join(" ")),
+                Cell::new(DIM, why),
+            ]);
+        }
+        if leg.migrations.is_empty() {
+            table.row([Cell::new(DIM, "no migration")]);
+        }
+    }
+    table
+}
+
+fn notice(notice: &PathNotice, width: usize) -> String {
+    let mark = match notice.kind {
+        NoticeKind::Prerequisite | NoticeKind::OneWay => format!("  {} ", paint(WARN, BANG)),
+        NoticeKind::Behaviour | NoticeKind::Deprecation => "  · ".to_owned(),
+    };
+    let removed = notice
+        .removed_in
+        .as_ref()
+        .map_or_else(String::new, |version| format!("; removed in {version}"));
+    let accept = notice
+        .accept
+        .as_ref()
+        .map_or_else(String::new, |word| format!(". Accept with --accept {word}"));
+    let assumed = if notice.assumed { ", assumed" } else { "" };
+    let line = format!(
+        "{}: {}{removed}{accept}{assumed} [{}]",
+        notice.version,
+        notice.text.trim_end_matches('.'),
+        notice.source
+    );
+    wrap::hanging(&mark, &line, width)
+}
+
+fn procedure(procedure: &PathProcedure, width: usize, explain: bool) -> String {
+    let (mark, word) = match procedure.kind {
+        ProcedureKind::Mandatory => (format!("  {} ", paint(WARN, BANG)), "by hand"),
+        ProcedureKind::Notice => ("  · ".to_owned(), "to know"),
+        ProcedureKind::Advice => ("  · ".to_owned(), "advised"),
+        ProcedureKind::Optional => ("  · ".to_owned(), "offered"),
+    };
+    let assumed = if procedure.assumed { ", assumed" } else { "" };
+    let line = format!(
+        "{}: {word}: {}{assumed} [{}]",
+        procedure.version, procedure.title, procedure.source
+    );
+    let mut text = wrap::hanging(&mark, &line, width);
+    text.push('\n');
+    if explain || procedure.kind == ProcedureKind::Mandatory {
+        for (place, todo) in procedure.steps.iter().enumerate() {
+            let first = format!("      {}. ", place + 1);
+            let _ = writeln!(text, "{}", wrap::hanging(&first, todo, width));
+        }
+    }
+    text
+}

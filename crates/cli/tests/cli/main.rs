@@ -1,0 +1,9 @@
+//! The program as people and scripts meet it: wording, wiring, exit codes.
+//! Nothing here needs Docker; a simulated deployment writes the journals.
+
+mod arguments;
+mod bad_input;
+mod bench;
+mod paths;
+mod plans;
+mod replay;
