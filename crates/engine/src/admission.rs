@@ -42,10 +42,12 @@ pub(crate) fn document(order: &Order<'_>) -> Result<(), Problem> {
         .filter_map(|notice| notice.accept.as_deref())
         .filter(|word| !order.accepted.iter().any(|given| given == word))
         .collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(not_accepted(plan, &missing))
+    if !missing.is_empty() {
+        return Err(not_accepted(plan, &missing));
+    }
+    match switchback_planner::refusal(&switchback_planner::check(plan)) {
+        Some(refusal) => Err(refusal),
+        None => Ok(()),
     }
 }
 

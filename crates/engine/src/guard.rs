@@ -1,7 +1,7 @@
 //! The guard of a step: ready, already done, drifted, cannot tell.
 
 use switchback_model::DatastoreName;
-use switchback_model::plan::{Act, Expectation, Interrupted, Step};
+use switchback_model::plan::{Act, Expectation, FileEdit, Interrupted, Step};
 
 use crate::ports::{Context, Finding, Site};
 use crate::words;
@@ -30,16 +30,20 @@ pub(crate) enum Guard {
 }
 
 /// Whether a step may have acted before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Touched {
     /// It certainly has not: everything must be as planned.
     No,
     /// It may have: what the step itself changes may be at any point in between.
-    Maybe,
+    Maybe {
+        /// Edits of later steps that are done already, where the step is done anew because a later one
+        /// brought its datastore back.
+        later: Vec<FileEdit>,
+    },
 }
 
 /// Asks whether the step is done, and if not, whether it may act.
-pub(crate) fn ask(site: &Site, cx: &Context<'_>, step: &Step, touched: Touched) -> Guard {
+pub(crate) fn ask(site: &Site, cx: &Context<'_>, step: &Step, touched: &Touched) -> Guard {
     match done(site, cx, step) {
         Finding::Holds => return Guard::AlreadyDone,
         // A migration that may have run is never begun on a guess. Everything else may be
@@ -61,16 +65,16 @@ pub(crate) fn ask(site: &Site, cx: &Context<'_>, step: &Step, touched: Touched) 
 }
 
 /// Whether the step may act, given that it is not done.
-pub(crate) fn may_act(site: &Site, cx: &Context<'_>, step: &Step, touched: Touched) -> Guard {
+pub(crate) fn may_act(site: &Site, cx: &Context<'_>, step: &Step, touched: &Touched) -> Guard {
     let mut unclear = None;
     for expectation in &step.before {
-        if touched == Touched::Maybe && changed_by(step, expectation) {
+        if *touched != Touched::No && changed_by(step, expectation) {
             continue;
         }
         let expected = words::expected(expectation);
         match look(site, cx, expectation) {
             Finding::Holds => {}
-            Finding::Differs { .. } if written_already(site, cx, step, expectation) => {}
+            Finding::Differs { .. } if written_already(site, cx, step, expectation, touched) => {}
             Finding::Differs { found } => return Guard::Drifted { expected, found },
             Finding::Unknown { why } => {
                 unclear.get_or_insert(Guard::CannotTell { expected, why });
@@ -138,19 +142,32 @@ fn about(expectation: &Expectation) -> Option<&DatastoreName> {
     }
 }
 
-/// Whether a file that is not as expected is as one of the step's own edits leaves it. Edits are
+/// Whether a file that is not as expected is as one of the run's own edits leaves it. Edits are
 /// atomic: anything else in the file is a person's.
-fn written_already(site: &Site, cx: &Context<'_>, step: &Step, expectation: &Expectation) -> bool {
-    let (Expectation::File { path, .. }, Act::Set { edits, .. }) = (expectation, &step.act) else {
+fn written_already(
+    site: &Site,
+    cx: &Context<'_>,
+    step: &Step,
+    expectation: &Expectation,
+    touched: &Touched,
+) -> bool {
+    let (Expectation::File { path, .. }, Touched::Maybe { later }) = (expectation, touched) else {
         return false;
     };
-    edits.iter().filter(|edit| edit.path == *path).any(|edit| {
-        let written = Expectation::File {
-            path: path.clone(),
-            digest: edit.after.clone(),
-        };
-        look(site, cx, &written) == Finding::Holds
-    })
+    let own = match &step.act {
+        Act::Set { edits, .. } => edits.as_slice(),
+        _ => &[],
+    };
+    own.iter()
+        .chain(later)
+        .filter(|edit| edit.path == *path)
+        .any(|edit| {
+            let written = Expectation::File {
+                path: path.clone(),
+                digest: edit.after.clone(),
+            };
+            look(site, cx, &written) == Finding::Holds
+        })
 }
 
 /// Whether the step itself, half done, may have made this expectation untrue.

@@ -27,7 +27,7 @@ impl Run<'_> {
     /// A step to be done anew, because its datastore was brought back to before it.
     pub(crate) fn repeat(&self, step: &Step) -> Result<(), Interruption> {
         let guard = self.with_context(step, |cx| {
-            guard::may_act(self.site, cx, step, Touched::Maybe)
+            guard::may_act(self.site, cx, step, &self.touched(step))
         });
         match guard {
             Guard::Ready => self.act(step, Completed::Done),
@@ -74,7 +74,7 @@ impl Run<'_> {
             }
             Interrupted::RestoreFirst { datastore, .. } => {
                 let guard = self.with_context(step, |cx| {
-                    guard::may_act(self.site, cx, step, Touched::Maybe)
+                    guard::may_act(self.site, cx, step, &self.touched(step))
                 });
                 match guard {
                     Guard::Ready => self.bring_back(step, datastore),
@@ -158,8 +158,31 @@ impl Run<'_> {
             .map_err(|failure| Interruption::Halt(halt::failed(self, step, &failure)))
     }
 
+    /// That the step may have acted, with the edits of later steps that are done: an earlier migration
+    /// that is done anew finds the files as those left them.
+    fn touched(&self, step: &Step) -> Touched {
+        let state = self.state.borrow();
+        let finished = |later: &Step| {
+            later.number > step.number
+                && matches!(state.step(later.number), StepStatus::Finished { .. })
+        };
+        let later = self
+            .plan()
+            .steps()
+            .filter(|(_, later)| finished(later))
+            .filter_map(|(_, later)| match &later.act {
+                Act::Set { edits, .. } => Some(edits.clone()),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        Touched::Maybe { later }
+    }
+
     fn ask_again(&self, step: &Step) -> Guard {
-        self.with_context(step, |cx| guard::ask(self.site, cx, step, Touched::Maybe))
+        self.with_context(step, |cx| {
+            guard::ask(self.site, cx, step, &self.touched(step))
+        })
     }
 
     fn cannot_tell(&self, step: &Step, failure: &Failure) -> Interruption {

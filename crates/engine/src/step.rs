@@ -17,7 +17,7 @@ use crate::words;
 impl Run<'_> {
     /// A step of which nothing was done.
     pub(crate) fn start(&self, step: &Step) -> Result<(), Interruption> {
-        let guard = self.with_context(step, |cx| guard::ask(self.site, cx, step, Touched::No));
+        let guard = self.with_context(step, |cx| guard::ask(self.site, cx, step, &Touched::No));
         match guard {
             Guard::Ready => self.act(step, Completed::Done),
             Guard::AlreadyDone => self.nothing_to_do(step),

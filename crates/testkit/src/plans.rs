@@ -23,6 +23,10 @@ pub struct PlanBuilder {
     plan: Plan,
     stage: Stage,
     next: u32,
+    /// The version that the file names by then.
+    named: String,
+    /// Migrations since the backup, by round and datastore.
+    migrated: BTreeMap<(u32, DatastoreName), Vec<StepNumber>>,
 }
 
 /// The one deployment that is simulated.
@@ -79,7 +83,7 @@ impl PlanBuilder {
             origin: Origin {
                 services: services(),
                 images: [(SERVICE.into(), image(from))].into(),
-                checks: Vec::new(),
+                checks: vec![stable(from)],
             },
             datastores,
             stages: Vec::new(),
@@ -97,15 +101,9 @@ impl PlanBuilder {
             plan,
             stage: stage(StageKind::Preparation, 1),
             next: 1,
+            named: from.to_owned(),
+            migrated: BTreeMap::new(),
         }
-    }
-
-    /// Makes it a way back from `run`.
-    #[must_use]
-    pub fn taking_back(mut self, run: &RunId) -> Self {
-        self.plan.purpose = Purpose::Rollback { run: run.clone() };
-        self.plan.parent = Some(run.clone());
-        self
     }
 
     /// Makes it follow `run`.
@@ -155,6 +153,7 @@ impl PlanBuilder {
     /// Stops the service.
     #[must_use]
     pub fn stop(self) -> Self {
+        let named = self.file_names();
         let after = vec![Expectation::Stopped {
             services: services(),
         }];
@@ -162,7 +161,7 @@ impl PlanBuilder {
             Act::Stop {
                 services: services(),
             },
-            vec![],
+            vec![named],
             after,
         )
     }
@@ -172,15 +171,12 @@ impl PlanBuilder {
     pub fn seal(self, datastore: &str) -> Self {
         let datastore = DatastoreName::from(datastore);
         let before = vec![
-            Expectation::Stopped {
-                services: services(),
-            },
+            stopped(),
             Expectation::Reachable {
                 datastore: datastore.clone(),
             },
-            Expectation::NoWriters {
-                datastore: datastore.clone(),
-            },
+            no_writers(&datastore),
+            backup(&datastore, BackupState::Prepared, None),
         ];
         let after = vec![
             backup(&datastore, BackupState::Sealed, None),
@@ -202,7 +198,9 @@ impl PlanBuilder {
 
     /// Writes a version into the file.
     #[must_use]
-    pub fn set(self, from: &str, to: &str) -> Self {
+    pub fn set(mut self, to: &str) -> Self {
+        let from = std::mem::replace(&mut self.named, to.to_owned());
+        let from = from.as_str();
         let text = String::from_utf8(file(from)).expect("the file is text");
         let edit = FileEdit {
             path: FILE.to_owned(),
@@ -224,28 +222,26 @@ impl PlanBuilder {
         self.down(act, vec![digest(from)], vec![digest(to)])
     }
 
-    /// Runs a migration; `redo` names steps to repeat after a restore, `None` makes it repeatable.
+    /// Runs a migration; one that may not simply be repeated restores its datastore first, and repeats
+    /// what else ran since the backup.
     #[must_use]
     pub fn migrate(
         mut self,
         migration: &str,
         version: &str,
         datastore: &str,
-        redo: Option<&[u32]>,
+        repeatable: bool,
     ) -> Self {
         let datastore = DatastoreName::from(datastore);
-        let before = vec![
-            Expectation::Stopped {
-                services: services(),
+        let mut before = vec![
+            stopped(),
+            no_writers(&datastore),
+            Expectation::ImageHere {
+                image: image(version),
             },
-            Expectation::Reachable {
-                datastore: datastore.clone(),
-            },
-            backup(&datastore, BackupState::Proven, None),
-            Expectation::NoWriters {
-                datastore: datastore.clone(),
-            },
+            self.file_names(),
         ];
+        before.extend(self.all_proven());
         let after = vec![Expectation::Migrated {
             migration: MigrationId::from(migration),
             version: Version::from(version),
@@ -259,13 +255,23 @@ impl PlanBuilder {
             datastore: datastore.clone(),
             demanded_by: vec![Version::from(version)],
         };
+        let key = (self.stage.round, datastore.clone());
+        let earlier = self.migrated.entry(key).or_default();
+        let redo = earlier.clone();
+        earlier.push(StepNumber(self.next));
         self = self.down(act, before, after);
-        if let (Some(redo), Some(step)) = (redo, self.stage.steps.last_mut()) {
-            step.interrupted = Interrupted::RestoreFirst {
-                datastore,
-                redo: redo.iter().copied().map(StepNumber).collect(),
-                because: "it marks a migration as done before running it".to_owned(),
+        if let Some(step) = self.stage.steps.last_mut() {
+            step.way_back = WayBack::Restore {
+                datastores: vec![datastore.clone()],
+                seconds: 1,
             };
+            if !repeatable {
+                step.interrupted = Interrupted::RestoreFirst {
+                    datastore,
+                    redo,
+                    because: "it marks a migration as done before running it".to_owned(),
+                };
+            }
         }
         self
     }
@@ -273,15 +279,8 @@ impl PlanBuilder {
     /// Starts the service.
     #[must_use]
     pub fn start(self, version: &str) -> Self {
-        let before = vec![
-            Expectation::Stopped {
-                services: services(),
-            },
-            Expectation::File {
-                path: FILE.to_owned(),
-                digest: Digest::of(file(version)),
-            },
-        ];
+        let mut before = vec![stopped(), self.file_names()];
+        before.extend(self.all_proven());
         let after = vec![
             Expectation::Running {
                 services: services(),
@@ -308,9 +307,7 @@ impl PlanBuilder {
                 url: None,
                 path: "/healthz".to_owned(),
             },
-            Check::Stable {
-                images: [(SERVICE.into(), image(version))].into(),
-            },
+            stable(version),
         ];
         checks.extend(self.plan.datastores.keys().map(|datastore| Check::Counts {
             datastore: datastore.clone(),
@@ -320,64 +317,26 @@ impl PlanBuilder {
         self.step(Act::Verify { checks }, vec![], vec![])
     }
 
-    /// Brings a datastore back.
-    #[must_use]
-    pub fn restore(self, datastore: &str, run: &RunId) -> Self {
-        let datastore = DatastoreName::from(datastore);
-        let before = vec![
-            Expectation::Stopped {
-                services: services(),
-            },
-            backup(&datastore, BackupState::Sealed, Some(run)),
-        ];
-        let after = vec![Expectation::Restored {
-            datastore: datastore.clone(),
-            run: run.clone(),
-        }];
-        let act = Act::Restore {
-            datastore,
-            run: run.clone(),
-        };
-        self.down(act, before, after)
-    }
-
-    /// Compares a restored datastore with its backup, to the row.
-    #[must_use]
-    pub fn compare(self, datastore: &str, run: &RunId) -> Self {
-        let check = Check::Counts {
-            datastore: datastore.into(),
-            run: Some(run.clone()),
-            exact: true,
-        };
-        self.down(
-            Act::Verify {
-                checks: vec![check],
-            },
-            vec![],
-            vec![],
-        )
-    }
-
-    /// Removes what a restore moved aside.
-    #[must_use]
-    pub fn release(self, datastore: &str, run: &RunId) -> Self {
-        let datastore = DatastoreName::from(datastore);
-        let after = vec![Expectation::Released {
-            datastore: datastore.clone(),
-            run: run.clone(),
-        }];
-        let act = Act::Release {
-            datastore,
-            run: run.clone(),
-        };
-        self.step(act, vec![], after)
-    }
-
     /// The plan with its id.
     pub fn seal_plan(self) -> Plan {
         let mut plan = self.stage(StageKind::Preparation, 1).plan;
         plan.stages.retain(|stage| !stage.steps.is_empty());
         plan.seal()
+    }
+
+    /// The file names the version that the plan has written by then.
+    fn file_names(&self) -> Expectation {
+        Expectation::File {
+            path: FILE.to_owned(),
+            digest: Digest::of(file(&self.named)),
+        }
+    }
+
+    fn all_proven(&self) -> Vec<Expectation> {
+        let names = self.plan.datastores.keys();
+        names
+            .map(|name| backup(name, BackupState::Proven, None))
+            .collect()
     }
 
     fn step(mut self, act: Act, before: Vec<Expectation>, after: Vec<Expectation>) -> Self {
@@ -414,6 +373,24 @@ fn stage(kind: StageKind, round: u32) -> Stage {
         required_by: Vec::new(),
         round,
         steps: Vec::new(),
+    }
+}
+
+fn stable(version: &str) -> Check {
+    Check::Stable {
+        images: [(SERVICE.into(), image(version))].into(),
+    }
+}
+
+fn stopped() -> Expectation {
+    Expectation::Stopped {
+        services: services(),
+    }
+}
+
+fn no_writers(datastore: &DatastoreName) -> Expectation {
+    Expectation::NoWriters {
+        datastore: datastore.clone(),
     }
 }
 

@@ -1,14 +1,18 @@
 //! Simulated deployments with the plans that upgrade them, and the way back.
 
+use std::collections::BTreeMap;
+
 use switchback_engine::ports::{Datastore, Site};
 use switchback_journal::{RunState, StepStatus};
-use switchback_model::plan::{Act, StageKind};
-use switchback_model::{DatastoreName, Plan, RunId, Version};
+use switchback_model::observed::{File, Observed};
+use switchback_model::plan::StageKind;
+use switchback_model::{DatastoreName, Digest, Plan, Problem, RunId, Version};
+use switchback_planner::Proven;
 
 use crate::crash::CrashPoints;
 use crate::driver::SimDriver;
 use crate::migration::{Effect, SimMigration, Unit};
-use crate::plans::{FILE, PlanBuilder, SERVICE, file, image, rows};
+use crate::plans::{FILE, PlanBuilder, SERVICE, deployment, file, image, rows};
 use crate::store::SimDatastore;
 use crate::world::{Reality, SimData, SimService, SimStore, World};
 
@@ -39,8 +43,8 @@ impl Scenario {
             .stop()
             .seal("identity")
             .prove("identity")
-            .set(FROM, TO)
-            .migrate("is-db", TO, "identity", Some(&[]))
+            .set(TO)
+            .migrate("is-db", TO, "identity", false)
             .start(TO)
             .verify(TO)
             .seal_plan();
@@ -61,12 +65,12 @@ impl Scenario {
             .seal("redis")
             .prove("identity")
             .prove("redis")
-            .migrate("is-db", STOP, "identity", Some(&[]))
-            .migrate("ns-db", STOP, "redis", None)
+            .migrate("is-db", STOP, "identity", false)
+            .migrate("ns-db", STOP, "redis", true)
             .stage(StageKind::Run { to: TO.into() }, 1)
-            .set(FROM, TO)
-            .migrate("is-db", TO, "identity", Some(&[10]))
-            .migrate("ns-db", TO, "redis", None)
+            .set(TO)
+            .migrate("is-db", TO, "identity", false)
+            .migrate("ns-db", TO, "redis", true)
             .start(TO)
             .verify(TO)
             .seal_plan();
@@ -75,32 +79,27 @@ impl Scenario {
 
     /// A required stop where the product runs, and a second round of backups after it.
     pub fn running_stop() -> Self {
-        let plan = PlanBuilder::new(FROM, TO, &["identity", "redis"])
-            .fetch(STOP)
-            .fetch(TO)
-            .stage(StageKind::Run { to: STOP.into() }, 1)
-            .stop()
-            .seal("identity")
-            .seal("redis")
-            .prove("identity")
-            .prove("redis")
-            .set(FROM, STOP)
-            .migrate("is-db", STOP, "identity", Some(&[]))
-            .start(STOP)
-            .verify(STOP)
+        let plan = to_the_stop(TO)
             .stage(StageKind::Run { to: TO.into() }, 2)
+            .prepare("identity")
+            .prepare("redis")
             .stop()
             .seal("identity")
             .seal("redis")
             .prove("identity")
             .prove("redis")
-            .set(STOP, TO)
-            .migrate("is-db", TO, "identity", Some(&[]))
-            .migrate("ns-db", TO, "redis", None)
+            .set(TO)
+            .migrate("is-db", TO, "identity", false)
+            .migrate("ns-db", TO, "redis", true)
             .start(TO)
             .verify(TO)
             .seal_plan();
         Self::of("running stop", plan)
+    }
+
+    /// The first leg of [`Scenario::running_stop`] alone.
+    pub fn first_leg() -> Self {
+        Self::of("first leg", to_the_stop(STOP).seal_plan())
     }
 
     /// All of them, each made anew.
@@ -122,53 +121,68 @@ impl Scenario {
         site(&self.world, &names)
     }
 
-    /// The way back from a run of this scenario, from what its journal proves and the file says.
-    pub fn way_back(&self, run: &RunId, state: &RunState) -> Plan {
-        let now = self
-            .world
-            .touch(|now| now.files.get(FILE).cloned().unwrap_or_default());
-        let text = String::from_utf8_lossy(&now).into_owned();
-        let found = [FROM, STOP, TO]
-            .into_iter()
-            .find(|version| text.contains(*version))
-            .unwrap_or(FROM);
-        // What was sealed in the first round is the way back; without it nothing was migrated yet.
-        let sealed: Vec<&DatastoreName> = self
-            .plan
-            .steps()
-            .filter(|(stage, step)| {
-                stage.round == 1
-                    && matches!(step.act, Act::Seal { .. })
-                    && matches!(state.step(step.number), StepStatus::Finished { .. })
-            })
-            .filter_map(|(_, step)| step.act.datastore())
-            .collect();
-        let names: Vec<&str> = self
-            .plan
-            .datastores
-            .keys()
-            .map(DatastoreName::as_str)
-            .collect();
-        let mut builder = PlanBuilder::new(TO, FROM, &names)
-            .taking_back(run)
-            .fetch(FROM)
-            .stage(StageKind::Return { to: FROM.into() }, 1)
-            .stop();
-        if found != FROM {
-            builder = builder.set(found, FROM);
-        }
-        for name in &sealed {
-            builder = builder.restore(name.as_str(), run);
-        }
-        for name in &sealed {
-            builder = builder.compare(name.as_str(), run);
-        }
-        builder = builder.start(FROM);
-        for name in &sealed {
-            builder = builder.release(name.as_str(), run);
-        }
-        builder.seal_plan()
+    /// The way back from a run of this scenario, as the planner makes it from what the journal
+    /// proves and what is found.
+    pub fn way_back(&self, run: &RunId, state: &RunState) -> Result<Plan, Problem> {
+        let finished = |status: &StepStatus| matches!(status, StepStatus::Finished { .. });
+        let proven = Proven {
+            run: run.clone(),
+            begun: state.steps.keys().copied().collect(),
+            finished: state
+                .steps
+                .iter()
+                .filter(|(_, status)| finished(status))
+                .map(|(number, _)| *number)
+                .collect(),
+            writing_seconds: None,
+        };
+        switchback_planner::rollback(&self.plan, &proven, &self.observed())
     }
+
+    /// What a driver would tell of the simulated deployment.
+    fn observed(&self) -> Observed {
+        let files = self.world.touch(|now| now.files.clone());
+        Observed {
+            deployment: deployment(),
+            version: FROM.into(),
+            services: Vec::new(),
+            files: files
+                .into_iter()
+                .map(|(path, bytes)| File {
+                    path,
+                    digest: Digest::of(bytes),
+                })
+                .collect(),
+            version_places: Vec::new(),
+            datastores: Vec::new(),
+            filesystems: Vec::new(),
+            probes: BTreeMap::new(),
+            problems: Vec::new(),
+        }
+    }
+}
+
+/// The way to a required stop where the product runs.
+fn to_the_stop(target: &str) -> PlanBuilder {
+    let builder = PlanBuilder::new(FROM, target, &["identity", "redis"]).fetch(STOP);
+    let builder = if target == STOP {
+        builder
+    } else {
+        builder.fetch(target)
+    };
+    builder
+        .prepare("identity")
+        .prepare("redis")
+        .stage(StageKind::Run { to: STOP.into() }, 1)
+        .stop()
+        .seal("identity")
+        .seal("redis")
+        .prove("identity")
+        .prove("redis")
+        .set(STOP)
+        .migrate("is-db", STOP, "identity", false)
+        .start(STOP)
+        .verify(STOP)
 }
 
 /// What an engine drives in this world.

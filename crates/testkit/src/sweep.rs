@@ -119,11 +119,16 @@ impl Lab {
         listener: &dyn Listener,
     ) -> Result<Result<Ended, Problem>, Crashed> {
         let site = self.scenario.site();
+        let accepted: Vec<String> = plan
+            .notices
+            .iter()
+            .filter_map(|notice| notice.accept.clone())
+            .collect();
         let order = Order {
             plan,
             run,
             deployment: &deployment(),
-            accepted: &[],
+            accepted: &accepted,
             by: "tester@lab",
             program: "0.0.0",
         };

@@ -1,0 +1,188 @@
+//! Figures that `cargo xtask bench` puts into its table: how long planning takes, and what the engine costs per step.
+//!
+//! Prints one JSON object. Durations are medians: a busy machine makes some runs slow and none fast.
+
+#![expect(clippy::print_stdout, reason = "the figures are the answer")]
+
+use std::fmt::Write;
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use switchback_engine::ports::{Context, Driver, Failure, Finding, MigrationCall, MigrationTrace, Site};
+use switchback_engine::process::{Argv, Input, Output};
+use switchback_engine::signal::StopSignal;
+use switchback_engine::{Ended, Engine, Order, Redactor};
+use switchback_journal::StateDirectory;
+use switchback_model::event::{Outcome, Stamped};
+use switchback_model::observed::ImagePin;
+use switchback_model::plan::{Check, Expectation, FileEdit};
+use switchback_model::product::{Product, parse};
+use switchback_model::{MigrationId, RunId, ServiceName};
+use switchback_planner::path::{Query, find};
+use switchback_testkit::plans::{PlanBuilder, deployment};
+
+/// Steps of the procedure that the engine, Ansible and a shell script all carry out.
+const STEPS: u32 = 30;
+
+/// How often the procedure is carried out.
+const ROUNDS: usize = 9;
+
+fn main() {
+    let gitlab = switchback_catalog::load("gitlab")
+        .expect("the catalog has GitLab")
+        .expect("its definition is well-formed");
+    let (plan_gitlab, legs) = planning(&gitlab, "8.17", "18.11");
+    let synthetic = parse::parse(&[("product.toml", &definition(5_000))])
+        .expect("the made-up definition is well-formed")
+        .product;
+    let (plan_synthetic, synthetic_legs) = planning(&synthetic, "0.0.0", "499.9.0");
+    let step = engine();
+    println!(
+        "{{\"plan_gitlab_ms\":{plan_gitlab:.3},\"gitlab_stages\":{legs},\"plan_synthetic_ms\":{plan_synthetic:.3},\"synthetic_stages\":{synthetic_legs},\"engine_step_ms\":{step:.3},\"steps\":{STEPS}}}"
+    );
+}
+
+/// Median milliseconds of one path search, and how many legs it finds.
+fn planning(product: &Product, from: &str, to: &str) -> (f64, usize) {
+    let query = Query::new(from, to);
+    let legs = find(product, &query).expect("there is a way").legs.len();
+    let mut times: Vec<f64> = (0..200)
+        .map(|_| {
+            let since = Instant::now();
+            drop(black_box(find(black_box(product), black_box(&query))));
+            since.elapsed().as_secs_f64() * 1_000.0
+        })
+        .collect();
+    (median(&mut times), legs)
+}
+
+/// A product of many releases, with a required stop at every fiftieth.
+fn definition(releases: u32) -> String {
+    let mut text = "[product]\nid = \"synthetic\"\nname = \"Synthetic\"\nscheme = \"semver\"\npath-only = true\ndrivers = [\"compose\"]\n".to_owned();
+    for number in 0..releases {
+        let version = format!("{}.{}.0", number / 10, number % 10);
+        let _ = writeln!(text, "[[release]]\nversion = \"{version}\"\nsource = \"made up\"");
+        if number % 50 == 49 {
+            let _ = writeln!(
+                text,
+                "[[stop]]\nid = \"at-{number}\"\nkind = \"run\"\nfrom = \"<{version}\"\nat = [\"{version}\"]\nbecause = \"made up\"\nsource = \"made up\""
+            );
+        }
+    }
+    text
+}
+
+/// Median milliseconds per step: guard, two durable writes, one child process, verification.
+fn engine() -> f64 {
+    // On the disk that the target directory is on, not in memory: the writes are what costs.
+    let mut times: Vec<f64> = (0..ROUNDS)
+        .map(|_| {
+            let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
+            round(place.path()) * 1_000.0 / f64::from(STEPS)
+        })
+        .collect();
+    median(&mut times)
+}
+
+/// Seconds for the whole procedure with an empty journal.
+fn round(place: &std::path::Path) -> f64 {
+    let plan = (1..=STEPS)
+        .fold(PlanBuilder::new("1.0.0", "1.1.0", &[]), |plan, number| plan.fetch(&format!("1.0.{number}")))
+        .seal_plan();
+    let state = StateDirectory::open(place.join("state")).expect("a state directory");
+    let engine = Engine::new(state, Redactor::default(), StopSignal::default());
+    let run = RunId::new("r-0001");
+    let order = Order {
+        plan: &plan,
+        run: &run,
+        deployment: &deployment(),
+        accepted: &[],
+        by: "bench@machine",
+        program: "0.0.0",
+    };
+    let site = Site {
+        driver: Box::new(Touches { place: place.to_owned() }),
+        datastores: [].into(),
+    };
+    let since = Instant::now();
+    let ended = engine.run(&order, &site, &|_: &Stamped| {}).expect("the run is admitted");
+    let took = since.elapsed().as_secs_f64();
+    assert!(matches!(ended, Ended::Finished { .. }), "{ended:?}");
+    took
+}
+
+fn median(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// Fetching an image makes an empty file of its name, by a child process.
+struct Touches {
+    place: PathBuf,
+}
+
+impl Touches {
+    fn file(&self, image: &ImagePin) -> PathBuf {
+        self.place.join(image.reference.replace(['/', ':'], "-"))
+    }
+}
+
+impl Driver for Touches {
+    fn look(&self, _: &Context<'_>, expectation: &Expectation) -> Finding {
+        match expectation {
+            Expectation::ImageHere { image } if self.file(image).exists() => Finding::Holds,
+            Expectation::ImageHere { .. } => Finding::Differs { found: "no file".to_owned() },
+            _ => Finding::Unknown { why: "the procedure has only files".to_owned() },
+        }
+    }
+
+    fn fetch(&self, cx: &Context<'_>, image: &ImagePin) -> Result<Outcome, Failure> {
+        let file = self.file(image).to_string_lossy().into_owned();
+        cx.commands
+            .run(&Argv::new("touch", [file]), Input::Empty, Output::Capture)
+            .map(|_| Outcome::default())
+            .map_err(|error| error.into_failure("touch", "cannot make a file"))
+    }
+
+    fn stop(&self, _: &Context<'_>, _: &[ServiceName]) -> Result<Outcome, Failure> {
+        Err(absent())
+    }
+
+    fn start(
+        &self,
+        _: &Context<'_>,
+        _: &[ServiceName],
+        _: &std::collections::BTreeMap<ServiceName, ImagePin>,
+    ) -> Result<Outcome, Failure> {
+        Err(absent())
+    }
+
+    fn set(&self, _: &Context<'_>, _: &[FileEdit]) -> Result<Outcome, Failure> {
+        Err(absent())
+    }
+
+    fn trace(&self, _: &Context<'_>, _: &MigrationId) -> Result<MigrationTrace, Failure> {
+        Err(absent())
+    }
+
+    fn migrate(&self, _: &Context<'_>, _: &MigrationCall<'_>) -> Result<Outcome, Failure> {
+        Err(absent())
+    }
+
+    fn discard(&self, _: &Context<'_>, _: &MigrationId) -> Result<(), Failure> {
+        Err(absent())
+    }
+
+    fn check(&self, _: &Context<'_>, _: &Check) -> Result<Outcome, Failure> {
+        Err(absent())
+    }
+
+    fn clean(&self, _: &Context<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+fn absent() -> Failure {
+    Failure::new("absent", "the procedure has no such step")
+}
