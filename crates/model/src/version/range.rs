@@ -78,6 +78,11 @@ enum Comparison {
 pub struct Bounds(Vec<Vec<(Comparison, Key)>>);
 
 impl Bounds {
+    /// Holds no version.
+    pub const fn nothing() -> Self {
+        Self(Vec::new())
+    }
+
     /// Whether the range holds the version.
     pub fn contains(&self, version: &Key) -> bool {
         let holds = |(comparison, bound): &(Comparison, Key)| {

@@ -5,9 +5,11 @@
 //! ran last: each migration once, by that release's image. A migration whose
 //! command is gone by then runs at the last release before that still has it.
 
+use std::collections::VecDeque;
+
 use serde::{Deserialize, Serialize};
 use switchback_model::product::{Demand, Migration, StopKind};
-use switchback_model::version::Key;
+use switchback_model::version::{Bounds, Key};
 use switchback_model::{MigrationId, Version};
 
 use super::condition::Truth;
@@ -73,9 +75,28 @@ struct Pending<'a> {
     migration: &'a Migration,
     /// Whether the migration is for this deployment at all.
     truth: Truth,
-    demands: Vec<Demanded<'a>>,
+    /// Oldest first.
+    demands: VecDeque<Demanded<'a>>,
+    /// Releases that have the command; `None` where the definition's range cannot be read.
+    exists: Option<Bounds>,
     /// A stop wants it run once more where the product runs next, and whether that was assumed.
     again: Option<bool>,
+}
+
+impl Pending<'_> {
+    fn exists_at(&self, key: &Key) -> bool {
+        let exists = self.exists.as_ref();
+        exists.is_some_and(|exists| exists.contains(key))
+    }
+}
+
+/// Which chances a migration has to run at all.
+#[derive(Clone, Copy)]
+struct Chance {
+    /// This station is the last one that has the command.
+    is_last: bool,
+    /// A later station has it as well.
+    comes_later: bool,
 }
 
 /// A reason to run a migration at one station.
@@ -90,13 +111,27 @@ pub(super) fn legs(
     stations: &[Station<'_>],
 ) -> Result<(Vec<Leg>, Vec<OptionalMigration>), Refusal> {
     let (mut pending, optional) = demands(ground);
+    // The last station that has each migration's command: where it runs if nowhere else.
+    let last_with: Vec<Option<usize>> = pending
+        .iter()
+        .map(|pending| {
+            stations
+                .iter()
+                .rposition(|station| pending.exists_at(&station.at.key))
+        })
+        .collect();
     let mut legs = Vec::with_capacity(stations.len());
     for (index, station) in stations.iter().enumerate() {
         let last = index + 1 == stations.len();
         let kind = station_kind(station, last);
         let mut runs = Vec::new();
         for (position, pending) in pending.iter_mut().enumerate() {
-            let due = due(ground, pending, station, kind, &stations[index + 1..])?;
+            let last_with = last_with[position];
+            let chance = Chance {
+                is_last: last_with == Some(index),
+                comes_later: last_with.is_some_and(|last| last > index),
+            };
+            let due = due(ground, pending, station, kind, chance)?;
             if let Some(run) = due {
                 runs.push((position, run));
             }
@@ -139,7 +174,8 @@ fn demands<'a>(ground: &Ground<'a>) -> (Vec<Pending<'a>>, Vec<OptionalMigration>
             } else {
                 Truth::No
             },
-            demands: Vec::new(),
+            demands: VecDeque::new(),
+            exists: migration.exists.bounds(ground.product.scheme).ok(),
             again: None,
         })
         .collect();
@@ -166,7 +202,7 @@ fn demands<'a>(ground: &Ground<'a>) -> (Vec<Pending<'a>>, Vec<OptionalMigration>
                     assumed: truth.is_assumed(),
                 });
             } else {
-                pending.demands.push(Demanded {
+                pending.demands.push_back(Demanded {
                     key: known.key.clone(),
                     version: &known.release.version,
                     demand,
@@ -184,14 +220,14 @@ fn due(
     pending: &mut Pending<'_>,
     station: &Station<'_>,
     kind: StopKind,
-    later: &[Station<'_>],
+    chance: Chance,
 ) -> Result<Option<Run>, Refusal> {
     if !pending.truth.applies() {
         return Ok(None);
     }
     let id = &pending.migration.id;
     let here = &station.at.key;
-    let exists = |key: &Key| ground.range_holds(&pending.migration.exists, key);
+    let exists = pending.exists_at(here);
     let mut forced: Vec<Forced> = station
         .stops
         .iter()
@@ -203,7 +239,7 @@ fn due(
         .collect();
     if kind == StopKind::Run
         && let Some(assumed) = pending.again.take()
-        && exists(here)
+        && exists
     {
         forced.push(Forced {
             because: "the stop before it asks for it to be run once more".to_owned(),
@@ -216,15 +252,15 @@ fn due(
             pending.again = Some(assumed);
         }
     }
-    let waiting = pending.demands.iter().any(|demanded| demanded.key <= *here);
-    let last_chance = exists(here) && !later.iter().any(|station| exists(&station.at.key));
-    let wanted = waiting && (kind == StopKind::Run || last_chance);
+    let first = pending.demands.front();
+    let waiting = first.is_some_and(|demanded| demanded.key <= *here);
+    let wanted = waiting && (kind == StopKind::Run || chance.is_last);
     if forced.is_empty() && !wanted {
         return Ok(None);
     }
-    if !exists(here) {
-        // A later station may have the command; at the last one there is nowhere left to run it.
-        if !later.is_empty() && later.iter().any(|station| exists(&station.at.key)) {
+    if !exists {
+        // A later station may have the command; where none does, there is nowhere left to run it.
+        if chance.comes_later {
             return Ok(None);
         }
         return Err(no_image(ground, pending, station));
@@ -234,10 +270,10 @@ fn due(
 
 /// Takes the demands that are met by running the migration here.
 fn run(pending: &mut Pending<'_>, here: &Key, forced: Vec<Forced>) -> Run {
-    let (met, left): (Vec<_>, Vec<_>) = std::mem::take(&mut pending.demands)
-        .into_iter()
-        .partition(|demanded| demanded.key <= *here);
-    pending.demands = left;
+    let count = pending
+        .demands
+        .partition_point(|demanded| demanded.key <= *here);
+    let met: Vec<Demanded<'_>> = pending.demands.drain(..count).collect();
     let mut demanded_by: Vec<Version> = met
         .iter()
         .map(|demanded| demanded.version.clone())

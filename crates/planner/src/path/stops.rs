@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use switchback_model::Version;
 use switchback_model::product::Stop;
-use switchback_model::version::Key;
+use switchback_model::version::{Bounds, Key, Range};
 
 use super::condition::Truth;
 use super::ground::{Ground, Point};
@@ -58,15 +58,10 @@ pub(super) fn stations<'a>(
     ground: &Ground<'a>,
 ) -> Result<(Vec<Station<'a>>, Vec<Considered>), Refusal> {
     let product = ground.product;
-    let truths: Vec<Truth> = product
+    let rules: Vec<Rule<'a>> = product
         .stops
         .iter()
-        .map(|stop| truth(ground, stop))
-        .collect();
-    let places: Vec<Vec<Point>> = product
-        .stops
-        .iter()
-        .map(|stop| places(ground, stop))
+        .map(|stop| Rule::new(ground, stop))
         .collect();
     let (from, to) = (&ground.from.key, &ground.to.key);
     let mut required: BTreeMap<usize, Required<'a>> = BTreeMap::new();
@@ -76,17 +71,13 @@ pub(super) fn stations<'a>(
     // nothing new is found. Each round adds a stop, so there are no more rounds than stops.
     while !open.is_empty() {
         let before = required.len();
-        for (index, stop) in product.stops.iter().enumerate() {
-            if required.contains_key(&index) || !truths[index].applies() {
+        for (index, rule) in rules.iter().enumerate() {
+            if required.contains_key(&index) || !rule.truth.applies() {
                 continue;
             }
-            for (leg_from, leg_to) in &open {
-                if is_crossed(ground, stop, &places[index], leg_from, leg_to) {
-                    let assumed = truths[index].is_assumed();
-                    let entry = require(ground, stop, &places[index], assumed, (leg_from, leg_to))?;
-                    required.insert(index, entry);
-                    break;
-                }
+            let crossed = open.iter().find(|(from, to)| rule.is_crossed(from, to));
+            if let Some((leg_from, leg_to)) = crossed {
+                required.insert(index, require(ground, rule, leg_from, leg_to)?);
             }
         }
         if required.len() == before && !found.is_empty() {
@@ -95,8 +86,59 @@ pub(super) fn stations<'a>(
         found = choose(&ground.to, required.values().cloned().collect());
         open = legs(from, &found);
     }
-    let considered = consider(ground, &truths, &found);
+    let considered = consider(&rules, &found);
     Ok((found, considered))
+}
+
+/// A stop as the definition states it, read once.
+struct Rule<'a> {
+    stop: &'a Stop,
+    truth: Truth,
+    /// Releases that satisfy it wherever the path begins.
+    places: Vec<Point>,
+    /// The lowest release that it names or that takes its place.
+    lowest: Option<Key>,
+    from: Option<Bounds>,
+    to: Option<Bounds>,
+}
+
+impl<'a> Rule<'a> {
+    fn new(ground: &Ground<'a>, stop: &'a Stop) -> Self {
+        let scheme = ground.product.scheme;
+        let places = places(ground, stop);
+        // Where nothing satisfies the stop, what it names still says where it lies.
+        let named = || stop.at.iter().filter_map(|at| scheme.parse(at).ok()).min();
+        let lowest = places.iter().map(|place| place.key.clone()).min();
+        // A range that cannot be read holds nothing; lint tells it.
+        let bounds = |range: &Option<Range>| {
+            let range = range.as_ref()?;
+            Some(range.bounds(scheme).unwrap_or_else(|_| Bounds::nothing()))
+        };
+        Self {
+            stop,
+            truth: truth(ground, stop),
+            lowest: lowest.or_else(named),
+            places,
+            from: bounds(&stop.from),
+            to: bounds(&stop.to),
+        }
+    }
+
+    /// Whether a path between two releases crosses it.
+    fn is_crossed(&self, from: &Key, to: &Key) -> bool {
+        let Some(lowest) = &self.lowest else {
+            return false;
+        };
+        let from_holds = match &self.from {
+            Some(bounds) => bounds.contains(from),
+            None => from < lowest,
+        };
+        from_holds
+            && match &self.to {
+                Some(bounds) => bounds.contains(to),
+                None => to >= lowest,
+            }
+    }
 }
 
 fn truth(ground: &Ground<'_>, stop: &Stop) -> Truth {
@@ -114,36 +156,15 @@ fn places(ground: &Ground<'_>, stop: &Stop) -> Vec<Point> {
     all.filter(|point| seen.insert(point.key.clone())).collect()
 }
 
-fn is_crossed(ground: &Ground<'_>, stop: &Stop, places: &[Point], from: &Key, to: &Key) -> bool {
-    // Where nothing satisfies the stop, what it names still says where it lies.
-    let named = |place: &Version| ground.product.scheme.parse(place).ok();
-    let lowest = match places.iter().map(|place| &place.key).min() {
-        Some(lowest) => lowest.clone(),
-        None => match stop.at.iter().filter_map(named).min() {
-            Some(lowest) => lowest,
-            None => return false,
-        },
-    };
-    let from_holds = match &stop.from {
-        Some(range) => ground.range_holds(range, from),
-        None => *from < lowest,
-    };
-    let to_holds = match &stop.to {
-        Some(range) => ground.range_holds(range, to),
-        None => *to >= lowest,
-    };
-    from_holds && to_holds
-}
-
 fn require<'a>(
     ground: &Ground<'a>,
-    stop: &'a Stop,
-    places: &[Point],
-    assumed: bool,
-    (from, to): (&Key, &Key),
+    rule: &Rule<'a>,
+    from: &Key,
+    to: &Key,
 ) -> Result<Required<'a>, Refusal> {
+    let stop = rule.stop;
     let on_the_way = |place: &&Point| *from < place.key && place.key <= *to;
-    let candidates: Vec<Point> = places.iter().filter(on_the_way).cloned().collect();
+    let candidates: Vec<Point> = rule.places.iter().filter(on_the_way).cloned().collect();
     if candidates.is_empty() {
         let poisoned = stop.at.iter().filter_map(|at| ground.poisoned(at));
         let reason = Reason::Unreachable {
@@ -157,7 +178,7 @@ fn require<'a>(
     }
     Ok(Required {
         stop,
-        assumed,
+        assumed: rule.truth.is_assumed(),
         candidates,
     })
 }
@@ -243,23 +264,23 @@ fn legs(from: &Key, stations: &[Station<'_>]) -> Vec<(Key, Key)> {
         .collect()
 }
 
-fn consider(ground: &Ground<'_>, truths: &[Truth], stations: &[Station<'_>]) -> Vec<Considered> {
+fn consider(rules: &[Rule<'_>], stations: &[Station<'_>]) -> Vec<Considered> {
     let mut required: BTreeMap<&str, (&Version, bool)> = BTreeMap::new();
     for station in stations {
         for entry in &station.stops {
             required.insert(&entry.stop.id, (&station.at.version, entry.assumed));
         }
     }
-    let stops = ground.product.stops.iter().zip(truths);
-    stops
-        .map(|(stop, truth)| Considered {
-            stop: stop.id.clone(),
-            verdict: match required.get(stop.id.as_str()) {
+    rules
+        .iter()
+        .map(|rule| Considered {
+            stop: rule.stop.id.clone(),
+            verdict: match required.get(rule.stop.id.as_str()) {
                 Some((at, assumed)) => Verdict::Required {
                     at: (*at).clone(),
                     assumed: *assumed,
                 },
-                None if truth.applies() => Verdict::NotCrossed,
+                None if rule.truth.applies() => Verdict::NotCrossed,
                 None => Verdict::DoesNotApply,
             },
         })
