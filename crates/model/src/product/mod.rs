@@ -208,6 +208,10 @@ pub struct Release {
     /// Editions in which it exists; empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub editions: Vec<String>,
+    /// Editions for which it was announced while no tag or image of it was found: it is a target only
+    /// where it is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unconfirmed: Vec<String>,
     /// What it demands of whoever comes from below it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub demands: Vec<Demand>,

@@ -5,7 +5,7 @@ use switchback_model::product::{Deletion, NoticeKind, ProcedureKind, Product};
 use switchback_model::{ProductId, Version};
 
 use super::crossed::{self, Change, PathNotice, PathProcedure};
-use super::ground::Ground;
+use super::ground::{Ground, is_unconfirmed};
 use super::legs::{self, Leg, OptionalMigration};
 use super::query::Query;
 use super::refusal::{Hint, Reason, Refusal};
@@ -199,6 +199,16 @@ fn remarks(ground: &Ground<'_>) -> Vec<String> {
         remarks.push(format!(
             "{} is a pre-release: migrations of its final release run again, which they have to bear",
             from.version
+        ));
+    }
+    let target = ground.releases.iter().find(|known| known.key == to.key);
+    let edition = ground.edition.as_deref();
+    if let (Some(target), Some(edition)) = (target, edition)
+        && is_unconfirmed(target.release, edition)
+    {
+        remarks.push(format!(
+            "{} was announced for {edition}, but no tag or image of it was found when the definition was written",
+            to.version
         ));
     }
     if let Some(poisoned) = ground.poisoned(&from.version) {

@@ -186,6 +186,7 @@ pub fn newest(product: &Product, edition: Option<&str>) -> Option<Version> {
         .releases
         .iter()
         .filter(|release| exists_for(release, edition))
+        .filter(|release| !edition.is_some_and(|edition| is_unconfirmed(release, edition)))
         .filter(|release| {
             let poisoned = |poisoned: &Poisoned| poisoned.version == release.version;
             !product.poisoned.iter().any(poisoned)
@@ -194,6 +195,11 @@ pub fn newest(product: &Product, edition: Option<&str>) -> Option<Version> {
         .filter(|(key, _)| !key.is_pre_release())
         .max()
         .map(|(_, version)| version.clone())
+}
+
+/// True where nobody has seen the release for this edition.
+pub(super) fn is_unconfirmed(release: &Release, edition: &str) -> bool {
+    release.unconfirmed.iter().any(|known| known == edition)
 }
 
 fn exists_for(release: &Release, edition: Option<&str>) -> bool {
@@ -263,19 +269,18 @@ fn malformed(end: End, version: &Version, error: &VersionError) -> Reason {
 /// How many versions a hint offers.
 const OFFERED: usize = 3;
 
-/// Releases of the edition that were probably meant: those that share the most leading numbers, newest first.
+/// Releases of the edition that were probably meant: a pre-release of it, or those that share the most
+/// leading numbers, newest first.
 fn near(product: &Product, query: &Query, version: &Version) -> Option<Hint> {
     // `3.24` and `3.x` are no versions; what they have before the first letter still says which line is meant.
-    let parts = version.as_str().split('.');
-    let leading: Vec<&str> = parts
-        .take_while(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
-        .collect();
-    let common = |release: &Release| {
-        let numbers = release.version.as_str().split(['.', '-']);
-        numbers
+    let is_number = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let leading: Vec<&str> = version.as_str().split('.').take_while(is_number).collect();
+    let common = |known: &Version| {
+        let numbers = known.as_str().split(['.', '-']);
+        let same = numbers
             .zip(&leading)
-            .take_while(|(left, right)| left == *right)
-            .count()
+            .take_while(|(left, right)| left == *right);
+        same.count()
     };
     let mut candidates: Vec<(usize, Key, &Version)> = product
         .releases
@@ -283,11 +288,19 @@ fn near(product: &Product, query: &Query, version: &Version) -> Option<Hint> {
         .filter(|release| exists_for(release, query.edition.as_deref()))
         .filter_map(|release| {
             let key = key(product, &release.version).ok()?;
-            let common = common(release);
-            (common > 0 && !key.is_pre_release()).then_some((common, key, &release.version))
+            Some((common(&release.version), key, &release.version))
         })
         .collect();
     candidates.sort_by(|left, right| right.cmp(left));
+    let leads_to_it = |known: &Version| {
+        let rest = known.as_str().strip_prefix(version.as_str());
+        rest.is_some_and(|rest| rest.starts_with('-'))
+    };
+    if let Some((_, _, pre_release)) = candidates.iter().find(|(_, _, known)| leads_to_it(known)) {
+        let version = (*pre_release).clone();
+        return Some(Hint::PreReleaseAvailable { version });
+    }
+    candidates.retain(|(common, key, _)| *common > 0 && !key.is_pre_release());
     let nearest = candidates.first()?.0;
     let versions: Vec<Version> = candidates
         .into_iter()

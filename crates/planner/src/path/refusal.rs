@@ -242,7 +242,7 @@ impl Refusal {
                 &definition,
             )],
             Reason::UnknownDriver { given, known } => vec![own(
-                format!("only {} is described, not `{given}`", known.join(" and ")),
+                format!("`{given}` is not described, only {}", known.join(" and ")),
                 &definition,
             )],
             Reason::UnknownVersion {

@@ -144,6 +144,10 @@ fn editions(lint: &mut Lint<'_>) {
     }
     for (index, release) in product.releases.iter().enumerate() {
         uses.push((format!("release[{index}].editions"), &release.editions));
+        uses.push((
+            format!("release[{index}].unconfirmed"),
+            &release.unconfirmed,
+        ));
         for (place, demand) in release.demands.iter().enumerate() {
             let path = format!("release[{index}].demands[{place}].editions");
             uses.push((path, &demand.editions));
