@@ -10,6 +10,9 @@ use switchback_model::product::ProcedureKind;
 use super::input::Input;
 use crate::path::{PathNotice, PathProcedure};
 
+/// What is found where a counting probe counts nothing.
+const NO_ROWS: &str = "0 rows here";
+
 /// The path's notices, those to accept first.
 pub(super) fn notices(input: &Input<'_>) -> Vec<Notice> {
     let path = input.path;
@@ -17,14 +20,19 @@ pub(super) fn notices(input: &Input<'_>) -> Vec<Notice> {
         .notices
         .iter()
         .chain(&path.deprecations)
-        .map(|notice| Notice {
-            id: notice.id.clone(),
-            kind: notice.kind,
-            version: notice.version.clone(),
-            text: notice.text.clone(),
-            found: found(input, notice),
-            source: notice.source.clone(),
-            accept: notice.accept.clone(),
+        .map(|notice| {
+            let found = found(input, notice);
+            // Where there is nothing to lose there is nothing to accept.
+            let harmless = found.as_deref() == Some(NO_ROWS);
+            Notice {
+                id: notice.id.clone(),
+                kind: notice.kind,
+                version: notice.version.clone(),
+                text: notice.text.clone(),
+                found,
+                source: notice.source.clone(),
+                accept: notice.accept.clone().filter(|_| !harmless),
+            }
         })
         .collect();
     notices.sort_by_key(|notice| notice.accept.is_none());

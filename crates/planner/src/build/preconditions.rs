@@ -14,31 +14,43 @@ use super::reference;
 
 /// Everything that stands in the way, worst first; empty where a plan can be made.
 pub fn obstacles(product: &Product, config: &Config, observed: &Observed) -> Vec<Problem> {
-    let mut found = Vec::new();
-    found.extend(path_only(product));
-    found.extend(edition_missing(product, config));
-    found.extend(
-        observed
-            .problems
-            .iter()
-            .filter(|problem| problem.exit == Exit::Refused)
-            .cloned(),
-    );
     let cast = Cast::of(product, config, observed);
-    found.extend(no_component(product, config, observed, &cast));
-    found.extend(versions(observed, &cast));
-    found.extend(unsupported_servers(product, observed));
-    found.extend(datastores(product, observed));
-    found.extend(read_only(observed));
-    let mut codes = Vec::new();
-    // The driver may have seen the same thing and said it better: its word comes first and counts.
-    found.retain(|problem| {
-        let key = (problem.code.clone(), problem.what.clone());
-        let new = !codes.contains(&key);
-        codes.push(key);
-        new
+    let mut own = Vec::new();
+    own.extend(no_component(product, config, observed, &cast));
+    own.extend(versions(observed, &cast));
+    own.extend(unsupported_servers(product, observed));
+    own.extend(datastores(product, observed));
+    own.extend(read_only(observed));
+
+    let seen: Vec<Problem> = observed
+        .problems
+        .iter()
+        .filter(|problem| problem.exit == Exit::Refused)
+        .cloned()
+        .collect();
+    // The driver stood nearer: where it speaks of a thing, its word counts and is not said twice.
+    own.retain(|problem| {
+        !seen
+            .iter()
+            .any(|said| topic(&said.code) == topic(&problem.code))
     });
+
+    let mut found: Vec<Problem> = path_only(product).into_iter().collect();
+    found.extend(edition_missing(product, config));
+    found.extend(seen);
+    found.extend(own);
     found
+}
+
+/// What a problem is about, by its code.
+fn topic(code: &str) -> &str {
+    match code {
+        "moving-tag" | "digest-pinned" | "versions-mixed" | "edit-refused" => "version",
+        "cockroachdb" | "files-inside-container" => "datastore",
+        _ if code.starts_with("version-") => "version",
+        _ if code.starts_with("datastore-") => "datastore",
+        other => other,
+    }
 }
 
 fn path_only(product: &Product) -> Option<Problem> {
@@ -92,7 +104,7 @@ fn no_component(
     }
     let mut problem = Problem::new(
         Exit::Refused,
-        "product-image-unknown",
+        "unknown-product-image",
         format!(
             "no service of `{}` runs an image of {}",
             observed.deployment.name, product.name
@@ -134,7 +146,7 @@ fn versions(observed: &Observed, cast: &Cast<'_>) -> Vec<Problem> {
             found.push(
                 Problem::new(
                     Exit::Refused,
-                    "declared-not-running",
+                    "running-differs",
                     format!(
                         "service `{}` runs `{}`, its configuration says `{}`",
                         service.name, running.reference, service.image
@@ -163,7 +175,7 @@ fn versions(observed: &Observed, cast: &Cast<'_>) -> Vec<Problem> {
             found.push(
                 Problem::new(
                     Exit::Refused,
-                    "version-place-unknown",
+                    "version-not-found",
                     format!("no place was found that decides the version of service `{name}`"),
                 )
                 .state(name.as_str(), format!("image `{}`", member.service.image))
@@ -244,7 +256,7 @@ fn place_problem(observed: &Observed, place: &VersionPlace) -> Option<Problem> {
             format!("write `{}`, which runs now, in its place", observed.version),
         ),
         Pinning::Digest => (
-            "image-digest-pinned",
+            "digest-pinned",
             format!("the image of {services} is pinned to a digest ({at})"),
             "a new tag before an old digest changes nothing: the digest decides",
             "remove `@sha256:…` behind the tag; plans pin the digest themselves".to_owned(),
@@ -270,7 +282,7 @@ fn unsupported_servers(product: &Product, observed: &Observed) -> Vec<Problem> {
                 found.push(
                     Problem::new(
                         Exit::Refused,
-                        "server-unsupported",
+                        "datastore-unsupported",
                         format!(
                             "service `{}` keeps `{}` in `{}`",
                             service.name, datastore.name, service.image

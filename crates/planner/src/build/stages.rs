@@ -202,8 +202,12 @@ impl<'a> Composer<'a> {
         let mut before = guards::made_from(&self.images);
         before.extend(guards::files(&self.files));
         for name in self.keeping.all() {
-            before.push(guards::reachable(name));
-            if let Some(version) = &self.keeping.plans()[name].engine {
+            let engine = &self.keeping.plans()[name].engine;
+            // Where neither a server answered nor a place was found, nothing could be asked.
+            if engine.is_some() || self.keeping.keeper(name).is_some() {
+                before.push(guards::reachable(name));
+            }
+            if let Some(version) = engine {
                 before.push(Expectation::Engine {
                     datastore: name.clone(),
                     version: version.clone(),

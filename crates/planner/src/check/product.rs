@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use switchback_model::Version;
-use switchback_model::plan::{Act, Interrupted, Plan, Purpose, StageKind};
+use switchback_model::plan::{Act, Interrupted, Plan, Purpose, Stage, StageKind};
 use switchback_model::product::{Migration, Product, Stop};
 use switchback_model::version::Range;
+use switchback_model::{MigrationId, Version};
 
 use super::objection::{Objection, Objections};
 use super::walk::check;
@@ -37,6 +37,7 @@ pub fn check_against(plan: &Plan, product: &Product) -> Vec<Objection> {
         rules.order(&mut found);
         rules.poisoned(&mut found);
         rules.stops(&mut found);
+        rules.at_stops(&mut found);
         rules.demands(&mut found);
         rules.migrations(&mut found);
     }
@@ -130,16 +131,37 @@ impl Rules<'_> {
             && within(&stop.to, &self.plan.to)
     }
 
+    /// What a stop is there for happens there.
+    fn at_stops(&self, found: &mut Objections) {
+        for stage in &self.plan.stages {
+            let here = |stop: &&Stop| stage.required_by.contains(&stop.id);
+            for stop in self.product.stops.iter().filter(here) {
+                for id in &stop.run {
+                    let runs = stage.steps.iter().any(
+                        |step| matches!(&step.act, Act::Migrate { migration, .. } if migration == id),
+                    );
+                    if self.is_for_us(id) && !runs {
+                        found.plan(
+                            "stop-unused",
+                            format!("`{id}` does not run at the stop `{}`", stop.id),
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// True where a migration is for this deployment, whatever a probe may say.
+    fn is_for_us(&self, id: &MigrationId) -> bool {
+        self.migration(id).is_some_and(|migration| {
+            migration.when.is_none()
+                && self.is_edition(&migration.editions)
+                && self.plan.datastores.contains_key(&migration.datastore)
+        })
+    }
+
     /// What a crossed release demands of a datastore that is here runs somewhere.
     fn demands(&self, found: &mut Objections) {
-        let run: BTreeSet<_> = self
-            .plan
-            .steps()
-            .filter_map(|(_, step)| match &step.act {
-                Act::Migrate { migration, .. } => Some(migration),
-                _ => None,
-            })
-            .collect();
         for release in &self.product.releases {
             if !self.below(&self.plan.from, &release.version)
                 || self.below(&self.plan.to, &release.version)
@@ -148,29 +170,56 @@ impl Rules<'_> {
                 continue;
             }
             for demand in &release.demands {
-                let migration = self.migration(&demand.migration);
-                let unconditional = demand.when.is_none()
-                    && migration.is_some_and(|migration| migration.when.is_none());
-                let for_us = self.is_edition(&demand.editions)
-                    && migration.is_some_and(|migration| {
-                        self.is_edition(&migration.editions)
-                            && self.plan.datastores.contains_key(&migration.datastore)
-                    })
+                let for_us = demand.when.is_none()
+                    && !demand.optional
+                    && self.is_for_us(&demand.migration)
+                    && self.is_edition(&demand.editions)
                     && demand
                         .to
                         .as_ref()
                         .is_none_or(|range| self.contains(range, &self.plan.to));
-                if unconditional && for_us && !demand.optional && !run.contains(&demand.migration) {
+                if for_us && !self.is_met(&demand.migration, &release.version) {
                     found.plan(
                         "demand-unmet",
                         format!(
-                            "{} demands `{}`, which it never runs",
+                            "{} demands `{}`, which never runs from there on",
                             release.version, demand.migration
                         ),
                     );
                 }
             }
         }
+    }
+
+    /// Run before the product runs with what is demanded: by an image that is new enough, or by any
+    /// where none on the way that has the command is.
+    fn is_met(&self, id: &MigrationId, since: &Version) -> bool {
+        let due = |stage: &Stage| match &stage.kind {
+            StageKind::Run { to } => !self.below(to, since),
+            _ => false,
+        };
+        let stages = &self.plan.stages;
+        let until = stages
+            .iter()
+            .position(due)
+            .map_or(stages.len(), |place| place + 1);
+        let exists = |version: &Version| {
+            self.migration(id)
+                .is_some_and(|migration| self.contains(&migration.exists, version))
+        };
+        let possible = stages[..until]
+            .iter()
+            .filter_map(version_of)
+            .any(|version| !self.below(version, since) && exists(version));
+        stages[..until]
+            .iter()
+            .flat_map(|stage| &stage.steps)
+            .any(|step| match &step.act {
+                Act::Migrate {
+                    migration, version, ..
+                } => migration == id && (!possible || !self.below(version, since)),
+                _ => false,
+            })
     }
 
     fn migrations(&self, found: &mut Objections) {
@@ -224,7 +273,7 @@ impl Rules<'_> {
         }
     }
 
-    fn migration(&self, id: &switchback_model::MigrationId) -> Option<&Migration> {
+    fn migration(&self, id: &MigrationId) -> Option<&Migration> {
         self.product
             .migrations
             .iter()
@@ -232,13 +281,7 @@ impl Rules<'_> {
     }
 
     fn versions(&self) -> impl Iterator<Item = &Version> {
-        self.plan
-            .stages
-            .iter()
-            .filter_map(|stage| match &stage.kind {
-                StageKind::Migrate { to } | StageKind::Run { to } => Some(to),
-                StageKind::Preparation | StageKind::Return { .. } => None,
-            })
+        self.plan.stages.iter().filter_map(version_of)
     }
 
     fn is_edition(&self, editions: &[String]) -> bool {
@@ -260,5 +303,12 @@ impl Rules<'_> {
             .scheme
             .contains(range, version)
             .unwrap_or(false)
+    }
+}
+
+fn version_of(stage: &Stage) -> Option<&Version> {
+    match &stage.kind {
+        StageKind::Migrate { to } | StageKind::Run { to } => Some(to),
+        StageKind::Preparation | StageKind::Return { .. } => None,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use switchback_model::Version;
-use switchback_model::plan::{Act, FORMAT, Plan, Purpose, StageKind};
+use switchback_model::plan::{Act, BackupMethod, Check, FORMAT, Plan, Purpose, StageKind};
 
 use super::objection::Objections;
 
@@ -23,6 +23,7 @@ pub(super) fn check(plan: &Plan, found: &mut Objections) {
     numbering(plan, found);
     stages(plan, found);
     ending(plan, found);
+    looks(plan, found);
     keeping(plan, found);
 }
 
@@ -106,6 +107,45 @@ fn ending(plan: &Plan, found: &mut Objections) {
                 "not-verified",
                 "a stage has no step that looks from outside",
             ),
+        }
+    }
+}
+
+/// What is looked at once a version runs: that it stays up, and that no datastore lost anything.
+fn looks(plan: &Plan, found: &mut Objections) {
+    for stage in &plan.stages {
+        let StageKind::Run { to } = &stage.kind else {
+            continue;
+        };
+        let checks: Vec<&Check> = stage
+            .steps
+            .iter()
+            .skip_while(|step| !matches!(step.act, Act::Start { .. }))
+            .filter_map(|step| match &step.act {
+                Act::Verify { checks } => Some(checks),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        if !checks
+            .iter()
+            .any(|look| matches!(look, Check::Stable { .. }))
+        {
+            found.plan(
+                "not-verified",
+                format!("nothing looks whether {to} stays up"),
+            );
+        }
+        for (name, datastore) in &plan.datastores {
+            let counted = checks
+                .iter()
+                .any(|look| matches!(look, Check::Counts { datastore, .. } if datastore == name));
+            if datastore.method != BackupMethod::None && !counted {
+                found.plan(
+                    "not-counted",
+                    format!("nothing looks whether `{name}` lost anything on the way to {to}"),
+                );
+            }
         }
     }
 }

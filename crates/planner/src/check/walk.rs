@@ -254,7 +254,14 @@ impl<'p> Walk<'_, 'p> {
             migration: migration.clone(),
             version: version.clone(),
         });
+        self.needs_files();
         self.interrupted(datastore);
+        if !self.world.run.insert((migration, version)) {
+            self.object(
+                "repeated",
+                format!("`{migration}` of {version} runs a second time"),
+            );
+        }
         if matches!(step.way_back, WayBack::NotNeeded | WayBack::Instant) {
             self.object(
                 "way-back",
@@ -325,6 +332,7 @@ impl<'p> Walk<'_, 'p> {
                 );
             }
         }
+        self.needs_files();
         if services.iter().any(|service| !images.contains_key(service)) {
             self.object(
                 "start-image",
@@ -439,6 +447,22 @@ impl<'p> Walk<'_, 'p> {
                 state: BackupState::Proven,
                 run: None,
             });
+        }
+    }
+
+    /// A step that relies on the configuration asks for every file of it.
+    fn needs_files(&mut self) {
+        let files: Vec<Expectation> = self
+            .world
+            .files
+            .iter()
+            .map(|(path, digest)| Expectation::File {
+                path: (*path).to_owned(),
+                digest: (*digest).clone(),
+            })
+            .collect();
+        for file in files {
+            self.needs_before(&file);
         }
     }
 

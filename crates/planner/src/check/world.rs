@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Act, BackupMethod, BackupState, Expectation, Plan};
-use switchback_model::{DatastoreName, Digest, ServiceName, StepNumber};
+use switchback_model::{DatastoreName, Digest, MigrationId, ServiceName, StepNumber, Version};
 
 #[derive(Debug)]
 pub(super) struct World<'p> {
@@ -16,6 +16,8 @@ pub(super) struct World<'p> {
     pub(super) backups: BTreeMap<(u32, &'p DatastoreName), BackupState>,
     /// Migrations since the backup, by round and by the datastore that keeps the data.
     pub(super) migrated: BTreeMap<(u32, &'p DatastoreName), Vec<StepNumber>>,
+    /// Every migration that has run, with the version of its image.
+    pub(super) run: BTreeSet<(&'p MigrationId, &'p Version)>,
     pub(super) files: BTreeMap<&'p str, &'p Digest>,
     pub(super) restored: BTreeSet<&'p DatastoreName>,
     pub(super) counted: BTreeSet<&'p DatastoreName>,
@@ -46,6 +48,7 @@ impl<'p> World<'p> {
             fetched: BTreeSet::new(),
             backups: BTreeMap::new(),
             migrated: BTreeMap::new(),
+            run: BTreeSet::new(),
             files,
             restored: BTreeSet::new(),
             counted: BTreeSet::new(),

@@ -18,6 +18,11 @@ fn sound() -> Plan {
 /// The rules that `plan` breaks once `change` was made to it, renumbered and sealed as a clever forger would.
 fn broken(mut plan: Plan, change: impl FnOnce(&mut Plan)) -> Vec<String> {
     change(&mut plan);
+    renumber(&mut plan);
+    rules(&plan.seal())
+}
+
+fn renumber(plan: &mut Plan) {
     let mut number = 0;
     for stage in &mut plan.stages {
         for step in &mut stage.steps {
@@ -25,7 +30,6 @@ fn broken(mut plan: Plan, change: impl FnOnce(&mut Plan)) -> Vec<String> {
             step.number = StepNumber(number);
         }
     }
-    rules(&plan.seal())
 }
 
 fn rules(plan: &Plan) -> Vec<String> {
@@ -82,6 +86,51 @@ fn a_gap_in_the_numbers_is_seen() {
     let mut plan = sound();
     plan.stages[1].steps[0].number = StepNumber(99);
     assert!(rules(&plan.seal()).contains(&"numbering".to_owned()));
+}
+
+#[test]
+fn every_single_step_is_needed() {
+    let sites = [
+        (
+            Site::things_stack("open-source", "3.0.0").answer("ns-schema", "0"),
+            "3.32.1",
+        ),
+        (atelier_site("1.0.0", false), "3.0.0"),
+        (atelier_site("1.0.0", true), "2.0.0"),
+    ];
+    for (site, to) in sites {
+        let plan = site.plan(to).expect("there is a plan").plan;
+        for (stage, held) in plan.stages.iter().enumerate() {
+            for place in 0..held.steps.len() {
+                let mut without = plan.clone();
+                let dropped = without.stages[stage].steps.remove(place);
+                renumber(&mut without);
+                let objections = check_against(&without.seal(), &site.product);
+                assert!(
+                    !objections.is_empty(),
+                    "nobody misses step {}, {}",
+                    dropped.number,
+                    dropped.act.verb()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_guard_of_a_migration_is_needed() {
+    let plan = sound();
+    let guards = steps(&mut plan.clone(), "migrate")[0].before.len();
+    assert!(
+        guards > 4,
+        "it asks for services, writers, image, files and backups"
+    );
+    for place in 0..guards {
+        let rules = broken(plan.clone(), |plan| {
+            steps(plan, "migrate")[0].before.remove(place);
+        });
+        assert_eq!(rules, ["guard"]);
+    }
 }
 
 #[test]
@@ -152,7 +201,7 @@ fn a_stage_that_is_not_verified_is_seen() {
         drop_first(plan, "verify");
         drop_first(plan, "verify");
     });
-    assert_eq!(rules, ["not-verified"]);
+    assert_eq!(rules, ["not-verified", "not-counted"]);
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn an_unknown_product_image() {
     service.component = false;
     service.image = "registry.example/fork/stack:3.23.2".to_owned();
     insta::assert_snapshot!(told(&refused(&site)), @r#"
-    3 product-image-unknown: no service of `lorawan` runs an image of The Things Stack
+    3 unknown-product-image: no service of `lorawan` runs an image of The Things Stack
     state: deployment: unchanged
     state: stack: image `registry.example/fork/stack:3.23.2`
     state: postgres: image `postgres:15`
@@ -81,7 +81,7 @@ fn an_image_pinned_to_a_digest() {
     let mut site = site();
     site.observed.version_places[0].pinning = Pinning::Digest;
     insta::assert_snapshot!(told(&refused(&site)), @r#"
-    3 image-digest-pinned: the image of stack is pinned to a digest (/srv/lorawan/docker-compose.yml:3)
+    3 digest-pinned: the image of stack is pinned to a digest (/srv/lorawan/docker-compose.yml:3)
     state: deployment: unchanged
     why: a new tag before an old digest changes nothing: the digest decides
     hint: remove `@sha256:…` behind the tag; plans pin the digest themselves
@@ -120,7 +120,7 @@ fn a_version_that_nothing_decides() {
     let mut site = site();
     site.observed.version_places.clear();
     insta::assert_snapshot!(told(&refused(&site)), @r#"
-    3 version-place-unknown: no place was found that decides the version of service `stack`
+    3 version-not-found: no place was found that decides the version of service `stack`
     state: stack: image `thethingsnetwork/lorawan-stack:3.23.2`
     hint: write the image with its tag into the compose file, or into a variable that it uses
     "#);
@@ -149,7 +149,7 @@ fn a_container_that_is_not_what_its_file_says() {
     let stack = site.service("stack");
     stack.running = Some(super::site::pin("thethingsnetwork/lorawan-stack:3.22.2"));
     insta::assert_snapshot!(told(&refused(&site)), @r#"
-    3 declared-not-running: service `stack` runs `thethingsnetwork/lorawan-stack:3.22.2`, its configuration says `thethingsnetwork/lorawan-stack:3.23.2`
+    3 running-differs: service `stack` runs `thethingsnetwork/lorawan-stack:3.22.2`, its configuration says `thethingsnetwork/lorawan-stack:3.23.2`
     state: stack: runs `thethingsnetwork/lorawan-stack:3.22.2`
     why: which version its data is at cannot be told
     hint: bring both together first: `docker compose up -d`, or put the file back
@@ -227,7 +227,7 @@ fn cockroachdb() {
     let mut by_image = site();
     by_image.service("postgres").image = "cockroachdb/cockroach:v21.2.0".to_owned();
     insta::assert_snapshot!(told(&refused(&by_image)), @r#"
-    3 server-unsupported: service `postgres` keeps `identity` in `cockroachdb/cockroach:v21.2.0`
+    3 datastore-unsupported: service `postgres` keeps `identity` in `cockroachdb/cockroach:v21.2.0`
     state: deployment: unchanged
     why: CockroachDB was the compose file's database up to 3.15.3, and no way from it to PostgreSQL is documented
     hint: move the data to a supported server first, at the version that runs now
@@ -306,6 +306,22 @@ fn what_the_driver_refuses_comes_first() {
     hint: join the group `docker`
     hint: one more thing stands in the way: `switchback doctor` shows it
     "#);
+}
+
+#[test]
+fn what_the_driver_has_said_is_not_said_twice() {
+    let mut site = site();
+    site.datastore("redis").engine = None;
+    site.observed.problems.push(Problem::new(
+        Exit::Refused,
+        "datastore-password-wrong",
+        "`redis` refuses the password",
+    ));
+    let codes: Vec<String> = obstacles(&site.product, &site.config, &site.observed)
+        .into_iter()
+        .map(|problem| problem.code)
+        .collect();
+    assert_eq!(codes, ["datastore-password-wrong"]);
 }
 
 #[test]
