@@ -10,7 +10,7 @@ mod rootfs;
 
 use anyhow::Result;
 
-pub(crate) use datastores::postgres_directory;
+pub(crate) use datastores::{postgres_directory, postgres_image};
 pub(crate) use product::Edition;
 
 /// The product's releases that tests and demo use.

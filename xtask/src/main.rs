@@ -6,6 +6,7 @@
     reason = "a program for the terminal: stdout is the answer, stderr is progress"
 )]
 
+mod bench;
 mod check;
 mod deployment;
 mod images;
@@ -50,7 +51,9 @@ fn run() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
+        ["bench"] => bench::run(),
         ["check"] => check::run(),
+        [live::INSIDE, dir] => live::inside(dir),
         ["live", rest @ ..] => live(rest.first().copied()),
         ["test"] => test::run(),
         ["tidy"] => tidy::run(),

@@ -4,23 +4,27 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are the answer")]
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use switchback_engine::ports::{Context, Driver, Failure, Finding, MigrationCall, MigrationTrace, Site};
+use switchback_engine::ports::{
+    Context, Driver, Failure, Finding, MigrationCall, MigrationTrace, Site,
+};
 use switchback_engine::process::{Argv, Input, Output};
+use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
-use switchback_engine::{Ended, Engine, Order, Redactor};
+use switchback_engine::{Ended, Engine, Order};
 use switchback_journal::StateDirectory;
 use switchback_model::event::{Outcome, Stamped};
 use switchback_model::observed::ImagePin;
-use switchback_model::plan::{Check, Expectation, FileEdit};
+use switchback_model::plan::{Check, Expectation, FileEdit, StageKind};
 use switchback_model::product::{Product, parse};
-use switchback_model::{MigrationId, RunId, ServiceName};
+use switchback_model::{Digest, MigrationId, RunId, ServiceName};
 use switchback_planner::path::{Query, find};
-use switchback_testkit::plans::{PlanBuilder, deployment};
+use switchback_testkit::plans::{PlanBuilder, deployment, file};
 
 /// Steps of the procedure that the engine, Ansible and a shell script all carry out.
 const STEPS: u32 = 30;
@@ -62,7 +66,10 @@ fn definition(releases: u32) -> String {
     let mut text = "[product]\nid = \"synthetic\"\nname = \"Synthetic\"\nscheme = \"semver\"\npath-only = true\ndrivers = [\"compose\"]\n".to_owned();
     for number in 0..releases {
         let version = format!("{}.{}.0", number / 10, number % 10);
-        let _ = writeln!(text, "[[release]]\nversion = \"{version}\"\nsource = \"made up\"");
+        let _ = writeln!(
+            text,
+            "[[release]]\nversion = \"{version}\"\nsource = \"made up\""
+        );
         if number % 50 == 49 {
             let _ = writeln!(
                 text,
@@ -78,7 +85,8 @@ fn engine() -> f64 {
     // On the disk that the target directory is on, not in memory: the writes are what costs.
     let mut times: Vec<f64> = (0..ROUNDS)
         .map(|_| {
-            let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
+            let place =
+                tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
             round(place.path()) * 1_000.0 / f64::from(STEPS)
         })
         .collect();
@@ -87,8 +95,17 @@ fn engine() -> f64 {
 
 /// Seconds for the whole procedure with an empty journal.
 fn round(place: &std::path::Path) -> f64 {
-    let plan = (1..=STEPS)
-        .fold(PlanBuilder::new("1.0.0", "1.1.0", &[]), |plan, number| plan.fetch(&format!("1.0.{number}")))
+    // Five steps make the plan one that the checker admits; the others only fetch.
+    let plan = (1..=STEPS - 5)
+        .fold(PlanBuilder::new("1.0.0", "1.1.0", &[]), |plan, number| {
+            plan.fetch(&format!("1.0.{number}"))
+        })
+        .fetch("1.1.0")
+        .stage(StageKind::Run { to: "1.1.0".into() }, 1)
+        .stop()
+        .set("1.1.0")
+        .start("1.1.0")
+        .verify("1.1.0")
         .seal_plan();
     let state = StateDirectory::open(place.join("state")).expect("a state directory");
     let engine = Engine::new(state, Redactor::default(), StopSignal::default());
@@ -102,11 +119,15 @@ fn round(place: &std::path::Path) -> f64 {
         program: "0.0.0",
     };
     let site = Site {
-        driver: Box::new(Touches { place: place.to_owned() }),
+        driver: Box::new(Touches {
+            place: place.to_owned(),
+        }),
         datastores: [].into(),
     };
     let since = Instant::now();
-    let ended = engine.run(&order, &site, &|_: &Stamped| {}).expect("the run is admitted");
+    let ended = engine
+        .run(&order, &site, &|_: &Stamped| {})
+        .expect("the run is admitted");
     let took = since.elapsed().as_secs_f64();
     assert!(matches!(ended, Ended::Finished { .. }), "{ended:?}");
     took
@@ -117,72 +138,86 @@ fn median(times: &mut [f64]) -> f64 {
     times[times.len() / 2]
 }
 
-/// Fetching an image makes an empty file of its name, by a child process.
+/// Every act makes an empty file by a child process; every question is whether a file is there.
 struct Touches {
     place: PathBuf,
 }
 
 impl Touches {
-    fn file(&self, image: &ImagePin) -> PathBuf {
-        self.place.join(image.reference.replace(['/', ':'], "-"))
-    }
-}
-
-impl Driver for Touches {
-    fn look(&self, _: &Context<'_>, expectation: &Expectation) -> Finding {
-        match expectation {
-            Expectation::ImageHere { image } if self.file(image).exists() => Finding::Holds,
-            Expectation::ImageHere { .. } => Finding::Differs { found: "no file".to_owned() },
-            _ => Finding::Unknown { why: "the procedure has only files".to_owned() },
-        }
-    }
-
-    fn fetch(&self, cx: &Context<'_>, image: &ImagePin) -> Result<Outcome, Failure> {
-        let file = self.file(image).to_string_lossy().into_owned();
+    fn touch(&self, cx: &Context<'_>, name: &str) -> Result<Outcome, Failure> {
+        let file = self.place.join(name).to_string_lossy().into_owned();
         cx.commands
             .run(&Argv::new("touch", [file]), Input::Empty, Output::Capture)
             .map(|_| Outcome::default())
             .map_err(|error| error.into_failure("touch", "cannot make a file"))
     }
 
-    fn stop(&self, _: &Context<'_>, _: &[ServiceName]) -> Result<Outcome, Failure> {
-        Err(absent())
+    fn has(&self, name: &str) -> bool {
+        self.place.join(name).exists()
+    }
+}
+
+fn name_of(image: &ImagePin) -> String {
+    image.reference.replace(['/', ':'], "-")
+}
+
+impl Driver for Touches {
+    fn look(&self, _: &Context<'_>, expectation: &Expectation) -> Finding {
+        let version = if self.has("set") { "1.1.0" } else { "1.0.0" };
+        let holds = match expectation {
+            Expectation::ImageHere { image } => self.has(&name_of(image)),
+            Expectation::File { digest, .. } => *digest == Digest::of(file(version)),
+            Expectation::Stopped { .. } => self.has("stopped") && !self.has("started"),
+            Expectation::Running { .. } => self.has("started") || !self.has("stopped"),
+            Expectation::Runs { .. } => self.has("started"),
+            _ => return Finding::Holds,
+        };
+        if holds {
+            return Finding::Holds;
+        }
+        Finding::Differs {
+            found: "no such file".to_owned(),
+        }
+    }
+
+    fn fetch(&self, cx: &Context<'_>, image: &ImagePin) -> Result<Outcome, Failure> {
+        self.touch(cx, &name_of(image))
+    }
+
+    fn stop(&self, cx: &Context<'_>, _: &[ServiceName]) -> Result<Outcome, Failure> {
+        self.touch(cx, "stopped")
     }
 
     fn start(
         &self,
-        _: &Context<'_>,
+        cx: &Context<'_>,
         _: &[ServiceName],
-        _: &std::collections::BTreeMap<ServiceName, ImagePin>,
+        _: &BTreeMap<ServiceName, ImagePin>,
     ) -> Result<Outcome, Failure> {
-        Err(absent())
+        self.touch(cx, "started")
     }
 
-    fn set(&self, _: &Context<'_>, _: &[FileEdit]) -> Result<Outcome, Failure> {
-        Err(absent())
+    fn set(&self, cx: &Context<'_>, _: &[FileEdit]) -> Result<Outcome, Failure> {
+        self.touch(cx, "set")
     }
 
     fn trace(&self, _: &Context<'_>, _: &MigrationId) -> Result<MigrationTrace, Failure> {
-        Err(absent())
+        Ok(MigrationTrace::NeverStarted)
     }
 
-    fn migrate(&self, _: &Context<'_>, _: &MigrationCall<'_>) -> Result<Outcome, Failure> {
-        Err(absent())
+    fn migrate(&self, cx: &Context<'_>, call: &MigrationCall<'_>) -> Result<Outcome, Failure> {
+        self.touch(cx, call.migration.as_str())
     }
 
     fn discard(&self, _: &Context<'_>, _: &MigrationId) -> Result<(), Failure> {
-        Err(absent())
+        Ok(())
     }
 
-    fn check(&self, _: &Context<'_>, _: &Check) -> Result<Outcome, Failure> {
-        Err(absent())
+    fn check(&self, cx: &Context<'_>, _: &Check) -> Result<Outcome, Failure> {
+        self.touch(cx, "checked")
     }
 
     fn clean(&self, _: &Context<'_>) -> Result<(), Failure> {
         Ok(())
     }
-}
-
-fn absent() -> Failure {
-    Failure::new("absent", "the procedure has no such step")
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use sha2::{Digest, Sha256};
 
 use super::{CHECK_APPLICATION, DATABASE, Deployment};
-use crate::images::Edition;
+use crate::images::{Edition, postgres_image};
 
 /// The key that the loaded data contain. Nothing outside a test machine ever sees these databases.
 pub(super) const API_KEY: &str = "NNSXS.FIXTURE.3X6ZL2OHBZ2JXWGZB4UEGQ5C6LE4PHZ7";
@@ -37,7 +37,10 @@ pub(super) fn write(deployment: &Deployment, version: &str) -> Result<()> {
         fs::create_dir_all(dir.join(folder))?;
     }
     fs::set_permissions(dir.join("blob"), fs::Permissions::from_mode(0o777))?;
-    fs::write(deployment.compose_file(), compose_file(deployment, version))?;
+    fs::write(
+        deployment.compose_file(),
+        compose_file(deployment, version, &postgres_image()?),
+    )?;
     fs::write(
         dir.join("config/stack/ttn-lw-stack-docker.yml"),
         CONFIGURATION,
@@ -85,7 +88,7 @@ http:
     hash-key: ''
 ";
 
-fn compose_file(deployment: &Deployment, version: &str) -> String {
+fn compose_file(deployment: &Deployment, version: &str, postgres: &str) -> String {
     let Deployment {
         project,
         port,
@@ -107,7 +110,7 @@ name: {project}
 services:
   # PostgreSQL holds users, applications, gateways and devices.
   postgres:
-    image: postgres:15
+    image: {postgres}
     restart: unless-stopped
     environment:
       - POSTGRES_PASSWORD=root

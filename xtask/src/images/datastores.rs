@@ -37,6 +37,11 @@ pub(crate) fn postgres_directory() -> Result<PathBuf> {
         .context("no PostgreSQL server is installed")
 }
 
+/// The name of the image made of it.
+pub(crate) fn postgres_image() -> Result<String> {
+    Ok(format!("postgres:{}", major_of(&postgres_directory()?)))
+}
+
 fn major_of(directory: &Path) -> u32 {
     directory
         .file_name()

@@ -34,14 +34,7 @@ impl Lab {
             .dir(&paths::root())
             .args(["build", "--quiet", "--package", "switchback"])
             .run()?;
-        let dir = paths::work()?.join("live");
-        let lab = Self {
-            binary: paths::target().join("debug/switchback"),
-            dir,
-            port: AtomicU16::new(FIRST_PORT),
-            kills: AtomicUsize::new(0),
-            killed_runs: AtomicUsize::new(0),
-        };
+        let lab = Self::inside()?;
         if lab.dir.exists() {
             lab.close()?;
         }
@@ -59,6 +52,17 @@ impl Lab {
             template.stop()?;
         }
         Ok(lab)
+    }
+
+    /// The laboratory that another process opened.
+    pub(super) fn inside() -> Result<Self> {
+        Ok(Self {
+            binary: paths::target().join("debug/switchback"),
+            dir: paths::work()?.join("live"),
+            port: AtomicU16::new(FIRST_PORT),
+            kills: AtomicUsize::new(0),
+            killed_runs: AtomicUsize::new(0),
+        })
     }
 
     /// Removes every deployment that is left, with its containers.

@@ -1,7 +1,176 @@
-//! The Docker daemon goes away in the middle: an Engine of this test's own, in a network of its own.
+//! The Docker Engine goes away in the middle of a step and comes back.
+//!
+//! Never the machine's own Engine: one of this test's own, in a network namespace of its own, so that its packet filter rules
+//! touch nobody else's. The trial itself runs in that namespace, as a second process of this program.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
 
 use super::Case;
+use super::judge;
+use super::lab::{Lab, TEMPLATE_VERSION};
+use super::subject::{Subject, TARGET, as_strs};
+use crate::images::Edition;
+use crate::tool::{docker, tool};
+
+/// The word that makes this program the trial inside.
+pub(crate) const INSIDE: &str = "live-inside-an-engine-of-its-own";
+
+/// The stop between the two.
+const STOP: &str = "3.24.2";
+
+/// Steps during which the Engine is restarted.
+const MOMENTS: [&str; 4] = ["dump", "proving", "is-db", "starting"];
 
 pub(super) fn cases() -> Vec<Case> {
-    Vec::new()
+    vec![Case::new("engine_restarted_mid_step", |lab| {
+        let program = std::env::current_exe().context("cannot find this program")?;
+        let answer = tool("unshare")
+            .args(["--net", "--"])
+            .arg(program)
+            .args([INSIDE, &lab.place("engine").to_string_lossy()])
+            .env(
+                "DOCKER_HOST",
+                format!(
+                    "unix://{}",
+                    lab.place("engine").join("docker.sock").display()
+                ),
+            )
+            .answer()?;
+        ensure!(
+            answer.status.success(),
+            "{}\n{}",
+            answer.stdout,
+            answer.stderr
+        );
+        Ok(())
+    })]
+}
+
+/// The trial: starts the Engine, loads the images, upgrades, and restarts the Engine again and again.
+pub(crate) fn inside(dir: &str) -> Result<()> {
+    let mut engine = PrivateEngine::start(PathBuf::from(dir))?;
+    let outcome = engine.load_images().and_then(|()| trial(&mut engine));
+    engine.end()?;
+    outcome
+}
+
+fn trial(engine: &mut PrivateEngine) -> Result<()> {
+    let lab = Lab::inside()?;
+    let subject = Subject::new(&lab, "outage", Edition::OpenSource)?;
+    let words = Subject::apply_words(&subject.plan()?);
+    let words = as_strs(&words);
+    let mut restarts = 0;
+    for moment in MOMENTS {
+        let mut running = subject.begin(&words)?;
+        if running.read_until(&[moment])?.is_some() {
+            engine.restart()?;
+            restarts += 1;
+        }
+        let (code, told) = running.finish()?;
+        ensure!(
+            matches!(code, Some(0 | 4 | 5)),
+            "it ended with {code:?} when the Engine went away\n{told}"
+        );
+        // What ran before the Engine went away runs again: that is the containers' own restart policy.
+        std::thread::sleep(Duration::from_secs(2));
+        if code == Some(0) {
+            break;
+        }
+    }
+    ensure!(restarts > 0, "the Engine was never restarted");
+    if subject.deployment.version()? != TARGET || !subject.deployment.is_healthy() {
+        subject.expect(&words, 0)?;
+    }
+    judge::upgraded(&subject)?;
+    subject.remove()
+}
+
+/// An Engine with its own data, socket and network.
+struct PrivateEngine {
+    dir: PathBuf,
+    daemon: Child,
+}
+
+impl PrivateEngine {
+    fn start(dir: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&dir)?;
+        tool("ip").args(["link", "set", "lo", "up"]).quiet()?;
+        let daemon = Self::launch(&dir)?;
+        Ok(Self { dir, daemon })
+    }
+
+    fn launch(dir: &std::path::Path) -> Result<Child> {
+        let place = |name: &str| dir.join(name).to_string_lossy().into_owned();
+        let log = File::create(dir.join("log"))?;
+        let daemon = tool("dockerd")
+            .arg("--host")
+            .arg(format!("unix://{}", place("docker.sock")))
+            .args([
+                "--data-root",
+                &place("data"),
+                "--exec-root",
+                &place("exec"),
+                "--pidfile",
+                &place("pid"),
+            ])
+            .into_command()
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("cannot start an Engine")?;
+        for _ in 0..200 {
+            if docker().arg("version").succeeds() {
+                return Ok(daemon);
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        bail!(
+            "the Engine does not answer: {}",
+            fs::read_to_string(dir.join("log")).unwrap_or_default()
+        )
+    }
+
+    /// Copies the images from the machine's Engine, whose socket is a file and so is reached from here, too.
+    fn load_images(&self) -> Result<()> {
+        let archive = self.dir.join("images.tar");
+        let images =
+            [TEMPLATE_VERSION, STOP, TARGET].map(|version| Edition::OpenSource.image(version));
+        let postgres = crate::images::postgres_image()?;
+        tool("docker")
+            .args(["--host", "unix:///var/run/docker.sock", "save", "--output"])
+            .arg(&archive)
+            .args([postgres.as_str(), "redis:7"])
+            .args(images)
+            .quiet()?;
+        docker()
+            .args(["load", "--quiet", "--input"])
+            .arg(&archive)
+            .quiet()?;
+        fs::remove_file(archive)?;
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        self.stop()?;
+        self.daemon = Self::launch(&self.dir)?;
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        tool("kill").arg(self.daemon.id().to_string()).quiet()?;
+        self.daemon.wait()?;
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<()> {
+        self.stop()?;
+        fs::remove_dir_all(&self.dir)
+            .with_context(|| format!("cannot remove {}", self.dir.display()))
+    }
 }

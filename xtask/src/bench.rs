@@ -1,0 +1,95 @@
+//! `cargo xtask bench`: figures of this machine, ours beside those of an Ansible playbook and of a shell script.
+
+mod machine;
+mod procedure;
+mod program;
+mod report;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::paths;
+use crate::setup::{self, Need};
+use crate::tool::cargo;
+
+/// One line of the table.
+pub(crate) struct Row {
+    what: String,
+    measured: String,
+    goal: String,
+}
+
+impl Row {
+    fn new(what: impl Into<String>, measured: impl Into<String>, goal: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            measured: measured.into(),
+            goal: goal.into(),
+        }
+    }
+}
+
+/// Measures everything, prints the table and writes `docs/benchmarks.md`.
+pub(crate) fn run() -> Result<()> {
+    setup::packages(&[Need::Python])?;
+    let mut rows = figures()?;
+    rows.extend(procedure::rows(&rows)?);
+    rows.extend(program::rows()?);
+    let table = report::table(&rows);
+    println!("{table}");
+    let document = paths::root().join("docs/benchmarks.md");
+    std::fs::write(&document, report::document(&table, &machine::described()?))
+        .context("cannot write docs/benchmarks.md")?;
+    eprintln!("written to {}", document.display());
+    Ok(())
+}
+
+/// Planning and the engine, measured inside the process.
+fn figures() -> Result<Vec<Row>> {
+    eprintln!("measuring planner and engine");
+    let told = cargo()
+        .dir(&paths::root())
+        .args([
+            "bench",
+            "--quiet",
+            "--locked",
+            "--package",
+            "switchback-testkit",
+            "--bench",
+            "figures",
+        ])
+        .read()?;
+    let line = told
+        .lines()
+        .find(|line| line.starts_with('{'))
+        .context("the bench printed no figures")?;
+    let figures: Value = serde_json::from_str(line)?;
+    let number = |name: &str| {
+        figures[name]
+            .as_f64()
+            .with_context(|| format!("no `{name}` in {line}"))
+    };
+    Ok(vec![
+        Row::new(
+            format!(
+                "path GitLab 8.17 → 18.11, {} stages",
+                number("gitlab_stages")?
+            ),
+            format!("{:.2} ms", number("plan_gitlab_ms")?),
+            "< 10 ms",
+        ),
+        Row::new(
+            format!(
+                "path through 5,000 releases, {} stages",
+                number("synthetic_stages")?
+            ),
+            format!("{:.2} ms", number("plan_synthetic_ms")?),
+            "–",
+        ),
+        Row::new(
+            procedure::ENGINE,
+            format!("{:.2} ms", number("engine_step_ms")?),
+            "< 3 ms",
+        ),
+    ])
+}
