@@ -8,6 +8,7 @@
 
 mod bench;
 mod check;
+mod demo;
 mod deployment;
 mod images;
 mod live;
@@ -52,6 +53,7 @@ fn run() -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["bench"] => bench::run(),
+        ["demo"] => demo::run(),
         ["check"] => check::run(),
         [live::INSIDE, dir] => live::inside(dir),
         ["live", rest @ ..] => live(rest.first().copied()),
