@@ -1,7 +1,7 @@
 //! What is told where there is no way: each reason with its text, its source and its hints.
 
 use switchback_model::product::{Product, parse};
-use switchback_planner::path::{Policy, Query, Refusal, explain, find, newest};
+use switchback_planner::path::{Policy, Query, Refusal, find, newest};
 
 fn the_things_stack() -> Product {
     switchback_catalog::load("the-things-stack")
@@ -16,7 +16,7 @@ fn refused(product: &Product, query: &Query) -> Refusal {
 /// The refusal as an operator reads it.
 fn told(query: &Query) -> String {
     let refusal = refused(&the_things_stack(), query);
-    let mut lines = explain::refusal(&refusal);
+    let mut lines = refusal.sentences();
     let problem = refusal.to_problem();
     lines.extend(problem.hints.iter().map(|hint| format!("hint: {hint}")));
     lines.join("\n")
@@ -204,7 +204,7 @@ source = "issue 7"
     let refusal = refused(&product, &Query::new("1.1.0", "1.3.0"));
     assert_eq!(refusal.id(), "stop-unreachable:through-1.2");
     assert_eq!(
-        explain::refusal(&refusal),
+        refusal.sentences(),
         [
             "1.3.0 removed the old format; of 1.2.0 none can be run here [notes 1.3.0]",
             "1.2.0 must not be run: it loses data [issue 7]"
@@ -233,7 +233,7 @@ fn a_demand_that_no_release_on_the_path_can_meet_is_told() {
     let refusal = refused(&demo(""), &Query::new("1.0.0", "1.3.0"));
     assert_eq!(refusal.id(), "no-image:old-db");
     assert_eq!(
-        explain::refusal(&refusal),
+        refusal.sentences(),
         [
             "old-db is demanded, and 1.3.0 does not have it (releases <1.3.0 do) [definition of demo]",
             "1.1.0 demands old-db [notes 1.1.0]"

@@ -2,8 +2,8 @@
 //! through, which migrations run where, what to know on the way. Or the reason
 //! why there is none. Pure: a definition and a question in, an answer out.
 //!
-//! Start with [`find`]. [`Report`] is the stable JSON of either answer,
-//! [`explain`] tells it in sentences.
+//! Start with [`find`]. [`Report`] is the stable JSON of either answer;
+//! [`Refusal::sentences`] says in words why there is no way.
 //!
 //! ```text
 //!   query ──► ground ──► stops ──► legs ──► Path ──► Report
@@ -14,7 +14,6 @@
 
 mod condition;
 mod crossed;
-pub mod explain;
 mod find;
 mod ground;
 mod legs;

@@ -348,6 +348,13 @@ impl Refusal {
         facts
     }
 
+    /// Why there is no way, in at most three sentences, each with its source.
+    pub fn sentences(&self) -> Vec<String> {
+        let facts = self.because();
+        let sentence = |fact: &Citation| format!("{} [{}]", fact.text, fact.source);
+        facts.iter().take(SENTENCES).map(sentence).collect()
+    }
+
     /// The refusal as the three-part error that every command prints.
     pub fn to_problem(&self) -> Problem {
         let (from, to) = (&self.from, &self.to);
@@ -386,6 +393,9 @@ impl Hint {
         }
     }
 }
+
+/// More than this is a list, not an explanation; the JSON has all of them.
+const SENTENCES: usize = 3;
 
 fn list(versions: &[Version]) -> String {
     let texts: Vec<&str> = versions.iter().map(Version::as_str).collect();
