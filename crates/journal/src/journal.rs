@@ -148,9 +148,15 @@ impl Journal {
         crate::store::one_of("run", "r-", prefix, ids).map(RunId::new)
     }
 
-    /// Audits the hash chain and names the first row that breaks it.
+    /// Audits the file's structure and the hash chain, and names the first row that breaks it.
     pub fn verify(&self) -> Result<Audit, JournalError> {
         let transaction = self.read()?;
+        let structure: String = transaction
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|error| self.failed(error))?;
+        if structure != "ok" {
+            return Err(self.damaged(structure.replace('\n', " ")));
+        }
         let mut statement = transaction
             .prepare(&format!("{ROW} ORDER BY position"))
             .map_err(|error| self.failed(error))?;
@@ -332,3 +338,6 @@ fn stored_row(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
         hash: row.get(7)?,
     })
 }
+
+#[cfg(test)]
+mod tests;

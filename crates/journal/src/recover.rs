@@ -93,3 +93,6 @@ fn was_undone(plan: &Plan, step: &Step, finished: u64, state: &RunState) -> bool
             && matches!(&later.interrupted, Interrupted::RestoreFirst { redo, .. } if redo.contains(&step.number))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -214,3 +214,33 @@ fn a_finished_step_may_begin_again_only_after_a_datastore_was_brought_back() {
         "only once per recovery"
     );
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_sequence_of_events_is_folded_or_refused_whole(moves in proptest::collection::vec((0_u8..9, 1_u32..4, 1_u32..4), 0..40)) {
+        let mut state = RunState::default();
+        for (kind, step, attempt) in moves {
+            let event = match kind {
+                0 => started(),
+                1 => resumed(),
+                2 => begin(step, attempt),
+                3 => fail(step, attempt),
+                4 => finish(step),
+                5 => recover(step),
+                6 => recovered(step),
+                7 => halt(),
+                _ => Event::RunFinished { downtime: 1 },
+            };
+            let stamped = Stamped { run: "r-1".into(), sequence: state.sequence + 1, at: 0, event };
+            let before = state.clone();
+            match state.apply(&stamped) {
+                Ok(()) => proptest::prop_assert_eq!(state.sequence, before.sequence + 1),
+                Err(_) => proptest::prop_assert_eq!(&state, &before),
+            }
+            // Whatever was done, a run that is over has nothing open.
+            if matches!(state.status, RunStatus::Finished { .. }) {
+                proptest::prop_assert!(state.nothing_open());
+            }
+        }
+    }
+}
