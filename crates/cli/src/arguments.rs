@@ -28,15 +28,23 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct Global {
-    /// How the answer is written
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    /// How the answer is written: text, json, or for `plan` markdown
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Format::Text,
+        value_name = "FORMAT",
+        hide_possible_values = true
+    )]
     pub format: Format,
     /// Which deployment: its name, or the directory of its switchback.toml
     #[arg(
         long,
         global = true,
         value_name = "NAME|DIR",
-        env = "SWITCHBACK_DEPLOYMENT"
+        env = "SWITCHBACK_DEPLOYMENT",
+        hide_env_values = true
     )]
     pub deployment: Option<String>,
     /// Answer yes to the question whether to go ahead (never accepts what needs --accept)
@@ -46,21 +54,33 @@ pub(crate) struct Global {
     #[arg(short, long, global = true)]
     pub verbose: bool,
     /// Directory of further product definitions; they go before the built-in ones
-    #[arg(long, global = true, value_name = "DIR", env = "SWITCHBACK_CATALOG")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "SWITCHBACK_CATALOG",
+        hide_env_values = true
+    )]
     pub catalog: Option<PathBuf>,
     /// Where journal, plans and backups are kept
-    #[arg(long, global = true, value_name = "DIR", env = "SWITCHBACK_STATE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "SWITCHBACK_STATE",
+        hide_env_values = true
+    )]
     pub state: Option<PathBuf>,
 }
 
 /// How the answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people
+    // For people.
     Text,
-    /// For programs: one document, or one event per line for runs
+    // For programs: one document, or one event per line for runs.
     Json,
-    /// For change requests (`plan` only)
+    // For change requests: plans only.
     Markdown,
 }
 

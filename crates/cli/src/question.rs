@@ -12,8 +12,13 @@ use crate::render::style::{BANG, BOLD, WARN, paint};
 use crate::render::wrap;
 use crate::session::Session;
 
-/// Asks whether to go ahead with `what`; `command` is what to type where nobody can answer.
-pub(crate) fn go_ahead(session: &Session<'_>, what: &str, command: &str) -> Result<(), Failed> {
+/// Asks whether to go ahead with `deed`; `command` is what to type where nobody can answer.
+pub(crate) fn go_ahead(
+    session: &Session<'_>,
+    deed: &str,
+    question: &str,
+    command: &str,
+) -> Result<(), Failed> {
     if session.global.yes {
         return Ok(());
     }
@@ -21,16 +26,16 @@ pub(crate) fn go_ahead(session: &Session<'_>, what: &str, command: &str) -> Resu
         return Err(Problem::new(
             Exit::Usage,
             "not-confirmed",
-            format!("{what} needs a yes, and there is no terminal to ask"),
+            format!("{deed} needs a yes, and there is no terminal to ask for it"),
         )
         .state("deployment", "not touched")
         .hint(format!("say so: `{command} --yes`"))
         .into());
     }
-    match ask(&format!("{what}? [y/N]")).as_deref() {
+    match ask(&format!("{question}? [y/N]")).as_deref() {
         Some("y" | "Y" | "yes" | "Yes") => Ok(()),
         _ => Err(
-            Problem::new(Exit::Usage, "not-confirmed", format!("no yes for {what}"))
+            Problem::new(Exit::Usage, "not-confirmed", format!("{deed} needs a yes"))
                 .state("deployment", "not touched")
                 .hint(format!("when you are ready: `{command}`"))
                 .into(),

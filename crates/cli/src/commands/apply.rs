@@ -56,17 +56,17 @@ pub(crate) fn start(
         .forecast
         .downtime_seconds
         .map_or_else(|| "of unknown length".to_owned(), measure::about);
-    let verb = match plan.purpose {
-        Purpose::Upgrade => "Upgrade",
-        Purpose::Rollback { .. } => "Take back",
+    let (deed, verb) = match plan.purpose {
+        Purpose::Upgrade => ("an upgrade", "Upgrade"),
+        Purpose::Rollback { .. } => ("a rollback", "Take back"),
     };
-    let what = format!(
-        "{verb} {} {} on {} with a downtime {downtime}",
+    let question = format!(
+        "{verb} {} {} on {}, downtime {downtime}",
         plan.product,
         route(plan),
         plan.deployment.name
     );
-    question::go_ahead(session, &what, &again(plan, &accepted))?;
+    question::go_ahead(session, deed, &question, &again(plan, &accepted))?;
     let run = session.state.new_run(journal)?;
     execution::carry_out(
         session,
@@ -120,7 +120,7 @@ fn refuse_unaccepted(plan: &Plan, accepted: &[String]) -> Result<(), Failed> {
                 .map_or_else(String::new, |found| format!(" ({found})"));
             problem.fact(switchback_model::problem::Citation {
                 id: notice.id.clone(),
-                text: format!("{}{found}", notice.text),
+                text: format!("{}{found}", notice.text.trim_end_matches('.')),
                 source: notice.source.clone(),
             })
         })

@@ -321,6 +321,7 @@ fn prune(session: &Session<'_>, arguments: &BackupPrune) -> Result<Exit, Failed>
     );
     question::go_ahead(
         session,
+        "removing backups",
         &what,
         &format!("switchback backup prune --keep {}", arguments.keep),
     )?;

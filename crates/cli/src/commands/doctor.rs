@@ -6,6 +6,7 @@ use switchback_model::Problem;
 use switchback_model::exit::Exit;
 use switchback_model::observed::{Filesystem, Observed, Service, ServiceState};
 
+use super::init;
 use crate::failure::Failed;
 use crate::place::deployment::Found;
 use crate::render::style::{BAD, BANG, BOLD, CHECK, CROSS, GOOD, WARN, paint};
@@ -57,8 +58,10 @@ pub(crate) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
             checks,
         });
     } else {
+        let names = checks.iter().map(|check| check.name.chars().count());
+        let widest = names.max().unwrap_or(0);
         for check in &checks {
-            let shown = check.text(session.screen.width);
+            let shown = check.text(widest, session.screen.width);
             session.screen.answer(&shown);
         }
     }
@@ -100,10 +103,6 @@ fn looked(observed: &Observed, checks: &mut Vec<Check>) {
         checks.push(of_service(service));
     }
     for datastore in &observed.datastores {
-        let engine = datastore.engine.as_deref().unwrap_or("version unknown");
-        let size = datastore
-            .size
-            .map_or_else(|| "size unknown".to_owned(), measure::bytes);
         checks.push(Check {
             name: format!("datastore {}", datastore.name),
             verdict: if datastore.size.is_some() {
@@ -111,12 +110,19 @@ fn looked(observed: &Observed, checks: &mut Vec<Check>) {
             } else {
                 Verdict::Unsure
             },
-            found: format!("{:?} {engine}, {size}", datastore.location.kind).to_lowercase(),
+            found: init::described(datastore),
             problem: None,
         });
     }
+    let mut devices: Vec<&str> = Vec::new();
     for filesystem in &observed.filesystems {
-        checks.push(of_filesystem(filesystem));
+        if !filesystem.writable {
+            checks.push(unwritable(filesystem));
+        }
+        if !devices.contains(&filesystem.device.as_str()) {
+            devices.push(&filesystem.device);
+            checks.push(space(filesystem, &observed.filesystems));
+        }
     }
     for problem in &observed.problems {
         checks.push(Check::of(&problem.code, problem));
@@ -138,24 +144,39 @@ fn of_service(service: &Service) -> Check {
     }
 }
 
-fn of_filesystem(filesystem: &Filesystem) -> Check {
-    let space = format!(
-        "{} of {} free, for {}",
-        measure::bytes(filesystem.free),
-        measure::bytes(filesystem.total),
-        filesystem.uses.join(", ")
-    );
-    let (verdict, found) = if !filesystem.writable {
-        (Verdict::Bad, format!("cannot be written; {space}"))
-    } else if filesystem.free < LITTLE {
-        (Verdict::Unsure, space)
-    } else {
-        (Verdict::Good, space)
-    };
+fn unwritable(filesystem: &Filesystem) -> Check {
     Check {
-        name: format!("space {}", filesystem.path),
-        verdict,
-        found,
+        name: "directory".to_owned(),
+        verdict: Verdict::Bad,
+        found: format!(
+            "{} cannot be written, for {}",
+            filesystem.path,
+            filesystem.uses.join(", ")
+        ),
+        problem: None,
+    }
+}
+
+/// Uses with the same identity share their space, so they share a line.
+fn space(first: &Filesystem, all: &[Filesystem]) -> Check {
+    let uses: Vec<&str> = all
+        .iter()
+        .filter(|other| other.device == first.device)
+        .flat_map(|other| other.uses.iter().map(String::as_str))
+        .collect();
+    Check {
+        name: "space".to_owned(),
+        verdict: if first.free < LITTLE {
+            Verdict::Unsure
+        } else {
+            Verdict::Good
+        },
+        found: format!(
+            "{} of {} free, for {}",
+            measure::bytes(first.free),
+            measure::bytes(first.total),
+            uses.join(", ")
+        ),
         problem: None,
     }
 }
@@ -224,13 +245,14 @@ impl Check {
         }
     }
 
-    fn text(&self, width: usize) -> String {
+    fn text(&self, name_width: usize, width: usize) -> String {
         let mark = match self.verdict {
             Verdict::Good => paint(GOOD, CHECK).to_string(),
             Verdict::Unsure => paint(WARN, BANG).to_string(),
             Verdict::Bad => paint(BAD, CROSS).to_string(),
         };
-        let first = format!("{mark} {}  ", paint(BOLD, &self.name));
+        let name = format!("{:<name_width$}", self.name);
+        let first = format!("{mark} {}  ", paint(BOLD, name));
         let mut text = wrap::hanging(&first, &self.found, width);
         text.push('\n');
         if let Some(told) = &self.problem {

@@ -19,7 +19,7 @@ use crate::place::definitions;
 use crate::place::deployment::{Found, name_of};
 use crate::render::style::{BOLD, DIM, PLAIN, WARN, paint};
 use crate::render::table::{Cell, Table};
-use crate::render::{measure, waiting};
+use crate::render::{measure, waiting, wrap};
 use crate::session::Session;
 use crate::site::Place;
 
@@ -184,12 +184,13 @@ fn show(
         .edition
         .as_ref()
         .map_or_else(String::new, |edition| format!(", {edition} edition"));
+    let product = format!(
+        "{}{edition}, image {}",
+        paint(BOLD, &recognised.product),
+        recognised.image
+    );
+    let product = wrap::hanging("  product     ", &product, session.screen.width);
     let mut table = Table::indented(2);
-    table.row([
-        Cell::new(DIM, "product"),
-        Cell::new(BOLD, format!("{}{edition}", recognised.product)),
-        Cell::from(format!("image {}", recognised.image)),
-    ]);
     let mut label = "datastores";
     for datastore in observed.iter().flat_map(|observed| &observed.datastores) {
         table.row([
@@ -214,6 +215,7 @@ fn show(
     }
     let screen = session.screen;
     screen.answer(&format!("Looked at {}\n", paint(BOLD, looked)));
+    screen.answer(&format!("{product}\n"));
     screen.answer(&table.text(screen.width));
     screen.answer(&doubts.text(screen.width));
 }

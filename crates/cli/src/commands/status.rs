@@ -279,7 +279,7 @@ fn services(table: &mut Table, document: &Document) {
     if document.services.is_empty() {
         let (word, why) = match &document.unseen {
             None => ("none", "no container of this project exists".to_owned()),
-            Some(problem) => ("unknown", problem.what.clone()),
+            Some(_) => ("unknown", "see below".to_owned()),
         };
         table.row([
             Cell::new(DIM, label),

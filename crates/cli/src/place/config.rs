@@ -25,7 +25,13 @@ pub(crate) fn load(directory: &Path) -> Result<Config, Failed> {
         .state("deployment", "not touched")
         .hint("make it readable for this user, or write it anew: `switchback init`")
     })?;
-    parse(&path.display().to_string(), &text)
+    // As short as it can be without doubt: the name alone where that is where one is.
+    let here = std::env::current_dir().and_then(|here| here.canonicalize());
+    let name = match here {
+        Ok(here) if here == directory => FILE.to_owned(),
+        _ => path.display().to_string(),
+    };
+    parse(&name, &text)
 }
 
 /// Reads a configuration; `name` is the file's name as it is shown.

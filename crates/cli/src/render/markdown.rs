@@ -51,7 +51,7 @@ fn stages(text: &mut String, plan: &Plan) {
                 one.act.verb(),
                 cell(&step::what(plan, &one.act)),
                 if one.downtime { "yes" } else { "" },
-                cell(&step::way_back(&one.way_back)),
+                cell(&step::way_back_in_full(&one.way_back)),
             );
         }
     }
@@ -106,11 +106,11 @@ fn forecast(text: &mut String, plan: &Plan) {
         .forecast
         .downtime_seconds
         .map_or_else(|| "unknown".to_owned(), measure::about);
-    let _ = writeln!(
-        text,
-        "- Downtime: {downtime} ({})",
-        plan.forecast.downtime_because
-    );
+    let because = match plan.forecast.downtime_because.as_str() {
+        "" => String::new(),
+        because => format!(" ({because})"),
+    };
+    let _ = writeln!(text, "- Downtime: {downtime}{because}");
     for space in &plan.forecast.space {
         let _ = writeln!(
             text,

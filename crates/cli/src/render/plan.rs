@@ -25,10 +25,10 @@ pub(crate) fn text(plan: &Plan, width: usize, detail: Detail) -> String {
         let line = format!("{} [{}]", fact.text, fact.source);
         let _ = writeln!(text, "{}", wrap::hanging("  ", &line, width));
     }
-    text.push_str(&stages(plan, width));
+    text.push_str(&stages(plan, width, detail));
     notices(&mut text, plan, width, detail);
     procedures(&mut text, plan, width, detail);
-    forecast(&mut text, plan, width);
+    forecast(&mut text, plan, width, detail);
     text
 }
 
@@ -87,7 +87,17 @@ fn title(plan: &Plan, width: usize) -> String {
     format!("{}\n", wrap::hanging(&first, &rest, width))
 }
 
-fn stages(plan: &Plan, width: usize) -> String {
+fn stages(plan: &Plan, width: usize, detail: Detail) -> String {
+    let wide = stage_table(plan, detail, true);
+    if wide.natural_width() <= width {
+        wide.text(width)
+    } else {
+        stage_table(plan, detail, false).text(width)
+    }
+}
+
+/// `apart` gives the begin and the end of the downtime a column of their own.
+fn stage_table(plan: &Plan, detail: Detail, apart: bool) -> Table {
     let mut table = Table::indented(4);
     let mut legs = 0;
     let mut way_back_named = false;
@@ -101,10 +111,10 @@ fn stages(plan: &Plan, width: usize) -> String {
         way_back_named |= over_last.is_some();
         table.heading(heading(stage, legs), over_last);
         for group in grouped(&stage.steps) {
-            table.row(row(plan, &group, downtime));
+            table.row(row(plan, &group, downtime, detail, apart));
         }
     }
-    table.text(width)
+    table
 }
 
 fn heading(stage: &Stage, number: usize) -> String {
@@ -116,7 +126,7 @@ fn heading(stage: &Stage, number: usize) -> String {
     }
 }
 
-fn row(plan: &Plan, steps: &[&Step], downtime: Downtime) -> [Cell; 5] {
+fn row(plan: &Plan, steps: &[&Step], downtime: Downtime, detail: Detail, apart: bool) -> Vec<Cell> {
     let (first, last) = (steps[0], steps[steps.len() - 1]);
     let numbers = if steps.len() == 1 {
         first.number.to_string()
@@ -124,13 +134,24 @@ fn row(plan: &Plan, steps: &[&Step], downtime: Downtime) -> [Cell; 5] {
         format!("{}-{}", first.number, last.number)
     };
     let mark = downtime.mark(first, last);
-    [
+    let way_back = match detail {
+        Detail::Short => step::way_back(&first.way_back),
+        Detail::Everything => step::way_back_in_full(&first.way_back),
+    };
+    let mut what = step::together(plan, steps);
+    if !apart && !mark.is_empty() {
+        what = format!("{what} · {mark}");
+    }
+    let mut cells = vec![
         Cell::from(numbers),
         Cell::new(BOLD, first.act.verb()),
-        Cell::from(step::together(plan, steps)),
-        Cell::new(WARN, mark),
-        Cell::new(DIM, step::way_back(&first.way_back)),
-    ]
+        Cell::from(what),
+    ];
+    if apart {
+        cells.push(Cell::new(WARN, mark));
+    }
+    cells.push(Cell::new(DIM, way_back));
+    cells
 }
 
 /// Where users lose the service and get it back.
@@ -195,8 +216,12 @@ fn notices(text: &mut String, plan: &Plan, width: usize, detail: Detail) {
         }
         Detail::Short if others.is_empty() => {}
         Detail::Short => {
-            let number = measure::plural(others.len() as u64, "change", "changes");
-            let line = format!("{number} of behaviour to read about: --explain shows them");
+            let number = measure::plural(
+                others.len() as u64,
+                "change or deprecation",
+                "changes and deprecations",
+            );
+            let line = format!("{number} to read about: --explain shows them");
             let _ = writeln!(text, "{}", wrap::hanging("  · ", &line, width));
         }
     }
@@ -231,7 +256,7 @@ fn procedures(text: &mut String, plan: &Plan, width: usize, detail: Detail) {
     }
 }
 
-fn forecast(text: &mut String, plan: &Plan, width: usize) {
+fn forecast(text: &mut String, plan: &Plan, width: usize, detail: Detail) {
     let because = match plan.forecast.downtime_because.as_str() {
         "" => String::new(),
         because => format!(" ({because})"),
@@ -246,11 +271,15 @@ fn forecast(text: &mut String, plan: &Plan, width: usize) {
         .iter()
         .filter(|space| space.needed > 0)
         .map(|space| {
-            let (needed, free) = (measure::bytes(space.needed), measure::bytes(space.free));
+            let uses = match detail {
+                Detail::Short => String::new(),
+                Detail::Everything => format!(" for {}", space.uses.join(", ")),
+            };
             format!(
-                "{needed} of {free} free on {} ({})",
+                "{} of {} free on {}{uses}",
+                measure::bytes(space.needed),
+                measure::bytes(space.free),
                 space.path,
-                space.uses.join(", ")
             )
         })
         .collect();

@@ -34,10 +34,24 @@ pub(crate) fn print(screen: &Screen, problem: &Problem, diagnostics: &[Diagnosti
     } else {
         let mut shown = text(problem, screen.progress_width);
         for diagnostic in diagnostics {
-            let _ = write!(shown, "\n{diagnostic}\n");
+            let _ = write!(shown, "\n{}\n", pointed(problem, diagnostic));
         }
         screen.advice(&shown);
     }
+}
+
+/// The line that is pointed at; with its own words only where the problem has not said them.
+fn pointed(problem: &Problem, diagnostic: &Diagnostic) -> String {
+    let whole = diagnostic.to_string();
+    if !problem.what.contains(&diagnostic.message) {
+        return whole;
+    }
+    let lines: Vec<&str> = whole
+        .lines()
+        .skip(2)
+        .filter(|line| !line.trim_start().starts_with("= hint"))
+        .collect();
+    lines.join("\n")
 }
 
 /// The three parts as text of at most `width` columns.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use switchback_model::StepNumber;
 use switchback_model::event::{Completed, Event, Outcome, Stamped};
 use switchback_model::plan::{Plan, StageKind};
-use switchback_model::{Problem, StepNumber};
 
 use super::style::{BAD, BANG, BOLD, CHECK, CROSS, DIM, GOOD, WARN, paint};
 use super::{measure, plan as plan_text, problem, step, wrap};
@@ -66,12 +66,7 @@ impl<'a> Narrator<'a> {
                 &format!("{datastore} is as it was; does the step again"),
             ),
             Event::Progress { .. } => String::new(),
-            Event::AttemptFailed {
-                step,
-                attempt,
-                problem,
-                ..
-            } => self.failed(stamped.at, *step, *attempt, problem),
+            Event::AttemptFailed { step, attempt, .. } => self.failed(stamped.at, *step, *attempt),
             Event::StepFinished {
                 step,
                 outcome,
@@ -177,14 +172,14 @@ impl<'a> Narrator<'a> {
         )
     }
 
-    fn failed(&self, at: u64, number: StepNumber, attempt: u32, problem: &Problem) -> String {
+    fn failed(&self, at: u64, number: StepNumber, attempt: u32) -> String {
         let began = self.began.get(&number).copied().unwrap_or(at);
-        let tries = if attempt > 1 {
-            format!("try {attempt} ")
+        // What went wrong is told in full when the run halts, right after.
+        let said = if attempt > 1 {
+            format!("failed, try {attempt}")
         } else {
-            String::new()
+            "failed".to_owned()
         };
-        let said = format!("{tries}failed: {}", problem.what);
         let mark = paint(BAD, CROSS).to_string();
         self.line(&mark, number, at.saturating_sub(began), &said)
     }

@@ -125,15 +125,18 @@ pub(crate) fn way_back(way: &WayBack) -> String {
     match way {
         WayBack::NotNeeded => String::new(),
         WayBack::Instant => "instant".to_owned(),
-        WayBack::Restore {
-            datastores,
-            seconds,
-        } => format!(
-            "restore {}, {}",
-            joined(datastores),
-            measure::about(*seconds)
-        ),
+        WayBack::Restore { seconds, .. } => format!("restore, {}", measure::about(*seconds)),
         WayBack::None { because } => format!("none: {because}"),
+    }
+}
+
+/// What a way back brings back, where it is more than a word: for the whole derivation.
+pub(crate) fn way_back_in_full(way: &WayBack) -> String {
+    match way {
+        WayBack::Restore { datastores, .. } => {
+            format!("{} ({})", way_back(way), joined(datastores))
+        }
+        other => way_back(other),
     }
 }
 
@@ -142,7 +145,7 @@ pub(crate) fn heading(stage: &Stage, number: usize) -> String {
     match &stage.kind {
         StageKind::Preparation => "before any downtime (safe to interrupt)".to_owned(),
         StageKind::Migrate { to } => {
-            format!("stage {number}: through {to} (migrations only, the service stays down)")
+            format!("stage {number}: through {to} (migrations only)")
         }
         StageKind::Run { to } => format!("stage {number}: to {to}"),
         StageKind::Return { to } => format!("back to {to}"),

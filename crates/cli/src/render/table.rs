@@ -91,15 +91,25 @@ impl Table {
             .push(Row::Heading(text.into(), over_last.map(str::to_owned)));
     }
 
+    /// Columns that it takes where nothing is wrapped.
+    pub(crate) fn natural_width(&self) -> usize {
+        self.whole(&self.widths(usize::MAX))
+    }
+
     /// As text of at most `limit` columns, with a newline after each line.
     pub(crate) fn text(&self, limit: usize) -> String {
         let widths = self.widths(limit);
         let mut text = String::new();
+        // What does not fit beside one heading stands beside the next.
+        let mut over = None;
         for row in &self.rows {
             match row {
                 Row::Cells(cells) => self.cells(&mut text, cells, &widths),
                 Row::Heading(heading, over_last) => {
-                    self.heading_line(&mut text, heading, over_last.as_deref(), &widths);
+                    over = over_last.as_deref().or(over);
+                    if self.heading_line(&mut text, heading, over, &widths) {
+                        over = None;
+                    }
                 }
             }
         }
@@ -116,8 +126,7 @@ impl Table {
             }
         }
         loop {
-            let gaps = widths.len().saturating_sub(1) * GAP;
-            let whole = self.indent + gaps + widths.iter().sum::<usize>();
+            let whole = self.whole(&widths);
             let widest = (0..widths.len()).max_by_key(|column| widths[*column]);
             let (Some(widest), true) = (widest, whole > limit) else {
                 break;
@@ -137,6 +146,11 @@ impl Table {
             widths[widest] = (widths[widest] - taken).max(NARROWEST);
         }
         widths
+    }
+
+    fn whole(&self, widths: &[usize]) -> usize {
+        let gaps = widths.len().saturating_sub(1) * GAP;
+        self.indent + gaps + widths.iter().sum::<usize>()
     }
 
     fn cells(&self, text: &mut String, cells: &[Cell], widths: &[usize]) {
@@ -168,24 +182,28 @@ impl Table {
         }
     }
 
+    /// True where what belongs over the last column fitted there.
     fn heading_line(
         &self,
         text: &mut String,
         heading: &str,
         over_last: Option<&str>,
         widths: &[usize],
-    ) {
+    ) -> bool {
         let start = self.indent.saturating_sub(2);
         let used = start + wrap::width(heading);
+        let mut stands = false;
         let _ = write!(text, "{}{heading}", " ".repeat(start));
         if let (Some(over), Some((_, before))) = (over_last, widths.split_last()) {
             let last = self.indent + before.iter().sum::<usize>() + before.len() * GAP;
             if used + GAP <= last {
                 text.push_str(&" ".repeat(last - used));
                 text.push_str(over);
+                stands = true;
             }
         }
         text.push('\n');
+        stands
     }
 }
 

@@ -43,7 +43,12 @@ pub(crate) struct Bench {
 impl Bench {
     /// With an empty state directory and a deployment called `lab`.
     pub(crate) fn new() -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        // Of one length, wherever the tests run: lines wrap the same.
+        let directory = tempfile::Builder::new()
+            .prefix("bench-")
+            .rand_bytes(6)
+            .tempdir_in("/tmp")
+            .expect("a temporary directory can be made");
         std::fs::create_dir(directory.path().join("lab")).expect("it is empty");
         Self { directory }
     }
@@ -85,7 +90,10 @@ impl Bench {
             .output()
             .expect("it can be started");
         let root = self.root().display().to_string();
-        let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&root, "/tmp/bench");
+        let shown = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes).replace(&root, "/tmp/bench-000000");
+            masked(&masked(&text, "p-"), "last link ")
+        };
         Said {
             stdout: shown(&output.stdout),
             stderr: shown(&output.stderr),
@@ -124,4 +132,25 @@ impl Bench {
     fn root(&self) -> &Path {
         self.directory.path()
     }
+}
+
+/// `text` with the twelve digits after `mark` as zeros: they follow from the temporary directory's name.
+fn masked(text: &str, mark: &str) -> String {
+    let mut parts = text.split(mark);
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part
+            .chars()
+            .take(12)
+            .filter(char::is_ascii_hexdigit)
+            .count();
+        whole.push_str(mark);
+        if digits == 12 {
+            whole.push_str("000000000000");
+            whole.push_str(&part[12..]);
+        } else {
+            whole.push_str(part);
+        }
+    }
+    whole
 }
