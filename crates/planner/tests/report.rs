@@ -105,7 +105,14 @@ fn a_path() {
                 }
             ],
             "optional_procedures": [],
-            "changes": [],
+            "changes": [
+                { "version": "3.24.0", "text": "Health is asked for at /healthz only" },
+                {
+                    "version": "3.24.0",
+                    "text": "Serial number and vendor fields are gone from the version identifiers of devices"
+                },
+                { "version": "3.25.0", "text": "Network Server data from before 3.24 is no longer migrated" }
+            ],
             "remarks": [],
             "hints": []
         })
