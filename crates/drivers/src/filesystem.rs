@@ -1,9 +1,19 @@
 //! Space, identity and writability of the filesystems that an upgrade touches.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access, stat, statvfs};
 use switchback_model::observed::Filesystem;
+
+/// Directories of this host that an upgrade writes to, beside the deployment's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directories {
+    /// Where backups go.
+    pub backups: PathBuf,
+    /// Where the journal is.
+    pub journal: PathBuf,
+}
 
 /// A path that will be written to, and what for.
 #[derive(Clone, Debug)]
@@ -71,6 +81,25 @@ fn can_write(path: &Path) -> bool {
         .prefix(".switchback-probe-")
         .tempfile_in(directory)
         .is_ok()
+}
+
+/// Files below `directory` and their bytes.
+pub(crate) fn tree_size(directory: &Path) -> (u64, u64) {
+    let mut pending = vec![PathBuf::from(directory)];
+    let (mut count, mut size) = (0, 0);
+    while let Some(directory) = pending.pop() {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => pending.push(entry.path()),
+                Ok(metadata) => {
+                    count += 1;
+                    size += metadata.len();
+                }
+                Err(_) => {}
+            }
+        }
+    }
+    (count, size)
 }
 
 #[cfg(test)]

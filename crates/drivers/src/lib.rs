@@ -9,7 +9,11 @@ mod filesystem;
 mod glob;
 mod http;
 mod local;
+mod log;
 mod secret;
 mod uri;
+mod waiting;
 mod write;
 mod write_path;
+
+pub use filesystem::Directories;

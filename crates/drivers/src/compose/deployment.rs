@@ -12,7 +12,7 @@ use switchback_model::plan::FileEdit;
 use switchback_model::product::Product;
 use switchback_model::{Problem, ServiceName, Version};
 
-use super::commands::Compose;
+use super::commands::{self, Compose};
 use super::credentials;
 use super::driver::ComposeDriver;
 use super::edit::Language;
@@ -20,12 +20,14 @@ use super::engine_api::{Container, Engine, EngineError, Image};
 use super::layout::{self, Layout};
 use super::observe;
 use super::places::Files;
+use super::probes::Asker;
 use super::problems;
 use super::project::{Project, ServiceSpec};
 use super::reach::ContainerReach;
 use super::reference::Reference;
 use super::settings::Settings;
 use super::versions;
+use crate::filesystem::Directories;
 use crate::glob;
 use crate::local::LocalReach;
 use crate::uri;
@@ -36,15 +38,6 @@ pub(super) const PROJECT: &str = "com.docker.compose.project";
 pub(super) const SERVICE: &str = "com.docker.compose.service";
 /// Label that tells one-off containers, ours among them, from those of the service.
 pub(super) const ONE_OFF: &str = "com.docker.compose.oneoff";
-
-/// Directories of this host that an upgrade writes to, beside the deployment's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Directories {
-    /// Where backups go.
-    pub backups: PathBuf,
-    /// Where the journal is.
-    pub journal: PathBuf,
-}
 
 /// A Compose project whose configuration could be read.
 #[derive(Debug)]
@@ -336,6 +329,27 @@ impl Shared {
         })?;
         self.commands.redactor().register(secret.expose());
         Ok(secret)
+    }
+
+    /// Lends the means to ask datastores.
+    pub(super) fn asking<T>(&self, ask: impl FnOnce(&Asker<'_>) -> T) -> T {
+        ask(&Asker {
+            commands: &self.commands,
+            secret: &|reference| self.secret(reference),
+            inside: &|location, argv| self.inside(location, argv),
+        })
+    }
+
+    /// The command as it has to be started on this host.
+    fn inside(&self, location: &DatastoreLocation, argv: Argv) -> Result<Argv, String> {
+        let Access::Container { service } = &location.access else {
+            return Ok(argv);
+        };
+        match self.running_container(service) {
+            Ok(Some(container)) => Ok(commands::exec(&container.id, argv)),
+            Ok(None) => Err(format!("service `{service}` does not run")),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// Everything that could show up in output and must not.

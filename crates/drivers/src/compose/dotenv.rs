@@ -7,18 +7,18 @@ use super::interpolate::{Fragment, Lookup, Origin, interpolate};
 
 /// `NAME=value` in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Assignment {
+pub(crate) struct Assignment {
     /// The variable.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Bytes of the value, without quotes, trailing blanks and comment.
-    pub(super) value: Range<usize>,
+    pub(crate) value: Range<usize>,
     /// How the value is quoted.
-    pub(super) quoting: Quoting,
+    pub(crate) quoting: Quoting,
 }
 
 /// How a value is quoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Quoting {
+pub(crate) enum Quoting {
     /// Not at all: variables are replaced, a blank and `#` begin a comment.
     None,
     /// `'…'`: taken literally.
@@ -28,7 +28,7 @@ pub(super) enum Quoting {
 }
 
 /// Every assignment of `text`, in order; of one name the last counts.
-pub(super) fn parse(text: &str) -> Vec<Assignment> {
+pub(crate) fn parse(text: &str) -> Vec<Assignment> {
     let mut assignments = Vec::new();
     let mut position = 0;
     while position < text.len() {
@@ -52,7 +52,7 @@ pub(super) fn parse(text: &str) -> Vec<Assignment> {
 }
 
 /// The value of an assignment with its variables replaced.
-pub(super) fn value_of(
+pub(crate) fn value_of(
     text: &str,
     path: &Path,
     assignment: &Assignment,

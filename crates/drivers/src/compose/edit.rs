@@ -8,7 +8,7 @@ use super::{dotenv, yaml};
 
 /// What a file is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Language {
+pub(crate) enum Language {
     /// A compose file.
     Yaml,
     /// A `.env` file.
@@ -17,18 +17,18 @@ pub(super) enum Language {
 
 /// One text to be replaced by another.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Replacement {
+pub(crate) struct Replacement {
     /// First byte of `old`.
-    pub(super) offset: usize,
+    pub(crate) offset: usize,
     /// What is there.
-    pub(super) old: String,
+    pub(crate) old: String,
     /// What will be there.
-    pub(super) new: String,
+    pub(crate) new: String,
 }
 
 /// An edit that would not be what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum EditError {
+pub(crate) enum EditError {
     /// The file holds something else at that place.
     #[error("expected `{expected}` at byte {offset}")]
     Elsewhere {
@@ -52,7 +52,7 @@ pub(super) enum EditError {
 ///
 /// Last place first, because then every offset holds in the text before and after; the digests of the
 /// edits chain.
-pub(super) fn edits(
+pub(crate) fn edits(
     path: &str,
     language: Language,
     text: &str,

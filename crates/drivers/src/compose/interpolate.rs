@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Where a piece of text comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     /// These bytes of a file, literally.
     File {
         /// The file.
@@ -26,11 +26,11 @@ pub(super) enum Origin {
 
 /// A piece of text from one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fragment {
+pub(crate) struct Fragment {
     /// The text.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Where it stands.
-    pub(super) origin: Origin,
+    pub(crate) origin: Origin,
 }
 
 /// Deeper nesting of defaults than any real file has; keeps recursion bounded.
@@ -39,18 +39,18 @@ const DEEPEST: usize = 20;
 /// Text that cannot be interpolated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot interpolate `{text}`: {why}")]
-pub(super) struct Uninterpolable {
+pub(crate) struct Uninterpolable {
     /// The text.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Why.
-    pub(super) why: String,
+    pub(crate) why: String,
 }
 
 /// Where the value of a variable comes from; `None` where it is not set.
-pub(super) type Lookup<'a> = dyn Fn(&str) -> Option<Vec<Fragment>> + 'a;
+pub(crate) type Lookup<'a> = dyn Fn(&str) -> Option<Vec<Fragment>> + 'a;
 
 /// `text`, which stands in `path` at `offset`, with its variables replaced.
-pub(super) fn interpolate(
+pub(crate) fn interpolate(
     text: &str,
     path: &Path,
     offset: usize,
@@ -66,7 +66,7 @@ pub(super) fn interpolate(
 }
 
 /// The text of all fragments.
-pub(super) fn text_of(fragments: &[Fragment]) -> String {
+pub(crate) fn text_of(fragments: &[Fragment]) -> String {
     fragments
         .iter()
         .map(|fragment| fragment.text.as_str())
@@ -74,7 +74,7 @@ pub(super) fn text_of(fragments: &[Fragment]) -> String {
 }
 
 /// The pieces of which `range` of the whole text is made.
-pub(super) fn slice(fragments: &[Fragment], range: Range<usize>) -> Vec<Fragment> {
+pub(crate) fn slice(fragments: &[Fragment], range: Range<usize>) -> Vec<Fragment> {
     let mut start = 0;
     let mut pieces = Vec::new();
     for fragment in fragments {

@@ -4,16 +4,16 @@
 //! Start with [`Deployment`]. What is pure (commands, edits, interpolation) is
 //! apart from what acts, and tested to the character.
 
-mod ask;
+pub(crate) mod ask;
 mod commands;
 mod credentials;
 mod deployment;
-mod dotenv;
+pub(crate) mod dotenv;
 mod driver;
 mod edit;
 mod engine_api;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod glance;
 mod health;
 mod interpolate;
@@ -24,17 +24,18 @@ mod live;
 mod observe;
 mod oneoff;
 mod places;
-mod probes;
-mod problems;
-mod project;
+pub(crate) mod probes;
+pub(crate) mod problems;
+pub(crate) mod project;
 mod reach;
 mod recognise;
-mod reference;
-mod settings;
-mod stores;
+pub(crate) mod reference;
+pub(crate) mod settings;
+pub(crate) mod stores;
 mod versions;
 mod yaml;
 
-pub use deployment::{Deployment, Directories};
+pub use crate::filesystem::Directories;
+pub use deployment::Deployment;
 pub use glance::{Glance, glance};
 pub use recognise::{Recognised, recognise};

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use switchback_model::observed::{
     Access, Datastore, DatastoreLocation, Deployment, File, Filesystem, ImagePin, Observed,
     Service, ServiceState, VersionPlace,
 };
-use switchback_model::product::DatastoreKind;
 use switchback_model::{Digest, Problem, ServiceName, Version};
 
-use super::deployment::{Directories, Shared, pin_of};
+use super::deployment::{Shared, pin_of};
 use super::engine_api::{Container, Status};
 use super::places::Files;
 use super::project::ServiceSpec;
@@ -20,7 +19,7 @@ use super::settings::on_host;
 use super::stores::Search;
 use super::versions::{self, Named, Places};
 use super::{probes, problems};
-use crate::filesystem::{self, Use};
+use crate::filesystem::{self, Directories, Use};
 
 /// Label by which images tell their version.
 const VERSION_LABEL: &str = "org.opencontainers.image.version";
@@ -56,7 +55,7 @@ pub(super) fn observe(shared: &Shared, directories: &Directories) -> Result<Obse
     let places = look.places(&files)?;
     let services = look.services()?;
     let datastores = look.datastores(component)?;
-    let probes = probes::ask(shared, &datastores);
+    let probes = shared.asking(|asker| probes::ask(&shared.product, asker, &datastores));
     let filesystems = look.filesystems(directories, &datastores);
     look.problems.splice(0..0, places.problems);
     Ok(Observed {
@@ -308,17 +307,9 @@ impl Look<'_> {
             }
             Access::Local => "the server".to_owned(),
         };
-        let asked = match datastore.location.kind {
-            DatastoreKind::Postgres => probes::postgres_facts(self.shared, &mut datastore),
-            DatastoreKind::Redis => probes::redis_facts(self.shared, &mut datastore),
-            DatastoreKind::Files => {
-                let directory = datastore.location.directory.clone().unwrap_or_default();
-                let (count, size) = tree_size(Path::new(&directory));
-                datastore.count = Some(count);
-                datastore.size = Some(size);
-                Ok(())
-            }
-        };
+        let asked = self
+            .shared
+            .asking(|asker| probes::facts(asker, &mut datastore));
         if let Err(output) = asked {
             self.problems
                 .push(problems::datastore_silent(name.as_str(), &service, &output));
@@ -414,25 +405,6 @@ fn in_mounts(mounts: &BTreeMap<String, String>, path: &str) -> Option<String> {
     } else {
         Path::new(source).join(inner).to_string_lossy().into_owned()
     })
-}
-
-/// Files below `directory` and their bytes.
-pub(crate) fn tree_size(directory: &Path) -> (u64, u64) {
-    let mut pending = vec![PathBuf::from(directory)];
-    let (mut count, mut size) = (0, 0);
-    while let Some(directory) = pending.pop() {
-        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-            match entry.metadata() {
-                Ok(metadata) if metadata.is_dir() => pending.push(entry.path()),
-                Ok(metadata) => {
-                    count += 1;
-                    size += metadata.len();
-                }
-                Err(_) => {}
-            }
-        }
-    }
-    (count, size)
 }
 
 fn digests(files: &Files) -> Result<Vec<File>, Problem> {

@@ -13,7 +13,7 @@ use switchback_model::{Problem, ServiceName};
 const UNTOUCHED: &str = "nothing was changed";
 
 /// There is no compose file.
-pub(super) fn file_missing(directory: &Path) -> Problem {
+pub(crate) fn file_missing(directory: &Path) -> Problem {
     Problem::new(
         Exit::Usage,
         "compose-file-missing",
@@ -25,7 +25,7 @@ pub(super) fn file_missing(directory: &Path) -> Problem {
 }
 
 /// A compose file (or one that it names) cannot be read.
-pub(super) fn file_unreadable(path: &Path, error: &std::io::Error) -> Problem {
+pub(crate) fn file_unreadable(path: &Path, error: &std::io::Error) -> Problem {
     let problem = Problem::new(
         Exit::Usage,
         "compose-file-unreadable",
@@ -42,7 +42,7 @@ pub(super) fn file_unreadable(path: &Path, error: &std::io::Error) -> Problem {
 }
 
 /// A compose file is not YAML.
-pub(super) fn file_malformed(path: &Path, error: &dyn std::fmt::Display) -> Problem {
+pub(crate) fn file_malformed(path: &Path, error: &dyn std::fmt::Display) -> Problem {
     Problem::new(
         Exit::Usage,
         "compose-file-malformed",
@@ -54,7 +54,7 @@ pub(super) fn file_malformed(path: &Path, error: &dyn std::fmt::Display) -> Prob
 }
 
 /// `docker compose config` refuses the project.
-pub(super) fn config_refused(output: &str) -> Problem {
+pub(crate) fn config_refused(output: &str) -> Problem {
     let mut problem = Problem::new(
         Exit::Usage,
         "compose-config-refused",
@@ -72,7 +72,7 @@ pub(super) fn config_refused(output: &str) -> Problem {
 }
 
 /// There is no `docker` program.
-pub(super) fn docker_missing() -> Problem {
+pub(crate) fn docker_missing() -> Problem {
     Problem::new(
         Exit::Usage,
         "docker-missing",
@@ -83,7 +83,7 @@ pub(super) fn docker_missing() -> Problem {
 }
 
 /// There is no Compose v2. `v1` says whether the old program is here.
-pub(super) fn compose_missing(v1: bool) -> Problem {
+pub(crate) fn compose_missing(v1: bool) -> Problem {
     let problem = Problem::new(
         Exit::Usage,
         "compose-plugin-missing",
@@ -101,7 +101,7 @@ pub(super) fn compose_missing(v1: bool) -> Problem {
 }
 
 /// The daemon cannot be talked to. Decides between the known reasons.
-pub(super) fn engine_unreachable(host: &str, error: &str) -> Problem {
+pub(crate) fn engine_unreachable(host: &str, error: &str) -> Problem {
     let lower = error.to_lowercase();
     if lower.contains("permission denied") {
         return Problem::new(
@@ -126,7 +126,7 @@ pub(super) fn engine_unreachable(host: &str, error: &str) -> Problem {
 }
 
 /// No service runs an image of the product.
-pub(super) fn product_not_found(product: &str, images: &[String]) -> Problem {
+pub(crate) fn product_not_found(product: &str, images: &[String]) -> Problem {
     let found = if images.is_empty() {
         "no images at all".to_owned()
     } else {
@@ -144,7 +144,7 @@ pub(super) fn product_not_found(product: &str, images: &[String]) -> Problem {
 }
 
 /// The tag moves, so that the version in use is not written down.
-pub(super) fn moving_tag(place: &str, image: &str, labelled: Option<&str>) -> Problem {
+pub(crate) fn moving_tag(place: &str, image: &str, labelled: Option<&str>) -> Problem {
     let problem = Problem::new(
         Exit::Refused,
         "moving-tag",
@@ -163,7 +163,7 @@ pub(super) fn moving_tag(place: &str, image: &str, labelled: Option<&str>) -> Pr
 }
 
 /// The operator pinned a digest.
-pub(super) fn digest_pinned(place: &str, image: &str) -> Problem {
+pub(crate) fn digest_pinned(place: &str, image: &str) -> Problem {
     Problem::new(
         Exit::Refused,
         "digest-pinned",
@@ -175,7 +175,7 @@ pub(super) fn digest_pinned(place: &str, image: &str) -> Problem {
 }
 
 /// The version is set outside of any file.
-pub(super) fn version_from_environment(service: &ServiceName, variable: &str) -> Problem {
+pub(crate) fn version_from_environment(service: &ServiceName, variable: &str) -> Problem {
     Problem::new(
         Exit::Refused,
         "version-from-environment",
@@ -189,7 +189,7 @@ pub(super) fn version_from_environment(service: &ServiceName, variable: &str) ->
 }
 
 /// The version is put together from several texts.
-pub(super) fn version_composed(service: &ServiceName, image: &str) -> Problem {
+pub(crate) fn version_composed(service: &ServiceName, image: &str) -> Problem {
     Problem::new(
         Exit::Refused,
         "version-composed",
@@ -200,7 +200,7 @@ pub(super) fn version_composed(service: &ServiceName, image: &str) -> Problem {
 }
 
 /// The version is written in a way that cannot be edited byte by byte.
-pub(super) fn version_escaped(service: &ServiceName, image: &str) -> Problem {
+pub(crate) fn version_escaped(service: &ServiceName, image: &str) -> Problem {
     Problem::new(
         Exit::Refused,
         "version-escaped",
@@ -211,7 +211,7 @@ pub(super) fn version_escaped(service: &ServiceName, image: &str) -> Problem {
 }
 
 /// The same text decides another product's version too.
-pub(super) fn version_shared(place: &str, others: &[String]) -> Problem {
+pub(crate) fn version_shared(place: &str, others: &[String]) -> Problem {
     Problem::new(
         Exit::Refused,
         "version-shared",
@@ -222,7 +222,7 @@ pub(super) fn version_shared(place: &str, others: &[String]) -> Problem {
 }
 
 /// Our reading of the files and Compose's differ.
-pub(super) fn image_not_located(service: &ServiceName, image: &str, read: Option<&str>) -> Problem {
+pub(crate) fn image_not_located(service: &ServiceName, image: &str, read: Option<&str>) -> Problem {
     let problem = Problem::new(
         Exit::Refused,
         "version-not-found",
@@ -238,7 +238,7 @@ pub(super) fn image_not_located(service: &ServiceName, image: &str, read: Option
 }
 
 /// The server of a datastore does not run.
-pub(super) fn datastore_stopped(datastore: &str, service: &ServiceName) -> Problem {
+pub(crate) fn datastore_stopped(datastore: &str, service: &ServiceName) -> Problem {
     Problem::new(
         Exit::Refused,
         "datastore-stopped",
@@ -250,7 +250,7 @@ pub(super) fn datastore_stopped(datastore: &str, service: &ServiceName) -> Probl
 }
 
 /// The product's settings point at no service that keeps the datastore.
-pub(super) fn datastore_missing(datastore: &str, looked: &str) -> Problem {
+pub(crate) fn datastore_missing(datastore: &str, looked: &str) -> Problem {
     Problem::new(
         Exit::Refused,
         "datastore-missing",
@@ -264,7 +264,7 @@ pub(super) fn datastore_missing(datastore: &str, looked: &str) -> Problem {
 }
 
 /// The server of a datastore runs and does not let us in, or does not answer.
-pub(super) fn datastore_silent(datastore: &str, service: &str, output: &str) -> Problem {
+pub(crate) fn datastore_silent(datastore: &str, service: &str, output: &str) -> Problem {
     let lower = output.to_lowercase();
     let denied = ["password", "wrongpass", "noauth", "authentication"]
         .iter()
@@ -295,7 +295,7 @@ pub(super) fn datastore_silent(datastore: &str, service: &str, output: &str) -> 
 }
 
 /// Uploaded files would vanish with the container.
-pub(super) fn files_inside_container(datastore: &str, directory: &str) -> Problem {
+pub(crate) fn files_inside_container(datastore: &str, directory: &str) -> Problem {
     Problem::new(
         Exit::Refused,
         "files-inside-container",
@@ -309,7 +309,7 @@ pub(super) fn files_inside_container(datastore: &str, directory: &str) -> Proble
 }
 
 /// A restart may change a datastore's major version.
-pub(super) fn datastore_moving(service: &ServiceName, image: &str) -> Problem {
+pub(crate) fn datastore_moving(service: &ServiceName, image: &str) -> Problem {
     Problem::new(
         Exit::Ok,
         "datastore-tag-moves",
@@ -319,7 +319,7 @@ pub(super) fn datastore_moving(service: &ServiceName, image: &str) -> Problem {
 }
 
 /// An image is neither here nor in its registry.
-pub(super) fn image_unavailable(reference: &str, error: &str) -> Problem {
+pub(crate) fn image_unavailable(reference: &str, error: &str) -> Problem {
     let problem = Problem::new(
         Exit::Refused,
         "image-unavailable",
@@ -342,7 +342,7 @@ pub(super) fn image_unavailable(reference: &str, error: &str) -> Problem {
 }
 
 /// A file cannot be edited as wanted.
-pub(super) fn edit_refused(path: &str, error: &dyn std::fmt::Display) -> Problem {
+pub(crate) fn edit_refused(path: &str, error: &dyn std::fmt::Display) -> Problem {
     Problem::new(
         Exit::Refused,
         "edit-refused",
@@ -354,7 +354,7 @@ pub(super) fn edit_refused(path: &str, error: &dyn std::fmt::Display) -> Problem
 }
 
 /// A datastore is kept by a server that the product cannot be upgraded on.
-pub(super) fn datastore_unsupported(
+pub(crate) fn datastore_unsupported(
     datastore: &str,
     service: &ServiceName,
     server: &UnsupportedServer,
@@ -377,7 +377,7 @@ pub(super) fn datastore_unsupported(
 }
 
 /// What runs was not made from what the file says.
-pub(super) fn running_differs(service: &ServiceName, declared: &str, running: &str) -> Problem {
+pub(crate) fn running_differs(service: &ServiceName, declared: &str, running: &str) -> Problem {
     Problem::new(
         Exit::Refused,
         "running-differs",
@@ -393,7 +393,7 @@ pub(super) fn running_differs(service: &ServiceName, declared: &str, running: &s
 }
 
 /// A service restarts again and again.
-pub(super) fn service_restarting(service: &ServiceName) -> Problem {
+pub(crate) fn service_restarting(service: &ServiceName) -> Problem {
     Problem::new(
         Exit::Refused,
         "service-restarting",

@@ -8,54 +8,54 @@ use switchback_model::ServiceName;
 
 /// A resolved Compose project.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Project {
+pub(crate) struct Project {
     /// Its name.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Its services, in the order of the answer.
-    pub(super) services: Vec<ServiceSpec>,
+    pub(crate) services: Vec<ServiceSpec>,
     /// Names that the engine knows volumes by, by their key in the file.
     volumes: BTreeMap<String, String>,
 }
 
 /// One service. Values of its environment may be secrets and show themselves as such.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ServiceSpec {
-    pub(super) name: ServiceName,
+pub(crate) struct ServiceSpec {
+    pub(crate) name: ServiceName,
     /// Empty where the service is only built.
-    pub(super) image: String,
-    pub(super) environment: BTreeMap<String, Secret>,
-    pub(super) ports: Vec<Port>,
-    pub(super) mounts: Vec<Mount>,
+    pub(crate) image: String,
+    pub(crate) environment: BTreeMap<String, Secret>,
+    pub(crate) ports: Vec<Port>,
+    pub(crate) mounts: Vec<Mount>,
     /// Entry point and command, where the file gives them.
-    pub(super) words: Vec<String>,
-    pub(super) replicas: u32,
+    pub(crate) words: Vec<String>,
+    pub(crate) replicas: u32,
     /// `always`, `unless-stopped`, …
-    pub(super) restart: Option<String>,
+    pub(crate) restart: Option<String>,
     /// Names under which other services reach it.
-    pub(super) names: Vec<String>,
+    pub(crate) names: Vec<String>,
 }
 
 /// A published port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Port {
+pub(crate) struct Port {
     /// Inside the container.
-    pub(super) target: u16,
+    pub(crate) target: u16,
     /// On this host, `host:port`.
-    pub(super) published: Option<String>,
+    pub(crate) published: Option<String>,
 }
 
 /// A directory of the container that outlives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mount {
+pub(crate) struct Mount {
     /// Path in the container.
-    pub(super) target: String,
+    pub(crate) target: String,
     /// What is mounted there.
-    pub(super) source: Source,
+    pub(crate) source: Source,
 }
 
 /// What is mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// A directory or file of this host.
     Path(String),
     /// A volume, by the name that the engine knows; `None` for an anonymous one.
@@ -66,7 +66,7 @@ pub(super) enum Source {
 
 impl Project {
     /// Reads the answer of `docker compose config --format json`.
-    pub(super) fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+    pub(crate) fn from_json(text: &str) -> Result<Self, serde_json::Error> {
         let mut answer: Value = serde_json::from_str(text)?;
         unescape(&mut answer);
         let volumes = entries(&answer["volumes"])
@@ -89,12 +89,12 @@ impl Project {
     }
 
     /// The service with this name.
-    pub(super) fn service(&self, name: &ServiceName) -> Option<&ServiceSpec> {
+    pub(crate) fn service(&self, name: &ServiceName) -> Option<&ServiceSpec> {
         self.services.iter().find(|service| service.name == *name)
     }
 
     /// The service that other services reach under `host`.
-    pub(super) fn service_at(&self, host: &str) -> Option<&ServiceSpec> {
+    pub(crate) fn service_at(&self, host: &str) -> Option<&ServiceSpec> {
         self.services
             .iter()
             .find(|service| service.names.iter().any(|name| name == host))
@@ -156,7 +156,7 @@ impl Project {
 
 impl ServiceSpec {
     /// The mount that holds `path` of the container, the most specific one.
-    pub(super) fn mount_of(&self, path: &str) -> Option<&Mount> {
+    pub(crate) fn mount_of(&self, path: &str) -> Option<&Mount> {
         self.mounts
             .iter()
             .filter(|mount| std::path::Path::new(path).starts_with(&mount.target))
@@ -182,7 +182,7 @@ fn port_from(port: &Value) -> Option<Port> {
 }
 
 /// The address under which a port bound to `host` can be reached from this host.
-pub(super) fn reachable(host: &str) -> String {
+pub(crate) fn reachable(host: &str) -> String {
     match host {
         "" | "0.0.0.0" | "::" => "127.0.0.1".to_owned(),
         host if host.contains(':') => format!("[{host}]"),

@@ -16,7 +16,7 @@ use super::yaml::{self, Node};
 
 /// A service's settings by the name of their environment variable.
 #[derive(Debug, Default)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     environment: BTreeMap<String, Secret>,
     /// Values of configuration files, by normalised path (`IS_DATABASE_URI`).
     files: BTreeMap<String, Secret>,
@@ -26,7 +26,7 @@ pub(super) struct Settings {
 
 impl Settings {
     /// Reads them. `mountpoint` tells where a volume's data is on this host.
-    pub(super) fn read(
+    pub(crate) fn read(
         service: &ServiceSpec,
         product: &Product,
         mountpoint: &dyn Fn(&str) -> Option<String>,
@@ -51,7 +51,7 @@ impl Settings {
     }
 
     /// The value that the product gets for this variable; an empty one counts as none.
-    pub(super) fn get(&self, variable: &str) -> Option<&Secret> {
+    pub(crate) fn get(&self, variable: &str) -> Option<&Secret> {
         let from_file = || {
             variable
                 .strip_prefix(&self.prefix)
@@ -66,7 +66,7 @@ impl Settings {
     }
 
     /// Every value with the name of its variable.
-    pub(super) fn all(&self) -> impl Iterator<Item = (String, &Secret)> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (String, &Secret)> {
         let of_files = self
             .files
             .iter()
@@ -79,7 +79,7 @@ impl Settings {
 }
 
 /// Where `path` of the container is on this host.
-pub(super) fn on_host(
+pub(crate) fn on_host(
     service: &ServiceSpec,
     path: &str,
     mountpoint: &dyn Fn(&str) -> Option<String>,

@@ -15,21 +15,21 @@ use super::settings::Settings;
 use crate::uri::Uri;
 
 /// Everything that a search looks at.
-pub(super) struct Search<'a> {
-    pub(super) project: &'a Project,
+pub(crate) struct Search<'a> {
+    pub(crate) project: &'a Project,
     /// The service that runs the product.
-    pub(super) component: &'a ServiceSpec,
-    pub(super) settings: &'a Settings,
-    pub(super) config: &'a Config,
+    pub(crate) component: &'a ServiceSpec,
+    pub(crate) settings: &'a Settings,
+    pub(crate) config: &'a Config,
     /// Directory of `switchback.toml`.
-    pub(super) directory: &'a Path,
+    pub(crate) directory: &'a Path,
     /// Where a path of a service's container is on this host.
-    pub(super) on_host: &'a dyn Fn(&ServiceName, &str) -> Option<String>,
+    pub(crate) on_host: &'a dyn Fn(&ServiceName, &str) -> Option<String>,
 }
 
 impl Search<'_> {
     /// Where `datastore` is; `None` where this deployment does without it.
-    pub(super) fn find(&self, datastore: &Datastore) -> Result<Option<DatastoreLocation>, Problem> {
+    pub(crate) fn find(&self, datastore: &Datastore) -> Result<Option<DatastoreLocation>, Problem> {
         let said = self
             .config
             .datastores

@@ -11,7 +11,7 @@ use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
 /// One node of a document.
 #[derive(Debug)]
-pub(super) enum Node {
+pub(crate) enum Node {
     /// A value without children.
     Scalar(Scalar),
     /// Keys and values in the order of the text.
@@ -21,29 +21,29 @@ pub(super) enum Node {
 }
 
 /// A node may hang in several places: an alias is the anchored node itself.
-pub(super) type Link = Rc<Node>;
+pub(crate) type Link = Rc<Node>;
 
 /// A scalar and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Scalar {
+pub(crate) struct Scalar {
     /// The value after quotes and escapes.
-    pub(super) value: String,
+    pub(crate) value: String,
     /// Bytes of the text, with quotes.
-    pub(super) span: Range<usize>,
+    pub(crate) span: Range<usize>,
     /// 1-based.
-    pub(super) line: usize,
+    pub(crate) line: usize,
 }
 
 /// Why a text is no YAML.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {what}")]
-pub(super) struct Malformed {
+pub(crate) struct Malformed {
     /// 1-based.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// 1-based.
-    pub(super) column: usize,
+    pub(crate) column: usize,
     /// What the parser says.
-    pub(super) what: String,
+    pub(crate) what: String,
 }
 
 impl From<ScanError> for Malformed {
@@ -57,7 +57,7 @@ impl From<ScanError> for Malformed {
 }
 
 /// Every document of `text`, in order; an empty text has none.
-pub(super) fn parse(text: &str) -> Result<Vec<Link>, Malformed> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Link>, Malformed> {
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event?;
@@ -67,7 +67,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Link>, Malformed> {
 }
 
 /// Everything a text says, without where it says so: equal for two texts that mean the same.
-pub(super) fn meaning(text: &str) -> Result<Vec<String>, Malformed> {
+pub(crate) fn meaning(text: &str) -> Result<Vec<String>, Malformed> {
     Parser::new_from_str(text)
         .map(|event| {
             event
@@ -84,7 +84,7 @@ pub(super) fn meaning(text: &str) -> Result<Vec<String>, Malformed> {
 
 impl Node {
     /// The scalar, where it is one.
-    pub(super) fn scalar(&self) -> Option<&Scalar> {
+    pub(crate) fn scalar(&self) -> Option<&Scalar> {
         match self {
             Self::Scalar(scalar) => Some(scalar),
             _ => None,
@@ -92,7 +92,7 @@ impl Node {
     }
 
     /// The items of a sequence; a scalar or mapping alone counts as one item of none.
-    pub(super) fn items(&self) -> &[Link] {
+    pub(crate) fn items(&self) -> &[Link] {
         match self {
             Self::Sequence(items) => items,
             _ => &[],
@@ -100,7 +100,7 @@ impl Node {
     }
 
     /// The value under `key`, through merge keys (`<<`) where the mapping itself has none.
-    pub(super) fn get(&self, key: &str) -> Option<&Link> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Link> {
         let Self::Mapping(entries) = self else {
             return None;
         };
@@ -117,7 +117,7 @@ impl Node {
     }
 
     /// The names of a mapping's keys.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
         let entries: &[(Link, Link)] = match self {
             Self::Mapping(entries) => entries,
             _ => &[],
