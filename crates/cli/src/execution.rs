@@ -1,10 +1,11 @@
 //! Carries out a plan, whoever asked for it: `apply`, `resume`, `rollback`, `backup restore`.
 
+use serde::Serialize;
 use switchback_engine::signal::StopSignal;
 use switchback_engine::{Ended, Engine, Order};
 use switchback_model::exit::Exit;
 use switchback_model::plan::{Plan, Purpose};
-use switchback_model::{Problem, RunId};
+use switchback_model::{PlanId, Problem, RunId};
 
 use crate::failure::Failed;
 use crate::place::deployment::Found;
@@ -14,6 +15,18 @@ use crate::render::style::{BOLD, paint};
 use crate::session::Session;
 use crate::signals::Listening;
 use crate::site::Place;
+
+/// Version of the JSON document.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize)]
+struct Already<'a> {
+    format: u32,
+    run: &'a RunId,
+    plan: &'a PlanId,
+    outcome: &'static str,
+    downtime: u64,
+}
 
 /// What is carried out.
 pub(crate) struct Task<'a> {
@@ -49,7 +62,7 @@ pub(crate) fn carry_out(session: &Session<'_>, task: &Task<'_>) -> Result<Exit, 
     };
     match live.during(|| engine.run(&order, &site, &live))? {
         Ended::Finished { downtime } => {
-            finished(session, task, downtime);
+            finished(session, task.plan, task.run, downtime);
             Ok(Exit::Ok)
         }
         Ended::Halted(problem) => {
@@ -62,7 +75,25 @@ pub(crate) fn carry_out(session: &Session<'_>, task: &Task<'_>) -> Result<Exit, 
     }
 }
 
-fn finished(session: &Session<'_>, task: &Task<'_>, downtime: u64) {
+/// The same command typed once more after everything was done: says so, and does nothing.
+pub(crate) fn done_already(session: &Session<'_>, plan: &Plan, run: &RunId, downtime: u64) -> Exit {
+    let screen = session.screen;
+    if screen.json() {
+        screen.document(&Already {
+            format: FORMAT,
+            run,
+            plan: &plan.id,
+            outcome: "done",
+            downtime,
+        });
+    } else {
+        screen.answer(&format!("Run {} is done already\n", paint(BOLD, run)));
+        finished(session, plan, run, downtime);
+    }
+    Exit::Ok
+}
+
+fn finished(session: &Session<'_>, plan: &Plan, run: &RunId, downtime: u64) {
     let screen = session.screen;
     if screen.json() {
         return;
@@ -72,7 +103,6 @@ fn finished(session: &Session<'_>, task: &Task<'_>, downtime: u64) {
     } else {
         format!("downtime {}", measure::duration(downtime))
     };
-    let plan = task.plan;
     screen.answer(&format!(
         "Done: {} runs {} {}, {downtime}\n",
         plan.deployment.name,
@@ -82,7 +112,7 @@ fn finished(session: &Session<'_>, task: &Task<'_>, downtime: u64) {
     match &plan.purpose {
         Purpose::Upgrade => screen.next(&[
             "switchback status".to_owned(),
-            format!("switchback rollback {} to go back", task.run),
+            format!("switchback rollback {run}"),
         ]),
         Purpose::Rollback { .. } => screen.next(&["switchback status".to_owned()]),
     }

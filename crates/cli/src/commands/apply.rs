@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use switchback_journal::{Journal, RunRecord};
+use switchback_journal::{Journal, Key};
 use switchback_model::Problem;
 use switchback_model::exit::Exit;
 use switchback_model::plan::{Plan, Purpose};
@@ -15,7 +15,7 @@ use crate::place::deployment::{self, Found};
 use crate::question;
 use crate::render::measure;
 use crate::render::plan::route;
-use crate::runs;
+use crate::runs::{self, Standing};
 use crate::session::Session;
 
 /// Applies the plan.
@@ -28,16 +28,38 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Apply) -> Result<Exit, Fail
         }
         None => {
             let found = session.deployment()?;
-            // The same command again: the open run goes on, whatever plans were made since.
+            let last = journal.last_run(&found.key())?;
+            let plan = newest(session, &found)?;
+            // The same command again: the open run goes on, unless a plan was made to follow it.
             if let Some((record, _)) = runs::open(&journal, &found.key())? {
-                return resume::go_on(session, &journal, &found, &record);
+                let follows = |plan: &Plan| plan.parent.as_ref() == Some(&record.run);
+                if !plan.as_ref().is_some_and(follows) {
+                    return resume::go_on(session, &journal, &found, &record);
+                }
             }
-            let plan = newest(session, &journal, &found)?;
+            let Some(plan) = plan else {
+                return Err(no_plan(&found));
+            };
+            // A plan that follows an older run than the last is history, unless it is that run's own.
+            let own = last.as_ref().is_some_and(|last| last.plan == plan.id);
+            if !own && plan.parent != last.map(|last| last.run) {
+                return Err(no_plan(&found));
+            }
             (found, plan)
         }
     };
-    if let Some(record) = open_run_of(&journal, &found, &plan)? {
-        return resume::go_on(session, &journal, &found, &record);
+    if let Some(record) = journal.last_run(&found.key())?
+        && record.plan == plan.id
+    {
+        return match runs::standing(&journal, &record)? {
+            Standing::Done { downtime } => Ok(execution::done_already(
+                session,
+                &plan,
+                &record.run,
+                downtime,
+            )),
+            _ => resume::go_on(session, &journal, &found, &record),
+        };
     }
     start(session, &journal, &found, &plan, arguments.accept.clone())
 }
@@ -159,39 +181,26 @@ fn of_plan(session: &Session<'_>, plan: &Plan) -> Result<Found, Failed> {
     deployment::find(Some(&plan.deployment.directory), &session.state)
 }
 
-fn newest(session: &Session<'_>, journal: &Journal, found: &Found) -> Result<Plan, Failed> {
+/// The newest saved upgrade plan of the deployment.
+fn newest(session: &Session<'_>, found: &Found) -> Result<Option<Plan>, Failed> {
     let key = found.key();
     for id in session.state.plans()?.iter().rev() {
         let plan = session.state.plan(id)?;
-        if switchback_journal::Key::from(&plan.deployment) != key {
-            continue;
+        let upgrade = plan.purpose == Purpose::Upgrade;
+        if upgrade && Key::from(&plan.deployment) == key {
+            return Ok(Some(plan));
         }
-        let done = journal
-            .runs()?
-            .into_iter()
-            .any(|record| record.key == key && record.plan == plan.id);
-        if done {
-            break;
-        }
-        return Ok(plan);
     }
-    Err(Problem::new(
+    Ok(None)
+}
+
+fn no_plan(found: &Found) -> Failed {
+    Problem::new(
         Exit::Usage,
         "plan-missing",
-        format!(
-            "there is no plan for `{}` that was not applied yet",
-            found.name
-        ),
+        format!("there is no plan for `{}` as it is now", found.name),
     )
     .state("deployment", "not touched")
     .hint("make one: `switchback plan`")
-    .into())
-}
-
-/// The run of exactly this plan that is not done.
-fn open_run_of(journal: &Journal, found: &Found, plan: &Plan) -> Result<Option<RunRecord>, Failed> {
-    let open = runs::open(journal, &found.key())?;
-    Ok(open
-        .map(|(record, _)| record)
-        .filter(|record| record.plan == plan.id))
+    .into()
 }

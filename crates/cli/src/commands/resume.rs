@@ -1,7 +1,6 @@
 //! `switchback resume`: goes on with a run that halted or was killed.
 
 use switchback_journal::Journal;
-use switchback_model::Problem;
 use switchback_model::exit::Exit;
 
 use crate::arguments::Resume;
@@ -20,18 +19,14 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Resume) -> Result<Exit, Fai
         // The run knows where its deployment is, wherever the command is typed.
         None => deployment::find(Some(&record.key.directory), &session.state)?,
     };
-    if let Standing::Done { .. } = runs::standing(&journal, &record)? {
-        return Err(Problem::new(
-            Exit::Usage,
-            "run-finished",
-            format!(
-                "run `{}` is done: there is nothing to go on with",
-                record.run
-            ),
-        )
-        .hint(format!("see what it did: `switchback log {}`", record.run))
-        .hint(format!("or go back: `switchback rollback {}`", record.run))
-        .into());
+    if let Standing::Done { downtime } = runs::standing(&journal, &record)? {
+        let plan = session.plan_of(&record)?;
+        return Ok(execution::done_already(
+            session,
+            &plan,
+            &record.run,
+            downtime,
+        ));
     }
     go_on(session, &journal, &found, &record)
 }

@@ -12,6 +12,7 @@ use switchback_planner::Proven;
 
 use super::{apply, resume};
 use crate::arguments::Rollback;
+use crate::execution;
 use crate::failure::Failed;
 use crate::place::deployment::{self, Found};
 use crate::render::plan as plan_text;
@@ -31,6 +32,12 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Rollback) -> Result<Exit, F
         && !arguments.plan
     {
         return resume::go_on(session, &journal, &found, &open);
+    }
+    // Typed again after it is done, it says so.
+    if let Some((by, plan, downtime)) = done_by(session, &journal, &record)?
+        && !arguments.plan
+    {
+        return Ok(execution::done_already(session, &plan, &by, downtime));
     }
     let plan = way_back(session, &journal, &found, &record)?;
     session.state.save_plan(&plan)?;
@@ -64,6 +71,31 @@ fn is_way_back_of(session: &Session<'_>, open: &RunRecord, run: &RunId) -> Resul
         Purpose::Rollback { run: taken_back } => taken_back == run || open.run == *run,
         Purpose::Upgrade => false,
     })
+}
+
+/// The finished run that took this one back, or that is meant itself as the last one.
+fn done_by(
+    session: &Session<'_>,
+    journal: &Journal,
+    record: &RunRecord,
+) -> Result<Option<(RunId, Plan, u64)>, Failed> {
+    for other in journal.runs()?.into_iter().rev() {
+        if other.key != record.key {
+            continue;
+        }
+        let Standing::Done { downtime } = runs::standing(journal, &other)? else {
+            continue;
+        };
+        let plan = session.plan_of(&other)?;
+        let meant = match &plan.purpose {
+            Purpose::Rollback { run } => *run == record.run || other.run == record.run,
+            Purpose::Upgrade => false,
+        };
+        if meant {
+            return Ok(Some((other.run, plan, downtime)));
+        }
+    }
+    Ok(None)
 }
 
 fn way_back(
@@ -117,15 +149,6 @@ fn taken_back_since(
         last = other.run.clone();
         let done = matches!(runs::standing(journal, other)?, Standing::Done { .. });
         match session.plan_of(other)?.purpose {
-            Purpose::Rollback { run } if run == record.run && done => {
-                return Err(Problem::new(
-                    Exit::Refused,
-                    "already-taken-back",
-                    format!("run `{run}` was taken back by run `{}`", other.run),
-                )
-                .hint("see: `switchback history`")
-                .into());
-            }
             Purpose::Rollback { run } if done => standing_since.retain(|known| *known != run),
             _ => standing_since.push(other.run.clone()),
         }

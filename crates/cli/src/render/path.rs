@@ -7,7 +7,7 @@ use switchback_planner::path::{Leg, Path, PathNotice, PathProcedure, Verdict};
 
 use super::style::{BANG, BOLD, DIM, PLAIN, WARN, paint};
 use super::table::{Cell, Table};
-use super::{measure, wrap};
+use super::{measure, style, wrap};
 
 /// The path as text of at most `width` columns.
 pub(crate) fn text(path: &Path, width: usize, explain: bool) -> String {
@@ -33,9 +33,9 @@ pub(crate) fn text(path: &Path, width: usize, explain: bool) -> String {
             ""
         };
         let line = format!(
-            "{}{assumed} [{}]",
+            "{}{assumed}{}",
             because.text.trim_end_matches('.'),
-            because.source
+            style::source(&because.source)
         );
         let _ = writeln!(text, "{}", wrap::hanging("  ", &line, width));
     }
@@ -169,7 +169,7 @@ fn legs(path: &Path) -> Table {
         let required = if leg.required_by.is_empty() {
             String::new()
         } else {
-            format!(" [{}]", leg.required_by.join(", "))
+            format!("{}", leg.required_by.join(", "))
         };
         let rest = match leg.kind {
             StopKind::Migrate => " (migrations only)",
@@ -217,10 +217,10 @@ fn notice(notice: &PathNotice, width: usize) -> String {
         .map_or_else(String::new, |word| format!(". Accept with --accept {word}"));
     let assumed = if notice.assumed { ", assumed" } else { "" };
     let line = format!(
-        "{}: {}{removed}{accept}{assumed} [{}]",
+        "{}: {}{removed}{accept}{assumed}{}",
         notice.version,
         notice.text.trim_end_matches('.'),
-        notice.source
+        style::source(&notice.source)
     );
     wrap::hanging(&mark, &line, width)
 }
@@ -234,8 +234,10 @@ fn procedure(procedure: &PathProcedure, width: usize, explain: bool) -> String {
     };
     let assumed = if procedure.assumed { ", assumed" } else { "" };
     let line = format!(
-        "{}: {word}: {}{assumed} [{}]",
-        procedure.version, procedure.title, procedure.source
+        "{}: {word}: {}{assumed}{}",
+        procedure.version,
+        procedure.title,
+        style::source(&procedure.source)
     );
     let mut text = wrap::hanging(&mark, &line, width);
     text.push('\n');

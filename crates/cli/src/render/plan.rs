@@ -7,7 +7,7 @@ use switchback_model::product::NoticeKind;
 
 use super::style::{BANG, BOLD, DIM, WARN, paint};
 use super::table::{Cell, Table};
-use super::{measure, step, wrap};
+use super::{measure, step, style, wrap};
 
 /// How much of a plan is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) enum Detail {
 pub(crate) fn text(plan: &Plan, width: usize, detail: Detail) -> String {
     let mut text = title(plan, width);
     for fact in &plan.because {
-        let line = format!("{} [{}]", fact.text, fact.source);
+        let line = format!("{}{}", fact.text, style::source(&fact.source));
         let _ = writeln!(text, "{}", wrap::hanging("  ", &line, width));
     }
     text.push_str(&stages(plan, width, detail));
@@ -122,7 +122,7 @@ fn heading(stage: &Stage, number: usize) -> String {
     if stage.required_by.is_empty() {
         heading
     } else {
-        format!("{heading} [{}]", stage.required_by.join(", "))
+        format!("{heading}{}", stage.required_by.join(", "))
     }
 }
 
@@ -238,8 +238,9 @@ fn in_words(notice: &Notice) -> String {
         .as_ref()
         .map_or_else(String::new, |word| format!(". Accept with --accept {word}"));
     format!(
-        "{}: {sentence}{found}{accept} [{}]",
-        notice.version, notice.source
+        "{}: {sentence}{found}{accept}{}",
+        notice.version,
+        style::source(&notice.source)
     )
 }
 
@@ -247,7 +248,11 @@ fn procedures(text: &mut String, plan: &Plan, width: usize, detail: Detail) {
     let wanted = |procedure: &&Procedure| !procedure.optional || detail == Detail::Everything;
     for procedure in plan.procedures.iter().filter(wanted) {
         let mark = format!("  {} ", paint(WARN, BANG));
-        let line = format!("by hand: {} [{}]", procedure.title, procedure.source);
+        let line = format!(
+            "by hand: {}{}",
+            procedure.title,
+            style::source(&procedure.source)
+        );
         let _ = writeln!(text, "{}", wrap::hanging(&mark, &line, width));
         for (place, todo) in procedure.steps.iter().enumerate() {
             let first = format!("      {}. ", place + 1);

@@ -9,7 +9,7 @@ use switchback_model::product::diagnostic::Diagnostic;
 
 use super::screen::{Screen, quoted};
 use super::style::{BAD, BOLD, DIM, WARN, paint};
-use super::wrap;
+use super::{style, wrap};
 
 /// Version of the JSON document.
 const FORMAT: u32 = 1;
@@ -70,7 +70,7 @@ pub(crate) fn text(problem: &Problem, width: usize) -> String {
         .facts
         .first()
         .filter(|fact| problem.what.contains(fact.text.as_str()));
-    let source = decisive.map_or_else(String::new, |fact| source(&fact.source));
+    let source = decisive.map_or_else(String::new, |fact| style::source(&fact.source));
     line(
         paint(style, word).to_string(),
         &format!("{}{source}", problem.what),
@@ -81,7 +81,7 @@ pub(crate) fn text(problem: &Problem, width: usize) -> String {
     for fact in problem.facts.iter().skip(usize::from(decisive.is_some())) {
         line(
             paint(DIM, "  because:").to_string(),
-            &format!("{}{}", fact.text, self::source(&fact.source)),
+            &format!("{}{}", fact.text, style::source(&fact.source)),
         );
     }
     if !problem.state.is_empty() {
@@ -103,14 +103,6 @@ pub(crate) fn text(problem: &Problem, width: usize) -> String {
         line(paint(BOLD, label).to_string(), &quoted(hint));
     }
     text
-}
-
-fn source(source: &str) -> String {
-    if source.is_empty() {
-        String::new()
-    } else {
-        format!(" [{source}]")
-    }
 }
 
 /// The first word, which says what kind of thing happened.

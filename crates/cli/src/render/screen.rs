@@ -6,7 +6,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
-use super::style::{TYPE, paint};
+use super::style::{TYPE, each_word};
 use crate::arguments::{Format, Global};
 
 /// Without a terminal nothing is wrapped, so that each line stays one line for `grep`.
@@ -72,20 +72,14 @@ impl Screen {
     /// The last line of a command: what to type next, best first.
     pub(crate) fn next(&self, commands: &[String]) {
         if !self.json() && !commands.is_empty() {
-            let commands: Vec<String> = commands.iter().map(|command| typed(command)).collect();
+            let commands: Vec<String> = commands
+                .iter()
+                .map(|command| each_word(TYPE, command))
+                .collect();
             let line = super::wrap::hanging("Next: ", &commands.join(" or "), self.progress_width);
             self.advice(&format!("{line}\n"));
         }
     }
-}
-
-/// A command in the style of something to type; word by word, so that a line may be wrapped between them.
-fn typed(command: &str) -> String {
-    let words: Vec<String> = command
-        .split(' ')
-        .map(|word| paint(TYPE, word).to_string())
-        .collect();
-    words.join(" ")
 }
 
 /// Paints what stands between backticks, e.g. the commands of a hint. The backticks stay: they end an id.
@@ -95,7 +89,7 @@ pub(crate) fn quoted(text: &str) -> String {
         .enumerate()
         .map(|(place, part)| {
             if place % 2 == 1 {
-                typed(part)
+                each_word(TYPE, part)
             } else {
                 part.to_owned()
             }

@@ -31,6 +31,24 @@ pub(crate) fn paint<T: Display>(style: Style, text: T) -> Painted<T> {
     Painted { style, text }
 }
 
+/// `text` in `style` word by word, so that lines may be wrapped between them.
+pub(crate) fn each_word(style: Style, text: &str) -> String {
+    let words: Vec<String> = text
+        .split(' ')
+        .map(|word| paint(style, word).to_string())
+        .collect();
+    words.join(" ")
+}
+
+/// Where something was read, in brackets; nothing where that is not said.
+pub(crate) fn source(source: &str) -> String {
+    if source.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", each_word(DIM, &format!("[{source}]")))
+    }
+}
+
 /// Text in a style.
 pub(crate) struct Painted<T> {
     style: Style,

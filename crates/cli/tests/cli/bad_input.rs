@@ -158,7 +158,7 @@ fn ids_that_are_unknown_or_ambiguous() {
 }
 
 #[test]
-fn a_run_that_is_done_is_not_resumed() {
+fn a_run_that_is_done_is_not_run_again() {
     let bench = Bench::new();
     bench.file("switchback.toml", "product = \"the-things-stack\"\n");
     bench
