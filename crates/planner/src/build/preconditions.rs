@@ -20,7 +20,7 @@ pub fn obstacles(product: &Product, config: &Config, observed: &Observed) -> Vec
     own.extend(versions(observed, &cast));
     own.extend(unsupported_servers(product, observed));
     own.extend(datastores(product, observed));
-    own.extend(read_only(observed));
+    own.extend(read_only(config, observed));
 
     let seen: Vec<Problem> = observed
         .problems
@@ -394,11 +394,23 @@ fn unreachable(datastore: &Datastore, service: Option<&str>) -> Problem {
         ))
 }
 
-fn read_only(observed: &Observed) -> Vec<Problem> {
+/// Directories that switchback itself writes to: its own, that of the configuration, and those of
+/// datastores whose files are copied and brought back. A server's files are the server's business.
+fn read_only(config: &Config, observed: &Observed) -> Vec<Problem> {
+    let ours = |purpose: &String| {
+        matches!(
+            purpose.as_str(),
+            "backup" | "journal" | "compose" | "temporary"
+        ) || observed.datastores.iter().any(|datastore| {
+            datastore.name.as_str() == purpose
+                && datastore.location.kind != DatastoreKind::Postgres
+                && !declined(config, datastore)
+        })
+    };
     observed
         .filesystems
         .iter()
-        .filter(|filesystem| !filesystem.writable)
+        .filter(|filesystem| !filesystem.writable && filesystem.uses.iter().any(ours))
         .map(|filesystem| {
             Problem::new(
                 Exit::Refused,
@@ -407,9 +419,14 @@ fn read_only(observed: &Observed) -> Vec<Problem> {
             )
             .state("deployment", "unchanged")
             .why(format!("it is needed for: {}", filesystem.uses.join(", ")))
-            .hint("give this user the right to write there, or mount it writable")
+            .hint("give this user the right to write there (or run as root), or mount it writable")
         })
         .collect()
+}
+
+fn declined(config: &Config, datastore: &Datastore) -> bool {
+    let configured = config.datastores.get(&datastore.name);
+    configured.is_some_and(|configured| configured.backup.as_deref() == Some("none"))
 }
 
 fn quoted(texts: &[String]) -> String {

@@ -1,6 +1,7 @@
 //! Plans, ways back and the checker, tried on simulated observations of deployments.
 
 mod atelier;
+mod choices;
 mod mutations;
 mod properties;
 mod refusals;

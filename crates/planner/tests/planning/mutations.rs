@@ -299,6 +299,20 @@ fn a_skipped_stop_and_an_unmet_demand_are_seen() {
 }
 
 #[test]
+fn a_definition_that_has_changed_since_is_seen_and_does_not_bar_the_way_back() {
+    let mut site = atelier_site("2.0.0", false);
+    let plan = site.plan("3.0.0").expect("there is a plan").plan;
+    let back = site
+        .way_back(&plan, &proven_until(&plan, 12, true))
+        .expect("there is a way back");
+    site.product.digest = switchback_model::Digest::of("another definition");
+    let objections = check_against(&plan, &site.product);
+    assert_eq!(objections.len(), 1);
+    assert_eq!(objections[0].rule, "definition-changed");
+    assert_eq!(check_against(&back, &site.product), []);
+}
+
+#[test]
 fn a_second_round_without_a_new_backup_is_seen() {
     let site = atelier_site("1.0.0", false);
     let plan = site.plan("3.0.0").expect("there is a plan").plan;

@@ -250,8 +250,20 @@ fn a_directory_that_is_read_only() {
     3 directory-read-only: `/var/lib/switchback` cannot be written to
     state: deployment: unchanged
     why: it is needed for: backup, journal
-    hint: give this user the right to write there, or mount it writable
+    hint: give this user the right to write there (or run as root), or mount it writable
     "#);
+}
+
+#[test]
+fn only_what_is_written_by_us_must_be_writable() {
+    let mut site = site();
+    // As a member of the group `docker` sees it, who is not root.
+    site.observed.filesystems[1].writable = false;
+    assert!(site.plan("3.32.1").is_ok(), "the Engine writes there");
+    site.observed.filesystems[1].uses.push("redis".to_owned());
+    assert_eq!(refused(&site).code, "directory-read-only");
+    let site = site.backup("redis", "none");
+    assert!(site.plan("3.32.1").is_ok(), "nothing is copied from there");
 }
 
 #[test]
