@@ -199,6 +199,26 @@ fn sentry_passes_its_hard_stops_and_the_substitute_of_the_poisoned_one() {
     assert_eq!(between("24.8.0", "25.5.1"), ["poisoned:25.5.1"]);
     assert_eq!(between("23.6.2", "23.7.0"), ["poisoned:23.7.0"]);
     assert_eq!(between("23.6.2", "26.12.0"), ["unknown-version:to"]);
+    assert_eq!(between("23.11.0", "24.08"), ["24.8.0"]);
+    assert_eq!(between("24.8.0", "25.05.1"), ["poisoned:25.5.1"]);
+}
+
+#[test]
+fn sentry_speaks_for_releases_that_it_does_not_list_and_says_so() {
+    let sentry = product("sentry");
+    let path = find(&sentry, &Query::new("24.8.0", "26.10.0")).expect("there is a path");
+    assert_eq!(
+        path.remarks,
+        [
+            "26.10.0 is not listed by the definition, which speaks for it all the same: \
+          whether it exists was not checked"
+        ]
+    );
+    let refusal = find(&sentry, &Query::new("24.8.0", "27.1.0")).expect_err("too new");
+    assert_eq!(
+        refusal.because()[0].text,
+        "27.1.0 is newer than the definition, which covers >=9.0.0, <26.12.0"
+    );
 }
 
 #[test]

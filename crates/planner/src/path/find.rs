@@ -201,10 +201,16 @@ fn remarks(ground: &Ground<'_>) -> Vec<String> {
             from.version
         ));
     }
-    let target = ground.releases.iter().find(|known| known.key == to.key);
-    let edition = ground.edition.as_deref();
-    if let (Some(target), Some(edition)) = (target, edition)
-        && is_unconfirmed(target.release, edition)
+    for point in [from, to] {
+        if ground.listed(point).is_none() {
+            remarks.push(format!(
+                "{} is not listed by the definition, which speaks for it all the same: whether it exists was not checked",
+                point.version
+            ));
+        }
+    }
+    if let (Some(target), Some(edition)) = (ground.listed(to), ground.edition.as_deref())
+        && is_unconfirmed(target, edition)
     {
         remarks.push(format!(
             "{} was announced for {edition}, but no tag or image of it was found when the definition was written",

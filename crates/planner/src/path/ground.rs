@@ -126,7 +126,9 @@ impl<'a> Ground<'a> {
         let exact = after.checked_sub(1).map(|index| &self.releases[index]);
         let line = self.releases.get(after);
         if let Some(known) = exact.filter(|known| known.key == key) {
-            return self.in_edition(known).map(|_| itself(key));
+            // `24.8` and `24.8.0` are one release: its own spelling is what tags and rules say.
+            let version = known.release.version.clone();
+            return self.in_edition(known).map(|()| Point { key, version });
         }
         if let Some(known) = line.filter(|known| key.is_of_line(&known.key)) {
             self.in_edition(known)?;
@@ -149,9 +151,17 @@ impl<'a> Ground<'a> {
         match self.releases.last() {
             Some(newest) if key > newest.key => Err(Unknown::Newer {
                 newest: newest.release.version.clone(),
+                covers: self.product.covers.clone(),
             }),
             _ => Err(Unknown::Never),
         }
+    }
+
+    /// The release at a point, where the definition lists it.
+    pub(super) fn listed(&self, point: &Point) -> Option<&'a Release> {
+        let of = |known: &&Known<'_>| known.key == point.key || point.key.is_of_line(&known.key);
+        let found = self.releases.iter().find(of);
+        found.map(|known| known.release)
     }
 
     fn in_edition(&self, known: &Known<'_>) -> Result<(), Unknown> {

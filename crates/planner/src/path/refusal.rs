@@ -132,8 +132,10 @@ pub enum Unknown {
     },
     /// It is above everything that the definition knows.
     Newer {
-        /// The newest that it knows.
+        /// The newest that it lists.
         newest: Version,
+        /// What it speaks for beyond its list.
+        covers: Option<Range>,
     },
 }
 
@@ -319,7 +321,17 @@ impl Refusal {
                 ),
                 source.as_str(),
             ),
-            Unknown::Newer { newest } => (
+            Unknown::Newer {
+                covers: Some(covers),
+                ..
+            } => (
+                format!(
+                    "{version} is newer than the definition, which covers {}",
+                    covers.as_str()
+                ),
+                definition,
+            ),
+            Unknown::Newer { newest, .. } => (
                 format!("{version} is newer than the definition, which ends at {newest}"),
                 definition,
             ),
