@@ -79,7 +79,7 @@ pub(crate) fn carry_out(session: &Session<'_>, task: &Task<'_>) -> Result<Exit, 
 pub(crate) fn done_already(session: &Session<'_>, plan: &Plan, run: &RunId, downtime: u64) -> Exit {
     let screen = session.screen;
     if screen.json() {
-        screen.document(&Already {
+        screen.json_line(&Already {
             format: FORMAT,
             run,
             plan: &plan.id,

@@ -169,7 +169,7 @@ fn legs(path: &Path) -> Table {
         let required = if leg.required_by.is_empty() {
             String::new()
         } else {
-            format!("{}", leg.required_by.join(", "))
+            format!(" [{}]", leg.required_by.join(", "))
         };
         let rest = match leg.kind {
             StopKind::Migrate => " (migrations only)",

@@ -122,7 +122,7 @@ fn heading(stage: &Stage, number: usize) -> String {
     if stage.required_by.is_empty() {
         heading
     } else {
-        format!("{heading}{}", stage.required_by.join(", "))
+        format!("{heading} [{}]", stage.required_by.join(", "))
     }
 }
 

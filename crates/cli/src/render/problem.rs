@@ -26,7 +26,7 @@ struct Document<'a> {
 /// Prints a problem: text on standard error, JSON as the answer.
 pub(crate) fn print(screen: &Screen, problem: &Problem, diagnostics: &[Diagnostic]) {
     if screen.json() {
-        screen.document(&Document {
+        screen.json_line(&Document {
             format: FORMAT,
             problem,
             diagnostics,

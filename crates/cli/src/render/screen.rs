@@ -62,6 +62,13 @@ impl Screen {
         self.answer(&text);
     }
 
+    /// Writes one line of JSON: what may stand among the events of a run.
+    pub(crate) fn json_line(&self, value: &impl Serialize) {
+        let mut text = serde_json::to_string(value).unwrap_or_default();
+        text.push('\n');
+        self.answer(&text);
+    }
+
     /// Writes progress or advice as it is.
     pub(crate) fn advice(&self, text: &str) {
         let mut err = anstream::stderr().lock();
