@@ -441,3 +441,28 @@ fn a_demand_of_a_release_that_does_not_have_the_command() {
    = hint: releases <1.2.0 have it"#
     );
 }
+
+proptest::proptest! {
+    /// Whatever an author mistypes is told, never a crash, and the place that is told exists.
+    #[test]
+    fn a_spoiled_definition_is_told_within_its_text(
+        at in 0..RULES.len(),
+        length in 0..12_usize,
+        typed in "[a-z0-9\\[\\]{}=\",.<>| \näé]{0,6}",
+    ) {
+        let end = (at + length).min(RULES.len());
+        let rules = format!("{}{typed}{}", &RULES[..at], &RULES[end..]);
+        let files = [
+            ("product.toml", PRODUCT),
+            ("releases.toml", RELEASES),
+            ("rules.toml", &rules),
+        ];
+        for diagnostic in check(&files) {
+            let file = files.iter().find(|(name, _)| *name == diagnostic.file);
+            let (_, text) = file.expect("the file is one of the definition's");
+            let line = text.split('\n').nth(diagnostic.line - 1);
+            proptest::prop_assert_eq!(line.map(str::trim_end), Some(diagnostic.snippet.as_str()));
+            proptest::prop_assert!(diagnostic.column <= diagnostic.snippet.chars().count() + 2);
+        }
+    }
+}
