@@ -4,7 +4,7 @@ use switchback_model::plan::{
     Act, BackupState, Check, Expectation, Interrupted, Plan, Purpose, Stage, StageKind, Step,
     WayBack,
 };
-use switchback_model::{DatastoreName, RunId, ServiceName, Version};
+use switchback_model::{DatastoreName, RunId, ServiceName};
 
 use super::objection::{Objection, Objections};
 use super::shape;
@@ -33,11 +33,11 @@ pub fn check(plan: &Plan) -> Vec<Objection> {
     found.0
 }
 
-struct Walk<'w, 'p> {
-    world: &'w mut World<'p>,
-    found: &'w mut Objections,
-    stage: &'p Stage,
-    step: &'p Step,
+pub(super) struct Walk<'w, 'p> {
+    pub(super) world: &'w mut World<'p>,
+    pub(super) found: &'w mut Objections,
+    pub(super) stage: &'p Stage,
+    pub(super) step: &'p Step,
 }
 
 impl<'p> Walk<'_, 'p> {
@@ -66,7 +66,7 @@ impl<'p> Walk<'_, 'p> {
         }
     }
 
-    fn object(&mut self, rule: &str, text: impl Into<String>) {
+    pub(super) fn object(&mut self, rule: &str, text: impl Into<String>) {
         self.found.step(self.step.number, rule, text);
     }
 
@@ -430,109 +430,5 @@ impl<'p> Walk<'_, 'p> {
             run: run.clone(),
         });
         self.world.released.insert(datastore);
-    }
-
-    fn all_proven(&mut self, rule: &str) {
-        let round = self.stage.round;
-        for name in self.world.short_of(round, BackupState::Proven) {
-            self.object(
-                rule,
-                format!("the backup of `{name}` is not proven by then"),
-            );
-        }
-        let kept: Vec<&DatastoreName> = self.world.kept().collect();
-        for name in kept {
-            self.needs_before(&Expectation::Backup {
-                datastore: name.clone(),
-                state: BackupState::Proven,
-                run: None,
-            });
-        }
-    }
-
-    /// A step that relies on the configuration asks for every file of it.
-    fn needs_files(&mut self) {
-        let files: Vec<Expectation> = self
-            .world
-            .files
-            .iter()
-            .map(|(path, digest)| Expectation::File {
-                path: (*path).to_owned(),
-                digest: (*digest).clone(),
-            })
-            .collect();
-        for file in files {
-            self.needs_before(&file);
-        }
-    }
-
-    fn needs_stopped(&mut self) {
-        let holds = self.step.before.iter().any(|expected| match expected {
-            Expectation::Stopped { services } => self
-                .world
-                .services
-                .iter()
-                .all(|service| services.contains(service)),
-            _ => false,
-        });
-        if !holds {
-            self.object("guard", "it does not ask whether every service is stopped");
-        }
-    }
-
-    fn needs_before(&mut self, wanted: &Expectation) {
-        if !self.step.before.contains(wanted) {
-            self.object(
-                "guard",
-                format!("it acts without asking: {}", named(wanted)),
-            );
-        }
-    }
-
-    fn needs_after(&mut self, wanted: &Expectation) {
-        if !self.step.after.contains(wanted) {
-            self.object(
-                "verification",
-                format!("it is done without: {}", named(wanted)),
-            );
-        }
-    }
-
-    fn belongs_to_stage(&mut self, version: &Version) {
-        let belongs = match &self.stage.kind {
-            StageKind::Preparation => false,
-            StageKind::Migrate { to } | StageKind::Run { to } | StageKind::Return { to } => {
-                to == version
-            }
-        };
-        if !belongs {
-            self.object(
-                "stage-version",
-                format!("{version} is not its stage's version"),
-            );
-        }
-    }
-}
-
-fn named(expectation: &Expectation) -> String {
-    match expectation {
-        Expectation::ImageHere { image } => format!("image `{}` is here", image.reference),
-        Expectation::Running { .. } => "services run".to_owned(),
-        Expectation::Stopped { .. } => "services are stopped".to_owned(),
-        Expectation::Runs { service, image } => {
-            format!("`{service}` was made from `{}`", image.reference)
-        }
-        Expectation::File { path, .. } => format!("`{path}` has its digest"),
-        Expectation::Reachable { datastore } => format!("`{datastore}` answers"),
-        Expectation::Engine { datastore, .. } => format!("server version of `{datastore}`"),
-        Expectation::NoWriters { datastore } => format!("nobody else writes to `{datastore}`"),
-        Expectation::Backup {
-            datastore, state, ..
-        } => format!("backup of `{datastore}` is {state:?}").to_lowercase(),
-        Expectation::Migrated { migration, version } => {
-            format!("`{migration}` of {version} ended well")
-        }
-        Expectation::Restored { datastore, .. } => format!("`{datastore}` is restored"),
-        Expectation::Released { datastore, .. } => format!("`{datastore}` is released"),
     }
 }

@@ -37,10 +37,7 @@ pub fn rollback(plan: &Plan, proven: &Proven, observed: &Observed) -> Result<Pla
     if let Some(lost) = changes.lost.first() {
         return Err(problems::no_backup(&proven.run, lost));
     }
-    let files = files_at_start(&stretch);
-    for path in files.keys() {
-        known_state(&files, &changes, observed, path, proven)?;
-    }
+    let (files, changed) = files_for_start(&stretch, &changes, observed, proven)?;
     let stages = Composer {
         plan,
         run: &proven.run,
@@ -54,6 +51,8 @@ pub fn rollback(plan: &Plan, proven: &Proven, observed: &Observed) -> Result<Pla
     .stages();
     let forecast = cost(plan, observed, &changes, &stages);
     forecast::enough_space(&forecast)?;
+    let mut notices = notices(plan, &base, &changes, proven);
+    notices.extend(files_changed(&base, changed));
     let back = Plan {
         format: FORMAT,
         id: PlanId::new(""),
@@ -69,7 +68,7 @@ pub fn rollback(plan: &Plan, proven: &Proven, observed: &Observed) -> Result<Pla
         from: reached(plan, &stretch, proven),
         to: base.version.clone(),
         because: Vec::new(),
-        notices: notices(plan, &base, &changes, proven),
+        notices,
         procedures: Vec::new(),
         origin: plan.origin.clone(),
         datastores: plan.datastores.clone(),
@@ -95,6 +94,41 @@ fn reached(plan: &Plan, stretch: &Stretch<'_>, proven: &Proven) -> Version {
     .unwrap_or_else(|| plan.to.clone())
 }
 
+/// Digests that the configuration's files have when the version before is started, and the paths of
+/// those that someone else has changed meanwhile.
+///
+/// A file that the run has edited must be in a state that the run can have left it in, so that
+/// putting the old version back meets what it expects. Any other file is the operator's: it is taken
+/// as it is now.
+fn files_for_start(
+    stretch: &Stretch<'_>,
+    changes: &Changes,
+    observed: &Observed,
+    proven: &Proven,
+) -> Result<(BTreeMap<String, Digest>, Vec<String>), Problem> {
+    let mut files = files_at_start(stretch);
+    let mut changed = Vec::new();
+    for (path, digest) in &mut files {
+        let Some(found) = observed.files.iter().find(|file| file.path == *path) else {
+            continue;
+        };
+        let mut edits = changes
+            .edits
+            .iter()
+            .filter(|edit| edit.path == *path)
+            .peekable();
+        if edits.peek().is_none() {
+            if *digest != found.digest {
+                changed.push(path.clone());
+                digest.clone_from(&found.digest);
+            }
+        } else if !edits.any(|edit| edit.before == found.digest || edit.after == found.digest) {
+            return Err(problems::file_changed(&proven.run, path));
+        }
+    }
+    Ok((files, changed))
+}
+
 /// Digests of the configuration's files as the stretch found them: what its stop expects.
 fn files_at_start(stretch: &Stretch<'_>) -> BTreeMap<String, Digest> {
     stretch
@@ -111,28 +145,19 @@ fn files_at_start(stretch: &Stretch<'_>) -> BTreeMap<String, Digest> {
         .collect()
 }
 
-/// A file must be in one of the states that the run can have left it in.
-fn known_state(
-    files: &BTreeMap<String, Digest>,
-    changes: &Changes,
-    observed: &Observed,
-    path: &str,
-    proven: &Proven,
-) -> Result<(), Problem> {
-    let Some(found) = observed.files.iter().find(|file| file.path == path) else {
-        return Ok(());
-    };
-    let before = files.get(path) == Some(&found.digest);
-    let between = changes
-        .edits
-        .iter()
-        .filter(|edit| edit.path == path)
-        .any(|edit| edit.before == found.digest || edit.after == found.digest);
-    if before || between {
-        Ok(())
-    } else {
-        Err(problems::file_changed(&proven.run, path))
-    }
+fn files_changed(base: &Base, paths: Vec<String>) -> impl Iterator<Item = Notice> {
+    let version = base.version.clone();
+    paths.into_iter().map(move |path| Notice {
+        id: format!("file-changed:{path}"),
+        kind: NoticeKind::Behaviour,
+        version: version.clone(),
+        text: format!(
+            "`{path}` was changed since the upgrade: {version} starts with it as it is now."
+        ),
+        found: None,
+        source: "observation".to_owned(),
+        accept: None,
+    })
 }
 
 fn notices(plan: &Plan, base: &Base, changes: &Changes, proven: &Proven) -> Vec<Notice> {

@@ -166,6 +166,33 @@ fn a_file_that_someone_else_changed_is_not_overwritten() {
 }
 
 #[test]
+fn a_file_that_the_run_has_not_touched_is_taken_as_it_is() {
+    let mut site = atelier_site("2.0.0", false);
+    let plan = site.plan("3.0.0").expect("there is a plan").plan;
+    let by_hand = switchback_model::Digest::of("by hand");
+    let environment = &mut site.observed.files[0];
+    assert_eq!(environment.path, "/srv/lorawan/.env");
+    environment.digest = by_hand.clone();
+    let back = site
+        .way_back(&plan, &proven_until(&plan, 12, true))
+        .expect("there is a way back");
+    let start = back
+        .steps()
+        .find(|(_, step)| matches!(step.act, Act::Start { .. }))
+        .map(|(_, step)| step)
+        .expect("it starts");
+    assert!(start.before.contains(&Expectation::File {
+        path: "/srv/lorawan/.env".to_owned(),
+        digest: by_hand,
+    }));
+    assert_eq!(
+        back.notices[0].text,
+        "`/srv/lorawan/.env` was changed since the upgrade: 2.0.0 starts with it as it is now."
+    );
+    assert_eq!(check_against(&back, &site.product), []);
+}
+
+#[test]
 fn a_way_back_has_no_way_back_of_its_own() {
     let site = atelier_site("2.0.0", false);
     let plan = site.plan("3.0.0").expect("there is a plan").plan;
