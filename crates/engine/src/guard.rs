@@ -103,9 +103,7 @@ pub(crate) fn done(site: &Site, cx: &Context<'_>, step: &Step) -> Finding {
                 };
             }
             Finding::Unknown { why } => {
-                unknown.get_or_insert(Finding::Unknown {
-                    why: format!("cannot tell whether to expect {expected}: {why}"),
-                });
+                unknown.get_or_insert(Finding::Unknown { why });
             }
         }
     }

@@ -143,22 +143,28 @@ impl Lab {
             .expect("the journal can be read")
     }
 
-    /// Lets time pass for containers that still run.
-    pub fn pass(&self, meanwhile: Meanwhile) {
+    /// Lets time pass for containers that still run, and says how many there are.
+    pub fn pass(&self, meanwhile: Meanwhile) -> usize {
         self.scenario.world.touch(|now| {
-            let keys: Vec<_> = now.one_offs.keys().cloned().collect();
-            for key in keys {
+            let running: Vec<_> = now
+                .one_offs
+                .iter()
+                .filter(|(_, one)| one.exit.is_none())
+                .map(|(key, _)| key.clone())
+                .collect();
+            for key in &running {
                 match meanwhile {
                     Meanwhile::TheyGoOn => {}
-                    Meanwhile::TheyEnd => while advance(now, &key).is_none() {},
+                    Meanwhile::TheyEnd => while advance(now, key).is_none() {},
                     Meanwhile::TheyDie => {
-                        if let Some(one) = now.one_offs.get_mut(&key) {
-                            one.exit.get_or_insert(137);
+                        if let Some(one) = now.one_offs.get_mut(key) {
+                            one.exit = Some(137);
                         }
                     }
                 }
             }
-        });
+            running.len()
+        })
     }
 
     /// Runs to the end, however often it halts, at most five times; panics where it does not end.
