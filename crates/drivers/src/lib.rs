@@ -1,10 +1,13 @@
 //! Drivers: how a deployment is looked at and changed, one module per kind.
 //!
 //! A driver never decides: it observes what is there, answers expectations and
-//! carries out single acts of a plan. Start with [`compose::Deployment`], which
-//! serves both planning (observe, resolve, edits) and running (driver, reach).
+//! carries out single acts of a plan. Start with [`Deployment`], which serves both
+//! planning (observe, resolve, edits) and running (driver, reach); then read
+//! [`compose`].
 
 pub mod compose;
+mod either;
+pub mod exec;
 mod filesystem;
 mod glob;
 mod http;
@@ -16,4 +19,5 @@ mod waiting;
 mod write;
 mod write_path;
 
+pub use either::Deployment;
 pub use filesystem::Directories;

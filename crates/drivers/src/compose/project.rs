@@ -88,6 +88,15 @@ impl Project {
         Ok(project)
     }
 
+    /// A project without services, for processes that no Compose knows.
+    pub(crate) fn of_processes(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            services: Vec::new(),
+            volumes: BTreeMap::new(),
+        }
+    }
+
     /// The service with this name.
     pub(crate) fn service(&self, name: &ServiceName) -> Option<&ServiceSpec> {
         self.services.iter().find(|service| service.name == *name)
@@ -155,6 +164,21 @@ impl Project {
 }
 
 impl ServiceSpec {
+    /// A local process with this environment.
+    pub(crate) fn of_process(name: ServiceName, environment: BTreeMap<String, Secret>) -> Self {
+        Self {
+            names: vec![name.as_str().to_owned()],
+            name,
+            image: String::new(),
+            environment,
+            ports: Vec::new(),
+            mounts: Vec::new(),
+            words: Vec::new(),
+            replicas: 1,
+            restart: None,
+        }
+    }
+
     /// The mount that holds `path` of the container, the most specific one.
     pub(crate) fn mount_of(&self, path: &str) -> Option<&Mount> {
         self.mounts

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use switchback_engine::ports::{Context, Failure, Reach, Scratch};
+use switchback_engine::ports::{Context, Failure, Reach, SCRATCH_DIRECTORY, Scratch};
 use switchback_engine::process::Argv;
 use switchback_model::ServiceName;
 
@@ -169,7 +169,10 @@ impl Reach for ContainerReach {
                 // A server must be able to write where it reads, and PostgreSQL refuses to be root.
                 user: (owner.uid() != 0).then(|| format!("{}:{}", owner.uid(), owner.gid())),
                 environment: environment.collect(),
-                command: std::iter::once(argv.program).chain(argv.args).collect(),
+                command: std::iter::once(argv.program)
+                    .chain(argv.args)
+                    .map(|word| word.replace(SCRATCH_DIRECTORY, INSIDE))
+                    .collect(),
                 bind: format!("{}:{INSIDE}", directory.display()),
                 labels,
             })

@@ -41,7 +41,7 @@ impl Search<'_> {
             DatastoreKind::Postgres | DatastoreKind::Redis => self.server(datastore, &said),
         };
         match location {
-            Some(location) => Ok(Some(corrected(location, &said))),
+            Some(location) => Ok(Some(corrected(location, &said, self.directory))),
             None if datastore.optional => Ok(None),
             None => {
                 let mut looked = datastore.configured_by.join(", ");
@@ -220,7 +220,20 @@ impl Search<'_> {
 }
 
 /// What the operator says wins over what was found.
-fn corrected(mut location: DatastoreLocation, said: &DatastoreConfig) -> DatastoreLocation {
+fn corrected(
+    mut location: DatastoreLocation,
+    said: &DatastoreConfig,
+    directory: &Path,
+) -> DatastoreLocation {
+    if let (Some(said), Access::Local, false) = (
+        &said.directory,
+        &location.access,
+        location.kind == DatastoreKind::Files,
+    ) {
+        let data = directory.join(said).to_string_lossy().into_owned();
+        location.directory = Some(data.clone());
+        location.server_directory = Some(data);
+    }
     if let Some(address) = &said.address {
         let uri = Uri::parse(address);
         location.access = Access::Local;

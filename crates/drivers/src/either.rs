@@ -1,0 +1,89 @@
+//! A deployment of whichever kind `switchback.toml` describes.
+
+use std::path::Path;
+
+use switchback_engine::ports::{Driver, Reach};
+use switchback_engine::process::{Commands, Secret};
+use switchback_model::config::{Config, SecretRef};
+use switchback_model::observed::{DatastoreLocation, Deployment as Identity, ImagePin, Observed};
+use switchback_model::plan::FileEdit;
+use switchback_model::product::Product;
+use switchback_model::{Problem, Version};
+
+use crate::filesystem::Directories;
+use crate::{compose, exec};
+
+/// A deployment that can be looked at and changed.
+#[derive(Debug)]
+pub enum Deployment {
+    /// A Compose project.
+    Compose(compose::Deployment),
+    /// Local processes.
+    Exec(exec::Deployment),
+}
+
+/// Calls the method of whichever it is.
+macro_rules! either {
+    ($deployment:expr, $inner:ident => $call:expr) => {
+        match $deployment {
+            Deployment::Compose($inner) => $call,
+            Deployment::Exec($inner) => $call,
+        }
+    };
+}
+
+impl Deployment {
+    /// Reads the deployment's configuration: local processes where `[exec]` is given, else Compose.
+    /// Its secrets are registered in the runner's redactor.
+    pub fn open(
+        directory: &Path,
+        config: &Config,
+        product: &Product,
+        commands: &Commands,
+    ) -> Result<Self, Problem> {
+        if config.exec.is_some() {
+            exec::Deployment::open(directory, config, product, commands).map(Self::Exec)
+        } else {
+            compose::Deployment::open(directory, config, product, commands).map(Self::Compose)
+        }
+    }
+
+    /// Which deployment this is: what its plans are good for.
+    pub fn identity(&self) -> Identity {
+        either!(self, inner => inner.identity())
+    }
+
+    /// Looks at everything.
+    pub fn observe(&self, directories: &Directories) -> Result<Observed, Problem> {
+        either!(self, inner => inner.observe(directories))
+    }
+
+    /// Pins references, or says which is not to be had.
+    pub fn resolve(&self, references: &[String]) -> Result<Vec<ImagePin>, Problem> {
+        either!(self, inner => inner.resolve(references))
+    }
+
+    /// The edits that take the files as `observed` through `versions`, one list per version.
+    pub fn edits(
+        &self,
+        observed: &Observed,
+        versions: &[Version],
+    ) -> Result<Vec<Vec<FileEdit>>, Problem> {
+        either!(self, inner => inner.edits(observed, versions))
+    }
+
+    /// What changes this deployment when a plan runs.
+    pub fn driver(&self) -> Box<dyn Driver> {
+        either!(self, inner => inner.driver())
+    }
+
+    /// The way to a datastore's server.
+    pub fn reach(&self, location: &DatastoreLocation) -> Box<dyn Reach> {
+        either!(self, inner => inner.reach(location))
+    }
+
+    /// Reads a secret where it is, and registers it in the redactor.
+    pub fn secret(&self, reference: &SecretRef) -> Result<Secret, Problem> {
+        either!(self, inner => inner.secret(reference))
+    }
+}

@@ -1,0 +1,320 @@
+//! A deployment made of local processes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use switchback_engine::ports::{Driver, Reach};
+use switchback_engine::process::{Commands, Secret};
+use switchback_model::config::{Config, SecretRef};
+use switchback_model::exit::Exit;
+use switchback_model::observed::{
+    Datastore, DatastoreLocation, Deployment as Identity, File, ImagePin, Observed, Pinning,
+    Service, ServiceState, VersionPlace,
+};
+use switchback_model::plan::FileEdit;
+use switchback_model::product::Product;
+use switchback_model::{Digest, Problem, ServiceName, Version};
+
+use super::driver::ExecDriver;
+use super::place::Place;
+use super::server::ServerReach;
+use crate::compose::probes::{self, Asker};
+use crate::compose::problems;
+use crate::compose::project::{Project, ServiceSpec};
+use crate::compose::settings::Settings;
+use crate::compose::stores::Search;
+use crate::filesystem::{self, Directories, Use};
+use crate::local::LocalReach;
+
+/// Local processes whose configuration could be read.
+#[derive(Debug)]
+pub struct Deployment {
+    place: Rc<Place>,
+}
+
+impl Deployment {
+    /// Reads the configuration and registers its secrets in the runner's redactor.
+    pub fn open(
+        directory: &Path,
+        config: &Config,
+        product: &Product,
+        commands: &Commands,
+    ) -> Result<Self, Problem> {
+        Ok(Self {
+            place: Rc::new(Place::read(directory, config, product, commands)?),
+        })
+    }
+
+    /// Which deployment this is: what its plans are good for.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            name: self.place.name.clone(),
+            directory: self.place.directory.to_string_lossy().into_owned(),
+            driver: "exec".to_owned(),
+            project: self.place.exec.binary.clone(),
+        }
+    }
+
+    /// Looks at everything: services, executables, files, datastores, filesystems, probes.
+    pub fn observe(&self, directories: &Directories) -> Result<Observed, Problem> {
+        let place = &self.place;
+        let version = place.version()?;
+        let mut problems = Vec::new();
+        let services: Vec<Service> = place
+            .exec
+            .services
+            .keys()
+            .map(|service| self.service(service, &version, &mut problems))
+            .collect();
+        let (version_place, file) = self.version_place(&version, &mut problems)?;
+        let datastores = self.datastores(&mut problems);
+        let probes = self.asking(|asker| probes::ask(&place.product, asker, &datastores));
+        let mut uses = vec![
+            Use::new(&directories.backups, "backup", true),
+            Use::new(&directories.journal, "journal", true),
+            Use::new(&place.directory, "exec", true),
+            Use::new(std::env::temp_dir(), "temporary", true),
+        ];
+        for datastore in &datastores {
+            let directory = datastore.location.directory.as_ref();
+            uses.extend(
+                directory.map(|directory| Use::new(directory, datastore.name.as_str(), false)),
+            );
+        }
+        Ok(Observed {
+            deployment: self.identity(),
+            version,
+            services,
+            files: vec![file],
+            version_places: vec![version_place],
+            datastores,
+            filesystems: filesystem::look(&uses),
+            probes,
+            problems,
+        })
+    }
+
+    /// Pins references by the digest of their executable.
+    pub fn resolve(&self, references: &[String]) -> Result<Vec<ImagePin>, Problem> {
+        references
+            .iter()
+            .map(|reference| {
+                self.place.pin(reference).ok_or_else(|| {
+                    let binary = self.place.binary(super::place::version_of(reference));
+                    Problem::new(
+                        Exit::Refused,
+                        "image-unavailable",
+                        format!("release `{reference}` is not on this host"),
+                    )
+                    .state("deployment", "nothing was changed")
+                    .hint(format!("put its executable at {}", binary.display()))
+                })
+            })
+            .collect()
+    }
+
+    /// The edits that take the file with the version through `versions`, one list per version.
+    pub fn edits(
+        &self,
+        observed: &Observed,
+        versions: &[Version],
+    ) -> Result<Vec<Vec<FileEdit>>, Problem> {
+        let Some(place) = observed.version_places.first() else {
+            return Ok(vec![Vec::new(); versions.len()]);
+        };
+        let path = Path::new(&place.path);
+        let mut text =
+            fs::read_to_string(path).map_err(|error| problems::file_unreadable(path, &error))?;
+        let mut old = place.text.clone();
+        let mut lists = Vec::new();
+        for version in versions {
+            let mut next = text.clone();
+            let end = place.offset + old.len();
+            if text.get(place.offset..end) != Some(old.as_str()) {
+                return Err(problems::edit_refused(
+                    &place.path,
+                    &"it was changed since it was looked at",
+                ));
+            }
+            next.replace_range(place.offset..end, version.as_str());
+            let edit = FileEdit {
+                path: place.path.clone(),
+                offset: place.offset,
+                old: std::mem::replace(&mut old, version.as_str().to_owned()),
+                new: version.as_str().to_owned(),
+                before: Digest::of(&text),
+                after: Digest::of(&next),
+            };
+            lists.push(if edit.old == edit.new {
+                Vec::new()
+            } else {
+                vec![edit]
+            });
+            text = next;
+        }
+        Ok(lists)
+    }
+
+    /// What changes this deployment when a plan runs.
+    pub fn driver(&self) -> Box<dyn Driver> {
+        Box::new(ExecDriver {
+            place: Rc::clone(&self.place),
+        })
+    }
+
+    /// The way to a datastore's server.
+    pub fn reach(&self, location: &DatastoreLocation) -> Box<dyn Reach> {
+        let Some(directory) = &location.directory else {
+            return Box::new(LocalReach::foreign());
+        };
+        let said = self.place.config.datastores.values().find(|said| {
+            let said = said
+                .directory
+                .as_ref()
+                .map(|said| self.place.directory.join(said));
+            said.as_deref() == Some(Path::new(directory))
+        });
+        Box::new(ServerReach {
+            place: Rc::clone(&self.place),
+            kind: location.kind,
+            directory: PathBuf::from(directory),
+            start: said.map(|said| said.start.clone()).unwrap_or_default(),
+        })
+    }
+
+    /// Reads a secret where it is, and registers it in the redactor.
+    pub fn secret(&self, reference: &SecretRef) -> Result<Secret, Problem> {
+        self.place.secret(reference)
+    }
+
+    fn service(
+        &self,
+        name: &ServiceName,
+        version: &Version,
+        problems: &mut Vec<Problem>,
+    ) -> Service {
+        let place = &self.place;
+        let declared = place.reference(version.as_str());
+        let state = match (place.process(name), place.note(name).exists()) {
+            (Some(_), _) => ServiceState::Running,
+            (None, true) => ServiceState::Stopped,
+            (None, false) => ServiceState::Absent,
+        };
+        let running = place.image(name);
+        let wanted = place.pin(&declared).and_then(|pin| pin.id);
+        if let Some(running) = &running
+            && running.id != wanted
+        {
+            let mut problem = problems::running_differs(name, &declared, &running.reference);
+            problem.hints = vec![
+                "start it from the release that the file names, or write into the file what runs"
+                    .to_owned(),
+            ];
+            problems.push(problem);
+        }
+        Service {
+            name: name.clone(),
+            component: true,
+            image: declared,
+            running,
+            state,
+            replicas: 1,
+            published: BTreeMap::new(),
+        }
+    }
+
+    fn version_place(
+        &self,
+        version: &Version,
+        problems: &mut Vec<Problem>,
+    ) -> Result<(VersionPlace, File), Problem> {
+        let path = self.place.current();
+        let text =
+            fs::read_to_string(&path).map_err(|error| problems::file_unreadable(&path, &error))?;
+        let exact = self.place.product.scheme.parse(version).is_ok();
+        if !exact {
+            problems.push(problems::moving_tag(
+                &path.to_string_lossy(),
+                version.as_str(),
+                None,
+            ));
+        }
+        let path = path.to_string_lossy().into_owned();
+        let place = VersionPlace {
+            path: path.clone(),
+            offset: text.find(version.as_str()).unwrap_or(0),
+            text: version.as_str().to_owned(),
+            line: 1,
+            services: self.place.exec.services.keys().cloned().collect(),
+            pinning: if exact {
+                Pinning::Exact
+            } else {
+                Pinning::Moving
+            },
+        };
+        let digest = Digest::of(&text);
+        Ok((place, File { path, digest }))
+    }
+
+    fn datastores(&self, problems: &mut Vec<Problem>) -> Vec<Datastore> {
+        let place = &self.place;
+        let project = Project::of_processes(&place.exec.binary);
+        let component = ServiceSpec::of_process(
+            place
+                .exec
+                .services
+                .keys()
+                .next()
+                .cloned()
+                .unwrap_or_else(|| ServiceName::new("")),
+            place.environment.clone(),
+        );
+        let settings = Settings::read(&component, &place.product, &|_| None);
+        let search = Search {
+            project: &project,
+            component: &component,
+            settings: &settings,
+            config: &place.config,
+            directory: &place.directory,
+            // Paths of a process are paths of this host.
+            on_host: &|_, path| Some(path.to_owned()),
+        };
+        let mut datastores = Vec::new();
+        for datastore in &place.product.datastores {
+            let location = match search.find(datastore) {
+                Ok(Some(location)) => location,
+                Ok(None) => continue,
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
+            };
+            let mut found = Datastore {
+                name: datastore.name.clone(),
+                location,
+                engine: None,
+                size: None,
+                count: None,
+            };
+            if let Err(output) = self.asking(|asker| probes::facts(asker, &mut found)) {
+                problems.push(problems::datastore_silent(
+                    datastore.name.as_str(),
+                    "the server",
+                    &output,
+                ));
+            }
+            datastores.push(found);
+        }
+        datastores
+    }
+
+    fn asking<T>(&self, ask: impl FnOnce(&Asker<'_>) -> T) -> T {
+        ask(&Asker {
+            commands: &self.place.commands,
+            secret: &|reference| self.place.secret(reference),
+            inside: &|_, argv| Ok(argv),
+        })
+    }
+}

@@ -1,0 +1,22 @@
+//! Plain local processes, where no container engine can run.
+//!
+//! ```text
+//! <releases>/<version>/<binary>     one executable per release
+//! <current>                         a file whose one line is the version in use
+//! .switchback/<service>.{pid,log}   processes that outlive switchback
+//! .switchback/migrations/<run>/…    one-off processes: pid, log, exit code
+//! ```
+//!
+//! Start with [`Deployment`], which has the same shape as that of Compose.
+
+mod deployment;
+mod driver;
+mod migration;
+mod place;
+mod process;
+mod server;
+
+pub use deployment::Deployment;
+
+#[cfg(test)]
+mod tests;

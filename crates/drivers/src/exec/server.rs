@@ -1,0 +1,223 @@
+//! Datastore servers that are local processes: found by their data directory,
+//! stopped by a signal, started by the command that the operator gave.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use switchback_engine::ports::{Context, Failure, Reach, Scratch};
+use switchback_engine::process::Argv;
+use switchback_model::product::DatastoreKind;
+
+use super::place::Place;
+use super::process::{self, Process};
+
+/// How often a wait looks, and how often before it gives up on a program that does not even appear.
+const LOOK: Duration = Duration::from_millis(50);
+const LOOKS: u32 = 200;
+
+/// Reaches a server of this host.
+#[derive(Debug)]
+pub(super) struct ServerReach {
+    pub(super) place: Rc<Place>,
+    pub(super) kind: DatastoreKind,
+    pub(super) directory: PathBuf,
+    /// Empty where the operator gave none.
+    pub(super) start: Vec<String>,
+}
+
+impl ServerReach {
+    /// The server's process: PostgreSQL notes itself, Redis works in its data directory.
+    fn process(&self) -> Option<Process> {
+        match self.kind {
+            DatastoreKind::Postgres => {
+                let note = fs::read_to_string(self.directory.join("postmaster.pid")).ok()?;
+                let process = Process::with_pid(note.lines().next()?.trim().parse().ok()?)?;
+                (process.directory()? == fs::canonicalize(&self.directory).ok()?).then_some(process)
+            }
+            _ => {
+                let directory = fs::canonicalize(&self.directory).ok()?;
+                process::all().into_iter().find(|process| {
+                    let program = process.executable().unwrap_or_default();
+                    let program = program
+                        .file_name()
+                        .unwrap_or_default()
+                        .to_string_lossy()
+                        .into_owned();
+                    // Debian's redis-server is a link to redis-check-rdb, which looks at its name.
+                    ["redis-", "valkey-"]
+                        .iter()
+                        .any(|name| program.starts_with(name))
+                        && process.directory().as_ref() == Some(&directory)
+                })
+            }
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self.kind {
+            DatastoreKind::Postgres => "postgres",
+            DatastoreKind::Redis => "redis",
+            DatastoreKind::Files => "files",
+        }
+    }
+}
+
+impl Reach for ServerReach {
+    fn inside(&self, argv: Argv) -> Result<Argv, Failure> {
+        Ok(argv)
+    }
+
+    fn running(&self, _: &Context<'_>) -> Result<bool, Failure> {
+        Ok(self.process().is_some())
+    }
+
+    fn stop(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        if let Some(process) = self.process() {
+            let doing = format!("waiting for {} to stop", self.name());
+            process.end(&mut || cx.progress.report(&doing, None, None, None));
+        }
+        Ok(())
+    }
+
+    fn start(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        if self.process().is_some() {
+            return Ok(());
+        }
+        let what = format!("cannot start {}", self.name());
+        if self.start.is_empty() {
+            return Err(Failure::new("server-command-unknown", what)
+                .hint("say how: [datastores.NAME] start = [\"redis-server\", \"…\"] in switchback.toml, then resume"));
+        }
+        let notes = self.place.notes();
+        let note = notes.join(format!("server-{}.pid", self.name()));
+        launch(
+            cx,
+            &note,
+            &self.directory,
+            self.start.clone(),
+            &self.place.directory,
+            &what,
+        )?;
+        for _ in 0..LOOKS {
+            if self.process().is_some() {
+                return Ok(());
+            }
+            std::thread::sleep(LOOK);
+        }
+        let log = note.with_extension("log");
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        let mut failure =
+            Failure::new("start-failed", what).hint(format!("see why: {}", log.display()));
+        failure.output = Some(cx.commands.redactor().mask(&text));
+        Err(failure)
+    }
+
+    fn scratch(
+        &self,
+        cx: &Context<'_>,
+        directory: &Path,
+        argv: Argv,
+    ) -> Result<Box<dyn Scratch>, Failure> {
+        let what = format!("cannot start a second {} to read the backup", self.name());
+        let note = scratch_note(&self.place, cx, self.name());
+        if let Some(earlier) = Process::noted(&note) {
+            earlier.end(&mut || {});
+        }
+        let program = std::iter::once(argv.program).chain(argv.args).collect();
+        let process = launch(cx, &note, directory, program, directory, &what)?;
+        Ok(Box::new(ScratchProcess {
+            process,
+            note,
+            directory: directory.to_string_lossy().into_owned(),
+        }))
+    }
+}
+
+/// Ends every second server of the run.
+pub(super) fn clean(place: &Place, cx: &Context<'_>) {
+    let prefix = format!("scratch-{}-", cx.run);
+    for entry in fs::read_dir(place.notes()).into_iter().flatten().flatten() {
+        if !entry.file_name().to_string_lossy().starts_with(&prefix) {
+            continue;
+        }
+        if let Some(process) = Process::noted(&entry.path()) {
+            process.end(&mut || {});
+        }
+        let _ = fs::remove_file(entry.path());
+    }
+}
+
+fn scratch_note(place: &Place, cx: &Context<'_>, name: &str) -> PathBuf {
+    place
+        .notes()
+        .join(format!("scratch-{}-{}-{name}.pid", cx.run, cx.step))
+}
+
+/// Starts a server as the owner of its data, in a session of its own.
+fn launch(
+    cx: &Context<'_>,
+    note: &Path,
+    data: &Path,
+    program: Vec<String>,
+    directory: &Path,
+    what: &str,
+) -> Result<Process, Failure> {
+    let failed = |error: std::io::Error| Failure::new("start-failed", what).cause(error);
+    let owner = fs::metadata(data).map_err(failed)?;
+    if let Some(parent) = note.parent() {
+        fs::create_dir_all(parent).map_err(failed)?;
+    }
+    let _ = fs::remove_file(note);
+    let mut words = Vec::new();
+    if owner.uid() != rustix::process::geteuid().as_raw() {
+        // PostgreSQL refuses to be root, and what root writes its owner could not read.
+        words.extend(["setpriv".to_owned(), format!("--reuid={}", owner.uid())]);
+        words.extend([
+            format!("--regid={}", owner.gid()),
+            "--clear-groups".to_owned(),
+            "--".to_owned(),
+        ]);
+    }
+    words.extend(program);
+    let argv =
+        process::detached(note, &note.with_extension("log"), &words, &[]).directory(directory);
+    cx.commands
+        .capture(&argv)
+        .map_err(|error| error.into_failure("start-failed", what))?;
+    for _ in 0..LOOKS {
+        if let Some(process) = Process::noted(note) {
+            return Ok(process);
+        }
+        std::thread::sleep(LOOK);
+    }
+    let log = fs::read_to_string(note.with_extension("log")).unwrap_or_default();
+    Err(Failure::new("start-failed", what).output(cx.commands.redactor().mask(&log)))
+}
+
+/// A second server; ended when dropped, and by its note after a crash.
+struct ScratchProcess {
+    process: Process,
+    note: PathBuf,
+    directory: String,
+}
+
+impl Scratch for ScratchProcess {
+    fn inside(&self, argv: Argv) -> Result<Argv, Failure> {
+        Ok(argv)
+    }
+
+    fn directory(&self) -> &str {
+        &self.directory
+    }
+}
+
+impl Drop for ScratchProcess {
+    fn drop(&mut self) {
+        self.process.end(&mut || {});
+        let _ = fs::remove_file(&self.note);
+        let _ = fs::remove_file(self.note.with_extension("log"));
+    }
+}
