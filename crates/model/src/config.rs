@@ -56,7 +56,7 @@ pub struct ComposeConfig {
 pub struct ExecConfig {
     /// Directory with one executable per version, `<version>/<binary>`.
     pub releases: String,
-    /// Symbolic link that names the version in use; changed to switch.
+    /// File whose one line is the version in use; changed to switch.
     pub current: String,
     /// Environment file of the processes, `KEY=value` lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,6 +89,9 @@ pub struct DatastoreConfig {
     /// Directory on this host: of files, or of the server's data (exec driver).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<String>,
+    /// Command that starts its server, word by word (exec driver). It runs as the owner of `directory`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub start: Vec<String>,
     /// `dump` or `none`; what the planner chooses where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<String>,
