@@ -137,7 +137,11 @@ fn versions(observed: &Observed, cast: &Cast<'_>) -> Vec<Problem> {
                 )
                 .state(service.name.as_str(), "restarting")
                 .why("an upgrade would hide what is wrong with it now, and could not tell its own failure from it")
-                .hint(format!("read its log and repair it first: `docker compose logs {}`", service.name)),
+                .hint(with_command(
+                    observed,
+                    "read its log and repair it first",
+                    &format!("docker compose logs {}", service.name),
+                )),
             );
         }
         if let Some(running) = &service.running
@@ -157,7 +161,11 @@ fn versions(observed: &Observed, cast: &Cast<'_>) -> Vec<Problem> {
                     format!("runs `{}`", running.reference),
                 )
                 .why("which version its data is at cannot be told")
-                .hint("bring both together first: `docker compose up -d`, or put the file back"),
+                .hint(with_command(
+                    observed,
+                    "put the file back, or let what it says run first",
+                    "docker compose up -d",
+                )),
             );
         }
     }
@@ -368,7 +376,11 @@ fn not_answering(observed: &Observed, datastore: &Datastore) -> Option<Problem> 
             )
             .state(service.as_str(), "stopped")
             .why("it must answer, to be measured and backed up")
-            .hint(format!("start it: `docker compose up -d {service}`")),
+            .hint(with_command(
+                observed,
+                "start it",
+                &format!("docker compose up -d {service}"),
+            )),
         ),
         _ => Some(unreachable(datastore, Some(service.as_str()))),
     }
@@ -400,7 +412,7 @@ fn read_only(config: &Config, observed: &Observed) -> Vec<Problem> {
     let ours = |purpose: &String| {
         matches!(
             purpose.as_str(),
-            "backup" | "journal" | "compose" | "temporary"
+            "backup" | "journal" | "compose" | "exec" | "temporary"
         ) || observed.datastores.iter().any(|datastore| {
             datastore.name.as_str() == purpose
                 && datastore.location.kind != DatastoreKind::Postgres
@@ -427,6 +439,15 @@ fn read_only(config: &Config, observed: &Observed) -> Vec<Problem> {
 fn declined(config: &Config, datastore: &Datastore) -> bool {
     let configured = config.datastores.get(&datastore.name);
     configured.is_some_and(|configured| configured.backup.as_deref() == Some("none"))
+}
+
+/// Advice with the command to type, where the deployment is of the kind that has it.
+fn with_command(observed: &Observed, advice: &str, compose: &str) -> String {
+    if observed.deployment.driver == "compose" {
+        format!("{advice}: `{compose}`")
+    } else {
+        advice.to_owned()
+    }
 }
 
 fn quoted(texts: &[String]) -> String {

@@ -152,7 +152,7 @@ fn a_container_that_is_not_what_its_file_says() {
     3 running-differs: service `stack` runs `thethingsnetwork/lorawan-stack:3.22.2`, its configuration says `thethingsnetwork/lorawan-stack:3.23.2`
     state: stack: runs `thethingsnetwork/lorawan-stack:3.22.2`
     why: which version its data is at cannot be told
-    hint: bring both together first: `docker compose up -d`, or put the file back
+    hint: put the file back, or let what it says run first: `docker compose up -d`
     "#);
 }
 
