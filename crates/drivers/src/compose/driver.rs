@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use switchback_engine::ports::{Context, Driver, Failure, Finding, MigrationCall, MigrationTrace};
+use switchback_engine::process::CommandError;
 use switchback_engine::signal::Urgency;
 use switchback_model::event::{Completed, Outcome};
 use switchback_model::observed::{ImagePin, ServiceState};
@@ -317,7 +318,9 @@ impl Driver for ComposeDriver {
             .report(&format!("stopping {names}"), None, None, None);
         cx.commands
             .capture(&self.shared.compose.stop(services))
-            .map_err(|error| error.into_failure("stop-failed", format!("cannot stop {names}")))?;
+            .map_err(|error| {
+                command_failed(error, "stop-failed", format!("cannot stop {names}"))
+            })?;
         let doing = format!("waiting for {names} to stop");
         match self.settle(cx, &doing, &|| self.stopped(services))? {
             Finding::Holds => {
@@ -361,8 +364,7 @@ impl Driver for ComposeDriver {
         cx.commands
             .capture(&self.shared.compose.up(services))
             .map_err(|error| {
-                error
-                    .into_failure("start-failed", format!("cannot start {names}"))
+                command_failed(error, "start-failed", format!("cannot start {names}"))
                     .hint(format!("see why: docker compose logs --tail 50 {names}"))
             })?;
         let as_planned = || {
@@ -463,6 +465,19 @@ pub(super) fn failure_of(problem: Problem) -> Failure {
     }
 }
 
+/// A `docker` command that did not do what it should. Where the engine is the reason, that is said.
+pub(super) fn command_failed(error: CommandError, code: &str, what: String) -> Failure {
+    let down = matches!(&error, CommandError::Exit { output, .. }
+        if output.contains("Cannot connect to the Docker daemon") || output.contains("error during connect"));
+    if down {
+        error
+            .into_failure("docker-engine-down", what)
+            .hint("start the Docker Engine (sudo systemctl start docker), then resume: what was begun is found again")
+    } else {
+        error.into_failure(code, what)
+    }
+}
+
 fn pull_failed(error: EngineError, what: &str) -> Failure {
     let text = error.to_string().to_lowercase();
     let failure = error.into_failure(what);
@@ -530,4 +545,56 @@ fn list(services: &[ServiceName]) -> String {
 fn short(id: &str) -> &str {
     let digits = id.strip_prefix("sha256:").unwrap_or(id);
     &digits[..digits.len().min(12)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit(output: &str) -> CommandError {
+        CommandError::Exit {
+            command: "docker compose stop stack".to_owned(),
+            code: 1,
+            output: output.to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_engine_that_went_away_in_the_middle_is_told_from_a_command_that_failed() {
+        let down = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?\n";
+        let failure = command_failed(exit(down), "stop-failed", "cannot stop stack".to_owned());
+        assert_eq!(failure.code, "docker-engine-down");
+        assert!(failure.hints[0].contains("then resume"));
+        let failure = command_failed(
+            exit("no such service: x\n"),
+            "stop-failed",
+            "cannot stop x".to_owned(),
+        );
+        assert_eq!(failure.code, "stop-failed");
+        assert_eq!(
+            failure.causes.last().map(String::as_str),
+            Some("no such service: x")
+        );
+    }
+
+    #[test]
+    fn a_pin_holds_by_id_else_by_digest() {
+        let image = Image {
+            id: "sha256:aa".to_owned(),
+            repo_digests: vec!["mirror.example/a/b@sha256:dd".to_owned()],
+            labels: std::collections::HashMap::new(),
+        };
+        let pin = |id: Option<&str>, digest: Option<&str>| ImagePin {
+            reference: "a/b:1".to_owned(),
+            id: id.map(str::to_owned),
+            digest: digest.map(str::to_owned),
+        };
+        assert!(is_pinned(&pin(Some("sha256:aa"), None), &image));
+        assert!(!is_pinned(
+            &pin(Some("sha256:bb"), Some("sha256:dd")),
+            &image
+        ));
+        assert!(is_pinned(&pin(None, Some("sha256:dd")), &image));
+        assert!(!is_pinned(&pin(None, None), &image));
+    }
 }

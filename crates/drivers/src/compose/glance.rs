@@ -71,7 +71,7 @@ pub fn glance(directory: &Path, config: &Config) -> Result<Vec<Glance>, Problem>
                 image: container.image.unwrap_or_default(),
                 state: container
                     .state
-                    .map_or(ServiceState::Absent, |state| state_of(&state.to_string())),
+                    .map_or(ServiceState::Absent, |state| state_of(state.as_ref())),
             })
         })
         .collect();

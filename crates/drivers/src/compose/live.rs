@@ -2,6 +2,7 @@
 //! shell script. Skipped, loudly, only where there is no engine.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -75,7 +76,11 @@ fn lab() -> Option<Lab> {
             !promised,
             "SWITCHBACK_LIVE is set, but there is no Docker Engine or no static busybox"
         );
-        eprintln!("SKIPPED: no Docker Engine at /var/run/docker.sock, or no static busybox");
+        // Past the test harness, which would swallow it.
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: no Docker Engine at /var/run/docker.sock, or no static busybox"
+        );
         return None;
     };
     let number = COUNT.fetch_add(1, Ordering::SeqCst);
@@ -575,6 +580,35 @@ fn reaches_a_server_doubles_it_and_leaves_nothing() {
         .output()
         .expect("lists");
     assert_eq!(String::from_utf8_lossy(&left.stdout), "");
+}
+
+#[test]
+fn an_image_that_nobody_has_is_refused() {
+    let Some(lab) = lab() else { return };
+    // A registry on this machine that nobody runs.
+    let reference = "127.0.0.1:1/stack:3.32.1".to_owned();
+    let problem = lab.open().resolve(&[reference]).expect_err("nobody has it");
+    assert_eq!(
+        (problem.code.as_str(), problem.exit.code()),
+        ("image-unavailable", 3)
+    );
+    assert!(
+        problem
+            .hints
+            .iter()
+            .any(|hint| hint.contains("docker load"))
+    );
+    let pin = ImagePin {
+        reference: "127.0.0.1:1/stack:3.32.1".to_owned(),
+        id: None,
+        digest: Some(format!("sha256:{}", "0".repeat(64))),
+    };
+    let driver = lab.open().driver();
+    let stop = StopSignal::default();
+    let (fetched, _) = lab.with("r-fetch", &stop, |cx| driver.fetch(cx, &pin));
+    let failure = fetched.expect_err("nobody serves it");
+    assert!(failure.what.contains("cannot pull"), "{failure:?}");
+    assert!(!failure.hints.is_empty());
 }
 
 #[test]

@@ -19,7 +19,7 @@ use switchback_model::{MigrationId, RunId, StepNumber, Version};
 
 use super::commands::{OneOff, image_override};
 use super::deployment::Shared;
-use super::driver::is_pinned;
+use super::driver::{command_failed, is_pinned};
 use super::engine_api::{Container, Engine, EngineError, Status};
 use super::labels;
 use crate::log::Log;
@@ -241,7 +241,7 @@ fn begin(
         ran,
     ) {
         (Some(container), _) => Ok(container),
-        (None, Err(error)) => Err(error.into_failure("migration-not-started", what)),
+        (None, Err(error)) => Err(command_failed(error, "migration-not-started", what)),
         (None, Ok(_)) => Err(Failure::new("migration-not-started", what)
             .hint("look at what Docker says: docker ps --all")),
     }

@@ -12,6 +12,7 @@ use switchback_model::ServiceName;
 
 use super::commands;
 use super::deployment::{ContainersError, Shared};
+use super::driver::command_failed;
 use super::engine_api::{Container, Helper, Status};
 use super::labels;
 
@@ -98,7 +99,11 @@ impl Reach for ContainerReach {
             .compose
             .stop(std::slice::from_ref(&self.service));
         cx.commands.capture(&argv).map_err(|error| {
-            error.into_failure("stop-failed", format!("cannot stop `{}`", self.service))
+            command_failed(
+                error,
+                "stop-failed",
+                format!("cannot stop `{}`", self.service),
+            )
         })?;
         self.wait(cx, &format!("waiting for {} to stop", self.service), false)
     }
@@ -115,7 +120,11 @@ impl Reach for ContainerReach {
             self.shared.compose.start(services)
         };
         cx.commands.capture(&argv).map_err(|error| {
-            error.into_failure("start-failed", format!("cannot start `{}`", self.service))
+            command_failed(
+                error,
+                "start-failed",
+                format!("cannot start `{}`", self.service),
+            )
         })?;
         self.wait(cx, &format!("waiting for {} to start", self.service), true)
     }

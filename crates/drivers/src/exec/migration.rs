@@ -92,6 +92,7 @@ pub(super) fn migrate(
             Ok(Outcome {
                 completed,
                 summary: said.unwrap_or_else(|| "ended well and said nothing".to_owned()),
+                output: cx.commands.keep(&log.text())?,
                 ..Outcome::default()
             })
         }

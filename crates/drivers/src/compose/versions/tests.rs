@@ -402,7 +402,8 @@ fn edits_change_the_marked_text_and_no_other_byte() {
 fn what_cannot_be_edited_is_refused_by_name() {
     let compose =
         |image: &'static str| -> Vec<(&'static str, &'static str)> { vec![("c.yml", image)] };
-    let cases: [(&str, Vec<(&'static str, &'static str)>, &'static str); 7] = [
+    type Files = Vec<(&'static str, &'static str)>;
+    let cases: [(&str, Files, &'static str); 7] = [
         (
             "moving-tag",
             compose("services: {stack: {image: 'thethingsnetwork/lorawan-stack:latest'}}\n"),
