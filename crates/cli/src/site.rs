@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use switchback_drivers::compose;
+use switchback_drivers::{Deployment, Directories};
 use switchback_engine::ports::{Datastore, Site};
 use switchback_engine::process::Commands;
 use switchback_engine::redact::Redactor;
@@ -21,8 +21,8 @@ use crate::session::Session;
 
 /// A deployment that can be looked at and changed.
 pub(crate) struct Place {
-    deployment: compose::Deployment,
-    directories: compose::Directories,
+    deployment: Deployment,
+    directories: Directories,
     redactor: Redactor,
     /// The product's definition.
     pub product: Product,
@@ -42,11 +42,11 @@ impl Place {
         let redactor = Redactor::default();
         let commands = Commands::new(session.state.root().join("looking"), redactor.clone(), stop);
         let deployment = waiting::during(session.screen, "reading the configuration", || {
-            compose::Deployment::open(&found.directory, config, &product, &commands)
+            Deployment::open(&found.directory, config, &product, &commands)
         })?;
         Ok(Self {
             deployment,
-            directories: compose::Directories {
+            directories: Directories {
                 backups: session.state.backups(&found.key()),
                 journal: session.state.root().to_owned(),
             },

@@ -1,6 +1,6 @@
 //! `switchback backup`: the backups that runs made.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -10,7 +10,8 @@ use switchback_engine::process::Commands;
 use switchback_engine::signal::StopSignal;
 use switchback_journal::{Holder, Journal, ProcessIdentity, RunRecord};
 use switchback_model::exit::Exit;
-use switchback_model::plan::{BackupMethod, BackupState, Plan};
+use switchback_model::plan::{BackupState, Plan};
+use switchback_model::product::DatastoreKind;
 use switchback_model::{DatastoreName, Problem, RunId, StepNumber};
 
 use super::rollback;
@@ -30,6 +31,8 @@ use crate::site::Place;
 
 /// Version of the JSON documents.
 const FORMAT: u32 = 1;
+/// More stops at which the product runs than any path has.
+const MOST_ROUNDS: u32 = 1000;
 
 #[derive(Serialize)]
 struct Document {
@@ -42,12 +45,32 @@ struct Document {
 #[derive(Serialize)]
 struct Line {
     run: RunId,
+    round: u32,
     datastore: DatastoreName,
-    kind: String,
+    kind: DatastoreKind,
     engine: Option<String>,
     state: BackupState,
     objects: u64,
     bytes: u64,
+    at: u64,
+    directory: PathBuf,
+}
+
+/// A backup and where it lies.
+struct Entry {
+    manifest: Manifest,
+    /// Which backup of its run: 1 is the first.
+    round: u32,
+    /// What its datastore is told as the place of backups.
+    root: PathBuf,
+}
+
+impl Entry {
+    fn directory(&self) -> PathBuf {
+        self.root
+            .join(self.manifest.run.as_str())
+            .join(self.manifest.datastore.as_str())
+    }
 }
 
 /// Lists, proves, restores or removes backups.
@@ -73,16 +96,19 @@ fn list(session: &Session<'_>) -> Result<Exit, Failed> {
     let directory = session.state.backups(&found.key());
     let mut lines = Vec::new();
     let mut unreadable = Vec::new();
-    for manifest in manifests(&directory)? {
-        match manifest {
-            Ok(manifest) => lines.push(Line {
-                run: manifest.run,
-                datastore: manifest.datastore,
-                kind: format!("{:?}", manifest.kind).to_lowercase(),
-                engine: manifest.engine,
-                state: manifest.state,
-                objects: manifest.contents.total(),
-                bytes: manifest.bytes,
+    for entry in entries(&directory)? {
+        match entry {
+            Ok(entry) => lines.push(Line {
+                directory: entry.directory(),
+                round: entry.round,
+                objects: entry.manifest.contents.total(),
+                run: entry.manifest.run,
+                datastore: entry.manifest.datastore,
+                kind: entry.manifest.kind,
+                engine: entry.manifest.engine,
+                state: entry.manifest.state,
+                bytes: entry.manifest.bytes,
+                at: entry.manifest.at,
             }),
             Err(failure) => unreadable.push(told(&failure)),
         }
@@ -120,7 +146,16 @@ fn list(session: &Session<'_>) -> Result<Exit, Failed> {
 fn table(lines: &[Line]) -> Table {
     let mut table = Table::indented(0);
     table.row(
-        ["run", "datastore", "server", "state", "objects", "size"].map(|head| Cell::new(DIM, head)),
+        [
+            "run",
+            "datastore",
+            "server",
+            "state",
+            "objects",
+            "size",
+            "made",
+        ]
+        .map(|head| Cell::new(DIM, head)),
     );
     for line in lines {
         let (style, state) = match line.state {
@@ -128,17 +163,28 @@ fn table(lines: &[Line]) -> Table {
             BackupState::Sealed => (WARN, "not proven"),
             BackupState::Proven => (GOOD, "proven"),
         };
-        let server = line.engine.as_ref().map_or_else(
-            || line.kind.clone(),
-            |engine| format!("{} {engine}", line.kind),
-        );
+        let kind = match line.kind {
+            DatastoreKind::Postgres => "postgres",
+            DatastoreKind::Redis => "redis",
+            DatastoreKind::Files => "files",
+        };
+        let server = match &line.engine {
+            Some(engine) => format!("{kind} {engine}"),
+            None => kind.to_owned(),
+        };
+        let datastore = if line.round > 1 {
+            format!("{} (round {})", line.datastore, line.round)
+        } else {
+            line.datastore.to_string()
+        };
         table.row([
             Cell::new(BOLD, line.run.as_str()),
-            Cell::from(line.datastore.as_str()),
+            Cell::from(datastore),
             Cell::from(server),
             Cell::new(style, state),
             Cell::right(PLAIN, measure::count(line.objects)),
             Cell::right(PLAIN, measure::bytes(line.bytes)),
+            Cell::from(measure::ago(line.at, now())),
         ]);
     }
     table
@@ -157,23 +203,21 @@ fn prove(session: &Session<'_>, arguments: &BackupOf) -> Result<Exit, Failed> {
     let found = crate::place::deployment::find(Some(&record.key.directory), &session.state)?;
     let plan = session.plan_of(&record)?;
     let wanted = arguments.datastore.as_deref().map(DatastoreName::new);
-    let names: Vec<&DatastoreName> = plan
-        .datastores
-        .iter()
-        .filter(|(name, datastore)| {
-            datastore.method == BackupMethod::Dump
-                && wanted.as_ref().is_none_or(|wanted| wanted == *name)
-        })
-        .map(|(name, _)| name)
-        .collect();
-    if names.is_empty() {
+    let mut kept = of_run(&session.state.backups(&record.key), &record.run)?;
+    kept.retain(|entry| {
+        wanted
+            .as_ref()
+            .is_none_or(|wanted| *wanted == entry.manifest.datastore)
+    });
+    if kept.is_empty() {
         let known: Vec<&str> = plan.datastores.keys().map(DatastoreName::as_str).collect();
         return Err(Problem::new(
             Exit::Usage,
             "backup-missing",
-            format!("run `{}` made no such backup", record.run),
+            format!("there is no such backup of run `{}`", record.run),
         )
         .hint(format!("its datastores are {}", known.join(", ")))
+        .hint("see what there is: `switchback backup list`")
         .into());
     }
     let stop = StopSignal::default();
@@ -187,7 +231,7 @@ fn prove(session: &Session<'_>, arguments: &BackupOf) -> Result<Exit, Failed> {
         by: by(),
     };
     let lease = journal.acquire(&record.key, &holder)?;
-    let proven = prove_each(session, &found, &plan, &record, &names, &stop);
+    let proven = prove_each(session, &found, &plan, &record, &kept, &stop);
     journal.release(&lease)?;
     proven?;
     Ok(Exit::Ok)
@@ -198,7 +242,7 @@ fn prove_each(
     found: &Found,
     plan: &Plan,
     record: &RunRecord,
-    names: &[&DatastoreName],
+    kept: &[Entry],
     stop: &StopSignal,
 ) -> Result<(), Failed> {
     let place = Place::open(session, found, stop.clone())?;
@@ -207,15 +251,18 @@ fn prove_each(
         place.redactor().clone(),
         stop.clone(),
     );
-    let backups = session.state.backups(&record.key);
-    for name in names {
-        let keeper = place.keeper(name, &plan.datastores[*name].location)?;
+    for entry in kept {
+        let name = &entry.manifest.datastore;
+        let Some(datastore) = plan.datastores.get(name) else {
+            continue;
+        };
+        let keeper = place.keeper(name, &datastore.location)?;
         let began = Instant::now();
         let context = Context {
             plan,
             run: &record.run,
             step: StepNumber(0),
-            backups: &backups,
+            backups: &entry.root,
             commands: &commands,
             progress: &Silent,
             stop,
@@ -250,10 +297,10 @@ fn newest_with_backups(
     journal: &Journal,
     found: &Found,
 ) -> Result<RunRecord, Failed> {
-    let kept: Vec<RunId> = manifests(&session.state.backups(&found.key()))?
+    let kept: Vec<RunId> = entries(&session.state.backups(&found.key()))?
         .into_iter()
         .flatten()
-        .map(|manifest| manifest.run)
+        .map(|entry| entry.manifest.run)
         .collect();
     journal
         .runs()?
@@ -297,11 +344,9 @@ fn prune(session: &Session<'_>, arguments: &BackupPrune) -> Result<Exit, Failed>
         .rev()
         .filter(|run| run.key == key)
     {
-        let bytes: Vec<u64> = manifests(&directory)?
-            .into_iter()
-            .flatten()
-            .filter(|manifest| manifest.run == record.run)
-            .map(|manifest| manifest.bytes)
+        let bytes: Vec<u64> = of_run(&directory, &record.run)?
+            .iter()
+            .map(|entry| entry.manifest.bytes)
             .collect();
         if !bytes.is_empty() {
             with_backups.push((record.run, bytes.iter().sum()));
@@ -326,16 +371,9 @@ fn prune(session: &Session<'_>, arguments: &BackupPrune) -> Result<Exit, Failed>
         &format!("switchback backup prune --keep {}", arguments.keep),
     )?;
     for (run, _) in &gone {
-        let path = directory.join(run.as_str());
-        std::fs::remove_dir_all(&path).map_err(|error| {
-            Problem::new(
-                Exit::Refused,
-                "backup-unremovable",
-                format!("`{}` cannot be removed", path.display()),
-            )
-            .cause(error)
-            .hint("look at who owns it")
-        })?;
+        for entry in of_run(&directory, run)? {
+            remove(&entry.directory())?;
+        }
         session
             .screen
             .answer(&format!("Removed the backups of {run}\n"));
@@ -343,8 +381,27 @@ fn prune(session: &Session<'_>, arguments: &BackupPrune) -> Result<Exit, Failed>
     Ok(Exit::Ok)
 }
 
-fn manifests(directory: &std::path::Path) -> Result<Vec<Result<Manifest, Failure>>, Failed> {
-    backup::list(directory).map_err(|error| {
+fn remove(directory: &Path) -> Result<(), Failed> {
+    std::fs::remove_dir_all(directory).map_err(|error| {
+        Problem::new(
+            Exit::Refused,
+            "backup-unremovable",
+            format!("`{}` cannot be removed", directory.display()),
+        )
+        .cause(error)
+        .hint("look at who owns it")
+        .into()
+    })
+}
+
+fn of_run(directory: &Path, run: &RunId) -> Result<Vec<Entry>, Failed> {
+    let entries = entries(directory)?.into_iter().flatten();
+    Ok(entries.filter(|entry| entry.manifest.run == *run).collect())
+}
+
+/// Every backup with its place, oldest first; later rounds of a run lie in `round-N`.
+fn entries(directory: &Path) -> Result<Vec<Result<Entry, Failure>>, Failed> {
+    let unreadable = |error: std::io::Error| {
         Problem::new(
             Exit::Refused,
             "backups-unreadable",
@@ -352,8 +409,37 @@ fn manifests(directory: &std::path::Path) -> Result<Vec<Result<Manifest, Failure
         )
         .cause(error)
         .hint("run as the user who made the backups")
-        .into()
-    })
+    };
+    let mut found: Vec<Result<Entry, Failure>> = Vec::new();
+    for manifest in backup::list(directory).map_err(unreadable)? {
+        let entry = manifest.map(|manifest| {
+            let earlier = found.iter().flatten().filter(|known| {
+                known.manifest.run == manifest.run && known.manifest.datastore == manifest.datastore
+            });
+            let place = |round: u32| match round {
+                1 => directory.to_owned(),
+                later => directory.join(format!("round-{later}")),
+            };
+            // Rounds of a run were made one after the other.
+            let mut round = 1 + u32::try_from(earlier.count()).unwrap_or(0);
+            let here = |round| {
+                let root: PathBuf = place(round);
+                root.join(manifest.run.as_str())
+                    .join(manifest.datastore.as_str())
+                    .is_dir()
+            };
+            while !here(round) && round < MOST_ROUNDS {
+                round += 1;
+            }
+            Entry {
+                root: place(round),
+                round,
+                manifest,
+            }
+        });
+        found.push(entry);
+    }
+    Ok(found)
 }
 
 fn told(failure: &Failure) -> Problem {

@@ -161,8 +161,8 @@ fn kept_bytes(session: &Session<'_>, found: &Found, run: &RunId) -> Option<u64> 
     let proven: Vec<u64> = listed
         .into_iter()
         .flatten()
-        .filter(|manifest| manifest.run == *run && manifest.state == BackupState::Proven)
-        .map(|manifest| manifest.bytes)
+        .filter(|entry| entry.run == *run && entry.state == BackupState::Proven)
+        .map(|entry| entry.bytes)
         .collect();
     (!proven.is_empty()).then(|| proven.iter().sum())
 }
