@@ -126,7 +126,8 @@ impl Engine {
             self.state.children(order.run),
             self.redactor.clone(),
             self.stop.clone(),
-        );
+        )
+        .keeping(self.state.outputs(order.run));
         let heartbeat = Heartbeat::new(listener, order.run, &self.stop);
         let run = Run::new(
             self, *order, site, journal, lease, &commands, &heartbeat, state,

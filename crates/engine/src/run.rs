@@ -285,7 +285,7 @@ impl<'a> Run<'a> {
         before.dedup();
         for run in before {
             self.end_children(run)?;
-            self.with_context_of(run, StepNumber(0), 1, |cx| self.site.driver.clean(cx))
+            self.clean_driver(run)
                 .map_err(|failure| self.left_over(&failure))?;
             self.tidy_datastores(run);
         }
@@ -317,8 +317,15 @@ impl<'a> Run<'a> {
             })
             .map_err(|failure| self.left_over(&failure))?;
         }
-        self.with_context_of(run, StepNumber(0), 1, |cx| self.site.driver.clean(cx))
+        self.clean_driver(run)
             .map_err(|failure| self.left_over(&failure))
+    }
+
+    /// In every round, for a driver keeps its own files beside the backups.
+    fn clean_driver(&self, run: &RunId) -> Result<(), Failure> {
+        self.rounds().try_for_each(|round| {
+            self.with_context_of(run, StepNumber(0), round, |cx| self.site.driver.clean(cx))
+        })
     }
 
     /// Cleans before halting. What is left of a migration that may have half run stays: it is the
@@ -328,10 +335,7 @@ impl<'a> Run<'a> {
         if halt::has_open_migration(self.plan(), &self.state.borrow()) {
             return problem;
         }
-        let cleaned = self.with_context_of(self.order.run, StepNumber(0), 1, |cx| {
-            self.site.driver.clean(cx)
-        });
-        if let Err(failure) = cleaned {
+        if let Err(failure) = self.clean_driver(self.order.run) {
             problem = problem.state("leftovers", failure.what);
         }
         problem

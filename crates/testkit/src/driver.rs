@@ -191,6 +191,7 @@ impl Driver for SimDriver {
                 None => {}
                 Some(0) => {
                     let mut outcome = done("migrated");
+                    outcome.output = cx.commands.keep("migrated\n")?;
                     if adopted {
                         outcome.completed = Completed::Adopted;
                     }

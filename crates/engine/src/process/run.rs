@@ -10,6 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use switchback_journal::Outputs;
+use switchback_model::Digest;
 
 use super::argv::Argv;
 use super::registry::{Note, kill_group};
@@ -123,6 +125,7 @@ pub struct Commands {
     redactor: Redactor,
     stop: StopSignal,
     dies_with_us: bool,
+    outputs: Option<Outputs>,
 }
 
 impl Commands {
@@ -136,7 +139,31 @@ impl Commands {
             redactor,
             stop,
             dies_with_us,
+            outputs: None,
         }
+    }
+
+    /// Keeps output beside the journal of a run.
+    #[must_use]
+    pub fn keeping(mut self, outputs: Outputs) -> Self {
+        self.outputs = Some(outputs);
+        self
+    }
+
+    /// Keeps captured output, masked, and returns the name for [`Outcome::output`]; `None` where there
+    /// is nothing to keep, or no run whose journal it belongs to.
+    ///
+    /// [`Outcome::output`]: switchback_model::event::Outcome::output
+    pub fn keep(&self, text: &str) -> Result<Option<Digest>, Failure> {
+        let Some(outputs) = self.outputs.as_ref().filter(|_| !text.is_empty()) else {
+            return Ok(None);
+        };
+        outputs
+            .keep(&self.redactor.mask(text))
+            .map(Some)
+            .map_err(|error| {
+                Failure::new("output-not-kept", "cannot keep captured output").cause(error)
+            })
     }
 
     /// Masks secrets the way this runner does.
