@@ -87,7 +87,7 @@ pub fn find(product: &Product, query: &Query) -> Result<Path, Refusal> {
         optional_procedures,
         deletions: crossed::deletions(&ground),
         changes: crossed::changes(&ground),
-        remarks: remarks(&ground),
+        remarks: [substitutions(&ground, &stations), remarks(&ground)].concat(),
         considered,
         ..Path::nothing_to_do(&ground)
     })
@@ -184,6 +184,29 @@ fn because(stations: &[Station<'_>]) -> Vec<Because> {
             assumed: entry.assumed,
         })
         .collect()
+}
+
+/// Says where a release stands in for a poisoned one that a stop names.
+fn substitutions(ground: &Ground<'_>, stations: &[Station<'_>]) -> Vec<String> {
+    let mut said = Vec::new();
+    for station in stations {
+        let at = &station.at.version;
+        for entry in &station.stops {
+            let named = entry.stop.at.iter().filter(|named| *named != at);
+            for poisoned in named.filter_map(|named| ground.poisoned(named)) {
+                if ground
+                    .runnable(&poisoned.version)
+                    .is_some_and(|point| point.version == *at)
+                {
+                    said.push(format!(
+                        "{at} takes the place of {}: {} [{}]",
+                        poisoned.version, poisoned.because, poisoned.source
+                    ));
+                }
+            }
+        }
+    }
+    said
 }
 
 fn remarks(ground: &Ground<'_>) -> Vec<String> {
