@@ -123,7 +123,10 @@ pub(crate) fn by() -> String {
     let user = ["SUDO_USER", "USER", "LOGNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
-        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+        .unwrap_or_else(|| match rustix::process::getuid() {
+            root if root.is_root() => "root".to_owned(),
+            other => format!("uid {}", other.as_raw()),
+        });
     let host = rustix::system::uname()
         .nodename()
         .to_string_lossy()

@@ -58,7 +58,8 @@ struct Way {
     to: String,
     /// Bytes of its proven backups.
     backups: u64,
-    until: &'static str,
+    /// `None` where it rests on nothing that could be removed.
+    until: Option<&'static str>,
 }
 
 /// Shows how things are.
@@ -146,7 +147,7 @@ fn ways_back(session: &Session<'_>, journal: &Journal, found: &Found) -> Result<
             run: record.run.clone(),
             to: way_to(&plan),
             backups: kept.unwrap_or(0),
-            until: "its backups are removed (switchback backup prune)",
+            until: kept.map(|_| "its backups are removed (switchback backup prune)"),
         }],
     })
 }
@@ -235,18 +236,18 @@ fn text(document: &Document, width: usize) -> String {
         ]),
     }
     for way in &document.ways_back {
+        let until = way
+            .until
+            .map_or_else(String::new, |until| format!(", until {until}"));
         let backups = if way.backups > 0 {
-            format!(", {} of proven backups", measure::bytes(way.backups))
+            format!(" ({}, proven)", measure::bytes(way.backups))
         } else {
             String::new()
         };
         table.row([
             Cell::new(DIM, "way back"),
             Cell::new(BOLD, format!("to {}", way.to)),
-            Cell::from(format!(
-                "switchback rollback {} until {}{backups}",
-                way.run, way.until
-            )),
+            Cell::from(format!("switchback rollback {}{until}{backups}", way.run)),
         ]);
     }
     if document.ways_back.is_empty() && document.last_run.is_some() {

@@ -6,7 +6,7 @@ use switchback_model::StepNumber;
 use switchback_model::event::{Completed, Event, Outcome, Stamped};
 use switchback_model::plan::{Plan, StageKind};
 
-use super::style::{BAD, BANG, BOLD, CHECK, CROSS, DIM, GOOD, WARN, paint};
+use super::style::{BAD, BANG, BOLD, CHECK, CROSS, GOOD, WARN, paint};
 use super::{measure, plan as plan_text, problem, step, wrap};
 
 /// Narrowest and widest column for what a step does.
@@ -50,7 +50,7 @@ impl<'a> Narrator<'a> {
             Event::RunResumed { by, took_over, .. } => {
                 self.resumed(stamped, by, took_over.as_deref())
             }
-            Event::StepStarted { step, attempt } => self.step_started(stamped.at, *step, *attempt),
+            Event::StepStarted { step, .. } => self.step_started(stamped.at, *step),
             Event::RecoveryStarted {
                 step,
                 datastore,
@@ -122,17 +122,9 @@ impl<'a> Narrator<'a> {
         format!("{}\n", wrap::hanging("  ", &line, self.width))
     }
 
-    fn step_started(&mut self, at: u64, number: StepNumber, attempt: u32) -> String {
+    fn step_started(&mut self, at: u64, number: StepNumber) -> String {
         self.began.insert(number, at);
-        let mut text = self.stage_heading(number);
-        if attempt > 1 {
-            text.push_str(&self.mark(
-                number,
-                paint(DIM, "·").to_string(),
-                &format!("try {attempt}"),
-            ));
-        }
-        text
+        self.stage_heading(number)
     }
 
     /// The heading of the step's stage, where it is another than the last one's.
@@ -158,6 +150,7 @@ impl<'a> Narrator<'a> {
         let heading = self.stage_heading(number);
         let how = match outcome.completed {
             Completed::Done => String::new(),
+            Completed::AlreadyDone if outcome.summary.contains("already") => String::new(),
             Completed::AlreadyDone => "was done already".to_owned(),
             Completed::Adopted => "had been begun before and was seen to its end".to_owned(),
         };
