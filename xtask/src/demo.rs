@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: one real upgrade, then one that goes wrong in every way, on a deployment with data.
 
 mod narrator;
+mod scene;
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,10 +11,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use self::narrator::{act, note, prompt, say};
-use crate::deployment::{Contents, Deployment, verify_section};
-use crate::images::Edition;
+use self::scene::Scene;
+use crate::deployment::Contents;
 use crate::setup::{self, Engine};
-use crate::tool::{Tool, cargo, docker, tool};
+use crate::tool::{Tool, cargo, tool};
 use crate::{images, paths};
 
 const FROM: &str = "3.23.2";
@@ -28,18 +29,15 @@ const FAILING: &str = "20240103000001";
 /// How long the demo waits for a moment that it wants to show.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Runs the demo and leaves nothing behind.
-pub(crate) fn run() -> Result<()> {
-    if setup::all()? == Engine::Missing {
-        bail!("the demo needs a Docker Engine, and none can run here");
-    }
-    images::all()?;
+/// Runs the demo and leaves nothing behind. With `local`, or where no Engine can run, among plain processes.
+pub(crate) fn run(local: bool) -> Result<()> {
+    let engine = setup::all()?;
     note("building switchback");
     cargo()
         .dir(&paths::root())
         .args(["build", "--quiet", "--package", "switchback"])
         .run()?;
-    let stage = Stage::open()?;
+    let stage = Stage::open(!local && engine == Engine::Ready)?;
     let shown = stage.show();
     stage.close()?;
     shown
@@ -47,41 +45,43 @@ pub(crate) fn run() -> Result<()> {
 
 /// The deployment and the operator's shell.
 struct Stage {
-    deployment: Deployment,
+    scene: Scene,
     binary: PathBuf,
     state: PathBuf,
 }
 
 impl Stage {
-    fn open() -> Result<Self> {
+    fn open(containers: bool) -> Result<Self> {
         let dir = paths::work()?.join("demo");
-        let place = dir.join("lorawan");
-        let stage = Self {
-            deployment: match Deployment::open(&place) {
-                Ok(left) => {
-                    left.remove()?;
-                    Deployment::write(&place, 21_885, Edition::OpenSource, FROM)?
-                }
-                Err(_) => Deployment::write(&place, 21_885, Edition::OpenSource, FROM)?,
-            },
-            binary: paths::target().join("debug/switchback"),
-            state: dir.join("state"),
-        };
-        if stage.state.exists() {
-            fs::remove_dir_all(&stage.state)?;
+        let state = dir.join("state");
+        if state.exists() {
+            fs::remove_dir_all(&state)?;
         }
-        fs::create_dir_all(&stage.state)?;
-        note("bringing up a deployment with data");
-        stage.deployment.install(FROM, ROWS)?;
-        Ok(stage)
+        fs::create_dir_all(&state)?;
+        let place = dir.join("lorawan");
+        let scene = if containers {
+            images::all()?;
+            note("bringing up a deployment with data");
+            Scene::containers(&place)?
+        } else {
+            note("no containers: bringing up a deployment of plain processes with data");
+            Scene::processes(&place)?
+        };
+        Ok(Self {
+            scene,
+            binary: paths::target().join("debug/switchback"),
+            state,
+        })
     }
 
     fn show(&self) -> Result<()> {
-        let before = Contents::read(&self.deployment)?;
-        act("A deployment of The Things Stack, as its documentation describes it");
-        say(&format!(
-            "It runs {FROM} in Docker Compose and holds {before}."
-        ));
+        let before = self.scene.contents()?;
+        let kind = match self.scene {
+            Scene::Containers(_) => "in Docker Compose, as its documentation describes it",
+            Scene::Processes(_) => "as plain processes, because no container engine runs here",
+        };
+        act("A deployment of The Things Stack");
+        say(&format!("{FROM} runs {kind}. It holds {before}."));
         self.upgrade(&before)?;
         self.back(&before)?;
         self.trouble(&before)
@@ -90,17 +90,18 @@ impl Stage {
     /// The straight way.
     fn upgrade(&self, before: &Contents) -> Result<()> {
         act("An upgrade over nine minor releases");
-        self.type_in(&["init"])?;
-        let file = self.deployment.dir().join("switchback.toml");
-        let text = fs::read_to_string(&file)?;
-        fs::write(&file, text + &verify_section())?;
-        say(
-            "We add a key, so that the upgrade is proven by creating, reading and deleting a device:",
-        );
-        say(verify_section().trim());
+        if let Scene::Containers(_) = self.scene {
+            self.type_in(&["init"])?;
+        }
+        if let Some(added) = self.scene.add_key()? {
+            say(
+                "We add a key, so that the upgrade is proven by creating, reading and deleting a device:",
+            );
+            say(&added);
+        }
         self.type_in(&["plan", "--to", TO])?;
         self.type_in(&["apply", "--yes", "--accept", "contact-infos"])?;
-        let after = Contents::read_like(&self.deployment, before)?;
+        let after = self.scene.contents_like(before)?;
         let changed = before.differences(&after);
         act("What changed in the data");
         for line in changed
@@ -132,10 +133,7 @@ impl Stage {
         say(&format!(
             "From here on migration {FAILING} fails after half of its work, and every migration is slow."
         ));
-        self.deployment
-            .set_environment("STANDIN_FAIL_MIGRATION", FAILING)?;
-        self.deployment.set_environment("STANDIN_SLOW_MS", "1500")?;
-        self.deployment.start()?;
+        self.scene.break_migration(FAILING)?;
         self.type_quietly(&["plan", "--to", TO])?;
         let apply = ["apply", "--yes", "--accept", "contact-infos"];
         prompt(&apply);
@@ -157,7 +155,7 @@ impl Stage {
     }
 
     fn compare(&self, before: &Contents) -> Result<()> {
-        let now = Contents::read(&self.deployment)?;
+        let now = self.scene.contents()?;
         let differences = before.differences(&now);
         ensure!(
             differences.is_empty(),
@@ -165,7 +163,7 @@ impl Stage {
             differences.join("; ")
         );
         ensure!(
-            self.deployment.version()? == FROM,
+            self.scene.version()? == FROM,
             "the compose file names another version"
         );
         say(&format!(
@@ -178,15 +176,7 @@ impl Stage {
     fn wait_for_migration(&self, child: &mut Child) -> Result<()> {
         let since = Instant::now();
         while since.elapsed() < PATIENCE {
-            let running = docker()
-                .args([
-                    "ps",
-                    "--quiet",
-                    "--filter",
-                    "label=switchback.migration=is-db",
-                ])
-                .read()?;
-            if !running.trim().is_empty() {
+            if self.scene.migrates()? {
                 return Ok(());
             }
             if let Some(status) = child.try_wait()? {
@@ -222,13 +212,13 @@ impl Stage {
 
     fn switchback(&self, words: &[&str]) -> Tool {
         tool(&self.binary)
-            .dir(self.deployment.dir())
+            .dir(&self.scene.dir())
             .env("SWITCHBACK_STATE", &self.state)
             .args(words)
     }
 
     fn close(&self) -> Result<()> {
-        self.deployment.remove()?;
+        self.scene.remove()?;
         fs::remove_dir_all(&self.state)?;
         Ok(())
     }

@@ -3,6 +3,8 @@
 mod contents;
 mod files;
 mod load;
+mod local;
+mod site;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,8 @@ use anyhow::{Context, Result, bail};
 
 pub(crate) use contents::Contents;
 pub(crate) use files::verify_section;
+pub(crate) use local::LocalDeployment;
+pub(crate) use site::Site;
 
 use crate::images::Edition;
 use crate::tool::{Answer, Tool, docker, tool};
@@ -131,10 +135,6 @@ impl Deployment {
             .with_context(|| format!("cannot remove {}", self.dir.display()))
     }
 
-    pub(crate) fn dir(&self) -> &Path {
-        &self.dir
-    }
-
     pub(crate) fn project(&self) -> &str {
         &self.project
     }
@@ -182,7 +182,42 @@ impl Deployment {
         docker().dir(&self.dir).arg("compose").args(words)
     }
 
-    pub(crate) fn sql(&self, query: &str) -> Result<String> {
+    pub(crate) fn is_healthy(&self) -> bool {
+        ["healthz", "healthz/live"]
+            .iter()
+            .any(|path| self.http("GET", path, "").is_ok())
+    }
+
+    /// One request through the published port, with the deployment's key. The answer's body.
+    pub(crate) fn http(&self, method: &str, path: &str, body: &str) -> Result<String> {
+        let answer = http::request(self.port, method, path, files::API_KEY, body)?;
+        if !(200..300).contains(&answer.0) {
+            bail!("{method} /{path}: {} {}", answer.0, answer.1);
+        }
+        Ok(answer.1)
+    }
+
+    fn wait_for(&self, what: &str, ready: impl Fn() -> bool) -> Result<()> {
+        let since = Instant::now();
+        while since.elapsed() < PATIENCE {
+            if ready() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        let log = self
+            .compose(["logs", "--no-color", "--tail", "20"])
+            .answer()?;
+        bail!("{what} of {} does not answer\n{}", self.project, log.stdout)
+    }
+}
+
+impl Site for Deployment {
+    fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn sql(&self, query: &str) -> Result<String> {
         self.compose([
             "exec",
             "-T",
@@ -206,46 +241,22 @@ impl Deployment {
         .read()
     }
 
-    pub(crate) fn redis(&self, words: &[&str]) -> Result<String> {
+    fn redis(&self, words: &[&str]) -> Result<String> {
         self.compose(["exec", "-T", "redis", "redis-cli", "--raw"])
             .args(words)
             .read()
     }
 
-    pub(crate) fn is_healthy(&self) -> bool {
-        ["healthz", "healthz/live"]
-            .iter()
-            .any(|path| self.http("GET", path, "").is_ok())
+    fn feed_redis(&self, commands: &[u8]) -> Result<()> {
+        self.compose(["exec", "-T", "redis", "redis-cli", "--pipe"])
+            .input(commands)
+            .quiet()
     }
 
-    /// One request through the published port, with the deployment's key. The answer's body.
-    pub(crate) fn http(&self, method: &str, path: &str, body: &str) -> Result<String> {
-        let answer = http::request(self.port, method, path, files::API_KEY, body)?;
-        if !(200..300).contains(&answer.0) {
-            bail!("{method} /{path}: {} {}", answer.0, answer.1);
-        }
-        Ok(answer.1)
-    }
-
-    /// A command of the product, as the guide has it. The answer, whatever the exit code.
-    pub(crate) fn product(&self, words: &[&str]) -> Result<Answer> {
+    fn product(&self, words: &[&str]) -> Result<Answer> {
         self.compose(["run", "--rm", "-T", "stack"])
             .args(words)
             .answer()
-    }
-
-    fn wait_for(&self, what: &str, ready: impl Fn() -> bool) -> Result<()> {
-        let since = Instant::now();
-        while since.elapsed() < PATIENCE {
-            if ready() {
-                return Ok(());
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        let log = self
-            .compose(["logs", "--no-color", "--tail", "20"])
-            .answer()?;
-        bail!("{what} of {} does not answer\n{}", self.project, log.stdout)
     }
 }
 

@@ -11,7 +11,7 @@ mod rootfs;
 use anyhow::Result;
 
 pub(crate) use datastores::{postgres_directory, postgres_image};
-pub(crate) use product::Edition;
+pub(crate) use product::{Edition, stand_in};
 
 /// The product's releases that tests and demo use.
 pub(crate) const RELEASES: &[&str] = &[

@@ -30,7 +30,7 @@ Tasks of this repository: cargo xtask TASK
 
   check             what CI runs first: formatting, lints, tidiness, licences, documentation
   test              all tests, those on real Docker, PostgreSQL and Redis included
-  demo              a real upgrade: applied, killed, resumed, rolled back
+  demo [--local]    a real upgrade: applied, killed, resumed, rolled back; --local without containers
   bench             measures, and compares with an Ansible playbook and a shell script
   setup             installs and starts what tests and demo need
   deploy DIR VERSION [--rows N] [--port P] [--enterprise]
@@ -53,7 +53,8 @@ fn run() -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["bench"] => bench::run(),
-        ["demo"] => demo::run(),
+        ["demo"] => demo::run(false),
+        ["demo", "--local"] => demo::run(true),
         ["check"] => check::run(),
         [live::INSIDE, dir] => live::inside(dir),
         ["live", rest @ ..] => live(rest.first().copied()),

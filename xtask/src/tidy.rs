@@ -76,7 +76,7 @@ fn everywhere(file: &Source) -> Vec<Finding> {
                 ));
             }
         }
-        if line.contains("<<<<<<<") || line.contains(">>>>>>>") {
+        if line.starts_with("<<<<<<<") || line.starts_with(">>>>>>>") {
             findings.push(file.at(number + 1, "a merge was left open"));
         }
     }

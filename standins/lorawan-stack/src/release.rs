@@ -81,10 +81,15 @@ impl fmt::Display for Release {
     }
 }
 
-/// The image sets both variables; the program's own name decides the edition where they are missing.
+/// The image sets both variables. Where there is no image, the directory that the program lies in names the release, and the
+/// program's own name the edition.
 pub(crate) fn of_this_image() -> Result<(Release, Edition)> {
-    let version = std::env::var("STANDIN_VERSION")
-        .context("STANDIN_VERSION is not set: this image was not made by xtask")?;
+    let version = match std::env::var("STANDIN_VERSION") {
+        Ok(version) => version,
+        Err(_) => {
+            directory_name().context("neither STANDIN_VERSION nor a directory names the release")?
+        }
+    };
     let edition = match std::env::var("STANDIN_EDITION").as_deref() {
         Ok("Enterprise") => Edition::Enterprise,
         Ok(_) => Edition::OpenSource,
@@ -92,6 +97,11 @@ pub(crate) fn of_this_image() -> Result<(Release, Edition)> {
         Err(_) => Edition::OpenSource,
     };
     Ok((version.parse()?, edition))
+}
+
+fn directory_name() -> Option<String> {
+    let program = std::env::current_exe().ok()?;
+    Some(program.parent()?.file_name()?.to_str()?.to_owned())
 }
 
 fn program_name() -> String {

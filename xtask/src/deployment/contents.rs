@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use super::Deployment;
+use super::Site;
 
 /// Count and digest of every table, digest of every key and file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,18 +53,18 @@ return found";
 
 impl Contents {
     /// Reads everything.
-    pub(crate) fn read(deployment: &Deployment) -> Result<Self> {
-        let columns = deployment.sql(
+    pub(crate) fn read(site: &impl Site) -> Result<Self> {
+        let columns = site.sql(
             "SELECT table_name || ' ' || string_agg(quote_ident(column_name), ',' ORDER BY ordinal_position) \
              FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name) \
              WHERE table_schema = 'public' AND table_type = 'BASE TABLE' GROUP BY table_name",
         )?;
-        Self::read_columns(deployment, &columns)
+        Self::read_columns(site, &columns)
     }
 
     /// Reads the tables again over the columns that they had before.
-    pub(crate) fn read_like(deployment: &Deployment, before: &Self) -> Result<Self> {
-        let now = deployment.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'")?;
+    pub(crate) fn read_like(site: &impl Site, before: &Self) -> Result<Self> {
+        let now = site.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'")?;
         let now: BTreeSet<&str> = now.lines().collect();
         let columns: Vec<String> = before
             .tables
@@ -72,10 +72,10 @@ impl Contents {
             .filter(|(name, _)| now.contains(name.as_str()))
             .map(|(name, table)| format!("{name} {}", table.columns))
             .collect();
-        Self::read_columns(deployment, &columns.join("\n"))
+        Self::read_columns(site, &columns.join("\n"))
     }
 
-    fn read_columns(deployment: &Deployment, columns: &str) -> Result<Self> {
+    fn read_columns(site: &impl Site, columns: &str) -> Result<Self> {
         let columns: Vec<(&str, &str)> = columns
             .lines()
             .filter_map(|line| line.split_once(' '))
@@ -88,7 +88,7 @@ impl Contents {
                 )
             })
             .collect();
-        let answer = deployment.sql(&queries.join(" UNION ALL "))?;
+        let answer = site.sql(&queries.join(" UNION ALL "))?;
         let mut tables = BTreeMap::new();
         for line in answer.lines() {
             let mut fields = line.split('|');
@@ -110,14 +110,14 @@ impl Contents {
                 },
             );
         }
-        let keys = deployment.redis(&["EVAL", KEYS, "0"])?;
+        let keys = site.redis(&["EVAL", KEYS, "0"])?;
         let keys = keys
             .lines()
             .filter_map(|line| line.rsplit_once(' '))
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect();
         let mut files = BTreeMap::new();
-        hash_files(&deployment.dir.join("blob"), "", &mut files)?;
+        hash_files(&site.dir().join("blob"), "", &mut files)?;
         Ok(Self {
             tables,
             keys,

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use anyhow::Result;
 use sha2::{Digest, Sha256};
@@ -45,20 +46,23 @@ pub(super) fn write(deployment: &Deployment, version: &str) -> Result<()> {
         dir.join("config/stack/ttn-lw-stack-docker.yml"),
         CONFIGURATION,
     )?;
+    key(dir)?;
+    pictures(&dir.join("blob/profile_pictures"))
+}
+
+/// The file with the key, next to the configuration.
+pub(super) fn key(dir: &Path) -> Result<()> {
     fs::write(dir.join("api-key"), format!("{API_KEY}\n"))?;
+    Ok(())
+}
+
+/// A few pictures as users upload them.
+pub(super) fn pictures(dir: &Path) -> Result<()> {
     for number in 0..8_u8 {
-        let folder = if number % 2 == 0 {
-            "profile_pictures"
-        } else {
-            "end_device_pictures"
-        };
         let picture: Vec<u8> = (0..20_000_u32)
             .map(|at| (at as u8).wrapping_mul(number + 3))
             .collect();
-        fs::write(
-            dir.join(format!("blob/{folder}/picture-{number}.jpg")),
-            picture,
-        )?;
+        fs::write(dir.join(format!("picture-{number}.jpg")), picture)?;
     }
     Ok(())
 }

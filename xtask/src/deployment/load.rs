@@ -5,17 +5,17 @@ use std::fmt::Write;
 use anyhow::{Result, bail};
 
 use super::files::stored_key;
-use super::{CHECK_APPLICATION, Deployment};
+use super::{CHECK_APPLICATION, Site};
 
 /// Makes the schema as an operator of that release would have got it: installed by it, or upgraded through 3.19.
-pub(super) fn schema(deployment: &Deployment, version: &str) -> Result<()> {
+pub(super) fn schema(site: &impl Site, version: &str) -> Result<()> {
     let minor: u32 = version
         .split('.')
         .nth(1)
         .and_then(|minor| minor.parse().ok())
         .unwrap_or(0);
     let action = if minor < 20 { "init" } else { "migrate" };
-    let answer = deployment.product(&["is-db", action])?;
+    let answer = site.product(&["is-db", action])?;
     if !answer.status.success() {
         bail!(
             "is-db {action} of {version}: {}{}",
@@ -27,12 +27,9 @@ pub(super) fn schema(deployment: &Deployment, version: &str) -> Result<()> {
 }
 
 /// Loads `rows` end devices and, in proportion, everything around them.
-pub(super) fn rows(deployment: &Deployment, rows: u32) -> Result<()> {
-    deployment.sql(&statements(rows))?;
-    deployment
-        .compose(["exec", "-T", "redis", "redis-cli", "--pipe"])
-        .input(commands(rows))
-        .quiet()
+pub(super) fn rows(site: &impl Site, rows: u32) -> Result<()> {
+    site.sql(&statements(rows))?;
+    site.feed_redis(commands(rows).as_bytes())
 }
 
 fn statements(rows: u32) -> String {

@@ -9,6 +9,7 @@ use super::Case;
 use super::judge;
 use super::lab::{Lab, TEMPLATE_VERSION};
 use super::subject::{Subject, as_strs};
+use crate::deployment::Site;
 use crate::images::Edition;
 use crate::tool::{docker, tool};
 

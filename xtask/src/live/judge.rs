@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::lab::TEMPLATE_VERSION;
 use super::subject::{Subject, TARGET};
-use crate::deployment::{CHECK_APPLICATION, Contents};
+use crate::deployment::{CHECK_APPLICATION, Contents, Site};
 use crate::tool::docker;
 
 /// What an upgrade from 3.23.2 to 3.32.1 changes on purpose: emptied by 3.29.0, moved by 3.29.0, the record itself.

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::lab::Lab;
-use crate::deployment::{Contents, Deployment, verify_section};
+use crate::deployment::{Contents, Deployment, Site, verify_section};
 use crate::images::Edition;
 use crate::tool::{Answer, Tool, tool};
 
