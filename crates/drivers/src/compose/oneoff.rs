@@ -139,6 +139,7 @@ pub(super) fn migrate(
             .last_words()
             .pop()
             .unwrap_or_else(|| "ended well and said nothing".to_owned()),
+        output: cx.commands.keep(&log.text())?,
         ..Outcome::default()
     };
     outcome.facts.insert("exit-code".to_owned(), "0".to_owned());

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use switchback_engine::ports::{Context, Failure, Reach, Scratch};
+use switchback_engine::ports::{Context, Failure, Reach, SCRATCH_DIRECTORY, Scratch};
 use switchback_engine::process::Argv;
 use switchback_model::product::DatastoreKind;
 
@@ -126,7 +126,11 @@ impl Reach for ServerReach {
         if let Some(earlier) = Process::noted(&note) {
             earlier.end(&mut || {});
         }
-        let program = std::iter::once(argv.program).chain(argv.args).collect();
+        let inside = directory.to_string_lossy();
+        let program = std::iter::once(argv.program)
+            .chain(argv.args)
+            .map(|word| word.replace(SCRATCH_DIRECTORY, &inside))
+            .collect();
         let process = launch(cx, &note, directory, program, directory, &what)?;
         Ok(Box::new(ScratchProcess {
             process,

@@ -7,7 +7,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use switchback_engine::ports::{Context, Finding, MigrationCall, MigrationTrace, Progress};
+use switchback_engine::ports::{
+    Context, Finding, MigrationCall, MigrationTrace, Progress, SCRATCH_DIRECTORY,
+};
 use switchback_engine::process::{Argv, Commands};
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
@@ -360,7 +362,7 @@ fn reaches_a_redis_server() {
             reach.start(cx).expect(time);
             assert!(reach.running(cx).expect(time), "{time}");
         }
-        let second = words(&copy);
+        let second = words(Path::new(SCRATCH_DIRECTORY));
         let scratch = reach
             .scratch(cx, &copy, Argv::new(&second[0], second[1..].to_vec()))
             .expect("doubled");
