@@ -257,14 +257,14 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// The plan's own rounds, and those that a run before it has begun.
     fn rounds(&self) -> impl Iterator<Item = u32> {
-        let last = self
-            .plan()
-            .stages
-            .iter()
-            .map(|stage: &Stage| stage.round)
-            .max();
-        1..=last.unwrap_or(1)
+        let stages = self.plan().stages.iter();
+        let planned = stages.map(|stage: &Stage| stage.round).max().unwrap_or(1);
+        let begun = (planned..)
+            .take_while(|round| *round == planned || self.backups(*round).is_dir())
+            .last();
+        1..=begun.unwrap_or(planned)
     }
 
     fn end_children(&self, run: &RunId) -> Result<(), Interruption> {
