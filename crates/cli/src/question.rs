@@ -45,7 +45,7 @@ pub(crate) fn go_ahead(
 
 /// Adds to `accepted` what a person at a terminal accepts by typing its word.
 pub(crate) fn acceptances(session: &Session<'_>, plan: &Plan, accepted: &mut Vec<String>) {
-    if session.global.yes || !someone_is_there() || session.screen.json() {
+    if !someone_is_there() || session.screen.json() {
         return;
     }
     for notice in &plan.notices {
@@ -56,7 +56,7 @@ pub(crate) fn acceptances(session: &Session<'_>, plan: &Plan, accepted: &mut Vec
         let found = notice
             .found
             .as_ref()
-            .map_or_else(String::new, |found| format!(": {found}"));
+            .map_or_else(String::new, |found| format!(" ({found})"));
         let text = format!("{}{found}", notice.text.trim_end_matches('.'));
         let mark = format!("{} ", paint(WARN, BANG));
         let width = session.screen.progress_width;

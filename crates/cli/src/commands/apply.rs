@@ -150,11 +150,14 @@ fn refuse_unaccepted(plan: &Plan, accepted: &[String]) -> Result<(), Failed> {
 }
 
 fn again(plan: &Plan, accepted: &[String]) -> String {
-    accepted
-        .iter()
-        .fold(format!("switchback apply {}", plan.id), |command, word| {
-            format!("{command} --accept {word}")
-        })
+    let command = match &plan.purpose {
+        Purpose::Upgrade => format!("switchback apply {}", plan.id),
+        // Planned anew from what the journal says then.
+        Purpose::Rollback { run } => format!("switchback rollback {run}"),
+    };
+    accepted.iter().fold(command, |command, word| {
+        format!("{command} --accept {word}")
+    })
 }
 
 /// A plan by id, prefix or file.

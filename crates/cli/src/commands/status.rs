@@ -247,7 +247,7 @@ fn text(document: &Document, width: usize) -> String {
         table.row([
             Cell::new(DIM, "way back"),
             Cell::new(BOLD, format!("to {}", way.to)),
-            Cell::from(format!("switchback rollback {}{until}{backups}", way.run)),
+            Cell::from(format!("switchback rollback {}{backups}{until}", way.run)),
         ]);
     }
     if document.ways_back.is_empty() && document.last_run.is_some() {

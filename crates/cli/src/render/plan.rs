@@ -231,7 +231,7 @@ fn in_words(notice: &Notice) -> String {
     let found = notice
         .found
         .as_ref()
-        .map_or_else(String::new, |found| format!(": {found}"));
+        .map_or_else(String::new, |found| format!(" ({found})"));
     let sentence = notice.text.trim_end_matches('.');
     let accept = notice
         .accept
