@@ -241,6 +241,9 @@ fn data_that_goes_on_purpose_is_named() {
         let collections = path.deletions.into_iter().flat_map(|it| it.collections);
         collections.collect()
     };
-    assert_eq!(gone("3.28.2", "3.29.0"), ["public.contact_infos"]);
+    assert_eq!(
+        gone("3.28.2", "3.29.0"),
+        ["public.contact_infos", "public.contact_info_validations"]
+    );
     assert!(gone("3.29.0", "3.32.1").is_empty());
 }
