@@ -13,15 +13,19 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use switchback_engine::ports::{Context, Failure};
+use switchback_engine::ports::{Context, Failure, Finding};
 use switchback_model::digest::hex;
 use switchback_model::plan::BackupState;
 use switchback_model::product::DatastoreKind;
 use switchback_model::{Contents, DatastoreName, Digest, RunId};
 
+use crate::disk;
+
 /// Format of the manifest that this code writes. It reads this and all older ones.
 const FORMAT: u32 = 1;
 const MANIFEST: &str = "manifest.json";
+/// Directories of later rounds of a run begin so.
+const ROUND: &str = "round-";
 /// Large enough to keep the disk busy, small enough not to matter.
 const BLOCK: usize = 1 << 20;
 
@@ -45,10 +49,37 @@ pub struct Manifest {
     pub contents: Contents,
     /// Bytes of all files of the copy.
     pub bytes: u64,
-    /// Digest of each file of the copy, by path below the backup's directory.
-    pub files: BTreeMap<String, Digest>,
+    /// Every file of the copy, by path below the backup's directory.
+    pub files: BTreeMap<String, Kept>,
+    /// Where in the original's history the copy stands, e.g. a log sequence number; for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// When it came this far, in milliseconds since the epoch; for people, never for decisions.
+    pub at: u64,
     /// Facts that only this kind of datastore needs again, e.g. the layout of its files.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
+}
+
+/// One file of a copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Digest of its bytes.
+    pub digest: Digest,
+    /// How many they are.
+    pub bytes: u64,
+}
+
+/// What only a datastore itself can say about its backup when it is sealed.
+#[derive(Clone, Debug, Default)]
+pub struct Seal {
+    /// Version of the server.
+    pub engine: Option<String>,
+    /// What the original holds.
+    pub contents: Contents,
+    /// See [`Manifest::position`].
+    pub position: Option<String>,
+    /// See [`Manifest::facts`].
     pub facts: BTreeMap<String, String>,
 }
 
@@ -104,6 +135,8 @@ impl Backup {
             contents: Contents::default(),
             bytes: 0,
             files: BTreeMap::new(),
+            position: None,
+            at: now(),
             facts: BTreeMap::new(),
         })
     }
@@ -132,28 +165,74 @@ impl Backup {
         }
     }
 
-    /// Completes the manifest: everything below the directory is digested, synced and written down.
-    pub fn seal(
-        &self,
-        engine: Option<String>,
-        contents: Contents,
-        facts: BTreeMap<String, String>,
-    ) -> Result<Manifest, Failure> {
-        let (files, bytes) = self.digest_all().map_err(|error| self.io("seal", &error))?;
+    /// Completes the manifest: every file below the directory is digested, synced and written down.
+    pub fn seal(&self, cx: &Context<'_>, seal: Seal) -> Result<Manifest, Failure> {
+        let (files, bytes) = self
+            .digest_all(cx)
+            .map_err(|error| self.io("complete", &error))?;
         let manifest = Manifest {
             format: FORMAT,
             datastore: self.datastore.clone(),
             kind: self.kind,
             run: self.run.clone(),
             state: BackupState::Sealed,
-            engine,
-            contents,
+            engine: seal.engine,
+            contents: seal.contents,
             bytes,
             files,
-            facts,
+            position: seal.position,
+            at: now(),
+            facts: seal.facts,
         };
         self.write(&manifest)?;
         Ok(manifest)
+    }
+
+    /// Whether the backup has come at least as far as `state`, as far as a look at every file's
+    /// presence and size can tell. Reading them all is for [`Backup::verify_files`].
+    pub fn has_reached(&self, state: BackupState) -> Finding {
+        let manifest = match self.manifest() {
+            Ok(manifest) => manifest,
+            Err(failure) => return Finding::Unknown { why: failure.what },
+        };
+        let Some(manifest) = manifest else {
+            return Finding::Differs {
+                found: "no backup".to_owned(),
+            };
+        };
+        if manifest.state < state {
+            let found = match manifest.state {
+                BackupState::Prepared => "a backup that is only prepared",
+                BackupState::Sealed | BackupState::Proven => "a backup that is only sealed",
+            };
+            return Finding::Differs {
+                found: found.to_owned(),
+            };
+        }
+        for (name, kept) in &manifest.files {
+            match fs::symlink_metadata(self.path(name)) {
+                Ok(found) if found.len() == kept.bytes => {}
+                Ok(found) => {
+                    let found = format!(
+                        "`{name}` of the backup with {} bytes instead of {}",
+                        found.len(),
+                        kept.bytes
+                    );
+                    return Finding::Differs { found };
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Finding::Differs {
+                        found: format!("a backup without its `{name}`"),
+                    };
+                }
+                Err(error) => {
+                    return Finding::Unknown {
+                        why: format!("cannot look at `{name}` of the backup: {error}"),
+                    };
+                }
+            }
+        }
+        Finding::Holds
     }
 
     /// Says that the copy was restored elsewhere, read, and found equal.
@@ -170,7 +249,7 @@ impl Backup {
     pub fn verify_files(&self, cx: &Context<'_>) -> Result<(), Failure> {
         let manifest = self.sealed()?;
         let mut done = 0;
-        for (name, digest) in &manifest.files {
+        for (name, kept) in &manifest.files {
             cx.progress.report(
                 "reading the backup",
                 Some(done),
@@ -179,7 +258,7 @@ impl Backup {
             );
             let (found, bytes) =
                 digest_file(&self.path(name)).map_err(|error| self.io("read", &error))?;
-            if found != *digest {
+            if found != kept.digest {
                 return Err(Failure::new(
                     "backup-damaged",
                     format!(
@@ -189,7 +268,7 @@ impl Backup {
                 )
                 .cause(format!(
                     "expected {}, found {}",
-                    digest.short(),
+                    kept.digest.short(),
                     found.short()
                 )));
             }
@@ -198,9 +277,29 @@ impl Backup {
         Ok(())
     }
 
-    fn digest_all(&self) -> io::Result<(BTreeMap<String, Digest>, u64)> {
+    /// Compares a copy of what lies under `name` with the manifest, file by file.
+    pub fn verify_copy(&self, name: &str, copy: &Path) -> Result<(), Failure> {
+        for (path, kept) in &self.sealed()?.files {
+            let Ok(path) = Path::new(path).strip_prefix(name) else {
+                continue;
+            };
+            let path = copy.join(path);
+            let (found, _) =
+                digest_file(&path).map_err(|error| self.io("read the copy of", &error))?;
+            if found != kept.digest {
+                return Err(Failure::new(
+                    "restore-differs",
+                    format!("the restored copy of `{}` is not what was sealed; the original is untouched", self.datastore),
+                )
+                .cause(format!("{} differs", path.display())));
+            }
+        }
+        Ok(())
+    }
+
+    fn digest_all(&self, cx: &Context<'_>) -> io::Result<(BTreeMap<String, Kept>, u64)> {
         let mut files = BTreeMap::new();
-        let mut bytes = 0;
+        let mut all = 0;
         let mut open = vec![self.directory.clone()];
         while let Some(directory) = open.pop() {
             for entry in fs::read_dir(&directory)? {
@@ -210,24 +309,24 @@ impl Backup {
                 if kind.is_dir() {
                     open.push(path);
                 } else if kind.is_file() && path != self.path(MANIFEST) {
-                    let (digest, size) = digest_file(&path)?;
+                    cx.progress
+                        .report("writing the backup to disk", Some(all), None, Some("B"));
+                    let (digest, bytes) = digest_file(&path)?;
                     File::open(&path)?.sync_all()?;
                     let name = path
                         .strip_prefix(&self.directory)
                         .map_err(io::Error::other)?;
-                    files.insert(name.to_string_lossy().into_owned(), digest);
-                    bytes += size;
+                    files.insert(name.to_string_lossy().into_owned(), Kept { digest, bytes });
+                    all += bytes;
                 }
             }
             File::open(&directory)?.sync_all()?;
         }
-        Ok((files, bytes))
+        Ok((files, all))
     }
 
     fn write(&self, manifest: &Manifest) -> Result<(), Failure> {
-        let text = serde_json::to_vec_pretty(manifest)
-            .map_err(|error| self.io("describe", &io::Error::other(error)))?;
-        write_durably(&self.path(MANIFEST), &text).map_err(|error| self.io("describe", &error))
+        write_manifest(&self.directory, manifest)
     }
 
     /// An I/O error of this backup as a failure; a full disk is named as such.
@@ -287,19 +386,24 @@ fn read_manifest(directory: &Path) -> Result<Option<Manifest>, Failure> {
         .map_err(|error| unreadable(&error))
 }
 
-/// Every backup below `backups`, oldest directory name first: `<backups>/<run>/<datastore>/manifest.json`.
-/// What cannot be read is reported in its place, not left out.
+/// Every backup below `backups`: `<run>/<datastore>/manifest.json`, and the same below `round-N/` for later
+/// rounds of a run. Oldest first; one that cannot be read is told, last, and not left out.
 pub fn list(backups: &Path) -> io::Result<Vec<Result<Manifest, Failure>>> {
     let mut found = Vec::new();
-    for run in directories(backups)? {
-        for datastore in directories(&run)? {
-            match read_manifest(&datastore) {
-                Ok(Some(manifest)) => found.push(Ok(manifest)),
-                Ok(None) => {}
-                Err(failure) => found.push(Err(failure)),
+    for directory in directories(backups)? {
+        let name = directory.file_name().unwrap_or_default().to_string_lossy();
+        let runs = if name.starts_with(ROUND) {
+            directories(&directory)?
+        } else {
+            vec![directory]
+        };
+        for run in runs {
+            for datastore in directories(&run)? {
+                found.extend(read_manifest(&datastore).transpose());
             }
         }
     }
+    found.sort_by_key(|manifest| manifest.as_ref().map_or(u64::MAX, |manifest| manifest.at));
     Ok(found)
 }
 
@@ -320,8 +424,23 @@ fn directories(parent: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Writes a manifest whole and durably.
+fn write_manifest(directory: &Path, manifest: &Manifest) -> Result<(), Failure> {
+    let path = directory.join(MANIFEST);
+    serde_json::to_vec_pretty(manifest)
+        .map_err(io::Error::other)
+        .and_then(|text| write_durably(&path, &text))
+        .map_err(|error| {
+            disk::failure(
+                "backup-io",
+                format!("cannot write {}", path.display()),
+                &error,
+            )
+        })
+}
+
 /// Writes a file whole: beside, synced, renamed, directory synced.
-fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = path.with_extension("writing");
     let mut file = File::create(&beside)?;
     file.write_all(bytes)?;
@@ -354,21 +473,11 @@ pub(crate) fn digest_file(path: &Path) -> io::Result<(Digest, u64)> {
     }
 }
 
-/// Refuses to begin writing where `needed` bytes are not free.
-pub(crate) fn require_space(directory: &Path, needed: u64, what: &str) -> Result<(), Failure> {
-    let Ok(found) = rustix::fs::statvfs(directory) else {
-        return Ok(());
-    };
-    let free = found.f_bavail.saturating_mul(found.f_frsize);
-    if free >= needed {
-        return Ok(());
-    }
-    Err(Failure::new(
-        "no-space",
-        format!(
-            "{what} needs {needed} bytes in {}, and {free} are free",
-            directory.display()
-        ),
-    )
-    .hint("free space on that filesystem, then resume"))
+/// Milliseconds since the epoch.
+fn now() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .ok()
+        .and_then(|since| u64::try_from(since.as_millis()).ok())
+        .unwrap_or(0)
 }

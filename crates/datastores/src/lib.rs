@@ -8,11 +8,15 @@
 //! disk. Start with [`open`].
 
 pub mod backup;
-pub mod files;
+mod conversation;
+mod disk;
+mod files;
 mod open;
-pub mod postgres;
-pub mod redis;
+mod postgres;
+mod redis;
 mod survey;
+mod swap;
+mod tally;
 
-pub use open::{Opened, open};
+pub use open::{open, survey};
 pub use survey::Survey;

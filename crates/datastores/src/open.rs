@@ -1,7 +1,7 @@
 //! From a location in a plan to a datastore that can be used.
 
-use switchback_engine::ports::{Context, Datastore, Failure, Reach};
-use switchback_engine::process::Secret;
+use switchback_engine::ports::{Datastore, Failure, Reach};
+use switchback_engine::process::{Commands, Secret};
 use switchback_model::DatastoreName;
 use switchback_model::observed::DatastoreLocation;
 use switchback_model::product::DatastoreKind;
@@ -11,22 +11,32 @@ use crate::postgres::Postgres;
 use crate::redis::Redis;
 use crate::survey::Survey;
 
-/// A datastore that can be surveyed as well as backed up.
-pub trait Opened: Datastore {
-    /// A quick look.
-    fn survey(&self, cx: &Context<'_>) -> Result<Survey, Failure>;
-}
-
-/// Opens a datastore at its location. The password was resolved by the caller, at the last moment.
+/// Opens a datastore at its location. The caller has resolved the password, at the last moment.
 pub fn open(
     name: &DatastoreName,
     location: &DatastoreLocation,
     reach: Box<dyn Reach>,
     password: Option<Secret>,
-) -> Box<dyn Opened> {
+) -> Box<dyn Datastore> {
     match location.kind {
         DatastoreKind::Postgres => Box::new(Postgres::new(name, location, reach, password)),
         DatastoreKind::Redis => Box::new(Redis::new(name, location, reach, password)),
         DatastoreKind::Files => Box::new(Files::new(name, location)),
+    }
+}
+
+/// Takes a quick look at a datastore, before there is a plan. A server that does not answer is a failure
+/// that says why: `datastore-silent`, `datastore-password-wrong`, `datastore-not-there`.
+pub fn survey(
+    name: &DatastoreName,
+    location: &DatastoreLocation,
+    reach: Box<dyn Reach>,
+    password: Option<Secret>,
+    commands: &Commands,
+) -> Result<Survey, Failure> {
+    match location.kind {
+        DatastoreKind::Postgres => Postgres::new(name, location, reach, password).survey(commands),
+        DatastoreKind::Redis => Redis::new(name, location, reach, password).survey(commands),
+        DatastoreKind::Files => Files::new(name, location).survey(),
     }
 }

@@ -1,12 +1,16 @@
 //! What can be told about a datastore cheaply, for planning and `doctor`.
 
-/// A quick look at a datastore.
+/// A quick look at a datastore that answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
-    /// Version of its server, e.g. `15.6`.
+    /// Version of its server, e.g. `15.6`; `None` for files.
     pub engine: Option<String>,
     /// Bytes it occupies.
     pub size: Option<u64>,
     /// Rows, keys or files, as far as cheap to tell (PostgreSQL: the statistics' estimate).
     pub count: Option<u64>,
+    /// Sessions that could write, one line each: who, from where, since when.
+    pub writers: Vec<String>,
+    /// What will be in the way of a backup or a restore, one line each (a missing right, a mode of running).
+    pub obstacles: Vec<String>,
 }

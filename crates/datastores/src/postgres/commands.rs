@@ -1,136 +1,145 @@
-//! What is typed: `psql`, `pg_dump` and `pg_restore` of the server's version.
+//! What PostgreSQL's own tools are called with. Pure: values in, values out.
 
 use switchback_engine::process::{Argv, Secret};
+use switchback_model::observed::DatastoreLocation;
 
-/// A server that does not answer by then is down; the operator sees it in time to act.
-const CONNECT_SECONDS: u32 = 10;
-
-/// Where a session goes.
-#[derive(Clone, Debug)]
-pub(super) struct Connection {
-    pub(super) host: Option<String>,
-    pub(super) port: Option<u16>,
-    pub(super) user: Option<String>,
-    pub(super) password: Option<Secret>,
+/// Where to connect, as what, and under which name the server shows us.
+pub(super) struct Connection<'a> {
+    pub(super) location: &'a DatastoreLocation,
+    pub(super) password: Option<&'a Secret>,
+    pub(super) database: &'a str,
+    pub(super) application: &'a str,
 }
 
-impl Connection {
-    /// `psql` that reads its script from standard input and stops at the first error.
-    pub(super) fn psql(&self, database: &str, application: &str) -> Argv {
-        let argv = Argv::new(
-            "psql",
-            [
-                "--no-psqlrc",
-                "--quiet",
-                "--no-align",
-                "--tuples-only",
-                "--no-password",
-            ],
-        )
-        .args(["--set", "ON_ERROR_STOP=1", "--dbname"])
-        .arg(self.info(database, application));
-        self.with_password(argv)
+impl Connection<'_> {
+    /// Reads SQL from standard input, prints bare values one row a line, and ends at the first error.
+    pub(super) fn psql(&self) -> Argv {
+        let argv = Argv::new("psql", ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
+        self.connect(argv)
     }
 
-    /// `pg_dump` in custom format to standard output. Light compression: the dump is on the downtime path.
-    pub(super) fn dump(&self, database: &str, application: &str) -> Argv {
-        let argv = Argv::new(
-            "pg_dump",
-            [
-                "--format=custom",
-                "--compress=1",
-                "--no-password",
-                "--dbname",
-            ],
-        )
-        .arg(self.info(database, application));
-        self.with_password(argv)
+    /// Dumps the database in custom format to standard output, as `snapshot` sees it.
+    ///
+    /// Compression is light: while it runs users wait, and the backup is short-lived.
+    pub(super) fn dump(&self, snapshot: &str) -> Argv {
+        let argv = Argv::new("pg_dump", ["--format=custom", "--compress=1"])
+            .arg(format!("--snapshot={snapshot}"))
+            // Nobody else may be connected while this runs; a lock that is held all the same is an error soon.
+            .arg("--lock-wait-timeout=30000");
+        self.connect(argv)
     }
 
-    /// `pg_restore` from standard input; the first error ends it.
-    pub(super) fn restore(&self, database: &str, application: &str) -> Argv {
-        let argv = Argv::new(
-            "pg_restore",
-            ["--exit-on-error", "--no-password", "--dbname"],
-        )
-        .arg(self.info(database, application));
-        self.with_password(argv)
+    /// Restores a dump from standard input into the database.
+    pub(super) fn restore(&self) -> Argv {
+        self.connect(Argv::new("pg_restore", ["--exit-on-error"]))
     }
 
-    /// A connection string without the password, which travels in the environment.
-    fn info(&self, database: &str, application: &str) -> String {
-        let mut info = format!("dbname={}", quoted(database));
-        if let Some(host) = &self.host {
-            info.push_str(&format!(" host={}", quoted(host)));
-        }
-        if let Some(port) = self.port {
-            info.push_str(&format!(" port={port}"));
-        }
-        if let Some(user) = &self.user {
-            info.push_str(&format!(" user={}", quoted(user)));
-        }
-        info.push_str(&format!(
-            " application_name={} connect_timeout={CONNECT_SECONDS}",
-            quoted(application)
-        ));
-        info
-    }
-
-    fn with_password(&self, argv: Argv) -> Argv {
-        match &self.password {
+    fn connect(&self, argv: Argv) -> Argv {
+        let argv = argv
+            .arg("--no-password")
+            .arg(format!("--dbname={}", self.info()));
+        match self.password {
             Some(password) => argv.env("PGPASSWORD", password.clone()),
             None => argv,
         }
     }
+
+    /// A connection string: the one form in which any database name is safe.
+    fn info(&self) -> String {
+        let port = self.location.port.map(|port| port.to_string());
+        let parts = [
+            ("host", self.location.host.as_deref()),
+            ("port", port.as_deref()),
+            ("user", self.location.user.as_deref()),
+            ("dbname", Some(self.database)),
+            ("application_name", Some(self.application)),
+            ("connect_timeout", Some("10")),
+        ];
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter_map(|(key, value)| Some(format!("{key}={}", quoted(value?))))
+            .collect();
+        parts.join(" ")
+    }
 }
 
-/// A value of a connection string.
 fn quoted(value: &str) -> String {
-    format!("'{}'", value.replace('\\', r"\\").replace('\'', r"\'"))
-}
-
-/// An SQL identifier.
-pub(super) fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// An SQL string.
-pub(super) fn literal(text: &str) -> String {
-    let escaped = text.replace('\'', "''");
-    if escaped.contains('\\') {
-        format!("E'{}'", escaped.replace('\\', r"\\"))
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:".contains(c);
+    if !value.is_empty() && value.chars().all(plain) {
+        value.to_owned()
     } else {
-        format!("'{escaped}'")
+        format!("'{}'", value.replace('\\', r"\\").replace('\'', r"\'"))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use switchback_model::observed::Access;
+    use switchback_model::product::DatastoreKind;
+
     use super::*;
 
-    fn connection() -> Connection {
+    fn location() -> DatastoreLocation {
+        DatastoreLocation {
+            kind: DatastoreKind::Postgres,
+            access: Access::Local,
+            host: None,
+            port: None,
+            database: Some("ttn_lorawan".to_owned()),
+            user: Some("root".to_owned()),
+            password: None,
+            directory: None,
+            server_directory: None,
+        }
+    }
+
+    fn connection<'a>(location: &'a DatastoreLocation, database: &'a str) -> Connection<'a> {
         Connection {
-            host: Some("postgres".into()),
-            port: Some(5432),
-            user: Some("root".into()),
-            password: Some(Secret::new("hunter2")),
+            location,
+            password: None,
+            database,
+            application: "switchback r-7c1d",
         }
     }
 
     #[test]
-    fn dumps_without_a_terminal_and_without_showing_the_password() {
+    fn every_command_as_it_would_be_typed() {
+        let location = location();
+        let connection = connection(&location, "ttn_lorawan");
+        let info = r"'--dbname=user=root dbname=ttn_lorawan application_name='\''switchback r-7c1d'\'' connect_timeout=10'";
         assert_eq!(
-            connection().dump("it's", "switchback r-1").to_string(),
-            "pg_dump --format=custom --compress=1 --no-password --dbname \
-             'dbname='\\''it\\'\\''s'\\'' host='\\''postgres'\\'' port=5432 user='\\''root'\\'' \
-             application_name='\\''switchback r-1'\\'' connect_timeout=10'"
+            connection.psql().to_string(),
+            format!("psql -X -q -A -t -v ON_ERROR_STOP=1 --no-password {info}")
+        );
+        assert_eq!(
+            connection.dump("00000003-0000001B-1").to_string(),
+            format!(
+                "pg_dump --format=custom --compress=1 --snapshot=00000003-0000001B-1 \
+                 --lock-wait-timeout=30000 --no-password {info}"
+            )
+        );
+        assert_eq!(
+            connection.restore().to_string(),
+            format!("pg_restore --exit-on-error --no-password {info}")
         );
     }
 
     #[test]
-    fn quotes_what_sql_would_read_otherwise() {
-        assert_eq!(identifier("Odd \"name\""), "\"Odd \"\"name\"\"\"");
-        assert_eq!(literal("it's"), "'it''s'");
-        assert_eq!(literal(r"a\b"), r"E'a\\b'");
+    fn a_database_may_be_called_anything() {
+        let location = location();
+        let info = connection(&location, r"host=evil it's\").info();
+        assert!(info.contains(r"dbname='host=evil it\'s\\' "), "{info}");
+    }
+
+    #[test]
+    fn the_password_is_in_the_environment_and_nowhere_else() {
+        let (location, secret) = (location(), Secret::new("hunter2"));
+        let connection = Connection {
+            password: Some(&secret),
+            ..connection(&location, "d")
+        };
+        let argv = connection.psql();
+        assert_eq!(argv.env, [("PGPASSWORD".to_owned(), secret.clone())]);
+        assert!(!argv.to_string().contains("hunter2"));
     }
 }

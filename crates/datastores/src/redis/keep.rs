@@ -1,0 +1,281 @@
+//! Keeping a Redis server's data: count while it runs, stop, copy its files, start.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use switchback_engine::ports::{Context, Failure, Finding};
+use switchback_model::event::Outcome;
+use switchback_model::plan::BackupState;
+
+use super::client::Client;
+use super::commands;
+use super::contents::{self, Held};
+use super::layout::Layout;
+use super::server::{LAYOUT, Server, kept_layout, wait_loaded};
+use crate::backup::Seal;
+use crate::disk;
+use crate::postgres::keep::{already, connected, differs, summary};
+use crate::swap;
+
+/// The copy in a backup's directory.
+pub(super) const COPY: &str = "copy";
+/// The same while it is written.
+const UNFINISHED: &str = "copy.part";
+/// A second copy, for the server that reads it.
+const SCRATCH: &str = "scratch";
+/// Says that the server was stopped by us, and is to be started again whatever happens.
+const STOPPED: &str = "stopped-by-switchback";
+
+impl Server {
+    pub(super) fn prepare(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        let backup = self.backup(cx, cx.run);
+        if backup.has_reached(BackupState::Prepared) == Finding::Holds {
+            return Ok(already("the backup was begun already"));
+        }
+        self.require_suitable(cx.commands)?;
+        let layout = self.layout(cx.commands)?;
+        let directory = layout.on_host(&self.name, &self.location)?;
+        let bytes = files_of(&directory, &layout)
+            .iter()
+            .map(|path| disk::size_of(path))
+            .sum::<u64>();
+        // The copy, and a copy of it for the server that proves it.
+        disk::require_space(
+            backup.directory(),
+            bytes * 2,
+            &format!("the copy of `{}`", self.name),
+        )?;
+        backup.prepare(Some(self.engine(cx.commands)?))?;
+        Ok(Outcome {
+            summary: format!("room for {bytes} bytes twice"),
+            ..Outcome::default()
+        })
+    }
+
+    pub(super) fn seal(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        let backup = self.backup(cx, cx.run);
+        if backup.has_reached(BackupState::Sealed) == Finding::Holds {
+            return Ok(already("the copy was complete already"));
+        }
+        // A process that died in the middle may have left the server stopped.
+        self.start(cx)?;
+        self.require_suitable(cx.commands)?;
+        let writers = self.writers(cx.commands)?;
+        if !writers.is_empty() {
+            return Err(connected(&self.name, writers));
+        }
+        let layout = self.layout(cx.commands)?;
+        let directory = layout.on_host(&self.name, &self.location)?;
+        let engine = self.engine(cx.commands)?;
+        backup.prepare(Some(engine.clone()))?;
+        let held = self.held(cx)?;
+        self.save(cx, &layout)?;
+        disk::remove(&backup.path(UNFINISHED)).map_err(|error| backup.io("tidy", &error))?;
+        disk::remove(&backup.path(COPY)).map_err(|error| backup.io("tidy", &error))?;
+
+        self.mark_stopped(cx)?;
+        let copied = self
+            .stop(cx)
+            .and_then(|()| self.copy_files(cx, &layout, &directory));
+        // Whatever went wrong: the server runs again before anybody is told.
+        let started = self.start(cx);
+        self.unmark_stopped(cx)?;
+        copied?;
+        started?;
+
+        let layout_text =
+            serde_json::to_string(&layout).map_err(|error| backup.io("describe", &error.into()))?;
+        let manifest = backup.seal(
+            cx,
+            Seal {
+                engine: Some(engine),
+                contents: held.contents,
+                position: None,
+                facts: [
+                    (LAYOUT.to_owned(), layout_text),
+                    ("expiring".to_owned(), held.expiring.to_string()),
+                ]
+                .into(),
+            },
+        )?;
+        let mut outcome = summary(&manifest, "copied");
+        if held.expiring > 0 {
+            outcome
+                .summary
+                .push_str(&format!(", {} expiring ones beside", held.expiring));
+        }
+        if layout.aof_directory.is_some()
+            && manifest
+                .files
+                .contains_key(&format!("{COPY}/{}", layout.aof))
+        {
+            outcome.summary.push_str(&format!(
+                "; a stale `{}` of an older Redis is kept as well",
+                layout.aof
+            ));
+        }
+        Ok(outcome)
+    }
+
+    fn held(&self, cx: &Context<'_>) -> Result<Held, Failure> {
+        contents::read(&self.client(cx.commands)?, cx.progress)
+    }
+
+    /// Where nothing is appended to a file, a snapshot of this moment is all there will be.
+    fn save(&self, cx: &Context<'_>, layout: &Layout) -> Result<(), Failure> {
+        if layout.appendonly {
+            return Ok(());
+        }
+        cx.progress.report("saving a snapshot", None, None, None);
+        let client = self.client(cx.commands)?;
+        client.ask_text("SAVE").map(drop)
+    }
+
+    fn copy_files(
+        &self,
+        cx: &Context<'_>,
+        layout: &Layout,
+        directory: &Path,
+    ) -> Result<(), Failure> {
+        let backup = self.backup(cx, cx.run);
+        let sources = files_of(directory, layout);
+        for needed in layout.loaded() {
+            if !sources
+                .iter()
+                .any(|source| source.file_name().is_some_and(|name| name == needed))
+            {
+                return Err(Failure::new(
+                    "redis-files-missing",
+                    format!("`{}` left no `{needed}` when it stopped", self.name),
+                )
+                .cause(format!("looked in {}", directory.display()))
+                .hint("see that the directory is the one that the server writes to"));
+            }
+        }
+        let bytes = sources.iter().map(|path| disk::size_of(path)).sum();
+        disk::require_space(
+            backup.directory(),
+            bytes,
+            &format!("the copy of `{}`", self.name),
+        )?;
+        cx.progress
+            .report("copying", Some(0), Some(bytes), Some("B"));
+        let unfinished = backup.path(UNFINISHED);
+        let made = |error: std::io::Error| backup.io("write", &error);
+        fs::create_dir(&unfinished).map_err(made)?;
+        let what = format!("cannot copy the files of `{}`", self.name);
+        let copied =
+            disk::copy(cx, &sources, &unfinished).map_err(|error| disk::copy_failure(error, what));
+        if let Err(failure) = copied {
+            let _ = disk::remove(&unfinished);
+            return Err(failure);
+        }
+        disk::sync_all(&unfinished).map_err(made)?;
+        fs::rename(&unfinished, backup.path(COPY)).map_err(made)?;
+        disk::sync_directory(backup.directory()).map_err(made)
+    }
+
+    pub(super) fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        let backup = self.backup(cx, cx.run);
+        let manifest = backup.sealed()?;
+        backup.verify_files(cx)?;
+        let layout = kept_layout(&manifest)?;
+        let scratch = backup.path(SCRATCH);
+        let read = self.read_beside(cx, &layout, &scratch);
+        let removed = disk::remove(&scratch).map_err(|error| backup.io("tidy", &error));
+        let found = read?;
+        removed?;
+        let differences = manifest.contents.differences(&found.contents);
+        if !differences.is_empty() {
+            let what = format!(
+                "the backup of `{}` by {} does not hold what the original held",
+                self.name, cx.run
+            );
+            return Err(differs("backup-differs", what, &differences));
+        }
+        Ok(summary(
+            &backup.proven()?,
+            "loaded by a second server, read, and equal",
+        ))
+    }
+
+    /// Lets a second server load a copy of the copy (loading may change files), and reads it.
+    fn read_beside(
+        &self,
+        cx: &Context<'_>,
+        layout: &Layout,
+        scratch: &Path,
+    ) -> Result<Held, Failure> {
+        let backup = self.backup(cx, cx.run);
+        let made = |error: std::io::Error| backup.io("unpack", &error);
+        disk::remove(scratch).map_err(made)?;
+        disk::require_space(
+            backup.directory(),
+            disk::size_of(&backup.path(COPY)),
+            "a second copy to prove",
+        )?;
+        crate::backup::create_private(scratch).map_err(made)?;
+        let sources: Vec<PathBuf> = entries(&backup.path(COPY)).map_err(made)?;
+        disk::copy(cx, &sources, scratch).map_err(|error| {
+            disk::copy_failure(error, format!("cannot copy the backup of `{}`", self.name))
+        })?;
+        // The directory belongs to whom the files belong to: the server that reads them runs as that user.
+        disk::same_owner(&sources, scratch).map_err(made)?;
+        let program = self.program(cx.commands);
+        let second = self
+            .reach
+            .scratch(cx, scratch, commands::scratch_server(program, layout))?;
+        let argv = second.inside(commands::scratch_client(program, second.directory()))?;
+        let client = Client {
+            name: &self.name,
+            commands: cx.commands,
+            argv,
+        };
+        wait_loaded(cx, &client, &|| Ok(true))?;
+        contents::read(&client, cx.progress)
+    }
+
+    /// Notes durably that the server is about to be stopped by us.
+    pub(super) fn mark_stopped(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        let backup = self.backup(cx, cx.run);
+        crate::backup::create_private(backup.directory())
+            .and_then(|()| crate::backup::write_durably(&backup.path(STOPPED), b""))
+            .map_err(|error| backup.io("write", &error))
+    }
+
+    pub(super) fn unmark_stopped(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        let backup = self.backup(cx, cx.run);
+        disk::remove(&backup.path(STOPPED)).map_err(|error| backup.io("tidy", &error))
+    }
+
+    /// True where a process of this run stopped the server and did not start it again.
+    pub(super) fn was_stopped_by_us(&self, cx: &Context<'_>) -> bool {
+        self.backup(cx, cx.run).path(STOPPED).exists()
+    }
+
+    pub(super) fn tidy_backup(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        let backup = self.backup(cx, cx.run);
+        [UNFINISHED, SCRATCH]
+            .iter()
+            .try_for_each(|name| disk::remove(&backup.path(name)))
+            .map_err(|error| backup.io("tidy", &error))
+    }
+}
+
+/// The files and directories that hold the data, as far as they exist.
+fn files_of(directory: &Path, layout: &Layout) -> Vec<PathBuf> {
+    let names = swap::names(directory).unwrap_or_default();
+    names
+        .into_iter()
+        .filter(|name| layout.holds(name))
+        .map(|name| directory.join(name))
+        .collect()
+}
+
+/// What lies in a directory.
+pub(super) fn entries(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+    Ok(swap::names(directory)?
+        .into_iter()
+        .map(|name| directory.join(name))
+        .collect())
+}

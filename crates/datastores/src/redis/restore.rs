@@ -1,0 +1,147 @@
+//! Bringing a Redis server's data back: copied beside, then exchanged by renames while it is stopped.
+
+use switchback_engine::ports::{Context, Failure, Finding};
+use switchback_model::RunId;
+use switchback_model::event::Outcome;
+
+use super::contents;
+use super::keep::{COPY, entries};
+use super::server::{Server, kept_layout};
+use crate::disk;
+use crate::postgres::keep::{already, differs, summary};
+use crate::swap::Swap;
+
+impl Server {
+    pub(super) fn restore(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure> {
+        let backup = self.backup(cx, run);
+        let manifest = backup.sealed()?;
+        let layout = kept_layout(&manifest)?;
+        let directory = layout.on_host(&self.name, &self.location)?;
+        let swap = Swap::new(&directory, run);
+        if !swap.is_half_done() {
+            // Loading may have changed the files of the copy's own version: the server that runs now must be it.
+            backup.verify_files(cx)?;
+            disk::require_space(
+                &directory,
+                manifest.bytes,
+                &format!("the restored copy of `{}`", self.name),
+            )?;
+            cx.progress.report(
+                "copying the backup beside",
+                None,
+                Some(manifest.bytes),
+                Some("B"),
+            );
+            let sources = entries(&backup.path(COPY)).map_err(|error| backup.io("read", &error))?;
+            swap.stage(|new| {
+                let what = format!("cannot copy the backup of `{}` beside its data", self.name);
+                disk::copy(cx, &sources, new).map_err(|error| disk::copy_failure(error, what))
+            })?;
+            let staged = swap.staged();
+            backup.verify_copy(COPY, &staged)?;
+        }
+        self.mark_stopped(cx)?;
+        self.stop(cx)?;
+        // From here on only going on helps: the mark stays, and the server with it stopped, until all is moved.
+        swap.switch(|name| layout.holds(name))?;
+        self.start(cx)?;
+        self.unmark_stopped(cx)?;
+        let held = contents::read(&self.client(cx.commands)?, cx.progress)?;
+        let differences = manifest.contents.differences(&held.contents);
+        if !differences.is_empty() {
+            let what = format!(
+                "`{}` was brought back and does not hold what was sealed",
+                self.name
+            );
+            return Err(differs("restore-differs", what, &differences).state(
+                self.name.to_string(),
+                format!(
+                    "what was there is kept in {}/.switchback-old-{run}",
+                    directory.display()
+                ),
+            ));
+        }
+        Ok(summary(&manifest, "brought back"))
+    }
+
+    pub(super) fn restored(&self, cx: &Context<'_>, run: &RunId) -> Finding {
+        let unknown = |failure: Failure| Finding::Unknown { why: failure.what };
+        let manifest = match self.backup(cx, run).sealed() {
+            Ok(manifest) => manifest,
+            Err(failure) => return unknown(failure),
+        };
+        match kept_layout(&manifest).and_then(|layout| layout.on_host(&self.name, &self.location)) {
+            Ok(directory) if Swap::new(&directory, run).is_half_done() => {
+                return Finding::Differs {
+                    found: "files that are half exchanged".to_owned(),
+                };
+            }
+            Ok(_) => {}
+            Err(failure) => return unknown(failure),
+        }
+        let held = self
+            .client(cx.commands)
+            .and_then(|client| contents::read(&client, cx.progress));
+        match held {
+            Err(failure) => unknown(failure),
+            Ok(held) => match manifest.contents.differences(&held.contents).first() {
+                None => Finding::Holds,
+                Some(first) => Finding::Differs {
+                    found: format!("other data, first in `{}`", first.collection),
+                },
+            },
+        }
+    }
+
+    pub(super) fn release(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure> {
+        let directory =
+            kept_layout(&self.backup(cx, run).sealed()?)?.on_host(&self.name, &self.location)?;
+        if !Swap::new(&directory, run).release()? {
+            return Ok(already("nothing is left beside it"));
+        }
+        Ok(Outcome {
+            summary: "removed the files that were moved aside".to_owned(),
+            ..Outcome::default()
+        })
+    }
+
+    pub(super) fn released(&self, cx: &Context<'_>, run: &RunId) -> Finding {
+        let manifest = match self.backup(cx, run).sealed() {
+            Ok(manifest) => manifest,
+            Err(failure) => return Finding::Unknown { why: failure.what },
+        };
+        match kept_layout(&manifest).and_then(|layout| layout.on_host(&self.name, &self.location)) {
+            Err(failure) => Finding::Unknown { why: failure.what },
+            Ok(directory) if Swap::new(&directory, run).has_old() => Finding::Differs {
+                found: format!("{}/.switchback-old-{run}", directory.display()),
+            },
+            Ok(_) => Finding::Holds,
+        }
+    }
+
+    /// Starts a server that a dead process left stopped, unless its files are half exchanged.
+    pub(super) fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        self.tidy_backup(cx)?;
+        if let Some(directory) = self.directory(cx) {
+            let swap = Swap::new(&directory, cx.run);
+            if swap.is_half_done() {
+                return Ok(());
+            }
+            swap.clean()?;
+        }
+        if self.was_stopped_by_us(cx) {
+            self.start(cx)?;
+            self.unmark_stopped(cx)?;
+        }
+        Ok(())
+    }
+
+    /// Where the files are, as the backup of this run knows it.
+    fn directory(&self, cx: &Context<'_>) -> Option<std::path::PathBuf> {
+        let manifest = self.backup(cx, cx.run).sealed().ok()?;
+        kept_layout(&manifest)
+            .ok()?
+            .on_host(&self.name, &self.location)
+            .ok()
+    }
+}

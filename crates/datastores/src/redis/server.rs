@@ -1,0 +1,358 @@
+//! The server whose data is kept: how it is reached, what it says about itself,
+//! waiting until it answers.
+
+use std::cell::{Cell, OnceCell};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use switchback_engine::ports::{Context, Failure, Reach};
+use switchback_engine::process::{Argv, CommandError, Commands, Input, Output, Secret};
+use switchback_engine::signal::Urgency;
+use switchback_model::observed::DatastoreLocation;
+use switchback_model::product::DatastoreKind;
+use switchback_model::{DatastoreName, RunId};
+
+use super::client::Client;
+use super::commands::{self, CLIENTS};
+use super::layout::{Layout, from_file};
+use crate::backup::{Backup, Manifest};
+
+/// A starting server opens its socket before it loads. One that has said nothing for so long, while
+/// nothing about it changes, will not.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How often a starting server is asked.
+const ASK: Duration = Duration::from_millis(250);
+/// Key of the manifest's facts under which the layout is kept.
+pub(super) const LAYOUT: &str = "layout";
+
+/// A Redis server.
+pub(super) struct Server {
+    pub(super) name: DatastoreName,
+    pub(super) location: DatastoreLocation,
+    pub(super) reach: Box<dyn Reach>,
+    pub(super) password: Option<Secret>,
+    /// The client program that the server's place has.
+    pub(super) program: OnceCell<&'static str>,
+    /// True once the server was found to be one that can be kept.
+    pub(super) suitable: Cell<bool>,
+}
+
+impl Server {
+    /// The client program: of Redis, or of Valkey.
+    pub(super) fn program(&self, commands: &Commands) -> &'static str {
+        if let Some(known) = self.program.get() {
+            return known;
+        }
+        let found = CLIENTS.into_iter().find(|program| {
+            self.reach
+                .inside(Argv::new(program, ["--version"]))
+                .is_ok_and(|argv| commands.capture(&argv).is_ok())
+        });
+        match found {
+            Some(program) => self.program.get_or_init(|| program),
+            // Nothing can be run there now (the container is stopped): asked again next time.
+            None => CLIENTS[0],
+        }
+    }
+
+    pub(super) fn client<'a>(&'a self, commands: &'a Commands) -> Result<Client<'a>, Failure> {
+        let argv = commands::client(
+            self.program(commands),
+            &self.location,
+            self.password.as_ref(),
+        );
+        Ok(Client {
+            name: &self.name,
+            commands,
+            argv: self.reach.inside(argv)?,
+        })
+    }
+
+    pub(super) fn backup(&self, cx: &Context<'_>, run: &RunId) -> Backup {
+        Backup::of(cx, run, &self.name, DatastoreKind::Redis)
+    }
+
+    /// Version of the server, e.g. `7.0.15`.
+    pub(super) fn engine(&self, commands: &Commands) -> Result<String, Failure> {
+        let info = self.client(commands)?.info("server")?;
+        let field = |name: &str| info.get(name).cloned();
+        let version = field("valkey_version").or_else(|| field("redis_version"));
+        version.ok_or_else(|| {
+            Failure::new(
+                "datastore-answer",
+                format!("the server of `{}` does not tell its version", self.name),
+            )
+        })
+    }
+
+    /// Why this server cannot be kept by copying its files, where it cannot.
+    pub(super) fn obstacle(&self, commands: &Commands) -> Result<Option<String>, Failure> {
+        let client = self.client(commands)?;
+        let mode = client
+            .info("server")?
+            .get("redis_mode")
+            .cloned()
+            .unwrap_or_default();
+        if mode == "cluster" || mode == "sentinel" {
+            return Ok(Some(format!("the server runs in {mode} mode")));
+        }
+        let role = client
+            .info("replication")?
+            .get("role")
+            .cloned()
+            .unwrap_or_default();
+        Ok((role == "slave").then(|| {
+            "the server is a replica: it would fetch from its master what was taken back".to_owned()
+        }))
+    }
+
+    pub(super) fn require_suitable(&self, commands: &Commands) -> Result<(), Failure> {
+        if self.suitable.get() {
+            return Ok(());
+        }
+        match self.obstacle(commands)? {
+            None => {
+                self.suitable.set(true);
+                Ok(())
+            }
+            Some(why) => Err(Failure::new(
+                "datastore-unsupported",
+                format!("`{}` cannot be kept by copying its files", self.name),
+            )
+            .cause(why)
+            .hint(format!(
+                "point [datastores.{}] at a single primary server, or set backup = \"none\" there",
+                self.name
+            ))),
+        }
+    }
+
+    /// Where the data is: from the server, or from its configuration file where `CONFIG` is not for us.
+    pub(super) fn layout(&self, commands: &Commands) -> Result<Layout, Failure> {
+        let client = self.client(commands)?;
+        let info = client.info("server")?;
+        // Valkey tells the Redis version that it is compatible with, 7.2, which is what counts here.
+        let major = info
+            .get("redis_version")
+            .and_then(|version| version.split('.').next()?.parse().ok())
+            .unwrap_or(7);
+        let names = [
+            "dir",
+            "appendonly",
+            "appendfilename",
+            "appenddirname",
+            "dbfilename",
+            "databases",
+        ];
+        let settings = match client.settings(&names)? {
+            Some(settings) => settings,
+            None => {
+                let path = info.get("config_file").filter(|path| !path.is_empty());
+                let mut settings = match path {
+                    Some(path) => self.configuration(commands, path)?,
+                    None => std::collections::BTreeMap::new(),
+                };
+                // Also true where it was switched on at run time or on the command line.
+                if client
+                    .info("persistence")?
+                    .get("aof_enabled")
+                    .is_some_and(|on| on == "1")
+                {
+                    settings.insert("appendonly".to_owned(), "yes".to_owned());
+                }
+                settings
+            }
+        };
+        Ok(Layout::from_settings(&settings, &self.location, major))
+    }
+
+    fn configuration(
+        &self,
+        commands: &Commands,
+        path: &str,
+    ) -> Result<std::collections::BTreeMap<String, String>, Failure> {
+        let argv = self.reach.inside(Argv::new("cat", ["--", path]))?;
+        let read: Result<_, CommandError> = commands.run(&argv, Input::Empty, Output::Capture);
+        let text = read.map_err(|error| {
+            error
+                .into_failure(
+                    "datastore-permission",
+                    format!("cannot find out where `{}` keeps its files", self.name),
+                )
+                .hint("allow `CONFIG GET` to the user that switchback connects as")
+        })?;
+        Ok(from_file(&text.stdout))
+    }
+
+    /// Who could write, one line each: who, from where, since when.
+    pub(super) fn writers(&self, commands: &Commands) -> Result<Vec<String>, Failure> {
+        let client = self.client(commands)?;
+        let replies = client.ask(&["CLIENT SETNAME switchback", "CLIENT LIST"])?;
+        match replies.get(1) {
+            Some(super::reply::Reply::Error(error)) => Err(client.refused("CLIENT LIST", error)),
+            reply => {
+                let list = reply
+                    .and_then(super::reply::Reply::text)
+                    .unwrap_or_default();
+                Ok(list.lines().filter_map(session).collect())
+            }
+        }
+    }
+
+    /// Waits until the server has loaded its data. Given up only when nothing moves any more.
+    pub(super) fn wait_loaded(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        let client = self.client(cx.commands)?;
+        wait_loaded(cx, &client, &|| self.reach.running(cx))
+    }
+
+    /// Starts the server where it does not run, and waits until it answers.
+    pub(super) fn start(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        if !self.reach.running(cx)? {
+            cx.progress.report(
+                &format!("starting the server of `{}`", self.name),
+                None,
+                None,
+                None,
+            );
+            self.reach.start(cx)?;
+        }
+        self.wait_loaded(cx)
+    }
+
+    /// Stops the server, and knows that it stopped.
+    pub(super) fn stop(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        cx.progress.report(
+            &format!("stopping the server of `{}`", self.name),
+            None,
+            None,
+            None,
+        );
+        self.reach.stop(cx)?;
+        if self.reach.running(cx)? {
+            return Err(Failure::new(
+                "datastore-not-stopped",
+                format!("the server of `{}` still runs", self.name),
+            )
+            .hint("see what starts it again, then resume"));
+        }
+        Ok(())
+    }
+}
+
+/// See [`Server::wait_loaded`]; also for a scratch server.
+pub(super) fn wait_loaded(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    running: &dyn Fn() -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    let mut moved = Instant::now();
+    let mut last = (String::new(), None);
+    loop {
+        let (doing, loaded) = match client.ask_text("PING") {
+            Ok(_) => return Ok(()),
+            Err(failure) if failure.stopped || failure.code == "datastore-password-wrong" => {
+                return Err(failure);
+            }
+            Err(failure) if failure.code == "datastore-loading" => {
+                let info = client.info("persistence").unwrap_or_default();
+                let number =
+                    |name: &str| info.get(name).and_then(|value| value.parse::<u64>().ok());
+                let loaded = number("loading_loaded_bytes");
+                cx.progress
+                    .report("loading", loaded, number("loading_total_bytes"), Some("B"));
+                ("loading".to_owned(), loaded)
+            }
+            Err(failure) => {
+                if !running()? {
+                    return Err(Failure::new(
+                        "datastore-silent",
+                        format!(
+                            "the server of `{}` stopped while it was starting",
+                            client.name
+                        ),
+                    )
+                    .cause(failure)
+                    .hint("look at its log: it may not be able to read its files"));
+                }
+                if moved.elapsed() > SILENCE {
+                    return Err(failure);
+                }
+                let doing = format!("waiting for the server of `{}`", client.name);
+                cx.progress.report(&doing, None, None, None);
+                (doing, None)
+            }
+        };
+        if cx.stop.urgency() == Urgency::Now {
+            let mut failure = Failure::new("stopped", "stopped by the operator while waiting");
+            failure.stopped = true;
+            return Err(failure);
+        }
+        if (doing.as_str(), loaded) != (last.0.as_str(), last.1) {
+            moved = Instant::now();
+            last = (doing, loaded);
+        }
+        thread::sleep(ASK);
+    }
+}
+
+/// The layout that a sealed backup was made with.
+pub(super) fn kept_layout(manifest: &Manifest) -> Result<Layout, Failure> {
+    let text = manifest.facts.get(LAYOUT).map_or("", String::as_str);
+    serde_json::from_str(text).map_err(|error| {
+        Failure::new(
+            "backup-manifest",
+            format!(
+                "the manifest of `{}` by {} is damaged",
+                manifest.datastore, manifest.run
+            ),
+        )
+        .cause(error)
+    })
+}
+
+/// A line of `CLIENT LIST` that could be a writer: not ours, not a replica, not the master's.
+fn session(line: &str) -> Option<String> {
+    let field = |name: &str| {
+        line.split(' ')
+            .find_map(|part| part.split_once('=').filter(|(key, _)| *key == name))
+            .map(|(_, value)| value)
+    };
+    field("addr")?;
+    let flags = field("flags").unwrap_or_default();
+    if field("name") == Some("switchback") || flags.contains(['S', 'M']) {
+        return None;
+    }
+    let called = match field("name") {
+        Some("") | None => field("user").unwrap_or("default"),
+        Some(name) => name,
+    };
+    Some(format!(
+        "`{called}` from {}, since {} s, last `{}` {} s ago",
+        field("addr").unwrap_or("?"),
+        field("age").unwrap_or("?"),
+        field("cmd").unwrap_or("?"),
+        field("idle").unwrap_or("?"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_who_from_where_since_when() {
+        let line = "id=5 addr=172.18.0.4:51234 laddr=172.18.0.2:6379 fd=9 name= age=35 idle=2 flags=N db=0 cmd=brpop user=default";
+        assert_eq!(
+            session(line).as_deref(),
+            Some("`default` from 172.18.0.4:51234, since 35 s, last `brpop` 2 s ago")
+        );
+        assert_eq!(
+            session("id=6 addr=127.0.0.1:1 name=switchback age=0 idle=0 flags=N cmd=client"),
+            None
+        );
+        assert_eq!(
+            session("id=7 addr=10.0.0.2:1 name= age=9 idle=0 flags=S cmd=replconf"),
+            None
+        );
+    }
+}

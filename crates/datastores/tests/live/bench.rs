@@ -1,0 +1,138 @@
+//! What every test needs around a datastore: a context, and an ear for its progress.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+use switchback_engine::ports::{Context, Progress};
+use switchback_engine::process::Commands;
+use switchback_engine::redact::Redactor;
+use switchback_engine::signal::StopSignal;
+use switchback_model::plan::{BackupState, Expectation, Plan};
+use switchback_model::{RunId, StepNumber};
+
+/// The run that makes backups.
+pub(crate) const UPGRADE: &str = "r-7c1d0001";
+/// The run that takes them back.
+pub(crate) const ROLLBACK: &str = "r-7c1d0002";
+
+/// A temporary directory with everything that a call needs.
+pub(crate) struct Bench {
+    directory: tempfile::TempDir,
+    pub(crate) backups: PathBuf,
+    pub(crate) commands: Commands,
+    pub(crate) progress: Heard,
+    stop: StopSignal,
+    plan: Plan,
+}
+
+/// What was reported.
+#[derive(Default)]
+pub(crate) struct Heard(pub(crate) RefCell<Vec<String>>);
+
+impl Progress for Heard {
+    fn report(&self, doing: &str, _: Option<u64>, _: Option<u64>, _: Option<&str>) {
+        self.0.borrow_mut().push(doing.to_owned());
+    }
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let stop = StopSignal::default();
+        let children = directory.path().join("children");
+        Self {
+            backups: directory.path().join("backups"),
+            commands: Commands::new(children, Redactor::default(), stop.clone()),
+            progress: Heard::default(),
+            stop,
+            plan: empty_plan(),
+            directory,
+        }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The directory of a backup of [`UPGRADE`].
+    pub(crate) fn backup(&self, datastore: &str) -> PathBuf {
+        self.backups.join(UPGRADE).join(datastore)
+    }
+
+    /// Calls with a context of this run.
+    pub(crate) fn within<T>(&self, run: &str, call: impl FnOnce(&Context<'_>) -> T) -> T {
+        let run = RunId::new(run);
+        call(&Context {
+            plan: &self.plan,
+            run: &run,
+            step: StepNumber(1),
+            backups: &self.backups,
+            commands: &self.commands,
+            progress: &self.progress,
+            stop: &self.stop,
+        })
+    }
+}
+
+pub(crate) fn reached(datastore: &str, state: BackupState) -> Expectation {
+    Expectation::Backup {
+        datastore: datastore.into(),
+        state,
+        run: None,
+    }
+}
+
+pub(crate) fn restored(datastore: &str) -> Expectation {
+    Expectation::Restored {
+        datastore: datastore.into(),
+        run: RunId::new(UPGRADE),
+    }
+}
+
+pub(crate) fn released(datastore: &str) -> Expectation {
+    Expectation::Released {
+        datastore: datastore.into(),
+        run: RunId::new(UPGRADE),
+    }
+}
+
+/// A small filesystem of its own, to be filled to the last byte; unmounted when dropped.
+pub(crate) struct SmallDisk(pub(crate) PathBuf);
+
+impl SmallDisk {
+    pub(crate) fn mount(at: &Path, megabytes: u32) -> Self {
+        std::fs::create_dir_all(at).expect("made");
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"])
+            .arg(at)
+            .status()
+            .expect("mount starts");
+        assert!(
+            mounted.success(),
+            "these tests need the right to mount a small filesystem"
+        );
+        Self(at.to_owned())
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(&self.0).status();
+    }
+}
+
+fn empty_plan() -> Plan {
+    let text = serde_json::json!({
+        "format": 1, "id": "p-1", "purpose": "upgrade", "parent": null,
+        "deployment": {"name": "test", "directory": "/", "driver": "exec", "project": "test"},
+        "product": "test", "product_name": "Test", "edition": null, "definition": "", "from": "1", "to": "2",
+        "because": [], "notices": [], "procedures": [], "datastores": {}, "stages": [],
+        "origin": {"services": [], "images": {}, "checks": []},
+        "forecast": {"downtime_seconds": null, "downtime_because": "", "space": []}, "advice": [], "secrets": [],
+    });
+    serde_json::from_value(text).expect("a plan without steps")
+}
