@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use switchback_engine::signal::StopSignal;
-use switchback_journal::Journal;
+use switchback_journal::{Journal, StepStatus};
 use switchback_model::exit::Exit;
-use switchback_model::plan::Plan as Planned;
+use switchback_model::plan::{Plan as Planned, WayBack};
 use switchback_model::{Problem, Version};
 use switchback_planner::path::{self, Policy, Query};
 use switchback_planner::{Input, build};
@@ -139,7 +139,7 @@ fn make(
         .into());
     }
     let journal = session.journal()?;
-    refuse_over_open_run(&journal, found)?;
+    refuse_over_open_run(session, &journal, found)?;
     let observed = place.observe(session)?;
     let edition = found.config.edition.as_deref();
     let to = match to {
@@ -186,12 +186,24 @@ fn make(
 }
 
 /// A plan over a half-done run would be refused when it is applied; so it is told here.
-fn refuse_over_open_run(journal: &Journal, found: &Found) -> Result<(), Failed> {
+fn refuse_over_open_run(
+    session: &Session<'_>,
+    journal: &Journal,
+    found: &Found,
+) -> Result<(), Failed> {
     let Some((record, standing)) = runs::open(journal, &found.key())? else {
         return Ok(());
     };
-    // A run that stopped before it touched anything stands in nobody's way.
-    if !journal.state(&record.run)?.has_acted() {
+    // A run that stopped before it changed anything stands in nobody's way.
+    let state = journal.state(&record.run)?;
+    let changed = match session.plan_of(&record) {
+        Ok(plan) => plan.steps().any(|(_, step)| {
+            step.way_back != WayBack::NotNeeded
+                && *state.step(step.number) != StepStatus::NotStarted
+        }),
+        Err(_) => state.has_acted(),
+    };
+    if !changed && !matches!(standing, Standing::Running { .. }) {
         return Ok(());
     }
     let problem = Problem::new(
