@@ -123,7 +123,7 @@ impl Stage {
     /// And back, with the data of before.
     fn back(&self, before: &Contents) -> Result<()> {
         act("Going back: image, database, keys and files as one");
-        self.type_in(&["rollback", "--yes"])?;
+        self.type_in(&["rollback", "--yes", "--accept", "data-loss"])?;
         self.compare(before)
     }
 

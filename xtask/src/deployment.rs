@@ -170,7 +170,10 @@ impl Deployment {
         let image = self.edition.image("");
         text.lines()
             .find_map(|line| line.split_once(&image))
-            .map(|(_, tag)| tag.trim().trim_matches(['"', '\'']).to_owned())
+            .map(|(_, rest)| {
+                let end = rest.find(['"', '\'', ' ']).unwrap_or(rest.len());
+                rest[..end].to_owned()
+            })
             .context("the compose file names no image of the product")
     }
 

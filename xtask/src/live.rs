@@ -64,7 +64,7 @@ pub(crate) fn run(wanted: Option<&str>) -> Result<bool> {
                             since.elapsed().as_secs_f32()
                         ),
                         Err(problem) => {
-                            println!("FAILED  {}\n{problem:?}", case.name);
+                            println!("FAILED  {}: {problem:#}", case.name);
                             failed
                                 .lock()
                                 .unwrap_or_else(|poison| poison.into_inner())

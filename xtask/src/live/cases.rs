@@ -42,7 +42,7 @@ fn there_and_back(lab: &Lab, edition: Edition) -> Result<()> {
     );
     subject.upgrade()?;
     judge::upgraded(&subject)?;
-    subject.expect(&["rollback", "--yes"], 0)?;
+    subject.go_back()?;
     judge::restored(&subject)?;
     let history = subject.expect(&["history"], 0)?;
     judge::told(&history.stdout, &["r-"])?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::Case;
 use super::judge;
 use super::lab::Lab;
-use super::subject::{Subject, as_strs};
+use super::subject::{BACK, Subject, as_strs};
 use crate::images::Edition;
 
 /// Upgrades that are killed, and how often each.
@@ -93,12 +93,7 @@ fn way_back(lab: &Lab, number: u64) -> Result<()> {
     subject.deployment.start()?;
     let words = Subject::apply_words(&subject.plan()?);
     subject.expect(&as_strs(&words), 4)?;
-    killed(
-        &subject,
-        &["rollback", "--yes"],
-        &mut Dice(100 + number),
-        KILLS_PER_WAY_BACK,
-    )?;
+    killed(&subject, &BACK, &mut Dice(100 + number), KILLS_PER_WAY_BACK)?;
     lab.count_killed_run();
     judge::restored(&subject)?;
     subject.remove()

@@ -49,7 +49,7 @@ fn failing_migration(lab: &Lab) -> Result<()> {
     )?;
     // Recovery restores the database first; a second run of the half-done migration would claim success.
     subject.expect(&["resume", "--yes"], 4)?;
-    subject.expect(&["rollback", "--yes"], 0)?;
+    subject.go_back()?;
     judge::restored(&subject)?;
     subject.remove()
 }
@@ -65,7 +65,7 @@ fn fixed_cause(lab: &Lab) -> Result<()> {
     let words = Subject::apply_words(&subject.plan()?);
     let halted = subject.expect(&as_strs(&words), 4)?;
     judge::told(&halted.stderr, &["user_bookmarks"])?;
-    subject.expect(&["rollback", "--yes"], 0)?;
+    subject.go_back()?;
     subject.deployment.sql("DROP TABLE user_bookmarks")?;
     subject
         .deployment
@@ -113,7 +113,7 @@ fn edited_file(lab: &Lab) -> Result<()> {
         "the person's edit is gone"
     );
     judge::told(&told, &["docker-compose.yml"])?;
-    subject.expect(&["rollback", "--yes"], 0)?;
+    subject.go_back()?;
     ensure!(
         fs::read_to_string(&file)? == edited,
         "the way back took the person's edit along"

@@ -17,6 +17,9 @@ use crate::tool::{Answer, Tool, tool};
 /// Where upgrades go.
 pub(super) const TARGET: &str = "3.32.1";
 
+/// The way back. Where the new version has run, what it wrote is lost; accepting that where nothing is lost does no harm.
+pub(super) const BACK: [&str; 4] = ["rollback", "--yes", "--accept", "data-loss"];
+
 /// A command that takes longer hangs: the slowest one takes half a minute when three cases share two cores.
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -91,6 +94,11 @@ impl<'a> Subject<'a> {
     pub(super) fn upgrade(&self) -> Result<Answer> {
         let words = Self::apply_words(&self.plan()?);
         self.expect(&as_strs(&words), 0)
+    }
+
+    /// Takes the last run back, with everything that this loses.
+    pub(super) fn go_back(&self) -> Result<Answer> {
+        self.expect(&BACK, 0)
     }
 
     /// Starts a command whose events can be read line by line.
