@@ -12,6 +12,7 @@ use crate::place::deployment::Found;
 use crate::render::live::Live;
 use crate::render::measure;
 use crate::render::style::{BOLD, paint};
+use crate::runs;
 use crate::session::Session;
 use crate::signals::Listening;
 use crate::site::Place;
@@ -50,7 +51,8 @@ pub(crate) fn carry_out(session: &Session<'_>, task: &Task<'_>) -> Result<Exit, 
     let place = Place::open(session, task.found, stop.clone())?;
     let deployment = place.identity();
     let site = place.site(task.plan)?;
-    let live = Live::new(screen, task.plan, session.state.outputs(task.run));
+    let outputs = session.state.outputs(task.run);
+    let live = Live::new(screen, task.plan, outputs, stop.clone());
     let engine = Engine::new(session.state.clone(), place.redactor().clone(), stop);
     let order = Order {
         plan: task.plan,
@@ -66,10 +68,7 @@ pub(crate) fn carry_out(session: &Session<'_>, task: &Task<'_>) -> Result<Exit, 
             Ok(Exit::Ok)
         }
         Ended::Halted(problem) => {
-            screen.next(&[
-                format!("switchback resume {}", task.run),
-                format!("switchback rollback {}", task.run),
-            ]);
+            screen.next(&runs::next(task.run, Some(&task.plan.purpose)));
             Err(Failed::shown(problem))
         }
     }

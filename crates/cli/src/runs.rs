@@ -1,8 +1,8 @@
 //! How runs stand: done, halted, running, or left by a process that died.
 
 use switchback_journal::{Journal, Key, Life, ProcessIdentity, RunRecord, RunStatus};
-use switchback_model::Problem;
 use switchback_model::plan::Purpose;
+use switchback_model::{Problem, RunId};
 
 use crate::failure::Failed;
 use crate::session::Session;
@@ -85,6 +85,15 @@ pub(crate) fn open(journal: &Journal, key: &Key) -> Result<Option<(RunRecord, St
     };
     let standing = standing(journal, &record)?;
     Ok(standing.is_open().then_some((record, standing)))
+}
+
+/// What to type about a run that is not done. A way back is not itself taken back: it goes on.
+pub(crate) fn next(run: &RunId, purpose: Option<&Purpose>) -> Vec<String> {
+    let mut commands = vec![format!("switchback resume {run}")];
+    if !matches!(purpose, Some(Purpose::Rollback { .. })) {
+        commands.push(format!("switchback rollback {run}"));
+    }
+    commands
 }
 
 /// The newest upgrade of a deployment that was not taken back since.

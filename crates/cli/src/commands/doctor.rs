@@ -210,8 +210,7 @@ fn open_run(session: &Session<'_>, found: &Found) -> Result<Check, Failed> {
         Standing::Running { .. } => None,
         _ => Some(
             Problem::new(Exit::Halted, "run-open", reason.clone())
-                .hint(format!("go on: `switchback resume {}`", record.run))
-                .hint(format!("or go back: `switchback rollback {}`", record.run)),
+                .hint("go on with it, or go back: `switchback status` tells how"),
         ),
     };
     Ok(Check {

@@ -11,11 +11,14 @@ use crate::failure::Failed;
 use crate::render::measure;
 use crate::render::style::{BAD, BOLD, DIM, GOOD, WARN};
 use crate::render::table::{Cell, Table};
+use crate::render::wrap;
 use crate::runs::{self, Standing};
 use crate::session::{Session, now};
 
 /// Version of the JSON document.
 const FORMAT: u32 = 1;
+/// Columns of a reason; `log` and the document have all of it.
+const REASON: usize = 44;
 
 #[derive(Serialize)]
 struct Document {
@@ -126,7 +129,7 @@ fn table(lines: &[Line]) -> Table {
         if let Some(by) = &line.taken_back_by {
             outcome = format!("{outcome}, taken back by {by}");
         } else if let Some(reason) = &line.reason {
-            outcome = format!("{outcome}: {reason}");
+            outcome = format!("{outcome}: {}", wrap::cut(reason, REASON));
         }
         table.row([
             Cell::new(BOLD, line.run.as_str()),

@@ -43,10 +43,11 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Log) -> Result<Exit, Failed
     ));
     let standing = runs::standing(&journal, &record)?;
     if standing.is_open() {
-        screen.next(&[
-            format!("switchback resume {}", record.run),
-            format!("switchback rollback {}", record.run),
-        ]);
+        let plan = session.plan_of(&record).ok();
+        screen.next(&runs::next(
+            &record.run,
+            plan.as_ref().map(|plan| &plan.purpose),
+        ));
     }
     Ok(Exit::Ok)
 }
@@ -70,7 +71,12 @@ fn output(
     let outputs = session.state.outputs(run);
     for digest in kept {
         match outputs.read(digest)? {
-            Some(text) => session.screen.answer(&text),
+            Some(mut text) => {
+                if !text.ends_with('\n') {
+                    text.push('\n');
+                }
+                session.screen.answer(&text);
+            }
             None => session
                 .screen
                 .advice("! this output was removed from the state directory\n"),

@@ -170,10 +170,9 @@ fn kept_bytes(session: &Session<'_>, found: &Found, run: &RunId) -> Option<u64> 
 
 fn next(last: Option<&LastRun>) -> Vec<String> {
     match last {
-        Some(last) if matches!(last.standing, "halted" | "interrupted") => vec![
-            format!("switchback resume {}", last.run),
-            format!("switchback rollback {}", last.run),
-        ],
+        Some(last) if matches!(last.standing, "halted" | "interrupted") => {
+            runs::next(&last.run, last.purpose.as_ref())
+        }
         Some(last) if last.standing == "running" => vec![format!("switchback log {}", last.run)],
         _ => vec!["switchback plan".to_owned()],
     }

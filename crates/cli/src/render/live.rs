@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use switchback_engine::Listener;
+use switchback_engine::signal::{StopSignal, Urgency};
 use switchback_journal::Outputs;
 use switchback_model::event::{Event, Stamped};
 use switchback_model::plan::Plan;
@@ -18,7 +19,7 @@ use switchback_model::{Digest, StepNumber};
 
 use super::run::Narrator;
 use super::screen::Screen;
-use super::style::{BOLD, DIM, TYPE, paint};
+use super::style::{BANG, BOLD, DIM, TYPE, WARN, paint};
 use super::waiting::{ERASE, FRAMES, raw};
 use super::wrap;
 
@@ -33,6 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 pub(crate) struct Live<'a> {
     screen: &'a Screen,
     outputs: Outputs,
+    stop: StopSignal,
     now: Mutex<Now<'a>>,
     over: Condvar,
 }
@@ -43,6 +45,8 @@ struct Now<'a> {
     drawn: bool,
     frame: usize,
     last_line: Instant,
+    /// The wish to stop that was confirmed.
+    confirmed: Urgency,
     over: bool,
 }
 
@@ -73,16 +77,23 @@ pub(crate) fn json_line(stamped: &Stamped) -> String {
 
 impl<'a> Live<'a> {
     /// Shows runs of `plan`; `outputs` is where captured output is kept.
-    pub(crate) fn new(screen: &'a Screen, plan: &'a Plan, outputs: Outputs) -> Self {
+    pub(crate) fn new(
+        screen: &'a Screen,
+        plan: &'a Plan,
+        outputs: Outputs,
+        stop: StopSignal,
+    ) -> Self {
         Self {
             screen,
             outputs,
+            stop,
             now: Mutex::new(Now {
                 narrator: Narrator::new(plan, screen.progress_width),
                 acting: None,
                 drawn: false,
                 frame: 0,
                 last_line: Instant::now(),
+                confirmed: Urgency::GoOn,
                 over: false,
             }),
             over: Condvar::new(),
@@ -104,6 +115,7 @@ impl<'a> Live<'a> {
     fn animate(&self) {
         let mut now = self.lock();
         while !now.over {
+            self.confirm_stop(&mut now);
             self.draw(&mut now);
             now = self
                 .over
@@ -112,6 +124,22 @@ impl<'a> Live<'a> {
                 .0;
         }
         self.erase(&mut now);
+    }
+
+    /// Whoever wants to stop is told at once that it was heard, and what happens now.
+    fn confirm_stop(&self, now: &mut Now<'_>) {
+        let urgency = self.stop.urgency();
+        if urgency == now.confirmed {
+            return;
+        }
+        now.confirmed = urgency;
+        let said = match urgency {
+            Urgency::GoOn => return,
+            Urgency::SafePlace => "stopping before the next step; once more to stop at once",
+            Urgency::Now => "stopping at once",
+        };
+        let line = format!("  {} {said}\n", paint(WARN, BANG));
+        self.print(now, &line);
     }
 
     fn draw(&self, now: &mut Now<'_>) {
@@ -189,6 +217,7 @@ impl Listener for Live<'_> {
             return;
         }
         let mut now = self.lock();
+        self.confirm_stop(&mut now);
         if let Event::Progress { step, .. } = &stamped.event {
             self.progressed(&mut now, *step, &stamped.event);
             return;
