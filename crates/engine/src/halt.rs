@@ -14,6 +14,7 @@ use switchback_model::{DatastoreName, Problem};
 use crate::guard::{self, Guard};
 use crate::ports::{Context, Failure, Finding};
 use crate::run::Run;
+use crate::signal::Urgency;
 use crate::words;
 
 /// A step that acted and failed.
@@ -42,11 +43,17 @@ pub(crate) fn failed(run: &Run<'_>, step: &Step, failure: &Failure) -> Problem {
         failure.output.as_deref().unwrap_or_default()
     )
     .to_lowercase();
+    // The advice is about the product: what our own backups say is not its output.
+    let of_product = matches!(
+        step.act,
+        Act::Migrate { .. } | Act::Start { .. } | Act::Verify { .. }
+    );
     let known = run.plan().advice.iter().find(|advice| {
-        advice
-            .patterns
-            .iter()
-            .any(|pattern| said.contains(&pattern.to_lowercase()))
+        of_product
+            && advice
+                .patterns
+                .iter()
+                .any(|pattern| said.contains(&pattern.to_lowercase()))
     });
     if let Some(advice) = known {
         problem = problem
@@ -251,13 +258,12 @@ fn service_state(run: &Run<'_>, cx: &Context<'_>, service: &ServiceName) -> Stat
 }
 
 fn datastore_state(run: &Run<'_>, cx: &Context<'_>, name: &DatastoreName) -> State {
-    let answers = match guard::look(
-        run.site,
-        cx,
-        &Expectation::Reachable {
-            datastore: name.clone(),
-        },
-    ) {
+    let reachable = Expectation::Reachable {
+        datastore: name.clone(),
+    };
+    let answers = match guard::look(run.site, cx, &reachable) {
+        // Where every child is ended at once, nobody was asked.
+        _ if cx.stop.urgency() == Urgency::Now => None,
         Finding::Holds => Some("answers".to_owned()),
         Finding::Differs { found } => Some(found),
         Finding::Unknown { .. } => None,
