@@ -1,7 +1,7 @@
 //! How runs stand: done, halted, running, or left by a process that died.
 
-use switchback_journal::{Journal, Key, Life, ProcessIdentity, RunRecord, RunStatus};
-use switchback_model::plan::Purpose;
+use switchback_journal::{Journal, Key, Life, ProcessIdentity, RunRecord, RunStatus, StepStatus};
+use switchback_model::plan::{Purpose, WayBack};
 use switchback_model::{Problem, RunId};
 
 use crate::failure::Failed;
@@ -96,6 +96,23 @@ pub(crate) fn next(run: &RunId, purpose: Option<&Purpose>) -> Vec<String> {
     commands
 }
 
+/// True where a step was begun that needs a way back. A run that stopped while it fetched and
+/// prepared left everything as it was.
+pub(crate) fn changed_something(
+    session: &Session<'_>,
+    journal: &Journal,
+    record: &RunRecord,
+) -> Result<bool, Failed> {
+    let state = journal.state(&record.run)?;
+    Ok(match session.plan_of(record) {
+        Ok(plan) => plan.steps().any(|(_, step)| {
+            step.way_back != WayBack::NotNeeded
+                && *state.step(step.number) != StepStatus::NotStarted
+        }),
+        Err(_) => state.has_acted(),
+    })
+}
+
 /// The newest upgrade of a deployment that was not taken back since.
 pub(crate) fn standing_upgrade(
     session: &Session<'_>,
@@ -108,7 +125,10 @@ pub(crate) fn standing_upgrade(
             continue;
         };
         match plan.purpose {
-            Purpose::Upgrade => standing_upgrades.push(record),
+            Purpose::Upgrade if changed_something(session, journal, &record)? => {
+                standing_upgrades.push(record);
+            }
+            Purpose::Upgrade => {}
             Purpose::Rollback { run } => {
                 if let Standing::Done { .. } = standing(journal, &record)? {
                     standing_upgrades.retain(|known| known.run != run);

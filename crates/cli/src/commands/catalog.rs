@@ -7,7 +7,8 @@ use serde::Serialize;
 use switchback_model::Problem;
 use switchback_model::exit::Exit;
 use switchback_model::product::diagnostic::Diagnostic;
-use switchback_model::product::{Product, Release};
+use switchback_model::product::{Edition, Product};
+use switchback_planner::path;
 
 use crate::arguments::{Catalog, Global};
 use crate::failure::Failed;
@@ -31,7 +32,7 @@ struct Listed {
 struct Line {
     id: String,
     name: String,
-    newest: Option<String>,
+    newest: Vec<String>,
     releases: usize,
     stops: usize,
     editions: Vec<String>,
@@ -68,7 +69,7 @@ fn list(screen: &Screen, global: &Global) -> Result<Exit, Failed> {
         lines.push(Line {
             id: definition.id,
             name: product.name.clone(),
-            newest: newest(&product).map(|release| release.version.to_string()),
+            newest: newest(&product),
             releases: product.releases.len(),
             stops: product.stops.len(),
             editions: product.editions.iter().map(|one| one.id.clone()).collect(),
@@ -93,7 +94,7 @@ fn list(screen: &Screen, global: &Global) -> Result<Exit, Failed> {
     for line in lines {
         table.row([
             Cell::new(BOLD, line.id),
-            Cell::from(line.newest.unwrap_or_default()),
+            Cell::from(line.newest.join(", ")),
             Cell::right(PLAIN, line.releases.to_string()),
             Cell::right(PLAIN, line.stops.to_string()),
             Cell::from(line.editions.join(", ")),
@@ -158,7 +159,7 @@ fn described(definition: &Definition, product: &Product, width: usize) -> String
             )),
         ]);
     }
-    if let (Some(first), Some(last)) = (product.releases.first(), newest(product)) {
+    if let (Some(first), Some(last)) = (product.releases.first(), product.releases.last()) {
         facts.row([
             Cell::new(DIM, "releases"),
             Cell::from(product.releases.len().to_string()),
@@ -258,6 +259,17 @@ fn errors(findings: &Findings) -> usize {
         .count()
 }
 
-fn newest(product: &Product) -> Option<&Release> {
-    product.releases.last()
+/// Where an upgrade goes when nobody says where: one version per edition, where they differ.
+fn newest(product: &Product) -> Vec<String> {
+    let mut found: Vec<String> = if product.editions.is_empty() {
+        path::newest(product, None).into_iter().collect::<Vec<_>>()
+    } else {
+        let of = |edition: &Edition| path::newest(product, Some(&edition.id));
+        product.editions.iter().filter_map(of).collect()
+    }
+    .iter()
+    .map(ToString::to_string)
+    .collect();
+    found.dedup();
+    found
 }

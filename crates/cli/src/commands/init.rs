@@ -205,7 +205,7 @@ fn show(
     for problem in unsure {
         let mut text = problem.what.clone();
         for hint in &problem.hints {
-            text = format!("{text}. {}", capital(hint));
+            text = format!("{text}: {hint}");
         }
         doubts.row([
             Cell::new(WARN, format!("{label:<10}")),
@@ -255,11 +255,4 @@ pub(crate) fn described(datastore: &Datastore) -> String {
         |size| format!(", {}", measure::bytes(size)),
     );
     format!("{kind}{engine}{place}{database}{size}")
-}
-
-fn capital(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().collect::<String>() + characters.as_str()
-    })
 }

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use switchback_engine::signal::StopSignal;
-use switchback_journal::{Journal, StepStatus};
+use switchback_journal::Journal;
 use switchback_model::exit::Exit;
-use switchback_model::plan::{Plan as Planned, WayBack};
+use switchback_model::plan::Plan as Planned;
 use switchback_model::{Problem, Version};
 use switchback_planner::path::{self, Policy, Query};
 use switchback_planner::{Input, build};
@@ -195,14 +195,7 @@ fn refuse_over_open_run(
         return Ok(());
     };
     // A run that stopped before it changed anything stands in nobody's way.
-    let state = journal.state(&record.run)?;
-    let changed = match session.plan_of(&record) {
-        Ok(plan) => plan.steps().any(|(_, step)| {
-            step.way_back != WayBack::NotNeeded
-                && *state.step(step.number) != StepStatus::NotStarted
-        }),
-        Err(_) => state.has_acted(),
-    };
+    let changed = runs::changed_something(session, journal, &record)?;
     if !changed && !matches!(standing, Standing::Running { .. }) {
         return Ok(());
     }

@@ -150,6 +150,7 @@ fn taken_back_since(
         let done = matches!(runs::standing(journal, other)?, Standing::Done { .. });
         match session.plan_of(other)?.purpose {
             Purpose::Rollback { run } if done => standing_since.retain(|known| *known != run),
+            _ if !runs::changed_something(session, journal, other)? => {}
             _ => standing_since.push(other.run.clone()),
         }
     }

@@ -62,7 +62,11 @@ pub(crate) fn together(plan: &Plan, steps: &[&Step]) -> String {
             .filter_map(|step| step.act.datastore().map(ToString::to_string))
             .collect();
         if datastores.len() == steps.len() {
-            return datastores.join(", ");
+            let from = match &steps[0].act {
+                Act::Restore { run, .. } => format!(" from the backup of {run}"),
+                _ => String::new(),
+            };
+            return format!("{}{from}", datastores.join(", "));
         }
         if let Some(set) = set_together(plan, steps) {
             return set;
@@ -112,6 +116,7 @@ pub(crate) fn alike(one: &Step, other: &Step) -> bool {
             | Act::Seal { .. }
             | Act::Prove { .. }
             | Act::Set { .. }
+            | Act::Restore { .. }
             | Act::Release { .. }
     );
     mergeable
