@@ -79,7 +79,12 @@ impl Properties {
             }
             _ => {}
         }
-        if let Some(tablespace) = &self.tablespace {
+        // The default one needs no right as long as nobody names it.
+        let elsewhere = self
+            .tablespace
+            .as_ref()
+            .filter(|name| *name != "pg_default");
+        if let Some(tablespace) = elsewhere {
             let _ = write!(sql, " tablespace {}", identifier(tablespace));
         }
         if let Some(limit) = self.catalog.get("datconnlimit").and_then(Value::as_i64) {
@@ -165,7 +170,7 @@ mod tests {
     fn a_new_database_is_like_the_original() {
         let properties: Properties = serde_json::from_str(
             r#"{"catalog": {"datcollate": "C", "datctype": "C", "datlocprovider": "i", "daticulocale": "en-US", "datconnlimit": 7},
-                "encoding": "UTF8", "owner": "Root", "tablespace": "pg_default", "comment": "it's", "has_acl": true,
+                "encoding": "UTF8", "owner": "Root", "tablespace": "fast", "comment": "it's", "has_acl": true,
                 "acl": [{"grantee": null, "privilege": "CONNECT", "grantable": false},
                         {"grantee": "app", "privilege": "CREATE", "grantable": true}],
                 "settings": [{"role": null, "config": ["search_path=\"$user\", app", "app.mode=a'b"]},
@@ -175,7 +180,7 @@ mod tests {
         assert_eq!(
             properties.create("new"),
             "create database \"new\" template template0 owner \"Root\" encoding 'UTF8' lc_collate 'C' lc_ctype 'C' \
-             locale_provider icu icu_locale 'en-US' tablespace \"pg_default\" connection limit 7;\n"
+             locale_provider icu icu_locale 'en-US' tablespace \"fast\" connection limit 7;\n"
         );
         assert_eq!(
             properties.apply("new"),

@@ -91,27 +91,50 @@ impl Client<'_> {
 
     /// A section of `INFO`.
     pub(super) fn info(&self, section: &str) -> Result<BTreeMap<String, String>, Failure> {
-        let command = format!("INFO {section}");
-        let batch = format!("{command}\n");
-        let finished = self
-            .commands
-            .run(&self.argv, Input::Bytes(batch.as_bytes()), Output::Capture)
-            .map_err(|error| self.failure(error))?;
-        // The client prints this one answer as it is, whatever form was asked for; but not an error.
-        let first = finished.stdout.lines().next().unwrap_or_default();
-        if first.is_empty() {
-            return Err(self.lost());
-        }
-        if let Some(reply @ Reply::Error(_)) = Reply::parse(first.as_bytes()) {
-            self.understood(&reply)?;
-            return Err(self.refused(&command, first));
-        }
-        Ok(finished
-            .stdout
+        let text = self.verbatim(&[&format!("INFO {section}")])?;
+        Ok(text
             .lines()
             .filter_map(|line| line.trim().split_once(':'))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect())
+    }
+
+    /// The answer to the last of these commands, which must be one that the client prints as it is,
+    /// whatever form was asked for (`INFO`, `CLIENT LIST`); some versions quote it all the same.
+    pub(super) fn verbatim(&self, commands: &[&str]) -> Result<String, Failure> {
+        let batch = format!("{}\n", commands.join("\n"));
+        let finished = self
+            .commands
+            .run(&self.argv, Input::Bytes(batch.as_bytes()), Output::Capture)
+            .map_err(|error| self.failure(error))?;
+        // The answers to the commands before are one line each.
+        let mut rest = finished.stdout.as_str();
+        for _ in 1..commands.len() {
+            let (before, after) = rest.split_once('\n').unwrap_or((rest, ""));
+            if let Some(error) = verbatim_error(before) {
+                return Err(self
+                    .denied(&error)
+                    .unwrap_or_else(|| self.refused(commands[0], &error)));
+            }
+            rest = after;
+        }
+        let first = rest.lines().next().unwrap_or_default();
+        if first.is_empty() {
+            return Err(self.lost());
+        }
+        if let Some(error) = verbatim_error(first) {
+            let command = commands.last().copied().unwrap_or_default();
+            return Err(self
+                .denied(&error)
+                .unwrap_or_else(|| self.refused(command, &error)));
+        }
+        let quoted = first
+            .starts_with('"')
+            .then(|| Reply::parse(first.as_bytes()));
+        Ok(quoted
+            .flatten()
+            .and_then(|reply| reply.text())
+            .unwrap_or_else(|| rest.to_owned()))
     }
 
     /// Settings as `CONFIG GET` tells them; `None` where the command was renamed or is not allowed.
@@ -143,38 +166,46 @@ impl Client<'_> {
 
     /// Answers that no command may get.
     fn understood(&self, reply: &Reply) -> Result<(), Failure> {
-        let Reply::Error(error) = reply else {
-            return Ok(());
-        };
+        match reply {
+            Reply::Error(error) => self.denied(error).map_or(Ok(()), Err),
+            Reply::Values(_) => Ok(()),
+        }
+    }
+
+    /// What an error means that has nothing to do with the command.
+    fn denied(&self, error: &str) -> Option<Failure> {
         let name = self.name;
-        let denied = [
+        let words = [
             "NOAUTH",
             "WRONGPASS",
             "invalid password",
             "without any password configured",
         ];
-        if denied.iter().any(|words| error.contains(words)) {
-            return Err(Failure::new(
-                "datastore-password-wrong",
-                format!("the server of `{name}` refuses the password"),
-            )
-            .cause(error)
-            .hint(format!(
-                "say where the right one is: [datastores.{name}] password in switchback.toml"
-            )));
+        if words.iter().any(|words| error.contains(words)) {
+            return Some(
+                Failure::new(
+                    "datastore-password-wrong",
+                    format!("the server of `{name}` refuses the password"),
+                )
+                .cause(error)
+                .hint(format!(
+                    "say where the right one is: [datastores.{name}] password in switchback.toml"
+                )),
+            );
         }
         if error.starts_with("LOADING") {
-            return Err(Failure::new(
-                "datastore-loading",
-                format!("the server of `{name}` is still loading its data"),
-            )
-            .cause(error)
-            .hint("wait until it has loaded, then resume"));
+            return Some(
+                Failure::new(
+                    "datastore-loading",
+                    format!("the server of `{name}` is still loading its data"),
+                )
+                .cause(error)
+                .hint("wait until it has loaded, then resume"),
+            );
         }
-        if error.starts_with("NOPERM") {
-            return Err(self.refused("a command", error));
-        }
-        Ok(())
+        error
+            .starts_with("NOPERM")
+            .then(|| self.refused("a command", error))
     }
 
     /// The server does not do what it was asked.
@@ -226,6 +257,24 @@ impl Client<'_> {
 
 fn io_panic<T>(panic: Box<dyn std::any::Any + Send>) -> T {
     std::panic::resume_unwind(panic)
+}
+
+/// An error where an answer is printed as it is; an error may be printed so, too.
+fn verbatim_error(line: &str) -> Option<String> {
+    if let Some(Reply::Error(error)) = Reply::parse(line.as_bytes()) {
+        return Some(error);
+    }
+    let word = line.split_whitespace().next().unwrap_or_default();
+    let known = [
+        "ERR",
+        "NOAUTH",
+        "WRONGPASS",
+        "NOPERM",
+        "LOADING",
+        "MASTERDOWN",
+        "BUSY",
+    ];
+    known.contains(&word).then(|| line.trim().to_owned())
 }
 
 /// The command that reads all of a key of this type, in an order that does not matter or is the key's own;

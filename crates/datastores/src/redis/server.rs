@@ -187,16 +187,8 @@ impl Server {
     /// Who could write, one line each: who, from where, since when.
     pub(super) fn writers(&self, commands: &Commands) -> Result<Vec<String>, Failure> {
         let client = self.client(commands)?;
-        let replies = client.ask(&["CLIENT SETNAME switchback", "CLIENT LIST"])?;
-        match replies.get(1) {
-            Some(super::reply::Reply::Error(error)) => Err(client.refused("CLIENT LIST", error)),
-            reply => {
-                let list = reply
-                    .and_then(super::reply::Reply::text)
-                    .unwrap_or_default();
-                Ok(list.lines().filter_map(session).collect())
-            }
-        }
+        let list = client.verbatim(&["CLIENT SETNAME switchback", "CLIENT LIST"])?;
+        Ok(list.lines().filter_map(session).collect())
     }
 
     /// Waits until the server has loaded its data. Given up only when nothing moves any more.

@@ -1,0 +1,152 @@
+//! The datastore port for a PostgreSQL database.
+
+use std::cell::RefCell;
+
+use switchback_engine::ports::{Context, Datastore, Failure, Finding, Reach};
+use switchback_engine::process::{Commands, Secret};
+use switchback_model::event::Outcome;
+use switchback_model::observed::DatastoreLocation;
+use switchback_model::plan::Expectation;
+use switchback_model::{Contents, DatastoreName, RunId};
+
+use super::keep;
+use super::server::Server;
+use crate::disk;
+use crate::survey::Survey;
+
+/// A PostgreSQL database.
+pub(crate) struct Postgres {
+    server: Server,
+}
+
+impl Postgres {
+    pub(crate) fn new(
+        name: &DatastoreName,
+        location: &DatastoreLocation,
+        reach: Box<dyn Reach>,
+        password: Option<Secret>,
+    ) -> Self {
+        Self {
+            server: Server {
+                name: name.clone(),
+                location: location.clone(),
+                reach,
+                password,
+                maintenance: RefCell::default(),
+            },
+        }
+    }
+
+    pub(crate) fn survey(&self, commands: &Commands) -> Result<Survey, Failure> {
+        let about = self.server.about(commands, None)?;
+        let mut obstacles = Vec::new();
+        if !about.creates {
+            obstacles.push(format!("role `{}` may not create databases", about.role));
+        }
+        if about.standby {
+            obstacles.push("the server is a standby".to_owned());
+        }
+        Ok(Survey {
+            engine: Some(about.engine()),
+            size: Some(about.size),
+            count: Some(about.rows),
+            writers: self.server.writers(commands, None)?,
+            obstacles,
+        })
+    }
+
+    fn engine(&self, cx: &Context<'_>, expected: &str) -> Finding {
+        match self.server.about(cx.commands, Some(cx.run)) {
+            Err(failure) => Finding::Unknown { why: failure.what },
+            Ok(about) => same_major(expected, &about.engine()),
+        }
+    }
+
+    fn no_writers(&self, cx: &Context<'_>) -> Finding {
+        if let Ok(false) = self.server.reach.running(cx) {
+            return Finding::Holds;
+        }
+        match self.server.writers(cx.commands, Some(cx.run)) {
+            Err(failure) => Finding::Unknown { why: failure.what },
+            Ok(writers) if writers.is_empty() => Finding::Holds,
+            Ok(writers) => Finding::Differs {
+                found: writers.join("; "),
+            },
+        }
+    }
+}
+
+impl Datastore for Postgres {
+    fn look(&self, cx: &Context<'_>, expectation: &Expectation) -> Finding {
+        match expectation {
+            Expectation::Reachable { .. } => match self.server.about(cx.commands, Some(cx.run)) {
+                Ok(_) => Finding::Holds,
+                Err(failure) => Finding::Differs {
+                    found: failure.what,
+                },
+            },
+            Expectation::Engine { version, .. } => self.engine(cx, version),
+            Expectation::NoWriters { .. } => self.no_writers(cx),
+            Expectation::Backup { state, run, .. } => self
+                .server
+                .backup(cx, run.as_ref().unwrap_or(cx.run))
+                .has_reached(*state),
+            Expectation::Restored { run, .. } => self.server.restored(cx, run),
+            Expectation::Released { run, .. } => self.server.released(cx, run),
+            _ => Finding::Unknown {
+                why: "not a datastore's matter".to_owned(),
+            },
+        }
+    }
+
+    fn contents(&self, cx: &Context<'_>) -> Result<Contents, Failure> {
+        self.server.contents_of(cx, self.server.database())
+    }
+
+    fn sealed_contents(&self, cx: &Context<'_>, run: &RunId) -> Result<Contents, Failure> {
+        self.server
+            .backup(cx, run)
+            .sealed()
+            .map(|manifest| manifest.contents)
+    }
+
+    fn prepare(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        self.server.prepare(cx)
+    }
+
+    fn seal(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        self.server.seal(cx)
+    }
+
+    fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        self.server.prove(cx)
+    }
+
+    fn restore(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure> {
+        self.server.restore(cx, run)
+    }
+
+    fn release(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure> {
+        self.server.release(cx, run)
+    }
+
+    fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        let backup = self.server.backup(cx, cx.run);
+        for name in keep::half_written() {
+            disk::remove(&backup.path(name)).map_err(|error| backup.io("tidy", &error))?;
+        }
+        self.server.clean(cx)
+    }
+}
+
+/// Compares the major parts of two versions.
+pub(crate) fn same_major(expected: &str, found: &str) -> Finding {
+    let major = |version: &str| version.split('.').next().map(str::to_owned);
+    if major(expected) == major(found) {
+        Finding::Holds
+    } else {
+        Finding::Differs {
+            found: format!("version {found}"),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The datastore port for a Redis server.
+
+use std::cell::{Cell, OnceCell};
+
+use switchback_engine::ports::{Context, Datastore, Failure, Finding, Reach};
+use switchback_engine::process::{Commands, Secret};
+use switchback_model::event::Outcome;
+use switchback_model::observed::DatastoreLocation;
+use switchback_model::plan::Expectation;
+use switchback_model::{Contents, DatastoreName, RunId};
+
+use super::contents;
+use super::server::Server;
+use crate::postgres::same_major;
+use crate::survey::Survey;
+
+/// A Redis server.
+pub(crate) struct Redis {
+    server: Server,
+}
+
+impl Redis {
+    pub(crate) fn new(
+        name: &DatastoreName,
+        location: &DatastoreLocation,
+        reach: Box<dyn Reach>,
+        password: Option<Secret>,
+    ) -> Self {
+        Self {
+            server: Server {
+                name: name.clone(),
+                location: location.clone(),
+                reach,
+                password,
+                program: OnceCell::new(),
+                suitable: Cell::new(false),
+            },
+        }
+    }
+
+    pub(crate) fn survey(&self, commands: &Commands) -> Result<Survey, Failure> {
+        let client = self.server.client(commands)?;
+        let engine = self.server.engine(commands)?;
+        let memory = client.info("memory")?;
+        let mut obstacles: Vec<String> = self.server.obstacle(commands)?.into_iter().collect();
+        let layout = self.server.layout(commands)?;
+        if let Err(failure) = layout.on_host(&self.server.name, &self.server.location) {
+            obstacles.push(failure.causes.first().cloned().unwrap_or(failure.what));
+        }
+        Ok(Survey {
+            engine: Some(engine),
+            size: memory
+                .get("used_memory")
+                .and_then(|bytes| bytes.parse().ok()),
+            count: Some(contents::count(&client)?),
+            writers: self.server.writers(commands)?,
+            obstacles,
+        })
+    }
+}
+
+fn answered<T>(answer: Result<T, Failure>, finding: impl FnOnce(T) -> Finding) -> Finding {
+    answer.map_or_else(|failure| Finding::Unknown { why: failure.what }, finding)
+}
+
+impl Datastore for Redis {
+    fn look(&self, cx: &Context<'_>, expectation: &Expectation) -> Finding {
+        let server = &self.server;
+        match expectation {
+            Expectation::Reachable { .. } => match server
+                .client(cx.commands)
+                .and_then(|client| client.ask_text("PING"))
+            {
+                Ok(_) => Finding::Holds,
+                Err(failure) => Finding::Differs {
+                    found: failure.what,
+                },
+            },
+            Expectation::Engine { version, .. } => answered(server.engine(cx.commands), |found| {
+                same_major(version, &found)
+            }),
+            Expectation::NoWriters { .. } => {
+                if let Ok(false) = server.reach.running(cx) {
+                    return Finding::Holds;
+                }
+                answered(server.writers(cx.commands), |writers| {
+                    if writers.is_empty() {
+                        Finding::Holds
+                    } else {
+                        Finding::Differs {
+                            found: writers.join("; "),
+                        }
+                    }
+                })
+            }
+            Expectation::Backup { state, run, .. } => server
+                .backup(cx, run.as_ref().unwrap_or(cx.run))
+                .has_reached(*state),
+            Expectation::Restored { run, .. } => server.restored(cx, run),
+            Expectation::Released { run, .. } => server.released(cx, run),
+            _ => Finding::Unknown {
+                why: "not a datastore's matter".to_owned(),
+            },
+        }
+    }
+
+    fn contents(&self, cx: &Context<'_>) -> Result<Contents, Failure> {
+        let client = self.server.client(cx.commands)?;
+        contents::read(&client, cx.progress).map(|held| held.contents)
+    }
+
+    fn sealed_contents(&self, cx: &Context<'_>, run: &RunId) -> Result<Contents, Failure> {
+        self.server
+            .backup(cx, run)
+            .sealed()
+            .map(|manifest| manifest.contents)
+    }
+
+    fn prepare(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        self.server.prepare(cx)
+    }
+
+    fn seal(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        self.server.seal(cx)
+    }
+
+    fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        self.server.prove(cx)
+    }
+
+    fn restore(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure> {
+        self.server.restore(cx, run)
+    }
+
+    fn release(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure> {
+        self.server.release(cx, run)
+    }
+
+    fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        self.server.clean(cx)
+    }
+}
