@@ -19,7 +19,7 @@ pub(super) fn cases() -> Vec<Case> {
             "failing_migration_halts_resumes_and_goes_back",
             failing_migration,
         ),
-        Case::new("fixed_cause_then_resume_restores_and_finishes", fixed_cause),
+        Case::new("obstacle_then_back_then_upgrade", obstacle),
         Case::new("two_applies_at_once", two_at_once),
         Case::new("compose_file_edited_mid_run", edited_file),
         Case::new("postgres_killed_mid_dump", killed_database),
@@ -54,22 +54,17 @@ fn failing_migration(lab: &Lab) -> Result<()> {
     subject.remove()
 }
 
-/// The cause is taken away by hand, in the file: that is drift, and planning anew goes on from what is there.
-fn fixed_cause(lab: &Lab) -> Result<()> {
-    let subject = Subject::new(lab, "fixed", Edition::OpenSource)?;
-    let marker = "ALTER TABLE users ADD CONSTRAINT in_the_way CHECK (state >= 0)";
+/// Something of the operator's own is in a migration's way. Back, the obstacle away, and the same upgrade succeeds.
+fn obstacle(lab: &Lab) -> Result<()> {
+    let subject = Subject::new(lab, "obstacle", Edition::OpenSource)?;
     subject
         .deployment
         .sql("CREATE TABLE user_bookmarks (id integer)")?;
-    subject.deployment.sql(marker)?;
     let words = Subject::apply_words(&subject.plan()?);
     let halted = subject.expect(&as_strs(&words), 4)?;
     judge::told(&halted.stderr, &["user_bookmarks"])?;
     subject.go_back()?;
     subject.deployment.sql("DROP TABLE user_bookmarks")?;
-    subject
-        .deployment
-        .sql("ALTER TABLE users DROP CONSTRAINT in_the_way")?;
     subject.upgrade()?;
     judge::upgraded(&subject)?;
     subject.remove()
