@@ -390,8 +390,12 @@ fn remove(directory: &Path) -> Result<(), Failed> {
         )
         .cause(error)
         .hint("look at who owns it")
-        .into()
-    })
+    })?;
+    // The run's directory goes with its last backup; it stays where something else lies in it.
+    if let Some(run) = directory.parent() {
+        let _ = std::fs::remove_dir(run);
+    }
+    Ok(())
 }
 
 fn of_run(directory: &Path, run: &RunId) -> Result<Vec<Entry>, Failed> {
