@@ -5,7 +5,7 @@
 //! own tools do the work; what they are called with is in each `commands.rs`.
 //!
 //! Nothing that a crash needs is kept in memory: see [`backup`] for what is on
-//! disk. Start with [`open`].
+//! disk. Start with [`open()`].
 
 pub mod backup;
 mod conversation;

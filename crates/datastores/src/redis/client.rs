@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::thread;
 
 use switchback_engine::ports::Failure;
-use switchback_engine::process::{Argv, CommandError, Commands, Input, Output};
+use switchback_engine::process::{Argv, CommandError, Commands, Finished, Input, Output};
 use switchback_model::DatastoreName;
 
 use super::reply::{Reply, Value, quoted};
@@ -54,15 +54,13 @@ impl Client<'_> {
                 }
                 heard += 1;
             }
-            let ended = running.join().unwrap_or_else(|panic| io_panic(panic));
+            let ended = running
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             let finished = ended.map_err(|error| self.failure(error))?;
             said?;
             if heard < expected {
-                let mut failure = self.lost();
-                failure
-                    .causes
-                    .extend(finished.stderr.lines().map(str::to_owned).take(3));
-                return Err(failure);
+                return Err(self.unanswered(&finished));
             }
             Ok(())
         })
@@ -120,7 +118,7 @@ impl Client<'_> {
         }
         let first = rest.lines().next().unwrap_or_default();
         if first.is_empty() {
-            return Err(self.lost());
+            return Err(self.unanswered(&finished));
         }
         if let Some(error) = verbatim_error(first) {
             let command = commands.last().copied().unwrap_or_default();
@@ -233,6 +231,26 @@ impl Client<'_> {
         failure
     }
 
+    /// The client ended well and has not passed on every answer: it says why on the side.
+    fn unanswered(&self, finished: &Finished) -> Failure {
+        let failure = if finished.stderr.contains("Could not connect") {
+            self.silent(Failure::new("datastore-silent", ""))
+        } else {
+            self.lost()
+        };
+        finished
+            .stderr
+            .lines()
+            .take(3)
+            .fold(failure, Failure::cause)
+    }
+
+    fn silent(&self, failure: Failure) -> Failure {
+        let what = format!("the server of `{}` does not answer", self.name);
+        let failure = Failure { what, ..failure };
+        failure.hint("start it, look at its log, then resume")
+    }
+
     fn lost(&self) -> Failure {
         Failure::new(
             "datastore-connection-lost",
@@ -245,18 +263,15 @@ impl Client<'_> {
     }
 
     fn failure(&self, error: CommandError) -> Failure {
-        let what = format!("the server of `{}` does not answer", self.name);
-        let failure = error.into_failure("datastore-silent", what);
+        let failure = error.into_failure("datastore-silent", "");
         if failure.stopped {
-            failure
-        } else {
-            failure.hint("start it, look at its log, then resume")
+            return Failure {
+                what: "stopped by the operator".to_owned(),
+                ..failure
+            };
         }
+        self.silent(failure)
     }
-}
-
-fn io_panic<T>(panic: Box<dyn std::any::Any + Send>) -> T {
-    std::panic::resume_unwind(panic)
 }
 
 /// An error where an answer is printed as it is; an error may be printed so, too.

@@ -2,4 +2,7 @@
 
 mod bench;
 mod cluster;
+mod files;
 mod postgres;
+mod redis;
+mod redis_server;

@@ -1,0 +1,370 @@
+//! Redis.
+
+use std::fs;
+
+use switchback_engine::ports::{Datastore, Finding};
+use switchback_engine::process::Secret;
+use switchback_model::RunId;
+use switchback_model::plan::{BackupState, Expectation};
+use switchback_testkit::contract;
+
+use crate::bench::{ROLLBACK, SmallDisk, UPGRADE, reached, released, restored};
+use crate::redis_server::RedisServer;
+
+const NAME: &str = "redis";
+const APPENDING: &[&str] = &["--appendonly", "yes"];
+const SNAPSHOTS: &[&str] = &["--appendonly", "no"];
+const NOTHING: &[&str] = &["--appendonly", "no", "--save", ""];
+
+/// Every type, odd keys, several databases, large and small encodings.
+fn filled(server: &RedisServer) {
+    let mut commands = String::new();
+    for number in 0..3000 {
+        commands.push_str(&format!("SET string:{number} value-{number}\n"));
+        commands.push_str(&format!(
+            "HSET hash:{} field-{number} {number}\n",
+            number % 5
+        ));
+        commands.push_str(&format!(
+            "SADD set member-{number}\nZADD zset {number}.5 member-{number}\n"
+        ));
+    }
+    commands.push_str(concat!(
+        "SADD numbers 3 1 2\nRPUSH list c a b a\nXADD stream 1-1 field value\n",
+        "SET \"\\x00\\xff\\r\\n\\\"odd, key\" \"\\x00\\x01\\n(nil)\\xfe\"\nSET \"\" empty\nSET empty \"\"\n",
+        "SET soon gone EX 10000\nSET later gone EX 20000\n",
+    ));
+    server.cli(0, &commands);
+    server.cli(3, "SET other database\nHSET ttn:v3:as:schema version 1");
+}
+
+fn kept(server: &RedisServer, store: &dyn Datastore) {
+    server.bench.within(UPGRADE, |cx| {
+        store.prepare(cx).expect("prepares");
+        store.seal(cx).expect("seals");
+        store.prove(cx).expect("proves");
+    });
+}
+
+fn keeps_the_contract(settings: &[&str]) {
+    let server = RedisServer::start(settings);
+    filled(&server);
+    let store = server.datastore();
+    server.bench.within(UPGRADE, |cx| {
+        contract::datastore(
+            store.as_ref(),
+            cx,
+            contract::DatastoreTrial {
+                name: NAME.into(),
+                change: &mut || {
+                    server.cli(0, "DEL string:17\nHSET hash:1 field-1 other\nSET new one");
+                    server.cli(3, "FLUSHDB");
+                },
+            },
+        );
+    });
+    assert_eq!(server.cli(3, "GET other"), "database");
+    assert_eq!(server.cli(0, "TTL soon").len(), 4, "still expires");
+    let left: Vec<String> = fs::read_dir(server.data())
+        .expect("readable")
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .filter(|name| name.starts_with('.'))
+        .collect();
+    assert_eq!(left, [""; 0]);
+}
+
+#[test]
+fn keeps_the_contract_with_append_only_parts() {
+    keeps_the_contract(APPENDING);
+}
+
+#[test]
+fn keeps_the_contract_with_snapshots_alone() {
+    keeps_the_contract(SNAPSHOTS);
+}
+
+#[test]
+fn keeps_the_contract_where_nothing_would_ever_be_saved() {
+    keeps_the_contract(NOTHING);
+}
+
+#[test]
+fn keeps_the_contract_with_names_of_its_own_and_renamed_commands() {
+    let names = [
+        "--appendonly",
+        "yes",
+        "--appendfilename",
+        "mine.aof",
+        "--appenddirname",
+        "parts",
+        "--dbfilename",
+        "mine.rdb",
+    ];
+    keeps_the_contract(&names);
+    // Nobody may ask for the configuration: the defaults, and what `INFO` tells, must do.
+    let renamed = [
+        APPENDING,
+        &[
+            "--rename-command",
+            "CONFIG",
+            "",
+            "--rename-command",
+            "DEBUG",
+            "",
+            "--rename-command",
+            "EVAL",
+            "",
+        ],
+    ];
+    keeps_the_contract(&renamed.concat());
+}
+
+#[test]
+fn one_changed_byte_is_seen_in_every_type() {
+    let server = RedisServer::start(SNAPSHOTS);
+    filled(&server);
+    let store = server.datastore();
+    let contents = || {
+        server
+            .bench
+            .within(UPGRADE, |cx| store.contents(cx).expect("read"))
+    };
+    let begun = contents();
+    assert_eq!(begun.collections["db0/string"].count, 3003);
+    assert_eq!(begun.collections["db0/hash"].count, 5);
+    assert_eq!(begun.collections["db3/string"].count, 1);
+    for (change, seen) in [
+        ("SETRANGE string:5 3 X", "db0/string"),
+        ("HSET hash:2 field-2 x", "db0/hash"),
+        ("SREM set member-77", "db0/set"),
+        ("ZINCRBY zset 0.25 member-9", "db0/zset"),
+        ("LSET list 1 z", "db0/list"),
+        ("XADD stream 2-1 field other", "db0/stream"),
+    ] {
+        let before = contents();
+        server.cli(0, change);
+        let changed: Vec<String> = before
+            .differences(&contents())
+            .into_iter()
+            .map(|found| found.collection)
+            .collect();
+        assert_eq!(changed, [seen], "{change}");
+    }
+    let before = contents();
+    server.cli(0, "SET third gone EX 10000\nDEL soon");
+    assert_eq!(contents(), before, "what expires by itself proves nothing");
+}
+
+/// The single file of Redis 6, which a newer server takes over when nothing of its own is there.
+#[test]
+fn a_stale_single_file_beside_the_parts_changes_nothing() {
+    let server = RedisServer::start(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no"]);
+    filled(&server);
+    server.stop();
+    let parts = server.data().join("appendonlydir");
+    let base = fs::read_dir(&parts)
+        .expect("parts")
+        .map(|entry| entry.expect("an entry").path())
+        .find(|path| path.to_string_lossy().ends_with(".incr.aof"))
+        .expect("increments");
+    fs::copy(base, server.data().join("appendonly.aof")).expect("copied");
+    fs::remove_dir_all(&parts).expect("removed");
+    server.up();
+    assert_eq!(
+        server.cli(3, "GET other"),
+        "database",
+        "the single file was loaded"
+    );
+    // Now both are there, as after an upgrade from 6, and the single one is a stale leftover.
+    fs::write(
+        server.data().join("appendonly.aof"),
+        "*1\r\n$8\r\nFLUSHALL\r\n",
+    )
+    .expect("written");
+    let store = server.datastore();
+    server.bench.within(UPGRADE, |cx| {
+        store.prepare(cx).expect("prepares");
+        let outcome = store.seal(cx).expect("seals");
+        assert!(
+            outcome.summary.contains("stale `appendonly.aof`"),
+            "{}",
+            outcome.summary
+        );
+        store.prove(cx).expect("proves");
+    });
+    server.cli(0, "FLUSHALL");
+    server.bench.within(ROLLBACK, |cx| {
+        store.restore(cx, &RunId::new(UPGRADE)).expect("restores")
+    });
+    assert_eq!(server.cli(3, "GET other"), "database");
+}
+
+#[test]
+fn a_process_killed_while_the_server_was_stopped_leaves_nobody_without_it() {
+    let server = RedisServer::start(APPENDING);
+    filled(&server);
+    let store = server.datastore();
+    server
+        .bench
+        .within(UPGRADE, |cx| store.prepare(cx).expect("prepares"));
+    // What a kill in the middle of copying leaves.
+    let backup = server.bench.backup(NAME);
+    fs::write(backup.join("stopped-by-switchback"), "").expect("written");
+    fs::create_dir(backup.join("copy.part")).expect("made");
+    server.stop();
+    server.bench.within(UPGRADE, |cx| {
+        let writers = Expectation::NoWriters {
+            datastore: NAME.into(),
+        };
+        assert_eq!(
+            store.look(cx, &writers),
+            Finding::Holds,
+            "nobody is connected to what does not run"
+        );
+        store.clean(cx).expect("cleans");
+    });
+    assert!(server.runs() && !backup.join("copy.part").exists());
+    server.stop();
+    kept(&server, store.as_ref());
+    assert!(server.runs());
+    server.stop();
+    server
+        .bench
+        .within(UPGRADE, |cx| store.clean(cx).expect("cleans"));
+    assert!(!server.runs(), "what somebody else stopped stays stopped");
+}
+
+#[test]
+fn a_restore_goes_on_from_where_it_was_killed() {
+    let server = RedisServer::start(APPENDING);
+    filled(&server);
+    let store = server.datastore();
+    kept(&server, store.as_ref());
+    server.cli(0, "FLUSHALL");
+    let (data, run) = (server.data(), RunId::new(UPGRADE));
+    // Killed after the broken files were moved away and before the good ones were in place; and then
+    // somebody's restart made the server create empty ones.
+    server.stop();
+    let coming = data.join(format!(".switchback-in-{UPGRADE}"));
+    let old = data.join(format!(".switchback-old-{UPGRADE}/1"));
+    fs::create_dir_all(&old).expect("made");
+    fs::rename(data.join("appendonlydir"), old.join("appendonlydir")).expect("moved");
+    let copied = std::process::Command::new("cp")
+        .args(["-a"])
+        .arg(server.bench.backup(NAME).join("copy"))
+        .arg(&coming)
+        .status();
+    assert!(copied.expect("cp starts").success());
+    server.up();
+    server.bench.within(ROLLBACK, |cx| {
+        assert!(matches!(store.look(cx, &restored(NAME)), Finding::Differs { found } if found.contains("half exchanged")));
+        store.clean(cx).expect("cleans");
+        assert!(coming.exists(), "cleaning never touches what is half exchanged");
+        store.restore(cx, &run).expect("goes on");
+        assert_eq!(store.look(cx, &restored(NAME)), Finding::Holds);
+        assert!(matches!(store.look(cx, &released(NAME)), Finding::Differs { .. }));
+        assert!(old.join("appendonlydir").exists() && old.with_file_name("2").join("appendonlydir").exists());
+        store.release(cx, &run).expect("releases");
+        assert_eq!(store.look(cx, &released(NAME)), Finding::Holds);
+    });
+}
+
+#[test]
+fn a_client_that_could_write_is_named() {
+    let server = RedisServer::start(APPENDING);
+    let store = server.datastore();
+    let _strays = [server.connect(), server.connect()];
+    server.bench.within(UPGRADE, |cx| {
+        store.prepare(cx).expect("prepares");
+        let refused = store.seal(cx).expect_err("a writer is connected");
+        assert_eq!(refused.code, "writers-connected");
+        assert!(
+            refused.causes[0].starts_with("`stray-writer` from 127.0.0.1:"),
+            "{refused:?}"
+        );
+    });
+    assert!(server.runs());
+}
+
+#[test]
+fn a_wrong_password_a_dead_server_and_a_cluster_are_told_apart() {
+    let server = RedisServer::start(&["--cluster-enabled", "yes"]);
+    let survey = |password: &str| {
+        let password = Some(Secret::new(password));
+        switchback_datastores::survey(
+            &NAME.into(),
+            &server.location(),
+            server.reach(),
+            password,
+            &server.bench.commands,
+        )
+    };
+    let denied = survey("wrong-password").expect_err("refused");
+    assert_eq!(denied.code, "datastore-password-wrong");
+    assert!(
+        denied.hints[0].contains("[datastores.redis] password"),
+        "{denied:?}"
+    );
+    assert_eq!(
+        survey("hunter2-secret").expect("answers").obstacles[0],
+        "the server runs in cluster mode"
+    );
+    server.bench.within(UPGRADE, |cx| {
+        let refused = server.datastore().prepare(cx).expect_err("a cluster");
+        assert_eq!(refused.code, "datastore-unsupported");
+    });
+    server.stop();
+    assert_eq!(
+        survey("hunter2-secret").expect_err("dead").code,
+        "datastore-silent"
+    );
+}
+
+#[test]
+fn a_full_disk_is_said_the_server_runs_again_and_nothing_half_stays() {
+    let server = RedisServer::start(APPENDING);
+    filled(&server);
+    server.cli(0, &format!("SET big {}", "x".repeat(6 << 20)));
+    let store = server.datastore();
+    server
+        .bench
+        .within(UPGRADE, |cx| store.prepare(cx).expect("prepares"));
+    let disk = SmallDisk::mount(&server.bench.backup(NAME), 18);
+    server.bench.within(UPGRADE, |cx| {
+        let refused = store.seal(cx).expect_err("no room");
+        assert_eq!(refused.code, "disk-full", "{refused:?}");
+        assert!(!server.bench.backup(NAME).join("copy.part").exists());
+        assert!(server.runs() && server.cli(3, "GET other") == "database");
+    });
+    drop(disk);
+    kept(&server, store.as_ref());
+}
+
+#[test]
+fn files_that_this_host_cannot_see_are_said_before_anything_stops() {
+    let server = RedisServer::start(APPENDING);
+    let mut location = server.location();
+    location.directory = None;
+    let store = switchback_datastores::open(
+        &NAME.into(),
+        &location,
+        server.reach(),
+        Some(Secret::new("hunter2-secret")),
+    );
+    server.bench.within(UPGRADE, |cx| {
+        assert_eq!(
+            store.prepare(cx).expect_err("no files").code,
+            "redis-files-unreachable"
+        );
+        assert!(matches!(
+            store.look(cx, &reached(NAME, BackupState::Prepared)),
+            Finding::Differs { .. }
+        ));
+    });
+}
