@@ -153,10 +153,10 @@ impl Deployment {
             .collect();
         let mut text = kept.join("\n") + "\n";
         if !value.is_empty() {
-            let anchor = "    environment:\n      TTN_LW_BLOB";
+            let anchor = "      TTN_LW_BLOB_LOCAL_DIRECTORY:";
             text = text.replacen(
                 anchor,
-                &format!("    environment:\n      {variable}: \"{value}\"\n      TTN_LW_BLOB"),
+                &format!("      {variable}: \"{value}\"\n{anchor}"),
                 1,
             );
         }

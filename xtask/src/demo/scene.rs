@@ -81,11 +81,11 @@ impl Scene {
         match self {
             Self::Containers(deployment) => {
                 deployment.set_environment("STANDIN_FAIL_MIGRATION", name)?;
-                deployment.set_environment("STANDIN_SLOW_MS", "1500")?;
+                deployment.set_environment("STANDIN_SLOW_MS", "700")?;
                 deployment.start()
             }
             Self::Processes(deployment) => deployment.set_environment(&format!(
-                "STANDIN_FAIL_MIGRATION={name}\nSTANDIN_SLOW_MS=1500\n"
+                "STANDIN_FAIL_MIGRATION={name}\nSTANDIN_SLOW_MS=700\n"
             )),
         }
     }
