@@ -4,7 +4,7 @@
 //! Pure: no I/O, clock, randomness. Whatever it must know of the world is an argument, so that equal
 //! inputs make equal plans, byte for byte.
 //!
-//! Start with [`path::find`], then [`build`]; [`rollback`] and [`check`] stand by themselves.
+//! Start with [`path::find`], then [`build()`]; [`rollback()`] and [`check()`] stand by themselves.
 //! [`outline()`] shows a plan in short form, for tests and logs.
 
 pub mod path;

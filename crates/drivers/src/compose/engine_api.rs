@@ -114,8 +114,8 @@ pub(super) struct Image {
     pub(super) labels: HashMap<String, String>,
 }
 
-/// A helper container that reads a backup.
-pub(super) struct Helper<'a> {
+/// A second container that reads a backup.
+pub(super) struct SecondServer<'a> {
     pub(super) name: &'a str,
     pub(super) image: &'a str,
     pub(super) user: Option<String>,
@@ -283,7 +283,7 @@ impl Engine {
     }
 
     /// Creates and starts a helper container without a network.
-    pub(super) fn start_helper(&self, helper: Helper<'_>) -> Result<String, EngineError> {
+    pub(super) fn start_helper(&self, helper: SecondServer<'_>) -> Result<String, EngineError> {
         let mut command = helper.command.into_iter();
         let body = ContainerCreateBody {
             image: Some(helper.image.to_owned()),

@@ -13,7 +13,7 @@ use switchback_model::ServiceName;
 use super::commands;
 use super::deployment::{ContainersError, Shared};
 use super::driver::command_failed;
-use super::engine_api::{Container, Helper, Status};
+use super::engine_api::{Container, SecondServer, Status};
 use super::labels;
 
 /// Where a helper container sees the directory that it reads.
@@ -172,7 +172,7 @@ impl Reach for ContainerReach {
             .iter()
             .map(|(name, value)| format!("{name}={}", value.expose()));
         let id = engine
-            .start_helper(Helper {
+            .start_helper(SecondServer {
                 name: &name,
                 image: &original.image,
                 // A server must be able to write where it reads, and PostgreSQL refuses to be root.

@@ -2,7 +2,7 @@
 //! through, which migrations run where, what to know on the way. Or the reason
 //! why there is none. Pure: a definition and a question in, an answer out.
 //!
-//! Start with [`find`]. [`Report`] is the stable JSON of either answer;
+//! Start with [`find()`]. [`Report`] is the stable JSON of either answer;
 //! [`Refusal::sentences`] says in words why there is no way.
 //!
 //! ```text

@@ -34,7 +34,7 @@ impl From<&PolicyConfig> for Policy {
     }
 }
 
-/// A question to [`super::find`].
+/// A question to [`super::find()`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     /// Edition in use; may be left out where the product has one or none.

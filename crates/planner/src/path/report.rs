@@ -184,7 +184,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl Report {
-    /// The document of either answer of [`super::find`].
+    /// The document of either answer of [`super::find()`].
     pub fn of(answer: &Result<Path, Refusal>) -> Self {
         match answer {
             Ok(path) => path.into(),

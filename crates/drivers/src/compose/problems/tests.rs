@@ -103,7 +103,7 @@ fn every_problem_says_what_state_and_next() {
         image_unavailable("a/b:3.32.1", "unauthorized: incorrect username or password"),
         image_unavailable(
             "a/b:3.32.1",
-            "dial tcp: lookup registry-1.docker.io: no such host",
+            "dial tcp: lookup registry.example.org: no such host",
         ),
         edit_refused(
             "/srv/docker-compose.yml",

@@ -1,5 +1,5 @@
 //! What keeps a deployment from being upgraded at all, whatever the path. Everything is looked at
-//! before anything is planned, and all of it is told at once by `doctor`. Start with [`obstacles`].
+//! before anything is planned, and all of it is told at once by `doctor`. Start with [`obstacles()`].
 
 mod obstacles;
 mod stores;
