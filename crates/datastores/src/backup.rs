@@ -245,6 +245,22 @@ impl Backup {
         Ok(manifest)
     }
 
+    /// Ends an attempt at a proof: a copy that turned out to be damaged or different is no longer
+    /// proven, whatever it was before. Other failures prove nothing either way.
+    pub fn judged<T>(&self, tried: Result<T, Failure>) -> Result<T, Failure> {
+        let refuted = |failure: &Failure| {
+            ["backup-damaged", "backup-differs"].contains(&failure.code.as_str())
+        };
+        if tried.as_ref().is_err_and(refuted) {
+            let manifest = Manifest {
+                state: BackupState::Sealed,
+                ..self.sealed()?
+            };
+            self.write(&manifest)?;
+        }
+        tried
+    }
+
     /// Reads every file of a sealed copy and compares it with its digest.
     pub fn verify_files(&self, cx: &Context<'_>) -> Result<(), Failure> {
         let manifest = self.sealed()?;

@@ -147,6 +147,42 @@ impl<'a> Swap<'a> {
     }
 }
 
+/// True where any run's exchange is half done: nobody may use the directory.
+pub(crate) fn is_any_half_done(directory: &Path) -> bool {
+    ours(directory, &["going-", "in-"]).next().is_some()
+}
+
+/// Removes what any run staged and did not begin to exchange: a rollback stages under the run it goes back on.
+pub(crate) fn clean_all(directory: &Path) -> Result<(), Failure> {
+    ours(directory, &["new-"]).try_for_each(|path| {
+        disk::remove(&path).map_err(|error| {
+            let what = format!("cannot tidy in {}", directory.display());
+            disk::failure("restore-io", what, &error)
+        })
+    })
+}
+
+fn ours<'a>(directory: &'a Path, kinds: &'a [&'a str]) -> impl Iterator<Item = PathBuf> + 'a {
+    let found = names(directory).unwrap_or_default().into_iter();
+    found
+        .filter(|name| {
+            let rest = name.as_encoded_bytes().strip_prefix(OURS.as_bytes());
+            rest.is_some_and(|rest| kinds.iter().any(|kind| rest.starts_with(kind.as_bytes())))
+        })
+        .map(|name| directory.join(name))
+}
+
+/// True where the exchange of any run is half done in the directory.
+pub(crate) fn is_any_half_done(directory: &Path) -> bool {
+    let begun = |name: &OsStr| {
+        let name = name.to_string_lossy();
+        ["going-", "in-"]
+            .iter()
+            .any(|what| name.starts_with(&format!("{OURS}{what}")))
+    };
+    names(directory).is_ok_and(|names| names.iter().any(|name| begun(name)))
+}
+
 /// True for names that only a restore makes.
 pub(crate) fn is_ours(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(OURS.as_bytes())

@@ -156,6 +156,21 @@ impl Files {
         Ok(summary(&manifest, "copied"))
     }
 
+    fn try_out(&self, cx: &Context<'_>, backup: &Backup) -> Result<(), Failure> {
+        let manifest = backup.sealed()?;
+        backup.verify_files(cx)?;
+        let found = self.contents_of(cx, &backup.path(COPY))?;
+        let differences = manifest.contents.differences(&found);
+        if !differences.is_empty() {
+            let what = format!(
+                "the backup of `{}` by {} does not hold what the original held",
+                self.name, cx.run
+            );
+            return Err(differs("backup-differs", what, &differences));
+        }
+        Ok(())
+    }
+
     fn restore_files(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure> {
         let backup = self.backup(cx, run);
         let manifest = backup.sealed()?;
@@ -309,17 +324,7 @@ impl Datastore for Files {
 
     fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
         let backup = self.backup(cx, cx.run);
-        let manifest = backup.sealed()?;
-        backup.verify_files(cx)?;
-        let found = self.contents_of(cx, &backup.path(COPY))?;
-        let differences = manifest.contents.differences(&found);
-        if !differences.is_empty() {
-            let what = format!(
-                "the backup of `{}` by {} does not hold what the original held",
-                self.name, cx.run
-            );
-            return Err(differs("backup-differs", what, &differences));
-        }
+        backup.judged(self.try_out(cx, &backup))?;
         Ok(summary(&backup.proven()?, "read, and equal"))
     }
 
@@ -338,9 +343,9 @@ impl Datastore for Files {
         })
     }
 
-    fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
+    fn clean(&self, _: &Context<'_>) -> Result<(), Failure> {
         match &self.directory {
-            Some(directory) => Swap::new(directory, cx.run).clean(),
+            Some(directory) => swap::clean_all(directory),
             None => Ok(()),
         }
     }

@@ -131,7 +131,7 @@ impl Server {
 
     pub(super) fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
         let backup = self.backup(cx, cx.run);
-        self.try_out(cx, cx.run)?;
+        backup.judged(self.try_out(cx, cx.run))?;
         Ok(summary(
             &backup.proven()?,
             "restored beside, read, and equal",

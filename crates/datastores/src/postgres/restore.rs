@@ -31,8 +31,14 @@ impl Server {
         }
         backup.verify_files(cx)?;
         let new = names::new(database, run);
-        self.restore_into(cx, run, &new)?;
-        let found = self.contents_of(cx, &new)?;
+        let filled = self
+            .restore_into(cx, run, &new)
+            .and_then(|()| self.contents_of(cx, &new));
+        if filled.is_err() {
+            // Half a copy is of no use, and may be what fills the disk.
+            let _ = self.drop_ours(cx, &new);
+        }
+        let found = filled?;
         let differences = manifest.contents.differences(&found);
         if !differences.is_empty() {
             let _ = self.drop_ours(cx, &new);

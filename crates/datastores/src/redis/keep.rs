@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use switchback_engine::ports::{Context, Failure, Finding};
+use switchback_model::RunId;
 use switchback_model::event::Outcome;
 use switchback_model::plan::BackupState;
 
@@ -12,7 +13,7 @@ use super::commands;
 use super::contents::{self, Held};
 use super::layout::Layout;
 use super::server::{LAYOUT, Server, kept_layout, wait_loaded};
-use crate::backup::Seal;
+use crate::backup::{Backup, Seal};
 use crate::disk;
 use crate::postgres::keep::{already, connected, differs, summary};
 use crate::swap;
@@ -25,6 +26,8 @@ const UNFINISHED: &str = "copy.part";
 const SCRATCH: &str = "scratch";
 /// Says that the server was stopped by us, and is to be started again whatever happens.
 const STOPPED: &str = "stopped-by-switchback";
+/// Names the run whose backup is being brought back, from before anything is staged until all is moved.
+const RESTORING: &str = "restoring-by-switchback";
 
 impl Server {
     pub(super) fn prepare(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
@@ -73,7 +76,7 @@ impl Server {
         disk::remove(&backup.path(UNFINISHED)).map_err(|error| backup.io("tidy", &error))?;
         disk::remove(&backup.path(COPY)).map_err(|error| backup.io("tidy", &error))?;
 
-        self.mark_stopped(cx)?;
+        self.mark_stopped(cx, &directory)?;
         let copied = self
             .stop(cx)
             .and_then(|()| self.copy_files(cx, &layout, &directory));
@@ -177,6 +180,14 @@ impl Server {
 
     pub(super) fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
         let backup = self.backup(cx, cx.run);
+        backup.judged(self.try_out(cx, &backup))?;
+        Ok(summary(
+            &backup.proven()?,
+            "loaded by a second server, read, and equal",
+        ))
+    }
+
+    fn try_out(&self, cx: &Context<'_>, backup: &Backup) -> Result<(), Failure> {
         let manifest = backup.sealed()?;
         backup.verify_files(cx)?;
         let layout = kept_layout(&manifest)?;
@@ -193,10 +204,7 @@ impl Server {
             );
             return Err(differs("backup-differs", what, &differences));
         }
-        Ok(summary(
-            &backup.proven()?,
-            "loaded by a second server, read, and equal",
-        ))
+        Ok(())
     }
 
     /// Lets a second server load a copy of the copy (loading may change files), and reads it.
@@ -235,11 +243,12 @@ impl Server {
         contents::read(&client, cx.progress)
     }
 
-    /// Notes durably that the server is about to be stopped by us.
-    pub(super) fn mark_stopped(&self, cx: &Context<'_>) -> Result<(), Failure> {
+    /// Notes durably that the server of the files in `directory` is about to be stopped by us.
+    pub(super) fn mark_stopped(&self, cx: &Context<'_>, directory: &Path) -> Result<(), Failure> {
         let backup = self.backup(cx, cx.run);
+        let text = directory.as_os_str().as_encoded_bytes();
         crate::backup::create_private(backup.directory())
-            .and_then(|()| crate::backup::write_durably(&backup.path(STOPPED), b""))
+            .and_then(|()| crate::backup::write_durably(&backup.path(STOPPED), text))
             .map_err(|error| backup.io("write", &error))
     }
 
@@ -248,9 +257,10 @@ impl Server {
         disk::remove(&backup.path(STOPPED)).map_err(|error| backup.io("tidy", &error))
     }
 
-    /// True where a process of this run stopped the server and did not start it again.
-    pub(super) fn was_stopped_by_us(&self, cx: &Context<'_>) -> bool {
-        self.backup(cx, cx.run).path(STOPPED).exists()
+    /// The directory of the files, where a process of this run stopped the server and did not start it again.
+    pub(super) fn stopped_by_us(&self, cx: &Context<'_>) -> Option<PathBuf> {
+        let path = self.backup(cx, cx.run).path(STOPPED);
+        fs::read_to_string(path).ok().map(PathBuf::from)
     }
 
     pub(super) fn tidy_backup(&self, cx: &Context<'_>) -> Result<(), Failure> {

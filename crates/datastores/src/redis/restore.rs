@@ -9,7 +9,7 @@ use super::keep::{COPY, entries};
 use super::server::{Server, kept_layout};
 use crate::disk;
 use crate::postgres::keep::{already, differs, summary};
-use crate::swap::Swap;
+use crate::swap::{self, Swap};
 
 impl Server {
     pub(super) fn restore(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure> {
@@ -18,6 +18,7 @@ impl Server {
         let layout = kept_layout(&manifest)?;
         let directory = layout.on_host(&self.name, &self.location)?;
         let swap = Swap::new(&directory, run);
+        self.mark_restoring(cx, run)?;
         if !swap.is_half_done() {
             // Loading may have changed the files of the copy's own version: the server that runs now must be it.
             backup.verify_files(cx)?;
@@ -40,12 +41,13 @@ impl Server {
             let staged = swap.staged();
             backup.verify_copy(COPY, &staged)?;
         }
-        self.mark_stopped(cx)?;
+        self.mark_stopped(cx, &directory)?;
         self.stop(cx)?;
         // From here on only going on helps: the mark stays, and the server with it stopped, until all is moved.
         swap.switch(|name| layout.holds(name))?;
         self.start(cx)?;
         self.unmark_stopped(cx)?;
+        self.unmark_restoring(cx)?;
         let held = contents::read(&self.client(cx.commands)?, cx.progress)?;
         let differences = manifest.contents.differences(&held.contents);
         if !differences.is_empty() {
@@ -122,26 +124,31 @@ impl Server {
     /// Starts a server that a dead process left stopped, unless its files are half exchanged.
     pub(super) fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
         self.tidy_backup(cx)?;
-        if let Some(directory) = self.directory(cx) {
-            let swap = Swap::new(&directory, cx.run);
-            if swap.is_half_done() {
+        if let Some(directory) = self.directory(cx)? {
+            if swap::is_any_half_done(&directory) {
                 return Ok(());
             }
-            swap.clean()?;
+            swap::clean_all(&directory)?;
         }
         if self.was_stopped_by_us(cx) {
             self.start(cx)?;
             self.unmark_stopped(cx)?;
         }
-        Ok(())
+        self.unmark_restoring(cx)
     }
 
-    /// Where the files are, as the backup of this run knows it.
-    fn directory(&self, cx: &Context<'_>) -> Option<std::path::PathBuf> {
-        let manifest = self.backup(cx, cx.run).sealed().ok()?;
-        kept_layout(&manifest)
-            .ok()?
-            .on_host(&self.name, &self.location)
-            .ok()
+    /// Where the files are, as the backup that this run makes or brings back knows it. Only where nothing
+    /// was being brought back may that stay unknown.
+    fn directory(&self, cx: &Context<'_>) -> Result<Option<std::path::PathBuf>, Failure> {
+        let run = self.restoring(cx)?;
+        let found = self
+            .backup(cx, &run)
+            .sealed()
+            .and_then(|manifest| kept_layout(&manifest)?.on_host(&self.name, &self.location));
+        match found {
+            Ok(directory) => Ok(Some(directory)),
+            Err(failure) if run != *cx.run => Err(failure),
+            Err(_) => Ok(None),
+        }
     }
 }

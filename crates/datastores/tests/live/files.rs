@@ -201,6 +201,13 @@ fn a_changed_byte_in_the_copy_is_seen_when_proving() {
         store.seal(cx).expect("seals");
         fs::write(bench.backup(NAME).join("copy/pictures/deep/one"), "onE").expect("written");
         assert_eq!(store.prove(cx).expect_err("damaged").code, "backup-damaged");
+        assert!(
+            matches!(
+                store.look(cx, &reached(NAME, BackupState::Proven)),
+                Finding::Differs { .. }
+            ),
+            "no longer proven"
+        );
         assert_eq!(
             store.restore(cx, cx.run).expect_err("damaged").code,
             "backup-damaged"

@@ -215,7 +215,11 @@ fn a_process_killed_while_the_server_was_stopped_leaves_nobody_without_it() {
         .within(UPGRADE, |cx| store.prepare(cx).expect("prepares"));
     // What a kill in the middle of copying leaves.
     let backup = server.bench.backup(NAME);
-    fs::write(backup.join("stopped-by-switchback"), "").expect("written");
+    fs::write(
+        backup.join("stopped-by-switchback"),
+        server.data().display().to_string(),
+    )
+    .expect("written");
     fs::create_dir(backup.join("copy.part")).expect("made");
     server.stop();
     server.bench.within(UPGRADE, |cx| {
@@ -261,6 +265,21 @@ fn a_restore_goes_on_from_where_it_was_killed() {
         .arg(&coming)
         .status();
     assert!(copied.expect("cp starts").success());
+    // The mark of the run that takes back, which is not the run whose files these are.
+    let mark = server.bench.backups.join(ROLLBACK).join(NAME);
+    fs::create_dir_all(&mark).expect("made");
+    fs::write(
+        mark.join("stopped-by-switchback"),
+        data.display().to_string(),
+    )
+    .expect("written");
+    server
+        .bench
+        .within(ROLLBACK, |cx| store.clean(cx).expect("cleans"));
+    assert!(
+        !server.runs(),
+        "nobody may use files that are half exchanged"
+    );
     server.up();
     server.bench.within(ROLLBACK, |cx| {
         assert!(matches!(store.look(cx, &restored(NAME)), Finding::Differs { found } if found.contains("half exchanged")));
@@ -272,6 +291,35 @@ fn a_restore_goes_on_from_where_it_was_killed() {
         assert!(old.join("appendonlydir").exists() && old.with_file_name("2").join("appendonlydir").exists());
         store.release(cx, &run).expect("releases");
         assert_eq!(store.look(cx, &released(NAME)), Finding::Holds);
+    });
+}
+
+#[test]
+fn a_rollback_never_starts_the_server_on_half_exchanged_files() {
+    let server = RedisServer::start(APPENDING);
+    filled(&server);
+    let store = server.datastore();
+    kept(&server, store.as_ref());
+    server.cli(0, "FLUSHALL");
+    let (data, run) = (server.data(), RunId::new(UPGRADE));
+    let place = |what: &str| data.join(format!(".switchback-{what}-{UPGRADE}"));
+    // In the way of what is to be moved aside: the exchange begins and fails.
+    fs::write(place("old"), "").expect("written");
+    server.bench.within(ROLLBACK, |cx| {
+        assert_eq!(
+            store.restore(cx, &run).expect_err("in the way").code,
+            "restore-io"
+        );
+        assert!(place("going").exists());
+        store.clean(cx).expect("cleans");
+        assert!(!server.runs(), "its files are half exchanged");
+        // As if it had ended just before the exchange began.
+        fs::rename(place("going"), place("new")).expect("renamed");
+        store.clean(cx).expect("cleans");
+        assert!(server.runs() && !place("new").exists());
+        fs::remove_file(place("old")).expect("removed");
+        store.restore(cx, &run).expect("restores");
+        assert_eq!(store.look(cx, &restored(NAME)), Finding::Holds);
     });
 }
 
