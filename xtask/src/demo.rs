@@ -58,7 +58,8 @@ impl Stage {
             fs::remove_dir_all(&state)?;
         }
         fs::create_dir_all(&state)?;
-        let place = dir.join("lorawan");
+        // The directory names the Compose project: nothing else on the machine may have the same.
+        let place = dir.join("switchback-demo");
         let scene = if containers {
             images::all()?;
             note("bringing up a deployment with data");
