@@ -172,17 +172,6 @@ fn ours<'a>(directory: &'a Path, kinds: &'a [&'a str]) -> impl Iterator<Item = P
         .map(|name| directory.join(name))
 }
 
-/// True where the exchange of any run is half done in the directory.
-pub(crate) fn is_any_half_done(directory: &Path) -> bool {
-    let begun = |name: &OsStr| {
-        let name = name.to_string_lossy();
-        ["going-", "in-"]
-            .iter()
-            .any(|what| name.starts_with(&format!("{OURS}{what}")))
-    };
-    names(directory).is_ok_and(|names| names.iter().any(|name| begun(name)))
-}
-
 /// True for names that only a restore makes.
 pub(crate) fn is_ours(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(OURS.as_bytes())

@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use switchback_engine::ports::{Context, Failure, Finding};
+use switchback_engine::signal::Urgency;
 use switchback_model::RunId;
 use switchback_model::event::Outcome;
 use switchback_model::plan::BackupState;
@@ -24,6 +27,8 @@ pub(super) const COPY: &str = "copy";
 const UNFINISHED: &str = "copy.part";
 /// A second copy, for the server that reads it.
 const SCRATCH: &str = "scratch";
+/// How often a server that is saving is asked.
+const SAVING: Duration = Duration::from_millis(250);
 /// Says that the server was stopped by us, and is to be started again whatever happens.
 const STOPPED: &str = "stopped-by-switchback";
 /// Names the run whose backup is being brought back, from before anything is staged until all is moved.
@@ -72,7 +77,7 @@ impl Server {
         let engine = self.engine(cx.commands)?;
         backup.prepare(Some(engine.clone()))?;
         let held = self.held(cx)?;
-        self.save(cx, &layout)?;
+        self.save(cx)?;
         disk::remove(&backup.path(UNFINISHED)).map_err(|error| backup.io("tidy", &error))?;
         disk::remove(&backup.path(COPY)).map_err(|error| backup.io("tidy", &error))?;
 
@@ -124,14 +129,40 @@ impl Server {
         contents::read(&self.client(cx.commands)?, cx.progress)
     }
 
-    /// Where nothing is appended to a file, a snapshot of this moment is all there will be.
-    fn save(&self, cx: &Context<'_>, layout: &Layout) -> Result<(), Failure> {
-        if layout.appendonly {
-            return Ok(());
-        }
-        cx.progress.report("saving a snapshot", None, None, None);
+    /// Makes a snapshot of this moment, also where changes are appended to a file: which of the two the server
+    /// loads when it starts is for its start-up settings, and those may not be what is in force now.
+    fn save(&self, cx: &Context<'_>) -> Result<(), Failure> {
         let client = self.client(cx.commands)?;
-        client.ask_text("SAVE").map(drop)
+        loop {
+            let info = client.info("persistence")?;
+            if info
+                .get("rdb_bgsave_in_progress")
+                .is_none_or(|saving| saving == "0")
+            {
+                cx.progress.report("saving a snapshot", None, None, None);
+                match client.ask_text("SAVE") {
+                    // Another one began between the two questions.
+                    Err(failure)
+                        if failure
+                            .causes
+                            .iter()
+                            .any(|cause| cause.contains("in progress")) => {}
+                    saved => return saved.map(drop),
+                }
+            }
+            cx.progress.report(
+                "waiting for a snapshot that the server is already saving",
+                None,
+                None,
+                None,
+            );
+            if cx.stop.urgency() == Urgency::Now {
+                let mut failure = Failure::new("stopped", "stopped by the operator while waiting");
+                failure.stopped = true;
+                return Err(failure);
+            }
+            thread::sleep(SAVING);
+        }
     }
 
     fn copy_files(
@@ -261,6 +292,31 @@ impl Server {
     pub(super) fn stopped_by_us(&self, cx: &Context<'_>) -> Option<PathBuf> {
         let path = self.backup(cx, cx.run).path(STOPPED);
         fs::read_to_string(path).ok().map(PathBuf::from)
+    }
+
+    /// Notes durably which run's backup is being brought back, for whoever tidies after a crash.
+    pub(super) fn mark_restoring(&self, cx: &Context<'_>, run: &RunId) -> Result<(), Failure> {
+        let backup = self.backup(cx, cx.run);
+        crate::backup::create_private(backup.directory())
+            .and_then(|()| {
+                crate::backup::write_durably(&backup.path(RESTORING), run.as_str().as_bytes())
+            })
+            .map_err(|error| backup.io("write", &error))
+    }
+
+    pub(super) fn unmark_restoring(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        let backup = self.backup(cx, cx.run);
+        disk::remove(&backup.path(RESTORING)).map_err(|error| backup.io("tidy", &error))
+    }
+
+    /// The run whose backup is being brought back; the run itself where none is.
+    pub(super) fn restoring(&self, cx: &Context<'_>) -> Result<RunId, Failure> {
+        let backup = self.backup(cx, cx.run);
+        match fs::read_to_string(backup.path(RESTORING)) {
+            Ok(run) => Ok(RunId::new(run)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(cx.run.clone()),
+            Err(error) => Err(backup.io("read", &error)),
+        }
     }
 
     pub(super) fn tidy_backup(&self, cx: &Context<'_>) -> Result<(), Failure> {

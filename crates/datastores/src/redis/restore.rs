@@ -130,7 +130,10 @@ impl Server {
             }
             swap::clean_all(&directory)?;
         }
-        if self.was_stopped_by_us(cx) {
+        if let Some(directory) = self.stopped_by_us(cx) {
+            if swap::is_any_half_done(&directory) {
+                return Ok(());
+            }
             self.start(cx)?;
             self.unmark_stopped(cx)?;
         }
