@@ -57,6 +57,8 @@ fn shell(place: &Path) -> Result<f64> {
 
 fn ansible(place: &Path) -> Result<f64> {
     let program = ansible_playbook()?;
+    // Looking for an interpreter would be counted, and may find one that does not work.
+    let python = program.with_file_name("python");
     eprintln!("measuring an Ansible playbook");
     let mut playbook =
         "- hosts: localhost\n  connection: local\n  gather_facts: false\n  tasks:\n".to_owned();
@@ -71,7 +73,8 @@ fn ansible(place: &Path) -> Result<f64> {
     fs::write(&file, playbook)?;
     median(place, || {
         tool(&program)
-            .args(["--inventory", "localhost,"])
+            .args(["--inventory", "localhost,", "--extra-vars"])
+            .arg(format!("ansible_python_interpreter={}", python.display()))
             .arg(&file)
             .dir(place)
             .env("ANSIBLE_NOCOLOR", "1")
