@@ -11,6 +11,7 @@ use switchback_engine::ports::{Failure, Progress};
 use switchback_model::Contents;
 
 use super::client::{Client, reading};
+use super::groups;
 use super::reply::{Reply, Value, quoted};
 use crate::tally::{self, Tally};
 
@@ -136,6 +137,7 @@ impl Reader<'_> {
             return Ok(());
         }
         let lasting = self.lasting(database, keys)?;
+        let groups = groups::read(self.client, database, &lasting)?;
         let mut batch = format!("SELECT {database}\n");
         let mut asked = Vec::new();
         for (key, kind) in &lasting {
@@ -154,6 +156,16 @@ impl Reader<'_> {
             };
             match reply {
                 Reply::Error(error) => Err(self.client.refused(kind, &error)),
+                // A stream may be empty and still have groups.
+                Reply::Values(values) if kind.as_str() == "stream" => {
+                    if let Some(groups) = groups.get(key.as_slice()) {
+                        tallies
+                            .entry((*kind).clone())
+                            .or_default()
+                            .add_digest(digest(key, kind, &values).wrapping_add(*groups));
+                    }
+                    Ok(())
+                }
                 // Removed by somebody between the two questions.
                 Reply::Values(values) if values.is_empty() || values == [Value::Nil] => Ok(()),
                 Reply::Values(values) => {

@@ -8,6 +8,7 @@
 mod client;
 mod commands;
 mod contents;
+mod groups;
 mod keep;
 mod layout;
 mod reply;

@@ -30,7 +30,7 @@ fn filled(server: &RedisServer) {
         ));
     }
     commands.push_str(concat!(
-        "SADD numbers 3 1 2\nRPUSH list c a b a\nXADD stream 1-1 field value\n",
+        "SADD numbers 3 1 2\nRPUSH list c a b a\nXADD stream 1-1 field value\nXGROUP CREATE waiting workers $ MKSTREAM\n",
         "SET \"\\x00\\xff\\r\\n\\\"odd, key\" \"\\x00\\x01\\n(nil)\\xfe\"\nSET \"\" empty\nSET empty \"\"\n",
         "SET soon gone EX 10000\nSET later gone EX 20000\n",
     ));
@@ -146,6 +146,13 @@ fn one_changed_byte_is_seen_in_every_type() {
         ("ZINCRBY zset 0.25 member-9", "db0/zset"),
         ("LSET list 1 z", "db0/list"),
         ("XADD stream 2-1 field other", "db0/stream"),
+        ("XGROUP CREATE stream workers 0", "db0/stream"),
+        (
+            "XREADGROUP GROUP workers one COUNT 1 STREAMS stream >",
+            "db0/stream",
+        ),
+        ("XACK stream workers 1-1", "db0/stream"),
+        ("XGROUP CREATE idle workers $ MKSTREAM", "db0/stream"),
     ] {
         let before = contents();
         server.cli(0, change);
@@ -292,6 +299,22 @@ fn a_restore_goes_on_from_where_it_was_killed() {
         store.release(cx, &run).expect("releases");
         assert_eq!(store.look(cx, &released(NAME)), Finding::Holds);
     });
+}
+
+#[test]
+fn a_snapshot_that_is_being_saved_is_waited_for() {
+    let server = RedisServer::start(NOTHING);
+    filled(&server);
+    // A tenth of a millisecond or more for each of some thousand keys.
+    server.cli(0, "CONFIG SET rdb-key-save-delay 300\nBGSAVE");
+    assert!(
+        server
+            .cli(0, "INFO persistence")
+            .contains("rdb_bgsave_in_progress:1")
+    );
+    kept(&server, server.datastore().as_ref());
+    let heard = server.bench.progress.0.borrow();
+    assert!(heard.iter().any(|doing| doing.contains("already saving")));
 }
 
 #[test]
