@@ -213,6 +213,10 @@ impl Files {
             }
         }
         swap.switch(|_| true)?;
+        // Where there was no directory, there is no owner or mode to give back.
+        if manifest.facts.contains_key(ABSENT) {
+            return Ok(summary(&manifest, "brought back"));
+        }
         if let Ok(found) = fs::metadata(backup.path(COPY)) {
             let io = |error: std::io::Error| backup.io("restore", &error);
             disk::give_to(directory, &found).map_err(io)?;
@@ -294,6 +298,17 @@ impl Datastore for Files {
         let io = |error: std::io::Error| backup.io("write", &error);
         crate::backup::create_private(backup.directory()).map_err(io)?;
         let tree = self.look_at(self.directory()?)?;
+        if let Some(path) = tree.unnameable() {
+            return Err(Failure::new(
+                "files-name",
+                format!(
+                    "`{}` has a file whose name is not UTF-8, which cannot be kept",
+                    self.name
+                ),
+            )
+            .cause(format!("{:?} in {}", path, self.directory()?.display()))
+            .hint("rename it, then resume"));
+        }
         disk::require_space(
             backup.directory(),
             tree.bytes(),

@@ -109,6 +109,12 @@ impl Tree {
         self.found.values().filter(|found| !found.is_dir()).count()
     }
 
+    /// The first name that is not UTF-8: it could be given neither to `cp` nor to a manifest.
+    pub(super) fn unnameable(&self) -> Option<&Path> {
+        let mut paths = self.found.keys().map(PathBuf::as_path);
+        paths.find(|path| path.to_str().is_none())
+    }
+
     /// Bytes of all files.
     pub(super) fn bytes(&self) -> u64 {
         self.found

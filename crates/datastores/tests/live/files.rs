@@ -183,11 +183,34 @@ fn a_directory_that_is_not_there_is_kept_as_that() {
     assert!(!root.exists());
     fs::create_dir_all(&root).expect("made");
     fs::write(root.join("made by the new version"), "x").expect("written");
+    std::os::unix::fs::chown(&root, Some(886), Some(886)).expect("given away");
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).expect("set");
     bench.within(ROLLBACK, |cx| {
         store.restore(cx, &run).expect("restores");
         store.release(cx, &run).expect("releases");
     });
     assert_eq!(fs::read_dir(&root).expect("readable").count(), 0);
+    let found = fs::metadata(&root).expect("there");
+    assert_eq!((found.uid(), found.mode() & 0o7777), (886, 0o755));
+}
+
+#[test]
+fn a_name_that_cannot_be_kept_is_said_while_the_service_is_up() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let bench = Bench::new();
+    let root = bench.path("blob");
+    filled(&root);
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9.png");
+    fs::write(root.join(name), "x").expect("written");
+    let store = opened(&root);
+    bench.within(UPGRADE, |cx| {
+        let refused = store.prepare(cx).expect_err("not UTF-8");
+        assert_eq!(refused.code, "files-name");
+        assert!(
+            refused.causes[0].starts_with("\"caf\\xE9.png\" in "),
+            "{refused:?}"
+        );
+    });
 }
 
 #[test]
