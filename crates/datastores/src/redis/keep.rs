@@ -8,6 +8,7 @@ use std::time::Duration;
 use switchback_engine::ports::{Context, Failure, Finding};
 use switchback_engine::signal::Urgency;
 use switchback_model::RunId;
+use switchback_model::contents::Difference;
 use switchback_model::event::Outcome;
 use switchback_model::plan::BackupState;
 
@@ -25,6 +26,8 @@ use crate::swap;
 pub(super) const COPY: &str = "copy";
 /// The same while it is written.
 const UNFINISHED: &str = "copy.part";
+/// The files as they were before a restart that loaded something else.
+const BEFORE: &str = "before-restart";
 /// A second copy, for the server that reads it.
 const SCRATCH: &str = "scratch";
 /// How often a server that is saving is asked.
@@ -43,6 +46,7 @@ impl Server {
         self.require_suitable(cx.commands)?;
         let layout = self.layout(cx.commands)?;
         let directory = layout.on_host(&self.name, &self.location)?;
+        self.require_same_at_start(cx, &layout, &directory)?;
         let bytes = files_of(&directory, &layout)
             .iter()
             .map(|path| disk::size_of(path))
@@ -65,6 +69,9 @@ impl Server {
         if backup.has_reached(BackupState::Sealed) == Finding::Holds {
             return Ok(already("the copy was complete already"));
         }
+        if backup.path(BEFORE).exists() {
+            return Err(self.loaded_other(&backup, &[]));
+        }
         // A process that died in the middle may have left the server stopped.
         self.start(cx)?;
         self.require_suitable(cx.commands)?;
@@ -74,6 +81,7 @@ impl Server {
         }
         let layout = self.layout(cx.commands)?;
         let directory = layout.on_host(&self.name, &self.location)?;
+        self.require_same_at_start(cx, &layout, &directory)?;
         let engine = self.engine(cx.commands)?;
         backup.prepare(Some(engine.clone()))?;
         let held = self.held(cx)?;
@@ -90,6 +98,10 @@ impl Server {
         self.unmark_stopped(cx)?;
         copied?;
         started?;
+        let differences = held.contents.differences(&self.held(cx)?.contents);
+        if !differences.is_empty() {
+            return Err(self.loaded_other(&backup, &differences));
+        }
 
         let layout_text =
             serde_json::to_string(&layout).map_err(|error| backup.io("describe", &error.into()))?;
@@ -123,6 +135,52 @@ impl Server {
             ));
         }
         Ok(outcome)
+    }
+
+    /// The server came back with other data than it had: its start-up settings load other files than those that
+    /// it wrote. The files as they were are put where no later attempt replaces them.
+    fn loaded_other(&self, backup: &Backup, differences: &[Difference]) -> Failure {
+        let before = backup.path(BEFORE);
+        if !before.exists()
+            && let Err(error) = fs::rename(backup.path(COPY), &before)
+        {
+            return backup.io("keep", &error);
+        }
+        let what = format!("`{}` holds other data since it was restarted", self.name);
+        differs("redis-restart-differs", what, differences)
+            .state(
+                self.name.to_string(),
+                format!(
+                    "runs with what its start-up settings loaded; its files as they were when it stopped are in {}",
+                    before.display()
+                ),
+            )
+            .hint("set `appendonly` in its start-up settings to what it was while it ran; stop it, bring those files back, start it")
+            .hint(format!("then remove {} and resume", before.display()))
+    }
+
+    /// Refuses where the append-only files on disk are old and may be what the server loads when it starts.
+    fn require_same_at_start(
+        &self,
+        cx: &Context<'_>,
+        layout: &Layout,
+        directory: &Path,
+    ) -> Result<(), Failure> {
+        let parts = layout.aof_directory.as_deref().unwrap_or(&layout.aof);
+        if layout.appendonly || !directory.join(parts).exists() {
+            return Ok(());
+        }
+        Err(Failure::new(
+            "redis-appendonly",
+            format!("`{}` may load old data when it is restarted", self.name),
+        )
+        .cause(format!(
+            "`appendonly` is off in the running server {}, and {} is there from when it was on",
+            self.engine(cx.commands)?,
+            directory.join(parts).display()
+        ))
+        .hint("if its start-up settings say `appendonly yes`: switch it on in the running server, too")
+        .hint(format!("if they say `no`: move {} away", directory.join(parts).display())))
     }
 
     fn held(&self, cx: &Context<'_>) -> Result<Held, Failure> {

@@ -302,6 +302,45 @@ fn a_restore_goes_on_from_where_it_was_killed() {
 }
 
 #[test]
+fn appendonly_switched_at_run_time_loses_nothing() {
+    // On now, off at the start: the snapshot is what is loaded again.
+    let server = RedisServer::start(NOTHING);
+    server.cli(0, "SET kept yes\nCONFIG SET appendonly yes");
+    while !server
+        .cli(0, "INFO persistence")
+        .contains("aof_rewrite_in_progress:0")
+    {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    kept(&server, server.datastore().as_ref());
+    assert_eq!(server.cli(0, "GET kept"), "yes");
+    // Off now, on at the start: the old append-only files would be loaded.
+    let server = RedisServer::start(APPENDING);
+    server.cli(0, "CONFIG SET appendonly no\nSET kept yes");
+    server.bench.within(UPGRADE, |cx| {
+        for refused in [server.datastore().prepare(cx), server.datastore().seal(cx)] {
+            assert_eq!(refused.expect_err("would be lost").code, "redis-appendonly");
+        }
+    });
+    assert_eq!(server.cli(0, "GET kept"), "yes");
+    // Off now, and its files are gone: seen when it came back, and never sealed over.
+    fs::remove_dir_all(server.data().join("appendonlydir")).expect("removed");
+    server.bench.within(UPGRADE, |cx| {
+        for _ in 0..2 {
+            let refused = server.datastore().seal(cx).expect_err("lost");
+            assert_eq!(refused.code, "redis-restart-differs");
+        }
+    });
+    assert!(
+        server
+            .bench
+            .backup(NAME)
+            .join("before-restart/dump.rdb")
+            .exists()
+    );
+}
+
+#[test]
 fn a_snapshot_that_is_being_saved_is_waited_for() {
     let server = RedisServer::start(NOTHING);
     filled(&server);
