@@ -152,13 +152,10 @@ impl Server {
                     Some(path) => self.configuration(commands, path)?,
                     None => std::collections::BTreeMap::new(),
                 };
-                // Also true where it was switched on at run time or on the command line.
-                if client
-                    .info("persistence")?
-                    .get("aof_enabled")
-                    .is_some_and(|on| on == "1")
-                {
-                    settings.insert("appendonly".to_owned(), "yes".to_owned());
+                // Also right where it was switched at run time or on the command line.
+                if let Some(on) = client.info("persistence")?.get("aof_enabled") {
+                    let value = if on == "1" { "yes" } else { "no" };
+                    settings.insert("appendonly".to_owned(), value.to_owned());
                 }
                 settings
             }
