@@ -14,8 +14,8 @@ use crate::setup::{self, Engine};
 use crate::tool::{Tool, cargo, tool};
 use crate::{images, paths};
 
-/// End devices in the deployment that is upgraded: enough for dumps to be read in pieces.
-const ROWS: u32 = 20_000;
+/// End devices in the deployment that is upgraded: some thousand rows and three times as many keys.
+const ROWS: u32 = 2_000;
 
 const STARTS: usize = 21;
 
@@ -55,6 +55,9 @@ fn on_a_deployment(program: &Path) -> Result<Vec<Row>> {
     let state = paths::work()?.join("swb-bench.state");
     if place.exists() {
         Deployment::open(&place)?.remove()?;
+    }
+    if state.exists() {
+        fs::remove_dir_all(&state)?;
     }
     fs::create_dir_all(&state)?;
     eprintln!("installing a deployment with {ROWS} devices");
