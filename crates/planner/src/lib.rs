@@ -14,7 +14,9 @@ mod check;
 mod outline;
 mod rollback;
 
-pub use build::{Input, Note, Place, Planned, build, images_needed, obstacles, versions_set};
+pub use build::{
+    Input, Note, Place, Planned, Weight, build, images_needed, obstacles, versions_set,
+};
 pub use check::{Objection, check, check_against, refusal};
 pub use outline::outline;
 pub use rollback::{Proven, rollback};

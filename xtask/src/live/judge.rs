@@ -81,12 +81,13 @@ pub(super) fn unchanged(subject: &Subject<'_>) -> Result<()> {
 /// No container, volume or file is left that was not there before.
 pub(super) fn clean(subject: &Subject<'_>) -> Result<()> {
     let project = subject.deployment.project();
-    let ours = listed(
-        &["ps", "--all"],
-        "label=switchback.run",
-        "{{.Names}} {{.Label \"switchback.run\"}} {{.Label \"switchback.project\"}}",
-    )?;
-    let ours: Vec<&String> = ours.iter().filter(|name| name.contains(project)).collect();
+    let ours = listed(&["ps", "--all"], "label=switchback.run", "{{.Names}}")?;
+    // A case beside this one may have a project whose name begins with ours.
+    let begins = format!("{project}-switchback-");
+    let ours: Vec<&String> = ours
+        .iter()
+        .filter(|name| name.starts_with(&begins))
+        .collect();
     ensure!(ours.is_empty(), "containers are left: {ours:?}");
     let services = listed(
         &["ps", "--all"],
@@ -98,7 +99,11 @@ pub(super) fn clean(subject: &Subject<'_>) -> Result<()> {
         .filter(|name| !name.ends_with("-1"))
         .collect();
     ensure!(stray.is_empty(), "one-off containers are left: {stray:?}");
-    let volumes = listed(&["volume", "ls"], &format!("name={project}"), "{{.Name}}")?;
+    let volumes = listed(
+        &["volume", "ls"],
+        &format!("label=com.docker.compose.project={project}"),
+        "{{.Name}}",
+    )?;
     ensure!(volumes.is_empty(), "volumes are left: {volumes:?}");
     let known = ["postgres", "redis"];
     for (dir, known) in [(".env/data", &known[..]), (".", &KNOWN_FILES[..])] {

@@ -6,11 +6,13 @@ use switchback_journal::{Journal, Key};
 use switchback_model::Problem;
 use switchback_model::exit::Exit;
 use switchback_model::plan::{Plan, Purpose};
+use switchback_planner::{check_against, refusal};
 
 use super::resume;
 use crate::arguments::Apply;
 use crate::execution::{self, Task};
 use crate::failure::Failed;
+use crate::place::definitions;
 use crate::place::deployment::{self, Found};
 use crate::question;
 use crate::render::measure;
@@ -72,6 +74,7 @@ pub(crate) fn start(
     plan: &Plan,
     mut accepted: Vec<String>,
 ) -> Result<Exit, Failed> {
+    refuse_against_definition(session, plan)?;
     question::acceptances(session, plan, &mut accepted);
     refuse_unaccepted(plan, &accepted)?;
     let downtime = plan
@@ -99,6 +102,23 @@ pub(crate) fn start(
             accepted: &accepted,
         },
     )
+}
+
+/// A plan that was edited or made elsewhere is held against the definition it names, where we have that one.
+fn refuse_against_definition(session: &Session<'_>, plan: &Plan) -> Result<(), Failed> {
+    let catalog = session.global.catalog.as_ref();
+    let known =
+        definitions::find(catalog, plan.product.as_str()).and_then(|definition| definition.load());
+    let Ok(product) = known else {
+        return Ok(());
+    };
+    if product.digest != plan.definition {
+        return Ok(());
+    }
+    match refusal(&check_against(plan, &product)) {
+        Some(problem) => Err(problem.into()),
+        None => Ok(()),
+    }
 }
 
 /// Known before anything is looked at, so refused before the question.

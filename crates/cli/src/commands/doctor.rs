@@ -5,6 +5,7 @@ use switchback_engine::signal::StopSignal;
 use switchback_model::Problem;
 use switchback_model::exit::Exit;
 use switchback_model::observed::{Filesystem, Observed, Service, ServiceState};
+use switchback_planner::obstacles;
 
 use super::init;
 use crate::failure::Failed;
@@ -86,7 +87,12 @@ fn about(session: &Session<'_>, found: &Found, checks: &mut Vec<Check>) {
         Err(failed) => return checks.push(Check::of("deployment", &failed.problem)),
     };
     match place.observe(session) {
-        Ok(observed) => looked(&observed, checks),
+        Ok(observed) => {
+            looked(&observed, checks);
+            for problem in obstacles(&place.product, &found.config, &observed) {
+                checks.push(Check::of(&problem.code, &problem));
+            }
+        }
         Err(problem) => checks.push(Check::of("deployment", &problem)),
     }
 }
@@ -124,7 +130,9 @@ fn looked(observed: &Observed, checks: &mut Vec<Check>) {
             checks.push(space(filesystem, &observed.filesystems));
         }
     }
-    for problem in &observed.problems {
+    // Those that refuse a plan are among the planner's obstacles.
+    let advice = |problem: &&Problem| problem.exit != Exit::Refused;
+    for problem in observed.problems.iter().filter(advice) {
         checks.push(Check::of(&problem.code, problem));
     }
 }

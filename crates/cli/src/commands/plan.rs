@@ -9,7 +9,7 @@ use switchback_model::exit::Exit;
 use switchback_model::plan::Plan as Planned;
 use switchback_model::{Problem, Version};
 use switchback_planner::path::{self, Policy, Query};
-use switchback_planner::{Input, build};
+use switchback_planner::{Input, Weight, build};
 
 use super::apply;
 use crate::arguments::{Format, Plan};
@@ -74,8 +74,10 @@ fn show(session: &Session<'_>, plan: &Planned, explain: bool, made: Option<&Made
                 Detail::Short
             };
             screen.answer(&plan_text::text(plan, screen.width, detail));
-            if let Some(made) = made.filter(|_| explain) {
-                screen.answer(&made.derivation(screen.width));
+            match made {
+                Some(made) if explain => screen.answer(&made.derivation(screen.width)),
+                Some(made) => screen.answer(&made.warned(screen.width)),
+                None => {}
             }
             screen.next(&[next]);
         }
@@ -95,6 +97,7 @@ fn nothing(session: &Session<'_>, path: &path::Path) {
 pub(crate) struct Made {
     plan: Planned,
     notes: Vec<String>,
+    warnings: Vec<String>,
     path: path::Path,
 }
 
@@ -105,6 +108,15 @@ enum Answer {
 }
 
 impl Made {
+    /// What makes the upgrade less safe than it could be.
+    fn warned(&self, width: usize) -> String {
+        let lines = self.warnings.iter();
+        lines.fold(String::new(), |mut text, warning| {
+            let _ = writeln!(text, "{}", wrap::hanging("  · ", warning, width));
+            text
+        })
+    }
+
     fn derivation(&self, width: usize) -> String {
         let mut text = path_text::derivation(&self.path, width);
         if !self.notes.is_empty() {
@@ -174,7 +186,13 @@ fn make(
         edits: &edits,
         parent: parent.as_ref(),
     })?;
+    let warnings = planned.notes.iter();
+    let warnings = warnings
+        .filter(|note| note.weight == Weight::Warning)
+        .map(|note| note.text.clone())
+        .collect();
     Ok(Answer::Plan(Box::new(Made {
+        warnings,
         plan: planned.plan,
         notes: planned
             .notes

@@ -47,6 +47,18 @@ pub struct Note {
     pub place: Place,
     /// One sentence: what was decided, and why.
     pub text: String,
+    /// Whether every reader of the plan should see it.
+    pub weight: Weight,
+}
+
+/// Who should see a note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weight {
+    /// Whoever asks how the plan came about.
+    Detail,
+    /// Whoever is about to apply it: something is less safe than it could be.
+    Warning,
 }
 
 /// What a note is about.
@@ -68,6 +80,14 @@ impl Note {
         Self {
             place,
             text: text.into(),
+            weight: Weight::Detail,
+        }
+    }
+
+    pub(crate) fn warning(place: Place, text: impl Into<String>) -> Self {
+        Self {
+            weight: Weight::Warning,
+            ..Self::new(place, text)
         }
     }
 }

@@ -26,6 +26,6 @@ mod verification;
 mod wayback;
 
 pub use images::{images_needed, versions_set};
-pub use input::{Input, Note, Place, Planned};
+pub use input::{Input, Note, Place, Planned, Weight};
 pub use plan::build;
 pub use preconditions::obstacles;

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use switchback_model::exit::Exit;
+use switchback_model::observed::Access;
 use switchback_model::plan::{FORMAT, Origin, Plan, Purpose};
 use switchback_model::problem::Citation;
+use switchback_model::product::DatastoreKind;
 use switchback_model::{PlanId, Problem, Version};
 
 use super::cast::Cast;
@@ -192,8 +194,29 @@ fn notes(input: &Input<'_>, cast: &Cast<'_>, keeping: &Keeping, legs: &[Leg<'_>]
         .map(|leg| leg.to)
         .collect();
     notes.extend(verification::notes(input, &run));
+    notes.extend(kept_by_hand(keeping));
     for remark in &input.path.remarks {
         notes.push(Note::new(Place::Plan, remark.clone()));
     }
     notes
+}
+
+/// A database beside the product is backed up by hand, which a managed one would do by snapshots.
+fn kept_by_hand(keeping: &Keeping) -> Option<Note> {
+    let by_hand: Vec<String> = keeping
+        .plans()
+        .iter()
+        .filter(|(_, plan)| plan.location.kind != DatastoreKind::Files)
+        .filter(|(_, plan)| matches!(plan.location.access, Access::Container { .. }))
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    (!by_hand.is_empty()).then(|| {
+        Note::warning(
+            Place::Plan,
+            format!(
+                "backed up by hand beside the product: {}; for production, consider a managed database with snapshots",
+                by_hand.join(", ")
+            ),
+        )
+    })
 }

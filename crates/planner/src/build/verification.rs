@@ -47,7 +47,7 @@ pub(crate) fn notes(input: &Input<'_>, versions: &[&Version]) -> Vec<Note> {
     let mut notes = Vec::new();
     for version in versions {
         if health_path(input.product, version).is_none() {
-            notes.push(Note::new(
+            notes.push(Note::warning(
                 Place::Verification,
                 format!(
                     "the definition knows no health path for {version}: only that the containers stay up is verified"
@@ -58,7 +58,7 @@ pub(crate) fn notes(input: &Input<'_>, versions: &[&Version]) -> Vec<Note> {
     if input.product.write_path.is_some() {
         let missing = missing_names(input);
         if !missing.is_empty() {
-            notes.push(Note::new(
+            notes.push(Note::warning(
                 Place::Verification,
                 format!(
                     "no write is tried, because [verify] in switchback.toml does not name {}",

@@ -3,6 +3,7 @@
 use switchback_model::SecretRef;
 use switchback_model::observed::ServiceState;
 use switchback_model::plan::{Act, BackupMethod, Check, Expectation, Plan};
+use switchback_planner::Place;
 
 use super::atelier::atelier_site;
 use super::site::Site;
@@ -25,11 +26,13 @@ fn checks(plan: &Plan) -> Vec<Check> {
         .collect()
 }
 
+/// What the plan says about the verification.
 fn notes(site: &Site) -> Vec<String> {
     let planned = site.plan("3.32.1").expect("there is a plan");
     planned
         .notes
         .iter()
+        .filter(|note| note.place == Place::Verification)
         .map(|note| format!("{}: {}", note.place, note.text))
         .collect()
 }
