@@ -203,6 +203,7 @@ impl Backup {
         if manifest.state < state {
             let found = match manifest.state {
                 BackupState::Prepared => "a backup that is only prepared",
+                BackupState::Compared => "a shadow that is not sealed",
                 BackupState::Sealed | BackupState::Proven => "a backup that is only sealed",
             };
             return Finding::Differs {

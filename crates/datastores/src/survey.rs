@@ -1,5 +1,7 @@
 //! What can be told about a datastore cheaply, for planning and `doctor`.
 
+use switchback_model::observed::Shadowing;
+
 /// A quick look at a datastore that answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
@@ -13,4 +15,6 @@ pub struct Survey {
     pub writers: Vec<String>,
     /// What will be in the way of a backup or a restore, one line each (a missing right, a mode of running).
     pub obstacles: Vec<String>,
+    /// Whether a shadow of it can be made.
+    pub shadow: Shadowing,
 }

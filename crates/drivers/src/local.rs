@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use switchback_engine::ports::{Context, Failure, Reach, Scratch};
+use switchback_engine::ports::{Companion, Context, Failure, Reach, Scratch};
 use switchback_engine::process::Argv;
 
 /// A server that somebody else runs.
@@ -36,6 +36,23 @@ impl Reach for LocalReach {
 
     fn scratch(&self, _: &Context<'_>, _: &Path, _: Argv) -> Result<Box<dyn Scratch>, Failure> {
         Err(foreign("double"))
+    }
+
+    fn accompany(
+        &self,
+        _: &Context<'_>,
+        _: &str,
+        _: &Path,
+        _: Argv,
+    ) -> Result<Box<dyn Companion>, Failure> {
+        Err(Failure::new(
+            "no-companion",
+            "nothing can be started beside this server",
+        ))
+    }
+
+    fn companion(&self, _: &Context<'_>, _: &str) -> Result<Option<Box<dyn Companion>>, Failure> {
+        Ok(None)
     }
 }
 

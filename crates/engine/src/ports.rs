@@ -203,17 +203,24 @@ pub trait Datastore {
     /// What the sealed backup of `run` holds, as its manifest says.
     fn sealed_contents(&self, cx: &Context<'_>, run: &RunId) -> Result<Contents, Failure>;
 
-    /// Begins a backup while the service is up.
+    /// Begins a backup while the service is up. How it is made is the plan's choice
+    /// ([`switchback_model::plan::DatastorePlan::method`]). A shadow follows the original when this returns.
     fn prepare(&self, cx: &Context<'_>) -> Result<Outcome, Failure>;
+
+    /// Makes a prepared and unsealed shadow follow again, after a crash or a halt ended what followed.
+    /// Begins anew where it can no longer catch up. Other methods have nothing to do.
+    fn follow(&self, cx: &Context<'_>) -> Result<Outcome, Failure>;
 
     /// Completes the backup at one position, with no writer left.
     fn seal(&self, cx: &Context<'_>) -> Result<Outcome, Failure>;
 
-    /// Restores the sealed backup into a scratch place and compares it with the original.
+    /// Compares the backup with the original: a sealed dump by restoring it into a scratch place, a
+    /// shadow by reading it where it follows, while the service is up.
     fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure>;
 
-    /// Brings the data back from `run`'s sealed backup: restored beside, proven, then switched.
-    /// What was there is moved aside and kept until [`Datastore::release`]. Going on after a
+    /// Brings the data back from `run`'s sealed backup: restored beside, proven, then switched. A
+    /// way back moves a shadow into place; a restore within an upgrade copies it, for it must
+    /// serve the way back still. What was there is moved aside and kept until [`Datastore::release`]. Going on after a
     /// crash in the middle is part of the contract.
     fn restore(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure>;
 
@@ -252,6 +259,58 @@ pub trait Reach {
         directory: &Path,
         argv: Argv,
     ) -> Result<Box<dyn Scratch>, Failure>;
+
+    /// Starts `argv` with the same program version as the original, in the original's network, so
+    /// that it reaches the server as the server reaches itself. It works on `directory` (see
+    /// [`SCRATCH_DIRECTORY`]) as that directory's owner, publishes nothing, carries the run and
+    /// `name` as labels, and outlives this process: the next one finds it with [`Reach::companion`].
+    /// One of the same name that has ended is replaced; one that runs is an error.
+    fn accompany(
+        &self,
+        cx: &Context<'_>,
+        name: &str,
+        directory: &Path,
+        argv: Argv,
+    ) -> Result<Box<dyn Companion>, Failure>;
+
+    /// What [`Reach::accompany`] of this run started under `name`, running or ended.
+    fn companion(
+        &self,
+        cx: &Context<'_>,
+        name: &str,
+    ) -> Result<Option<Box<dyn Companion>>, Failure>;
+}
+
+/// What became of a companion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompanionState {
+    /// It runs.
+    Running,
+    /// It ended with this exit code.
+    Ended {
+        /// Zero where it ended well.
+        code: i64,
+    },
+}
+
+/// A program beside a datastore's server that outlives this process, see [`Reach::accompany`].
+/// [`Driver::clean`] ends and removes those of its run; so a halted run leaves none behind.
+pub trait Companion {
+    /// As [`Reach::inside`], beside the companion.
+    fn inside(&self, argv: Argv) -> Result<Argv, Failure>;
+
+    /// Its directory as it sees it.
+    fn directory(&self) -> &str;
+
+    /// Whether it runs.
+    fn state(&self) -> Result<CompanionState, Failure>;
+
+    /// The end of what it wrote, redacted, for errors and progress.
+    fn output(&self, cx: &Context<'_>) -> Result<String, Failure>;
+
+    /// Asks it to end with `signal` (`SIGINT`, `SIGTERM`), waits as long as it takes while telling
+    /// progress, and removes it. One that has ended is removed.
+    fn end(&self, cx: &Context<'_>, signal: &str) -> Result<(), Failure>;
 }
 
 /// A second server that exists only to read a backup. Ends when dropped.

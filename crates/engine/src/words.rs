@@ -44,6 +44,7 @@ pub(crate) fn expected(expectation: &Expectation) -> String {
         } => {
             let state = match state {
                 BackupState::Prepared => "prepared",
+                BackupState::Compared => "compared",
                 BackupState::Sealed => "sealed",
                 BackupState::Proven => "proven",
             };

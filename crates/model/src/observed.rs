@@ -156,6 +156,25 @@ pub struct Datastore {
     pub size: Option<u64>,
     /// Objects it holds (rows, keys, files), as far as cheap to tell.
     pub count: Option<u64>,
+    /// Whether a shadow of it can be made.
+    #[serde(default)]
+    pub shadow: Shadowing,
+}
+
+/// Whether a live copy of a datastore can be made that follows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shadowing {
+    /// Nothing could look.
+    #[default]
+    Unknown,
+    /// It can.
+    Possible,
+    /// It cannot.
+    Impossible {
+        /// Why not, as half a sentence: `the role may not replicate`.
+        because: String,
+    },
 }
 
 /// Everything needed to reach a datastore. Part of a plan, so without secrets.

@@ -122,6 +122,9 @@ pub struct Procedure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackupMethod {
+    /// A live copy that follows the original until it is sealed: downtime does not grow with the
+    /// data, and the way back is an exchange of directories.
+    Shadow,
     /// The documented one: custom-format dump (PostgreSQL), copy of the append-only files (Redis), copy (files).
     Dump,
     /// No backup: the operator accepted that there is no way back for this datastore.
@@ -424,11 +427,14 @@ pub enum Expectation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackupState {
-    /// Begun while the service is up.
+    /// Begun while the service is up. A shadow follows from here on.
     Prepared,
+    /// Only a shadow comes here: read and found equal to the original while both are up, and following.
+    Compared,
     /// Complete at one position.
     Sealed,
-    /// Restored elsewhere, read, and equal to the original.
+    /// Read, and equal to the original at that position. A dump comes here by a restore elsewhere; a
+    /// shadow that was compared comes here with its seal.
     Proven,
 }
 
@@ -465,6 +471,11 @@ pub enum WayBack {
     NotNeeded,
     /// In seconds, whatever the data's size.
     Instant,
+    /// In seconds, whatever the data's size, by putting sealed shadows in the place of the data.
+    Shadow {
+        /// Which datastores.
+        datastores: Vec<DatastoreName>,
+    },
     /// By restoring backups.
     Restore {
         /// Which datastores.

@@ -88,6 +88,10 @@ fn line(step: &Step) -> String {
     match &step.way_back {
         WayBack::NotNeeded => {}
         WayBack::Instant => text.push_str(" | back: instant"),
+        WayBack::Shadow { datastores } => {
+            let names: Vec<&str> = datastores.iter().map(|name| name.as_str()).collect();
+            let _ = write!(text, " | back: shadow {}", names.join("+"));
+        }
         WayBack::Restore { datastores, .. } => {
             let names: Vec<&str> = datastores.iter().map(|name| name.as_str()).collect();
             let _ = write!(text, " | back: {}", names.join("+"));

@@ -124,6 +124,10 @@ impl Datastore for SimDatastore {
         Ok(done("prepared"))
     }
 
+    fn follow(&self, _: &Context<'_>) -> Result<Outcome, Failure> {
+        Ok(Outcome::default())
+    }
+
     fn seal(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
         if let Some(writer) = self.writers() {
             return Err(Failure::new(

@@ -159,7 +159,7 @@ fn table(lines: &[Line]) -> Table {
     );
     for line in lines {
         let (style, state) = match line.state {
-            BackupState::Prepared => (BAD, "not complete"),
+            BackupState::Prepared | BackupState::Compared => (BAD, "not complete"),
             BackupState::Sealed => (WARN, "not proven"),
             BackupState::Proven => (GOOD, "proven"),
         };

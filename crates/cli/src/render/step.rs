@@ -130,6 +130,10 @@ pub(crate) fn way_back(way: &WayBack) -> String {
     match way {
         WayBack::NotNeeded => String::new(),
         WayBack::Instant => "instant".to_owned(),
+        WayBack::Shadow { datastores } => {
+            let names: Vec<&str> = datastores.iter().map(|name| name.as_str()).collect();
+            format!("instant: shadow {}", names.join(", "))
+        }
         WayBack::Restore { seconds, .. } => format!("restore, {}", measure::about(*seconds)),
         WayBack::None { because } => format!("none: {because}"),
     }

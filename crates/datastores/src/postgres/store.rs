@@ -52,6 +52,7 @@ impl Postgres {
             count: Some(about.rows),
             writers: self.server.writers(commands, None)?,
             obstacles,
+            ..Survey::default()
         })
     }
 
@@ -112,6 +113,10 @@ impl Datastore for Postgres {
 
     fn prepare(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
         self.server.prepare(cx)
+    }
+
+    fn follow(&self, _: &Context<'_>) -> Result<Outcome, Failure> {
+        Ok(Outcome::default())
     }
 
     fn seal(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {

@@ -55,6 +55,7 @@ impl Redis {
             count: Some(contents::count(&client)?),
             writers: self.server.writers(commands)?,
             obstacles,
+            ..Survey::default()
         })
     }
 }
@@ -118,6 +119,10 @@ impl Datastore for Redis {
 
     fn prepare(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
         self.server.prepare(cx)
+    }
+
+    fn follow(&self, _: &Context<'_>) -> Result<Outcome, Failure> {
+        Ok(Outcome::default())
     }
 
     fn seal(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {

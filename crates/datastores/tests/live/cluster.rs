@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use switchback_engine::ports::{Context, Datastore, Failure, Reach, Scratch};
+use switchback_engine::ports::{Companion, Context, Datastore, Failure, Reach, Scratch};
 use switchback_engine::process::{Argv, Secret};
 use switchback_model::observed::{Access, DatastoreLocation};
 use switchback_model::product::DatastoreKind;
@@ -187,6 +187,23 @@ impl Reach for Local {
             "test",
             "a dump is proven in a database beside the original",
         ))
+    }
+
+    fn accompany(
+        &self,
+        _: &Context<'_>,
+        _: &str,
+        _: &Path,
+        _: Argv,
+    ) -> Result<Box<dyn Companion>, Failure> {
+        Err(Failure::new(
+            "no-companion",
+            "nothing can be started beside this server",
+        ))
+    }
+
+    fn companion(&self, _: &Context<'_>, _: &str) -> Result<Option<Box<dyn Companion>>, Failure> {
+        Ok(None)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 
-use switchback_engine::ports::{Datastore, Failure, Finding, Reach};
+use switchback_engine::ports::{Companion, Datastore, Failure, Finding, Reach};
 use switchback_model::RunId;
 use switchback_model::observed::{Access, DatastoreLocation};
 use switchback_model::plan::BackupState;
@@ -41,6 +41,27 @@ impl Reach for NoServer {
         _: switchback_engine::process::Argv,
     ) -> Result<Box<dyn switchback_engine::ports::Scratch>, Failure> {
         Err(Failure::new("test", "files have no server"))
+    }
+
+    fn accompany(
+        &self,
+        _: &switchback_engine::ports::Context<'_>,
+        _: &str,
+        _: &Path,
+        _: switchback_engine::process::Argv,
+    ) -> Result<Box<dyn Companion>, Failure> {
+        Err(Failure::new(
+            "no-companion",
+            "nothing can be started beside this server",
+        ))
+    }
+
+    fn companion(
+        &self,
+        _: &switchback_engine::ports::Context<'_>,
+        _: &str,
+    ) -> Result<Option<Box<dyn Companion>>, Failure> {
+        Ok(None)
     }
 }
 

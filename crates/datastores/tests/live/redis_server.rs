@@ -8,7 +8,9 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use switchback_engine::ports::{Context, Datastore, Failure, Reach, SCRATCH_DIRECTORY, Scratch};
+use switchback_engine::ports::{
+    Companion, Context, Datastore, Failure, Reach, SCRATCH_DIRECTORY, Scratch,
+};
 use switchback_engine::process::{Argv, Secret};
 use switchback_model::observed::{Access, DatastoreLocation};
 use switchback_model::product::DatastoreKind;
@@ -252,6 +254,23 @@ impl Reach for Local {
             .spawn()
             .map_err(|error| Failure::new("test", "no second server").cause(error))?;
         Ok(Box::new(Second { child, place }))
+    }
+
+    fn accompany(
+        &self,
+        _: &Context<'_>,
+        _: &str,
+        _: &Path,
+        _: Argv,
+    ) -> Result<Box<dyn Companion>, Failure> {
+        Err(Failure::new(
+            "no-companion",
+            "nothing can be started beside this server",
+        ))
+    }
+
+    fn companion(&self, _: &Context<'_>, _: &str) -> Result<Option<Box<dyn Companion>>, Failure> {
+        Ok(None)
     }
 }
 

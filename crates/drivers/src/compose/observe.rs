@@ -6,7 +6,7 @@ use std::path::Path;
 
 use switchback_model::observed::{
     Access, Datastore, DatastoreLocation, Deployment, File, Filesystem, ImagePin, Observed,
-    Service, ServiceState, VersionPlace,
+    Service, ServiceState, Shadowing, VersionPlace,
 };
 use switchback_model::{Digest, Problem, ServiceName, Version};
 
@@ -294,6 +294,7 @@ impl Look<'_> {
             engine: None,
             size: None,
             count: None,
+            shadow: Shadowing::Unknown,
         };
         let service = match &datastore.location.access {
             Access::Container { service } => {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use switchback_engine::ports::{Context, Failure, Reach, SCRATCH_DIRECTORY, Scratch};
+use switchback_engine::ports::{Companion, Context, Failure, Reach, SCRATCH_DIRECTORY, Scratch};
 use switchback_engine::process::Argv;
 use switchback_model::ServiceName;
 
@@ -190,6 +190,23 @@ impl Reach for ContainerReach {
             shared: Rc::clone(&self.shared),
             id,
         }))
+    }
+
+    fn accompany(
+        &self,
+        _: &Context<'_>,
+        _: &str,
+        _: &Path,
+        _: Argv,
+    ) -> Result<Box<dyn Companion>, Failure> {
+        Err(Failure::new(
+            "no-companion",
+            "nothing can be started beside this server",
+        ))
+    }
+
+    fn companion(&self, _: &Context<'_>, _: &str) -> Result<Option<Box<dyn Companion>>, Failure> {
+        Ok(None)
     }
 }
 

@@ -11,7 +11,7 @@ use switchback_model::config::{Config, SecretRef};
 use switchback_model::exit::Exit;
 use switchback_model::observed::{
     Datastore, DatastoreLocation, Deployment as Identity, File, ImagePin, Observed, Pinning,
-    Service, ServiceState, VersionPlace,
+    Service, ServiceState, Shadowing, VersionPlace,
 };
 use switchback_model::plan::FileEdit;
 use switchback_model::product::Product;
@@ -297,6 +297,7 @@ impl Deployment {
                 engine: None,
                 size: None,
                 count: None,
+                shadow: Shadowing::Unknown,
             };
             if let Err(output) = self.asking(|asker| probes::facts(asker, &mut found)) {
                 problems.push(problems::datastore_silent(

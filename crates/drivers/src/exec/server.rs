@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use switchback_engine::ports::{Context, Failure, Reach, SCRATCH_DIRECTORY, Scratch};
+use switchback_engine::ports::{Companion, Context, Failure, Reach, SCRATCH_DIRECTORY, Scratch};
 use switchback_engine::process::Argv;
 use switchback_model::product::DatastoreKind;
 
@@ -137,6 +137,23 @@ impl Reach for ServerReach {
             note,
             directory: directory.to_string_lossy().into_owned(),
         }))
+    }
+
+    fn accompany(
+        &self,
+        _: &Context<'_>,
+        _: &str,
+        _: &Path,
+        _: Argv,
+    ) -> Result<Box<dyn Companion>, Failure> {
+        Err(Failure::new(
+            "no-companion",
+            "nothing can be started beside this server",
+        ))
+    }
+
+    fn companion(&self, _: &Context<'_>, _: &str) -> Result<Option<Box<dyn Companion>>, Failure> {
+        Ok(None)
     }
 }
 

@@ -6,7 +6,7 @@ use switchback_catalog as catalog;
 use switchback_model::config::{Config, DatastoreConfig};
 use switchback_model::observed::{
     Access, Datastore, DatastoreLocation, Deployment, File, Filesystem, ImagePin, Observed,
-    Pinning, Service, ServiceState, VersionPlace,
+    Pinning, Service, ServiceState, Shadowing, VersionPlace,
 };
 use switchback_model::plan::{Act, FileEdit, Plan};
 use switchback_model::product::{DatastoreKind, Product};
@@ -145,6 +145,7 @@ impl Site {
             engine: Some(engine.to_owned()),
             size: Some(size),
             count: Some(1_000),
+            shadow: Shadowing::Unknown,
         });
     }
 
@@ -159,6 +160,7 @@ impl Site {
             engine: None,
             size: Some(size),
             count: Some(10),
+            shadow: Shadowing::Unknown,
         });
     }
 
