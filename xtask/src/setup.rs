@@ -1,10 +1,12 @@
-//! Makes a fresh Debian machine fit for tests and demo: packages, a Docker Engine, the Compose plugin.
+//! Makes a fresh Debian machine fit for tests and demo: packages, restic, a Docker Engine, the Compose plugin.
 //!
 //! Everything goes through the machine's own package managers as they are configured. What is there already is left alone.
 
 mod compose;
+mod donor;
 mod engine;
 mod packages;
+mod restic;
 
 use anyhow::Result;
 
@@ -27,6 +29,7 @@ pub(crate) fn all() -> Result<Engine> {
         Need::StaticShell,
         Need::ContainerEngine,
     ])?;
+    restic::install()?;
     match engine::start() {
         Ok(()) => {
             compose::install()?;
