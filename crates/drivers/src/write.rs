@@ -1,13 +1,14 @@
 //! Edits on disk: each file replaced as a whole, durably, or not at all.
 
-use std::fs::{self, File};
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 
 use switchback_engine::ports::Failure;
 use switchback_model::Digest;
-use switchback_model::plan::FileEdit;
+use switchback_model::plan::{Act, Expectation, FileEdit, Plan};
 
 /// Applies edits file by file; what is applied already is left. Returns how many files were written.
 pub(crate) fn apply(edits: &[FileEdit]) -> Result<usize, Failure> {
@@ -23,6 +24,40 @@ pub(crate) fn apply(edits: &[FileEdit]) -> Result<usize, Failure> {
         rest = others;
     }
     Ok(written)
+}
+
+/// Removes what a process that was killed in the middle of an edit left beside the files of `plan`.
+pub(crate) fn clean(plan: &Plan) -> Result<(), Failure> {
+    let steps = plan.steps().map(|(_, step)| step);
+    let mut paths = BTreeSet::new();
+    for step in steps {
+        if let Act::Set { edits, .. } = &step.act {
+            paths.extend(edits.iter().map(|edit| edit.path.as_str()));
+        }
+        // A way back that has nothing to edit still names the files it starts with.
+        paths.extend(step.before.iter().filter_map(|expected| match expected {
+            Expectation::File { path, .. } => Some(path.as_str()),
+            _ => None,
+        }));
+    }
+    for path in paths {
+        let Ok(real) = fs::canonicalize(path) else {
+            continue;
+        };
+        match fs::remove_file(beside(&real)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(unwritable(path, &error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Where the new bytes of a file are written first. Always the same place, so that [`clean`] finds it.
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".switchback-edit-{name}"))
 }
 
 /// Applies a chain of edits to one file. True where something had to be written.
@@ -61,22 +96,38 @@ fn apply_chain(chain: &[FileEdit]) -> Result<bool, Failure> {
 fn replace(path: &Path, bytes: &[u8], before: &Digest) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     let metadata = fs::metadata(path)?;
-    let mut beside = tempfile::Builder::new()
-        .prefix(".switchback-")
-        .tempfile_in(directory)?;
-    beside.write_all(bytes)?;
-    let file = beside.as_file();
-    file.set_permissions(metadata.permissions())?;
-    if (metadata.uid(), metadata.gid()) != owner(file)? {
-        std::os::unix::fs::fchown(file, Some(metadata.uid()), Some(metadata.gid()))?;
+    let new = beside(path);
+    let written = write_beside(&new, bytes, &metadata).and_then(|()| {
+        // A person may have saved the file since it was read: theirs is not overwritten.
+        if Digest::of(fs::read(path)?) != *before {
+            return Err(io::Error::from(io::ErrorKind::InvalidData));
+        }
+        fs::rename(&new, path)
+    });
+    if let Err(error) = written {
+        let _ = fs::remove_file(&new);
+        return Err(error);
     }
-    file.sync_all()?;
-    // A person may have saved the file since it was read: theirs is not overwritten.
-    if Digest::of(fs::read(path)?) != *before {
-        return Err(io::Error::from(io::ErrorKind::InvalidData));
-    }
-    beside.persist(path).map_err(|error| error.error)?;
     File::open(directory)?.sync_all()
+}
+
+/// Writes the new bytes with the mode and owner of the file that they are for; secret until then.
+fn write_beside(new: &Path, bytes: &[u8], like: &fs::Metadata) -> io::Result<()> {
+    match fs::remove_file(new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(new)?;
+    file.write_all(bytes)?;
+    file.set_permissions(like.permissions())?;
+    if (like.uid(), like.gid()) != owner(&file)? {
+        std::os::unix::fs::fchown(&file, Some(like.uid()), Some(like.gid()))?;
+    }
+    file.sync_all()
 }
 
 fn owner(file: &File) -> io::Result<(u32, u32)> {
@@ -148,6 +199,36 @@ mod tests {
             0o640
         );
         assert_eq!(fs::read_dir(directory.path()).expect("readable").count(), 2);
+    }
+
+    #[test]
+    fn what_a_killed_edit_left_is_in_nobodys_way() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let path = directory.path().join("c.yml");
+        let (edit, after) = edit(&path, "a: 1\n", 3, "1", "2");
+        fs::write(&path, "a: 1\n").expect("written");
+        fs::write(beside(&path), "a: ").expect("half written");
+        assert_eq!(apply(&[edit]), Ok(1));
+        assert_eq!(fs::read_to_string(&path).expect("readable"), after);
+        assert_eq!(fs::read_dir(directory.path()).expect("readable").count(), 1);
+    }
+
+    #[test]
+    fn half_an_edit_of_a_planned_file_is_removed_and_nothing_else() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let path = directory.path().join("c.yml");
+        let foreign = directory.path().join(".switchback-edit-other.yml");
+        fs::write(&path, "a: 1\n").expect("written");
+        fs::write(beside(&path), "a: ").expect("half written");
+        fs::write(&foreign, "").expect("written");
+        let mut plan = switchback_testkit::plans::smallest();
+        let expected = Expectation::File {
+            path: path.to_string_lossy().into_owned(),
+            digest: Digest::of("a: 1\n"),
+        };
+        plan.stages[0].steps[0].before.push(expected);
+        clean(&plan).expect("cleaned");
+        assert!(path.exists() && foreign.exists() && !beside(&path).exists());
     }
 
     #[test]

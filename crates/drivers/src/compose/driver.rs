@@ -436,6 +436,7 @@ impl Driver for ComposeDriver {
                 .remove(&container.id, true)
                 .map_err(|error| error.into_failure(what.as_str()))?;
         }
+        write::clean(cx.plan)?;
         oneoff::remove_overrides(cx)
     }
 }

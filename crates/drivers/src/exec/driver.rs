@@ -382,6 +382,7 @@ impl Driver for ExecDriver {
 
     fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
         server::clean(&self.place, cx);
+        write::clean(cx.plan)?;
         migration::clean(&self.place, cx.run)
     }
 }
