@@ -23,7 +23,8 @@ pub(super) fn unpack(package: &str) -> Result<PathBuf> {
     }
     fs::create_dir_all(&work)?;
     fs::create_dir_all(lists.join("partial"))?;
-    let list = lists.join("donor.sources");
+    // Not among the lists: there, an update removes what it does not know.
+    let list = paths::work()?.join("donor.sources");
     fs::write(&list, sources()?)?;
     let apt = || {
         tool("apt-get").dir(&work).args([
