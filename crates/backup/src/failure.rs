@@ -1,0 +1,253 @@
+//! What restic's exit codes and messages mean for an operator.
+
+use serde::Deserialize;
+use switchback_engine::ports::Failure;
+use switchback_engine::process::CommandError;
+
+/// Why a call did not succeed: a failure to tell, or something that we can do something about.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// Somebody holds a lock that excludes us.
+    Locked(Failure),
+    /// Some of what was to be stored could not be read: the snapshot is not whole.
+    Incomplete(Failure),
+    /// Everything else.
+    Other(Failure),
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Locked(failure) | Trouble::Incomplete(failure) | Trouble::Other(failure) => {
+                failure
+            }
+        }
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Other(failure)
+    }
+}
+
+#[derive(Deserialize)]
+struct Message {
+    message_type: String,
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    item: String,
+    #[serde(default)]
+    error: Option<Inner>,
+}
+
+#[derive(Deserialize)]
+struct Inner {
+    message: String,
+}
+
+impl Trouble {
+    /// From a child that did not run to its end.
+    pub(crate) fn from_command(error: CommandError, repository: &str) -> Self {
+        let stopped = matches!(error, CommandError::Stopped { .. });
+        let what = if stopped {
+            "stopped by the operator while restic worked".to_owned()
+        } else {
+            format!("restic cannot be run on `{repository}`")
+        };
+        let code = if stopped { "stopped" } else { "restic-broken" };
+        let failure = error
+            .into_failure(code, what)
+            .state("repository", "usable; what was sent is not sent again");
+        Self::Other(failure.hint("type the same command again"))
+    }
+
+    /// From an exit code other than zero.
+    pub(crate) fn from_exit(
+        code: i32,
+        said: &str,
+        repository: &str,
+        error: CommandError,
+    ) -> Self {
+        let told = |code: &str, what: String| error.into_failure(code, what);
+        let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+        if code == 10 {
+            let failure = told(
+                "repository-missing",
+                format!("there is no backup repository at `{repository}`"),
+            );
+            return Self::Other(
+                failure
+                    .state("repository", "nothing was made there")
+                    .hint("if a disk or share belongs there, mount it; else correct `repository` under [backup] in switchback.toml")
+                    .hint("to begin a new repository there: `switchback backup create --init`"),
+            );
+        }
+        if code == 11 {
+            let failure = told(
+                "repository-locked",
+                format!("somebody else holds a lock on `{repository}`"),
+            );
+            return Self::Locked(failure.state("repository", "unchanged"));
+        }
+        if code == 12 {
+            let failure = told(
+                "repository-password",
+                format!("the password does not open the backup repository `{repository}`"),
+            );
+            return Self::Other(
+                failure
+                    .state("repository", "unchanged")
+                    .hint("correct `password` under [backup] in switchback.toml, or what it names")
+                    .hint("whoever knows another password of it can add this one: `restic key add`"),
+            );
+        }
+        if has(&["no space left on device", "disk quota exceeded"]) {
+            let failure = told(
+                "repository-full",
+                format!("no space is left while writing to `{repository}`"),
+            );
+            return Self::Other(
+                failure
+                    .state("repository", "every earlier backup is whole; this one is not in it")
+                    .state("local backups", "unchanged")
+                    .hint("free space there, or where restic keeps temporary files (TMPDIR), and type the same command again: what was sent is not sent again")
+                    .hint("where old backups may go: `switchback backup prune`"),
+            );
+        }
+        if has(&[
+            "connection refused",
+            "no such host",
+            "i/o timeout",
+            "network is unreachable",
+            "no route to host",
+            "TLS handshake",
+        ]) {
+            let failure = told(
+                "repository-unreachable",
+                format!("the backup repository `{repository}` cannot be reached"),
+            );
+            return Self::Other(
+                failure
+                    .state("repository", "unknown")
+                    .hint("see that the network and the server are up, and type the same command again"),
+            );
+        }
+        if has(&["permission denied", "Access Denied", "AccessDenied", "403 Forbidden"]) {
+            let failure = told(
+                "repository-permission",
+                format!("the backup repository `{repository}` refuses access"),
+            );
+            return Self::Other(
+                failure
+                    .state("repository", "unchanged")
+                    .hint("run as the user who owns it, or correct the keys under [backup.environment] in switchback.toml"),
+            );
+        }
+        if code == 3 {
+            let failure = told(
+                "backup-source-unreadable",
+                "not every file of the backup could be read".to_owned(),
+            );
+            return Self::Incomplete(
+                failure.hint("run as the user who made the backup, usually root"),
+            );
+        }
+        let failure = told(
+            "repository-failed",
+            format!("restic failed on `{repository}`"),
+        );
+        Self::Other(
+            failure
+                .state("repository", "unknown")
+                .hint(format!(
+                    "look at it with restic itself: `restic --repo {repository} check`"
+                )),
+        )
+    }
+}
+
+/// What restic said of an error, without what is for programs: one message per line.
+pub(crate) fn said(stdout: &str, stderr: &str) -> String {
+    let mut lines = Vec::new();
+    for line in stderr.lines().chain(stdout.lines()) {
+        match serde_json::from_str::<Message>(line) {
+            Ok(message) => match message.message_type.as_str() {
+                "exit_error" => lines.push(message.message),
+                "error" => {
+                    let why = message.error.map_or(message.message, |inner| inner.message);
+                    lines.push(if message.item.is_empty() {
+                        why
+                    } else {
+                        format!("{}: {why}", message.item)
+                    });
+                }
+                _ => {}
+            },
+            // Standard output that is not a message is an answer, not an error.
+            Err(_) if stderr.contains(line) && !line.trim().is_empty() => {
+                lines.push(line.to_owned());
+            }
+            Err(_) => {}
+        }
+    }
+    lines
+        .join("\n")
+        .lines()
+        .map(|line| line.trim_start_matches("Fatal: "))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trouble(code: i32, said: &str) -> Trouble {
+        let error = CommandError::Exit {
+            command: "restic snapshots".to_owned(),
+            code,
+            output: said.to_owned(),
+        };
+        Trouble::from_exit(code, said, "/srv/backups", error)
+    }
+
+    #[test]
+    fn messages_are_read_and_progress_is_not() {
+        let stdout = "{\"message_type\":\"status\",\"percent_done\":1}\n[]\n";
+        let stderr = concat!(
+            "{\"message_type\":\"error\",\"error\":{\"message\":\"open a: permission denied\"},\"during\":\"archival\",\"item\":\"/x/a\"}\n",
+            "{\"message_type\":\"exit_error\",\"code\":12,\"message\":\"Fatal: wrong password or no key found\"}\n",
+            "setpriv: failed\n",
+        );
+        assert_eq!(
+            said(stdout, stderr),
+            "/x/a: open a: permission denied\nwrong password or no key found\nsetpriv: failed"
+        );
+    }
+
+    #[test]
+    fn each_kind_of_trouble_has_its_three_parts() {
+        for (code, said, expected) in [
+            (10, "", "repository-missing"),
+            (11, "", "repository-locked"),
+            (12, "", "repository-password"),
+            (1, "write /srv/x: no space left on device", "repository-full"),
+            (1, "dial tcp 192.0.2.1:443: connection refused", "repository-unreachable"),
+            (1, "open /srv/config: permission denied", "repository-permission"),
+            (1, "pack 12ab is damaged", "repository-failed"),
+        ] {
+            let failure = Failure::from(trouble(code, said));
+            assert_eq!(failure.code, expected);
+            assert!(!failure.state.is_empty(), "{expected} says no state");
+            assert!(
+                !failure.hints.is_empty() || expected == "repository-locked",
+                "{expected} says nothing to do"
+            );
+        }
+        // What is done about a lock depends on who holds it, which is found out where it is met.
+        assert!(matches!(trouble(11, ""), Trouble::Locked(_)));
+        assert!(matches!(trouble(3, ""), Trouble::Incomplete(_)));
+    }
+}
