@@ -101,7 +101,8 @@ impl Moment {
             "Z" => 0,
             signed => {
                 let (hours, minutes) = signed[1..].split_once(':')?;
-                let seconds = hours.parse::<i64>().ok()? * 3_600 + minutes.parse::<i64>().ok()? * 60;
+                let seconds =
+                    hours.parse::<i64>().ok()? * 3_600 + minutes.parse::<i64>().ok()? * 60;
                 if signed.starts_with('-') {
                     -seconds
                 } else {

@@ -64,12 +64,7 @@ impl Trouble {
     }
 
     /// From an exit code other than zero.
-    pub(crate) fn from_exit(
-        code: i32,
-        said: &str,
-        repository: &str,
-        error: CommandError,
-    ) -> Self {
+    pub(crate) fn from_exit(code: i32, said: &str, repository: &str, error: CommandError) -> Self {
         let told = |code: &str, what: String| error.into_failure(code, what);
         let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
         if code == 10 {
@@ -100,7 +95,9 @@ impl Trouble {
                 failure
                     .state("repository", "unchanged")
                     .hint("correct `password` under [backup] in switchback.toml, or what it names")
-                    .hint("whoever knows another password of it can add this one: `restic key add`"),
+                    .hint(
+                        "whoever knows another password of it can add this one: `restic key add`",
+                    ),
             );
         }
         if has(&["no space left on device", "disk quota exceeded"]) {
@@ -128,13 +125,16 @@ impl Trouble {
                 "repository-unreachable",
                 format!("the backup repository `{repository}` cannot be reached"),
             );
-            return Self::Other(
-                failure
-                    .state("repository", "unknown")
-                    .hint("see that the network and the server are up, and type the same command again"),
-            );
+            return Self::Other(failure.state("repository", "unknown").hint(
+                "see that the network and the server are up, and type the same command again",
+            ));
         }
-        if has(&["permission denied", "Access Denied", "AccessDenied", "403 Forbidden"]) {
+        if has(&[
+            "permission denied",
+            "Access Denied",
+            "AccessDenied",
+            "403 Forbidden",
+        ]) {
             let failure = told(
                 "repository-permission",
                 format!("the backup repository `{repository}` refuses access"),
@@ -158,13 +158,9 @@ impl Trouble {
             "repository-failed",
             format!("restic failed on `{repository}`"),
         );
-        Self::Other(
-            failure
-                .state("repository", "unknown")
-                .hint(format!(
-                    "look at it with restic itself: `restic --repo {repository} check`"
-                )),
-        )
+        Self::Other(failure.state("repository", "unknown").hint(format!(
+            "look at it with restic itself: `restic --repo {repository} check`"
+        )))
     }
 }
 
@@ -233,9 +229,21 @@ mod tests {
             (10, "", "repository-missing"),
             (11, "", "repository-locked"),
             (12, "", "repository-password"),
-            (1, "write /srv/x: no space left on device", "repository-full"),
-            (1, "dial tcp 192.0.2.1:443: connection refused", "repository-unreachable"),
-            (1, "open /srv/config: permission denied", "repository-permission"),
+            (
+                1,
+                "write /srv/x: no space left on device",
+                "repository-full",
+            ),
+            (
+                1,
+                "dial tcp 192.0.2.1:443: connection refused",
+                "repository-unreachable",
+            ),
+            (
+                1,
+                "open /srv/config: permission denied",
+                "repository-permission",
+            ),
             (1, "pack 12ab is damaged", "repository-failed"),
         ] {
             let failure = Failure::from(trouble(code, said));

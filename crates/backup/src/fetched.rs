@@ -89,7 +89,11 @@ pub(crate) fn fetch(
     let here = |error: io::Error| {
         Failure::new(
             "restore-place",
-            format!("cannot bring `{}` into `{}`", backup.id, directory.display()),
+            format!(
+                "cannot bring `{}` into `{}`",
+                backup.id,
+                directory.display()
+            ),
         )
         .cause(error)
         .state("repository", "unchanged")
@@ -167,7 +171,11 @@ fn require_space(backup: &Stored, place: &Path) -> Result<(), Failure> {
     }
     Err(Failure::new(
         "restore-space",
-        format!("there is no room for `{}` in `{}`", backup.id, place.display()),
+        format!(
+            "there is no room for `{}` in `{}`",
+            backup.id,
+            place.display()
+        ),
     )
     .cause(format!("it has {} bytes, {free} are free", backup.bytes))
     .state("repository", "unchanged")

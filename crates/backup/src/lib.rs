@@ -29,5 +29,5 @@ pub use labels::Labels;
 pub use locked::{Copy, Freed, Locked, Storing};
 pub use opened::Opened;
 pub use restic::Settings;
-pub use retention::{Kept, Keeps, Retention, Rule};
+pub use retention::{Keeps, Kept, Retention, Rule};
 pub use stored::{BackupId, Stored};

@@ -17,6 +17,7 @@ use crate::calendar::Moment;
 use crate::failure::Trouble;
 use crate::fetched::Proven;
 use crate::labels::{Labels, PROVEN};
+use crate::locks;
 use crate::opened::{self, Opened};
 use crate::restic::Restic;
 use crate::stored::{BackupId, Stored};
@@ -76,6 +77,8 @@ struct Message {
     #[serde(default)]
     data_added_packed: u64,
     #[serde(default)]
+    total_bytes_processed: u64,
+    #[serde(default)]
     snapshot_id: Option<String>,
 }
 
@@ -108,6 +111,7 @@ impl Locked {
             .truncate(false)
             .open(&path)
             .map_err(broken)?;
+        let mut waited = false;
         while let Err(error) = flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             if error != rustix::io::Errno::WOULDBLOCK {
                 return Err(broken(error.into()));
@@ -129,6 +133,7 @@ impl Locked {
                 failure.stopped = true;
                 return Err(failure);
             }
+            waited = true;
             thread::sleep(LOOK);
         }
         lock.set_len(0)
@@ -139,8 +144,10 @@ impl Locked {
             opened,
             _lock: lock,
         };
-        // What another process did while this one waited counts.
-        locked.opened.stored = opened::list(&locked.opened.restic)?;
+        if waited {
+            // What another process did meanwhile counts.
+            locked.opened.stored = opened::list(&locked.opened.restic)?;
+        }
         Ok(locked)
     }
 
@@ -169,16 +176,29 @@ impl Locked {
             Err(Trouble::Incomplete(failure)) => return Err(self.withdraw(failure)?),
             Err(trouble) => return Err(trouble.into()),
         };
-        self.opened.stored = opened::list(&self.opened.restic)?;
         let snapshot = summary.snapshot_id.unwrap_or_default();
+        let id = BackupId::of(&snapshot);
+        self.opened.stored.push(Stored {
+            id: id.clone(),
+            snapshot,
+            labels: copy.labels.clone(),
+            made,
+            bytes: summary.total_bytes_processed,
+            host: locks::here(),
+            proof: None,
+        });
         Ok(Storing::Done {
-            id: BackupId::of(&snapshot),
+            id,
             added: summary.data_added_packed,
         })
     }
 
     /// Removes backups, then the data that no other one needs.
-    pub fn remove(&mut self, backups: &[BackupId], progress: &dyn Progress) -> Result<Freed, Failure> {
+    pub fn remove(
+        &mut self,
+        backups: &[BackupId],
+        progress: &dyn Progress,
+    ) -> Result<Freed, Failure> {
         let gone: Vec<&Stored> = self
             .opened
             .stored
@@ -196,7 +216,9 @@ impl Locked {
         let freed = Freed {
             backups: gone.iter().map(|stored| stored.id.clone()).collect(),
         };
-        self.opened.stored = opened::list(restic)?;
+        self.opened
+            .stored
+            .retain(|stored| !freed.backups.contains(&stored.id));
         Ok(freed)
     }
 
@@ -274,10 +296,13 @@ fn send(restic: &Restic, copy: &Copy, progress: &dyn Progress) -> Result<Message
     summary
         .filter(|summary| summary.snapshot_id.is_some())
         .ok_or_else(|| {
-            Failure::new("restic-answer", "restic named no snapshot for what it stored")
-                .state("repository", "unknown")
-                .hint("see what is in it: `switchback backup list`")
-                .into()
+            Failure::new(
+                "restic-answer",
+                "restic named no snapshot for what it stored",
+            )
+            .state("repository", "unknown")
+            .hint("see what is in it: `switchback backup list`")
+            .into()
         })
 }
 

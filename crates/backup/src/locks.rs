@@ -91,7 +91,11 @@ impl Lock {
     fn life(&self, here: &str, now: Moment, runs: &dyn Fn(u32) -> bool) -> Life {
         let who = format!(
             "{} lock of process {} of `{}` on `{}`",
-            if self.exclusive { "exclusive" } else { "shared" },
+            if self.exclusive {
+                "exclusive"
+            } else {
+                "shared"
+            },
             self.pid,
             self.username,
             self.hostname
@@ -119,7 +123,8 @@ fn runs(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }
 
-fn here() -> String {
+/// Name of this machine, as restic writes it into locks and snapshots.
+pub(crate) fn here() -> String {
     rustix::system::uname()
         .nodename()
         .to_string_lossy()
@@ -147,7 +152,9 @@ mod tests {
         assert!(matches!(fresh.life("here", now, &|_| false), Life::Dead(_)));
         assert_eq!(
             fresh.life("here", now, &|pid| pid == 4_711),
-            Life::Alive("exclusive lock of process 4711 of `root` on `here`, which runs".to_owned())
+            Life::Alive(
+                "exclusive lock of process 4711 of `root` on `here`, which runs".to_owned()
+            )
         );
         // However long it is silent: somebody may have suspended it.
         let old = lock("here", "2026-11-20T00:00:00Z");

@@ -87,7 +87,10 @@ impl Restic {
         if finished.code == 0 {
             return Ok(finished);
         }
-        let said = failure::said(&self.commands.redactor().mask(&finished.stdout), &finished.stderr);
+        let said = failure::said(
+            &self.commands.redactor().mask(&finished.stdout),
+            &finished.stderr,
+        );
         Err(Trouble::from_exit(
             finished.code,
             &said,
@@ -193,7 +196,10 @@ mod tests {
             version("restic 0.18.0 compiled with go1.24.4 on linux/amd64"),
             Some((0, 18))
         );
-        assert_eq!(version("restic 0.17-dev (compiled manually)"), Some((0, 17)));
+        assert_eq!(
+            version("restic 0.17-dev (compiled manually)"),
+            Some((0, 17))
+        );
         assert_eq!(version("restic: command not found"), None);
     }
 

@@ -50,8 +50,6 @@ pub struct Stored {
     pub bytes: u64,
     /// The machine that stored it.
     pub host: String,
-    /// The paths that were stored, as they were on that machine.
-    pub paths: Vec<String>,
     /// The tag that says on which day it was last fetched and read.
     pub(crate) proof: Option<String>,
 }
@@ -72,8 +70,6 @@ pub(crate) struct Snapshot {
     time: String,
     #[serde(default)]
     hostname: String,
-    #[serde(default)]
-    paths: Vec<String>,
     #[serde(default)]
     tags: Option<Vec<String>>,
     #[serde(default)]
@@ -99,7 +95,6 @@ impl Snapshot {
                 .map_or(0, |summary| summary.total_bytes_processed),
             snapshot: self.id,
             host: self.hostname,
-            paths: self.paths,
             proof: tags.into_iter().find(|tag| tag.starts_with(PROVEN)),
         })
     }
@@ -120,7 +115,10 @@ pub(crate) fn find<'a>(stored: &'a [Stored], said: &str) -> Result<&'a Stored, F
         )
         .hint("see what there is: `switchback backup list`")),
         many => {
-            let ids: Vec<String> = many.iter().map(|backup| format!("`{}`", backup.id)).collect();
+            let ids: Vec<String> = many
+                .iter()
+                .map(|backup| format!("`{}`", backup.id))
+                .collect();
             Err(Failure::new(
                 "backup-ambiguous",
                 format!("`{said}` may be {}", ids.join(" or ")),
@@ -140,7 +138,6 @@ mod tests {
             "original": original,
             "time": "2026-11-21T07:50:31Z",
             "hostname": "a",
-            "paths": ["/x"],
             "tags": tags.split(' ').collect::<Vec<_>>(),
             "summary": { "total_bytes_processed": 7 },
         });
@@ -181,6 +178,9 @@ mod tests {
             find(&stored, "b-9").expect_err("two").what,
             "`b-9` may be `b-90fe12ab` or `b-90aa0000`"
         );
-        assert_eq!(find(&stored, "b-1").expect_err("none").code, "backup-missing");
+        assert_eq!(
+            find(&stored, "b-1").expect_err("none").code,
+            "backup-missing"
+        );
     }
 }
