@@ -91,6 +91,20 @@ impl Server {
         if !writers.is_empty() {
             return Err(connected(&self.name, writers));
         }
+        self.dump(cx, &backup)
+    }
+
+    /// As [`Server::seal`], of a moment at which somebody may write: dump and counts are read in one snapshot.
+    pub(super) fn capture(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        self.prepare(cx)?;
+        let backup = self.backup(cx, cx.run);
+        if backup.has_reached(BackupState::Sealed) == Finding::Holds {
+            return Ok(already("the dump was complete already"));
+        }
+        self.dump(cx, &backup)
+    }
+
+    fn dump(&self, cx: &Context<'_>, backup: &Backup) -> Result<Outcome, Failure> {
         let about = self.about(cx.commands, Some(cx.run))?;
         backup.prepare(Some(about.engine()))?;
         disk::require_space(

@@ -123,6 +123,10 @@ impl Datastore for Postgres {
         self.server.seal(cx)
     }
 
+    fn capture(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        self.server.capture(cx)
+    }
+
     fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
         self.server.prove(cx)
     }

@@ -25,13 +25,13 @@ use crate::swap;
 /// The copy in a backup's directory.
 pub(super) const COPY: &str = "copy";
 /// The same while it is written.
-const UNFINISHED: &str = "copy.part";
+pub(super) const UNFINISHED: &str = "copy.part";
 /// The files as they were before a restart that loaded something else.
 const BEFORE: &str = "before-restart";
 /// A second copy, for the server that reads it.
-const SCRATCH: &str = "scratch";
+pub(super) const SCRATCH: &str = "scratch";
 /// How often a server that is saving is asked.
-const SAVING: Duration = Duration::from_millis(250);
+pub(super) const SAVING: Duration = Duration::from_millis(250);
 /// Says that the server was stopped by us, and is to be started again whatever happens.
 const STOPPED: &str = "stopped-by-switchback";
 /// Names the run whose backup is being brought back, from before anything is staged until all is moved.
@@ -183,7 +183,7 @@ impl Server {
         .hint(format!("if they say `no`: move {} away", directory.join(parts).display())))
     }
 
-    fn held(&self, cx: &Context<'_>) -> Result<Held, Failure> {
+    pub(super) fn held(&self, cx: &Context<'_>) -> Result<Held, Failure> {
         contents::read(&self.client(cx.commands)?, cx.progress)
     }
 
@@ -297,7 +297,7 @@ impl Server {
     }
 
     /// Lets a second server load a copy of the copy (loading may change files), and reads it.
-    fn read_beside(
+    pub(super) fn read_beside(
         &self,
         cx: &Context<'_>,
         layout: &Layout,

@@ -11,6 +11,7 @@ mod contents;
 mod groups;
 mod keep;
 mod layout;
+mod online;
 mod reply;
 mod restore;
 mod server;

@@ -129,6 +129,10 @@ impl Datastore for Redis {
         self.server.seal(cx)
     }
 
+    fn capture(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        self.server.capture(cx)
+    }
+
     fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
         self.server.prove(cx)
     }
