@@ -122,6 +122,9 @@ pub struct PolicyConfig {
     /// True lets pre-releases be targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pre_releases: Option<bool>,
+    /// How long ago a plan of the same steps must have been rehearsed at most to be applied, e.g. `7d`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require_rehearsal: Option<String>,
 }
 
 impl VerifyConfig {

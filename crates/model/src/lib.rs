@@ -15,6 +15,8 @@ pub mod observed;
 pub mod plan;
 pub mod problem;
 pub mod product;
+pub mod rehearsal;
+pub mod structure;
 pub mod version;
 
 pub use config::{Config, SecretRef};
@@ -25,4 +27,6 @@ pub use id::{DatastoreName, MigrationId, PlanId, ProductId, RunId, ServiceName, 
 pub use observed::Observed;
 pub use plan::Plan;
 pub use problem::Problem;
+pub use rehearsal::Rehearsal;
+pub use structure::Structure;
 pub use version::{Scheme, Version};
