@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use switchback_engine::ports::{Context, Failure, Finding};
 use switchback_model::digest::hex;
-use switchback_model::plan::BackupState;
+use switchback_model::plan::{BackupMethod, BackupState};
 use switchback_model::product::DatastoreKind;
 use switchback_model::{Contents, DatastoreName, Digest, RunId};
 
@@ -41,6 +41,12 @@ pub struct Manifest {
     pub kind: DatastoreKind,
     /// The run that made it.
     pub run: RunId,
+    /// How it is made, and so how it is brought back.
+    #[serde(default = "documented")]
+    pub method: BackupMethod,
+    /// Where the data of a shadow lies: outside this directory where the filesystem demands it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<PathBuf>,
     /// How far it has come.
     pub state: BackupState,
     /// Version of the server it was taken from.
@@ -59,6 +65,11 @@ pub struct Manifest {
     /// Facts that only this kind of datastore needs again, e.g. the layout of its files.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
+}
+
+/// Manifests from before shadows say nothing of a method.
+fn documented() -> BackupMethod {
+    BackupMethod::Dump
 }
 
 /// One file of a copy.
@@ -109,6 +120,16 @@ impl Backup {
         }
     }
 
+    /// Whose data it is.
+    pub(crate) fn datastore(&self) -> &DatastoreName {
+        &self.datastore
+    }
+
+    /// The run that makes it.
+    pub(crate) fn run(&self) -> &RunId {
+        &self.run
+    }
+
     /// Its directory.
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -125,11 +146,18 @@ impl Backup {
         if self.manifest()?.is_some() {
             return Ok(());
         }
-        self.write(&Manifest {
+        self.write(&self.begun(BackupMethod::Dump, engine))
+    }
+
+    /// What a backup says of itself when it is begun.
+    pub(crate) fn begun(&self, method: BackupMethod, engine: Option<String>) -> Manifest {
+        Manifest {
             format: FORMAT,
             datastore: self.datastore.clone(),
             kind: self.kind,
             run: self.run.clone(),
+            method,
+            place: None,
             state: BackupState::Prepared,
             engine,
             contents: Contents::default(),
@@ -138,7 +166,7 @@ impl Backup {
             position: None,
             at: now(),
             facts: BTreeMap::new(),
-        })
+        }
     }
 
     /// The manifest, or `None` where no backup was begun.
@@ -171,18 +199,13 @@ impl Backup {
             .digest_all(cx)
             .map_err(|error| self.io("complete", &error))?;
         let manifest = Manifest {
-            format: FORMAT,
-            datastore: self.datastore.clone(),
-            kind: self.kind,
-            run: self.run.clone(),
             state: BackupState::Sealed,
-            engine: seal.engine,
             contents: seal.contents,
             bytes,
             files,
             position: seal.position,
-            at: now(),
             facts: seal.facts,
+            ..self.begun(BackupMethod::Dump, seal.engine)
         };
         self.write(&manifest)?;
         Ok(manifest)
@@ -209,6 +232,12 @@ impl Backup {
             return Finding::Differs {
                 found: found.to_owned(),
             };
+        }
+        if let Some(place) = &manifest.place
+            && !place.exists()
+        {
+            let found = format!("a shadow that is no longer in {}", place.display());
+            return Finding::Differs { found };
         }
         for (name, kept) in &manifest.files {
             match fs::symlink_metadata(self.path(name)) {
@@ -342,7 +371,8 @@ impl Backup {
         Ok((files, all))
     }
 
-    fn write(&self, manifest: &Manifest) -> Result<(), Failure> {
+    /// Writes the manifest anew, whole and durably.
+    pub(crate) fn write(&self, manifest: &Manifest) -> Result<(), Failure> {
         write_manifest(&self.directory, manifest)
     }
 
@@ -491,7 +521,7 @@ pub(crate) fn digest_file(path: &Path) -> io::Result<(Digest, u64)> {
 }
 
 /// Milliseconds since the epoch.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .ok()

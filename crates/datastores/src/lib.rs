@@ -14,6 +14,7 @@ mod files;
 mod open;
 mod postgres;
 mod redis;
+mod shadow;
 mod survey;
 mod swap;
 mod tally;
