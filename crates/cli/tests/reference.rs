@@ -171,6 +171,12 @@ fn the_examples_show_every_key() {
         "api-key",
         "stops",
         "pre-releases",
+        "repository",
+        "keep-shadows",
+        "keep-last",
+        "keep-daily",
+        "keep-weekly",
+        "keep-monthly",
     ];
     let missing: Vec<&str> = known
         .into_iter()

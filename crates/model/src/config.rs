@@ -36,6 +36,9 @@ pub struct Config {
     /// What plans may contain.
     #[serde(default, skip_serializing_if = "PolicyConfig::is_empty")]
     pub policy: PolicyConfig,
+    /// Where backups go for good, and how long they stay.
+    #[serde(default, skip_serializing_if = "BackupConfig::is_empty")]
+    pub backup: BackupConfig,
 }
 
 /// `[compose]`.
@@ -125,6 +128,42 @@ pub struct PolicyConfig {
     /// How long ago a plan of the same steps must have been rehearsed at most to be applied, e.g. `7d`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub require_rehearsal: Option<String>,
+}
+
+/// `[backup]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct BackupConfig {
+    /// The restic repository: a directory, relative to `switchback.toml`, or what restic reaches otherwise, e.g. `s3:…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// Its password, by reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<SecretRef>,
+    /// Environment variables for restic, by reference, e.g. `AWS_SECRET_ACCESS_KEY`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, SecretRef>,
+    /// How long shadows of finished runs stay for an instant way back, e.g. `24h`; `24h` where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_shadows: Option<String>,
+    /// Keep this many newest backups in the repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_last: Option<u32>,
+    /// Keep the newest backup of each of this many days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_daily: Option<u32>,
+    /// Keep the newest backup of each of this many weeks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_weekly: Option<u32>,
+    /// Keep the newest backup of each of this many months.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_monthly: Option<u32>,
+}
+
+impl BackupConfig {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl VerifyConfig {

@@ -183,7 +183,7 @@ impl Server {
         .hint(format!("if they say `no`: move {} away", directory.join(parts).display())))
     }
 
-    pub(super) fn held(&self, cx: &Context<'_>) -> Result<Held, Failure> {
+    fn held(&self, cx: &Context<'_>) -> Result<Held, Failure> {
         contents::read(&self.client(cx.commands)?, cx.progress)
     }
 

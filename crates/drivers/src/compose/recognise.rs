@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use switchback_engine::process::Commands;
-use switchback_model::config::{ComposeConfig, Config, PolicyConfig, VerifyConfig};
+use switchback_model::config::{BackupConfig, ComposeConfig, Config, PolicyConfig, VerifyConfig};
 use switchback_model::product::{Edition, Product};
 use switchback_model::{Problem, ProductId};
 
@@ -87,6 +87,7 @@ pub fn recognise(
             datastores: BTreeMap::new(),
             verify: VerifyConfig::default(),
             policy: PolicyConfig::default(),
+            backup: BackupConfig::default(),
         },
     })
 }
