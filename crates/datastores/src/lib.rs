@@ -19,5 +19,5 @@ mod survey;
 mod swap;
 mod tally;
 
-pub use open::{open, survey};
+pub use open::{open, structure, survey};
 pub use survey::Survey;

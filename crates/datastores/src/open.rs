@@ -2,9 +2,9 @@
 
 use switchback_engine::ports::{Datastore, Failure, Reach};
 use switchback_engine::process::{Commands, Secret};
-use switchback_model::DatastoreName;
 use switchback_model::observed::DatastoreLocation;
 use switchback_model::product::DatastoreKind;
+use switchback_model::{DatastoreName, Structure};
 
 use crate::files::Files;
 use crate::postgres::Postgres;
@@ -38,5 +38,21 @@ pub fn survey(
         DatastoreKind::Postgres => Postgres::new(name, location, reach, password).survey(commands),
         DatastoreKind::Redis => Redis::new(name, location, reach, password).survey(commands),
         DatastoreKind::Files => Files::new(name, location).survey(),
+    }
+}
+
+/// How what a datastore holds is shaped; `None` for what has no shape of its own (Redis, files).
+pub fn structure(
+    name: &DatastoreName,
+    location: &DatastoreLocation,
+    reach: Box<dyn Reach>,
+    password: Option<Secret>,
+    commands: &Commands,
+) -> Result<Option<Structure>, Failure> {
+    match location.kind {
+        DatastoreKind::Postgres => Postgres::new(name, location, reach, password)
+            .structure(commands)
+            .map(Some),
+        DatastoreKind::Redis | DatastoreKind::Files => Ok(None),
     }
 }

@@ -14,5 +14,6 @@ mod restore;
 mod server;
 mod sql;
 mod store;
+mod structure;
 
 pub(crate) use store::{Postgres, same_major};

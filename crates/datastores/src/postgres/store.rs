@@ -7,7 +7,7 @@ use switchback_engine::process::{Commands, Secret};
 use switchback_model::event::Outcome;
 use switchback_model::observed::DatastoreLocation;
 use switchback_model::plan::Expectation;
-use switchback_model::{Contents, DatastoreName, RunId};
+use switchback_model::{Contents, DatastoreName, RunId, Structure};
 
 use super::keep;
 use super::server::Server;
@@ -54,6 +54,10 @@ impl Postgres {
             obstacles,
             ..Survey::default()
         })
+    }
+
+    pub(crate) fn structure(&self, commands: &Commands) -> Result<Structure, Failure> {
+        self.server.structure(commands)
     }
 
     fn engine(&self, cx: &Context<'_>, expected: &str) -> Finding {
