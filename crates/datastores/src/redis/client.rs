@@ -90,11 +90,22 @@ impl Client<'_> {
     /// A section of `INFO`.
     pub(super) fn info(&self, section: &str) -> Result<BTreeMap<String, String>, Failure> {
         let text = self.verbatim(&[&format!("INFO {section}")])?;
-        Ok(text
-            .lines()
-            .filter_map(|line| line.trim().split_once(':'))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect())
+        Ok(fields(&text))
+    }
+
+    /// The same from what the client printed, as it is or quoted.
+    pub(super) fn told(&self, text: &str) -> Result<BTreeMap<String, String>, Failure> {
+        let first = text.lines().next().unwrap_or_default();
+        if let Some(error) = verbatim_error(first) {
+            return Err(self
+                .denied(&error)
+                .unwrap_or_else(|| self.refused("INFO", &error)));
+        }
+        let quoted = first
+            .starts_with('"')
+            .then(|| Reply::parse(first.as_bytes()));
+        let unquoted = quoted.flatten().and_then(|reply| reply.text());
+        Ok(fields(unquoted.as_deref().unwrap_or(text)))
     }
 
     /// The answer to the last of these commands, which must be one that the client prints as it is,
@@ -163,7 +174,7 @@ impl Client<'_> {
     }
 
     /// Answers that no command may get.
-    fn understood(&self, reply: &Reply) -> Result<(), Failure> {
+    pub(super) fn understood(&self, reply: &Reply) -> Result<(), Failure> {
         match reply {
             Reply::Error(error) => self.denied(error).map_or(Ok(()), Err),
             Reply::Values(_) => Ok(()),
@@ -245,13 +256,13 @@ impl Client<'_> {
             .fold(failure, Failure::cause)
     }
 
-    fn silent(&self, failure: Failure) -> Failure {
+    pub(super) fn silent(&self, failure: Failure) -> Failure {
         let what = format!("the server of `{}` does not answer", self.name);
         let failure = Failure { what, ..failure };
         failure.hint("start it, look at its log, then resume")
     }
 
-    fn lost(&self) -> Failure {
+    pub(super) fn lost(&self) -> Failure {
         Failure::new(
             "datastore-connection-lost",
             format!(
@@ -262,7 +273,7 @@ impl Client<'_> {
         .hint("look at its log, start it if it stopped, then resume")
     }
 
-    fn failure(&self, error: CommandError) -> Failure {
+    pub(super) fn failure(&self, error: CommandError) -> Failure {
         let failure = error.into_failure("datastore-silent", "");
         if failure.stopped {
             return Failure {
@@ -272,6 +283,14 @@ impl Client<'_> {
         }
         self.silent(failure)
     }
+}
+
+/// Names and values of a section of `INFO`.
+fn fields(text: &str) -> BTreeMap<String, String> {
+    text.lines()
+        .filter_map(|line| line.trim().split_once(':'))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 /// An error where an answer is printed as it is; an error may be printed so, too.

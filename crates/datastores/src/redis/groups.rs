@@ -4,100 +4,85 @@ use std::collections::BTreeMap;
 
 use switchback_engine::ports::Failure;
 
-use super::client::Client;
+use super::digest::Lanes;
+use super::keys::{About, Key};
 use super::reply::{Reply, Value, quoted};
-use crate::tally;
+use super::session::Session;
 
-/// What `XINFO GROUPS` tells that survives a restart in every version.
-const LASTING: [&[u8]; 3] = [b"name", b"pending", b"last-delivered-id"];
+/// A group, with what `XINFO GROUPS` tells that survives a restart in every version.
+#[derive(Default)]
+struct Group {
+    stream: Vec<u8>,
+    name: Vec<u8>,
+    pending: Vec<u8>,
+    delivered: Vec<u8>,
+}
 
-/// A digest of the groups of each stream among these keys; zero where it has none. A stream that is missing
-/// here was removed meanwhile.
+/// What stands for the groups of each stream among these keys. A stream that is missing here was removed meanwhile.
 pub(super) fn read(
-    client: &Client<'_>,
-    database: u32,
-    keys: &[(Vec<u8>, String)],
-) -> Result<BTreeMap<Vec<u8>, u128>, Failure> {
+    session: &mut Session<'_, '_>,
+    keys: &[Key],
+) -> Result<BTreeMap<Vec<u8>, String>, Failure> {
     let streams: Vec<&[u8]> = keys
         .iter()
-        .filter(|(_, kind)| kind == "stream")
-        .map(|(key, _)| key.as_slice())
+        .filter(|key| matches!(&key.about, About::Here { kind, .. } if kind == "stream"))
+        .map(|key| key.name.as_slice())
         .collect();
-    let mut found = BTreeMap::new();
-    let mut groups = Vec::new();
-    let commands = streams
+    let commands: Vec<String> = streams
         .iter()
-        .map(|key| format!("XINFO GROUPS {}", quoted(key)));
-    ask(
-        client,
-        database,
-        commands.collect(),
-        |place, reply| match reply {
-            Reply::Error(error) if error.contains("no such key") => Ok(()),
-            Reply::Error(error) => Err(client.refused("XINFO GROUPS", &error)),
-            Reply::Values(values) => {
-                let key = streams[place];
-                let mut sum = 0_u128;
-                for pair in values.chunks(2) {
-                    let [Value::Bytes(field), value] = pair else {
-                        continue;
-                    };
-                    if field == b"name" {
-                        groups.push((key, bytes(value)));
-                    }
-                    if LASTING.contains(&field.as_slice()) {
-                        let group = groups.last().map_or(&[][..], |(_, group)| group);
-                        sum = sum.wrapping_add(tally::digest([key, group, field, &bytes(value)]));
-                    }
-                }
-                found.insert(key.to_vec(), sum);
-                Ok(())
-            }
-        },
-    )?;
-    let commands = groups
-        .iter()
-        .map(|(key, group)| format!("XPENDING {} {}", quoted(key), quoted(group)));
-    ask(client, database, commands.collect(), |place, reply| {
-        let (key, group) = &groups[place];
-        match reply {
-            Reply::Error(error) => Err(client.refused("XPENDING", &error)),
-            Reply::Values(values) => {
-                let values: Vec<Vec<u8>> = values.iter().map(bytes).collect();
-                let parts = [*key, group, b"pending"].into_iter();
-                let digest = tally::digest(parts.chain(values.iter().map(Vec::as_slice)));
-                let sum = found.entry(key.to_vec()).or_default();
-                *sum = sum.wrapping_add(digest);
-                Ok(())
-            }
+        .map(|key| format!("XINFO GROUPS {}", quoted(key)))
+        .collect();
+    let client = session.client;
+    let mut found: BTreeMap<Vec<u8>, Lanes> = BTreeMap::new();
+    let mut groups: Vec<Group> = Vec::new();
+    session.each(&commands, |place, reply| match reply {
+        Reply::Error(error) if error.contains("no such key") => Ok(()),
+        Reply::Error(error) => Err(client.refused("XINFO GROUPS", &error)),
+        Reply::Values(values) => {
+            found.insert(streams[place].to_vec(), Lanes::default());
+            groups.extend(of_stream(streams[place], values));
+            Ok(())
         }
     })?;
-    Ok(found)
-}
-
-/// Asks these in one database; nothing where there is nothing to ask.
-fn ask(
-    client: &Client<'_>,
-    database: u32,
-    commands: Vec<String>,
-    mut hear: impl FnMut(usize, Reply) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    if commands.is_empty() {
-        return Ok(());
-    }
-    let batch = format!("SELECT {database}\n{}\n", commands.join("\n"));
-    client.each(&batch, commands.len() + 1, |place, reply| {
-        match place.checked_sub(1).filter(|place| *place < commands.len()) {
-            Some(place) => hear(place, reply),
-            None => Ok(()),
+    let commands: Vec<String> = groups
+        .iter()
+        .map(|group| format!("XPENDING {} {}", quoted(&group.stream), quoted(&group.name)))
+        .collect();
+    session.each(&commands, |place, reply| match reply {
+        Reply::Error(error) => Err(client.refused("XPENDING", &error)),
+        Reply::Values(values) => {
+            let group = &groups[place];
+            let values: Vec<Vec<u8>> = values.into_iter().map(Value::into_bytes).collect();
+            let told = [&group.name, &group.pending, &group.delivered];
+            let parts = told.into_iter().chain(&values).map(Vec::as_slice);
+            found.entry(group.stream.clone()).or_default().add(parts);
+            Ok(())
         }
-    })
+    })?;
+    Ok(found
+        .into_iter()
+        .map(|(key, lanes)| (key, lanes.text()))
+        .collect())
 }
 
-fn bytes(value: &Value) -> Vec<u8> {
-    match value {
-        Value::Bytes(bytes) => bytes.clone(),
-        Value::Number(number) => number.to_string().into_bytes(),
-        Value::Nil => Vec::new(),
+/// The answer has a name and a value in turn, and each group begins with its name.
+fn of_stream(stream: &[u8], values: Vec<Value>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut values = values.into_iter().map(Value::into_bytes);
+    while let (Some(field), Some(value)) = (values.next(), values.next()) {
+        if field == b"name" {
+            groups.push(Group {
+                stream: stream.to_vec(),
+                name: value,
+                ..Group::default()
+            });
+        } else if let Some(group) = groups.last_mut() {
+            match &field[..] {
+                b"pending" => group.pending = value,
+                b"last-delivered-id" => group.delivered = value,
+                _ => {}
+            }
+        }
     }
+    groups
 }

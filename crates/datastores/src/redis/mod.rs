@@ -8,13 +8,16 @@
 mod client;
 mod commands;
 mod contents;
+mod digest;
 mod groups;
 mod keep;
+mod keys;
 mod layout;
 mod online;
 mod reply;
 mod restore;
 mod server;
+mod session;
 mod store;
 
 pub(crate) use store::Redis;

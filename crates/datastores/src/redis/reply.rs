@@ -12,6 +12,17 @@ pub(super) enum Value {
     Nil,
 }
 
+impl Value {
+    /// As the bytes that a server sent; nothing for nothing.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Number(number) => number.to_string().into_bytes(),
+            Self::Nil => Vec::new(),
+        }
+    }
+}
+
 /// One answer: an array comes as its elements, anything else as one value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reply {

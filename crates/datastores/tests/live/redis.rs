@@ -168,6 +168,34 @@ fn one_changed_byte_is_seen_in_every_type() {
     assert_eq!(contents(), before, "what expires by itself proves nothing");
 }
 
+/// Where scripts are allowed the server makes the digests, elsewhere we do.
+#[test]
+fn the_server_and_we_make_the_same_digests() {
+    let contents = |settings: &[&str]| {
+        let server = RedisServer::start(&[SNAPSHOTS, settings].concat());
+        filled(&server);
+        let mut more =
+            "ZADD scores 0.1 a 1e300 b -inf c 3 d\nXADD stream 2-1 f \"\\x00,\\\"\" g \"\"\n"
+                .to_owned();
+        more.push_str("XGROUP CREATE stream workers 0\nXREADGROUP GROUP workers one COUNT 1 STREAMS stream >\n");
+        // More than one script does: what it leaves is asked for again.
+        for number in 0..700 {
+            more.push_str(&format!(
+                "RPUSH many:{number} {}\n",
+                "element ".repeat(number % 90 + 1)
+            ));
+        }
+        server.cli(5, &more);
+        let store = server.datastore();
+        let contents = server
+            .bench
+            .within(UPGRADE, |cx| store.contents(cx).expect("read"));
+        assert_eq!(contents.collections["db5/list"].count, 700);
+        contents
+    };
+    assert_eq!(contents(&[]), contents(&["--rename-command", "EVAL", ""]));
+}
+
 /// The single file of Redis 6, which a newer server takes over when nothing of its own is there.
 #[test]
 fn a_stale_single_file_beside_the_parts_changes_nothing() {
