@@ -14,6 +14,7 @@ mod http;
 mod local;
 mod log;
 mod secret;
+mod signals;
 mod uri;
 mod waiting;
 mod write;
@@ -21,3 +22,4 @@ mod write_path;
 
 pub use either::Deployment;
 pub use filesystem::Directories;
+pub use secret::plain as plain_secret;

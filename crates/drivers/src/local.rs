@@ -45,10 +45,7 @@ impl Reach for LocalReach {
         _: &Path,
         _: Argv,
     ) -> Result<Box<dyn Companion>, Failure> {
-        Err(Failure::new(
-            "no-companion",
-            "nothing can be started beside this server",
-        ))
+        Err(foreign("start anything beside"))
     }
 
     fn companion(&self, _: &Context<'_>, _: &str) -> Result<Option<Box<dyn Companion>>, Failure> {
@@ -61,5 +58,23 @@ fn foreign(verb: &str) -> Failure {
         "server-not-ours",
         format!("cannot {verb} a datastore's server that is no service of this deployment"),
     )
+    .state("server", "not touched")
     .hint("back it up by its own means, and say so: backup = \"none\" in switchback.toml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_ours_is_left_alone_with_a_way_on() {
+        let failure = foreign("start anything beside");
+        assert_eq!(failure.code, "server-not-ours");
+        assert!(
+            failure
+                .what
+                .starts_with("cannot start anything beside a datastore's server")
+        );
+        assert_eq!((failure.state.len(), failure.hints.len()), (1, 1));
+    }
 }

@@ -17,7 +17,7 @@ use switchback_model::{Digest, MigrationId, Problem, ServiceName};
 use super::deployment::{PROJECT, SERVICE, Shared, pin_of};
 use super::engine_api::{Container, Engine, EngineError, Image, Status};
 use super::observe::state_of;
-use super::reach::containers_failed;
+use super::reach::{containers_failed, end_all};
 use super::reference::Reference;
 use super::{credentials, health, labels, oneoff};
 use crate::write;
@@ -431,6 +431,7 @@ impl Driver for ComposeDriver {
         let found = engine
             .containers(&[format!("{}={}", labels::RUN, cx.run)])
             .map_err(|error| error.into_failure(what.as_str()))?;
+        end_all(engine, cx, &found).map_err(|error| error.into_failure(what.as_str()))?;
         for container in found {
             engine
                 .remove(&container.id, true)

@@ -9,12 +9,12 @@ use bollard::Docker;
 use bollard::auth::DockerCredentials;
 use bollard::errors::Error as ApiError;
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, ContainerUpdateBody,
-    CreateImageInfo, HostConfig, RestartPolicy, RestartPolicyNameEnum,
+    ContainerInspectResponse, ContainerStateStatusEnum, ContainerUpdateBody, CreateImageInfo,
+    RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder,
-    LogsOptionsBuilder, RemoveContainerOptionsBuilder, StatsOptionsBuilder, TagImageOptionsBuilder,
+    CreateImageOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder,
+    RemoveContainerOptionsBuilder, StatsOptionsBuilder, TagImageOptionsBuilder,
 };
 use futures_util::StreamExt;
 use switchback_engine::ports::Failure;
@@ -23,6 +23,10 @@ use tokio::runtime::Runtime;
 
 use super::problems;
 use super::project::reachable;
+
+mod second;
+
+pub(super) use second::{Network, SecondServer};
 
 /// How often a wait gives its caller a chance to report and to stop.
 const TICK: Duration = Duration::from_secs(1);
@@ -78,7 +82,13 @@ pub(super) struct Container {
     pub(super) status: Status,
     /// False for one that was created and never ran.
     pub(super) ever_started: bool,
+    /// When it was last started, as the engine writes it: another start is another text.
+    pub(super) started_at: String,
+    /// On the engine's machine, while it runs.
+    pub(super) pid: Option<i32>,
     pub(super) exit_code: i64,
+    /// Bytes of shared memory that it may use.
+    pub(super) shared_memory: Option<i64>,
     pub(super) restarts: i64,
     /// Id of the image that it was made from.
     pub(super) image: String,
@@ -111,17 +121,6 @@ pub(super) struct Image {
     pub(super) id: String,
     /// `repository@sha256:…` for every registry that served it.
     pub(super) repo_digests: Vec<String>,
-    pub(super) labels: HashMap<String, String>,
-}
-
-/// A second container that reads a backup.
-pub(super) struct SecondServer<'a> {
-    pub(super) name: &'a str,
-    pub(super) image: &'a str,
-    pub(super) user: Option<String>,
-    pub(super) command: Vec<String>,
-    pub(super) environment: Vec<String>,
-    pub(super) bind: String,
     pub(super) labels: HashMap<String, String>,
 }
 
@@ -282,34 +281,6 @@ impl Engine {
         }
     }
 
-    /// Creates and starts a helper container without a network.
-    pub(super) fn start_helper(&self, helper: SecondServer<'_>) -> Result<String, EngineError> {
-        let mut command = helper.command.into_iter();
-        let body = ContainerCreateBody {
-            image: Some(helper.image.to_owned()),
-            user: helper.user,
-            entrypoint: command.next().map(|program| vec![program]),
-            cmd: Some(command.collect()),
-            env: Some(helper.environment),
-            labels: Some(helper.labels),
-            network_disabled: Some(true),
-            host_config: Some(HostConfig {
-                network_mode: Some("none".to_owned()),
-                binds: Some(vec![helper.bind]),
-                ..HostConfig::default()
-            }),
-            ..ContainerCreateBody::default()
-        };
-        let options = CreateContainerOptionsBuilder::default()
-            .name(helper.name)
-            .build();
-        self.runtime.block_on(async {
-            let created = self.docker.create_container(Some(options), body).await?;
-            self.docker.start_container(&created.id, None).await?;
-            Ok(created.id)
-        })
-    }
-
     /// Sets what the engine does when the container ends or the machine boots.
     pub(super) fn set_restart(&self, id: &str, policy: &str) -> Result<(), EngineError> {
         let (name, retries) = policy.split_once(':').unwrap_or((policy, ""));
@@ -460,7 +431,16 @@ fn container_from(found: ContainerInspectResponse) -> Container {
         labels: config.labels.unwrap_or_default(),
         reference: config.image.unwrap_or_default(),
         status,
-        ever_started: state.started_at.is_some_and(|at| !at.starts_with("0001-")),
+        ever_started: state
+            .started_at
+            .as_deref()
+            .is_some_and(|at| !at.starts_with("0001-")),
+        started_at: state.started_at.unwrap_or_default(),
+        pid: state
+            .pid
+            .and_then(|pid| i32::try_from(pid).ok())
+            .filter(|pid| *pid > 0),
+        shared_memory: host.shm_size,
         exit_code: state.exit_code.unwrap_or_default(),
         restarts: found.restart_count.unwrap_or_default(),
         image: found.image.unwrap_or_default(),

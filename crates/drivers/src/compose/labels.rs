@@ -12,6 +12,12 @@ pub(super) const MIGRATION: &str = "switchback.migration";
 pub(super) const VERSION: &str = "switchback.version";
 /// The service that it doubles.
 pub(super) const SCRATCH: &str = "switchback.scratch";
+/// The name under which a companion is found again.
+pub(super) const COMPANION: &str = "switchback.companion";
+/// The service that a companion stands beside.
+pub(super) const BESIDE: &str = "switchback.beside";
+/// Which start of that service's container: a later one has another network.
+pub(super) const BESIDE_START: &str = "switchback.beside-start";
 /// The project that it was made for. Helpers do not carry Compose's own label, so that Compose lets them be.
 pub(super) const OF_PROJECT: &str = "switchback.project";
 

@@ -13,8 +13,12 @@ use switchback_model::ServiceName;
 use super::commands;
 use super::deployment::{ContainersError, Shared};
 use super::driver::command_failed;
-use super::engine_api::{Container, SecondServer, Status};
+use super::engine_api::{Container, Engine, Network, SecondServer, Status};
 use super::labels;
+
+mod companion;
+
+pub(super) use companion::end_all;
 
 /// Where a helper container sees the directory that it reads.
 const INSIDE: &str = "/switchback";
@@ -37,6 +41,12 @@ impl ContainerReach {
         self.shared
             .containers(&self.service)
             .map_err(|error| containers_failed(&self.service, error))
+    }
+
+    fn engine(&self) -> Result<&Engine, Failure> {
+        self.shared
+            .engine()
+            .map_err(|problem| containers_failed(&self.service, problem.into()))
     }
 
     fn runs(&self) -> Result<bool, Failure> {
@@ -152,10 +162,7 @@ impl Reach for ContainerReach {
             "{}-switchback-{}-{}-scratch-{}",
             self.shared.project.name, cx.run, cx.step, self.service
         );
-        let engine = self
-            .shared
-            .engine()
-            .map_err(|problem| containers_failed(&self.service, problem.into()))?;
+        let engine = self.engine()?;
         // One of an earlier try that was killed.
         engine
             .remove(&name, true)
@@ -167,24 +174,10 @@ impl Reach for ContainerReach {
             labels::OF_PROJECT.to_owned(),
             self.shared.project.name.clone(),
         );
-        let environment = argv
-            .env
-            .iter()
-            .map(|(name, value)| format!("{name}={}", value.expose()));
         let id = engine
-            .start_helper(SecondServer {
-                name: &name,
-                image: &original.image,
-                // A server must be able to write where it reads, and PostgreSQL refuses to be root.
-                user: (owner.uid() != 0).then(|| format!("{}:{}", owner.uid(), owner.gid())),
-                environment: environment.collect(),
-                command: std::iter::once(argv.program)
-                    .chain(argv.args)
-                    .map(|word| word.replace(SCRATCH_DIRECTORY, INSIDE))
-                    .collect(),
-                bind: format!("{}:{INSIDE}", directory.display()),
-                labels,
-            })
+            .start_second(second_server(
+                &name, original, directory, &owner, argv, labels,
+            ))
             .map_err(|error| error.into_failure(what.as_str()))?;
         Ok(Box::new(ScratchContainer {
             shared: Rc::clone(&self.shared),
@@ -194,19 +187,51 @@ impl Reach for ContainerReach {
 
     fn accompany(
         &self,
-        _: &Context<'_>,
-        _: &str,
-        _: &Path,
-        _: Argv,
+        cx: &Context<'_>,
+        name: &str,
+        directory: &Path,
+        argv: Argv,
     ) -> Result<Box<dyn Companion>, Failure> {
-        Err(Failure::new(
-            "no-companion",
-            "nothing can be started beside this server",
-        ))
+        companion::begin(self, cx, name, directory, argv)
     }
 
-    fn companion(&self, _: &Context<'_>, _: &str) -> Result<Option<Box<dyn Companion>>, Failure> {
-        Ok(None)
+    fn companion(
+        &self,
+        cx: &Context<'_>,
+        name: &str,
+    ) -> Result<Option<Box<dyn Companion>>, Failure> {
+        companion::find(self, cx, name)
+    }
+}
+
+/// A second container like `original`, on `directory` as that directory's owner, without a network.
+fn second_server<'a>(
+    name: &'a str,
+    original: &'a Container,
+    directory: &'a Path,
+    owner: &std::fs::Metadata,
+    argv: Argv,
+    labels: HashMap<String, String>,
+) -> SecondServer<'a> {
+    let environment = argv
+        .env
+        .iter()
+        .map(|(name, value)| format!("{name}={}", value.expose()));
+    SecondServer {
+        name,
+        image: &original.image,
+        // A server must be able to write where it reads, and PostgreSQL refuses to be root.
+        user: (owner.uid() != 0).then(|| format!("{}:{}", owner.uid(), owner.gid())),
+        environment: environment.collect(),
+        command: std::iter::once(argv.program)
+            .chain(argv.args)
+            .map(|word| word.replace(SCRATCH_DIRECTORY, INSIDE))
+            .collect(),
+        directory,
+        inside: INSIDE,
+        network: Network::None,
+        shared_memory: original.shared_memory,
+        labels,
     }
 }
 

@@ -11,6 +11,7 @@ use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Check, Expectation, FileEdit};
 use switchback_model::{Digest, MigrationId, ServiceName};
 
+use super::companion;
 use super::place::{Place, id_of, version_of};
 use super::process::{self, Process};
 use super::{migration, server};
@@ -381,6 +382,7 @@ impl Driver for ExecDriver {
     }
 
     fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        companion::clean(&self.place, cx)?;
         server::clean(&self.place, cx);
         write::clean(cx.plan)?;
         migration::clean(&self.place, cx.run)

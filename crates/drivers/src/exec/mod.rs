@@ -5,10 +5,12 @@
 //! <current>                         a file whose one line is the version in use
 //! .switchback/<service>.{pid,log}   processes that outlive switchback
 //! .switchback/migrations/<run>/…    one-off processes: pid, log, exit code
+//! .switchback/companions/<run>/…    programs beside a datastore's server: the same
 //! ```
 //!
 //! Start with [`Deployment`], which has the same shape as that of Compose.
 
+mod companion;
 mod deployment;
 mod driver;
 mod migration;

@@ -24,6 +24,16 @@ echo "$$ $start" > "$dir/pid.new" && mv "$dir/pid.new" "$dir/pid" || exit 1
 "$@" >> "$dir/log" 2>&1 < /dev/null
 echo $? > "$dir/exit.new" && sync "$dir/exit.new" && mv "$dir/exit.new" "$dir/exit""#;
 
+/// The same for a program that a signal will end: the shell waits for it all the same. A trap that does
+/// something, unlike one that ignores, is not handed down to the program.
+const COMPANION: &str = r#"dir=$1; shift
+trap : INT TERM QUIT HUP
+stat=$(cat /proc/$$/stat); set -- "${stat##*) }" "$@"; fields=$1; shift
+start=$(echo "$fields" | cut -d' ' -f20)
+echo "$$ $start" > "$dir/pid.new" && mv "$dir/pid.new" "$dir/pid" || exit 1
+"$@" >> "$dir/log" 2>&1 < /dev/null
+echo $? > "$dir/exit.new" && sync "$dir/exit.new" && mv "$dir/exit.new" "$dir/exit""#;
+
 /// How long a process may take to end after a polite signal. Servers write their data out within it.
 const POLITE: Duration = Duration::from_secs(20);
 /// How often a wait looks.
@@ -54,6 +64,16 @@ pub(super) fn detached(
 pub(super) fn one_off(directory: &Path, program: &[String], env: &[(String, Secret)]) -> Argv {
     shell(
         ONE_OFF,
+        &[directory.to_string_lossy().into_owned()],
+        program,
+        env,
+    )
+}
+
+/// The command that starts a companion, whose traces go into `directory`.
+pub(super) fn companion(directory: &Path, program: &[String], env: &[(String, Secret)]) -> Argv {
+    shell(
+        COMPANION,
         &[directory.to_string_lossy().into_owned()],
         program,
         env,
@@ -148,7 +168,8 @@ impl Process {
         }
     }
 
-    fn signal(self, signal: Signal) {
+    /// Sends it a signal, and its whole group where it leads one.
+    pub(super) fn signal(self, signal: Signal) {
         // Between the look and the signal the pid could be given anew only if all pids went round.
         if !self.lives() {
             return;

@@ -11,6 +11,7 @@ use switchback_engine::ports::{Companion, Context, Failure, Reach, SCRATCH_DIREC
 use switchback_engine::process::Argv;
 use switchback_model::product::DatastoreKind;
 
+use super::companion;
 use super::place::Place;
 use super::process::{self, Process};
 
@@ -56,7 +57,7 @@ impl ServerReach {
         }
     }
 
-    fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
         match self.kind {
             DatastoreKind::Postgres => "postgres",
             DatastoreKind::Redis => "redis",
@@ -141,19 +142,20 @@ impl Reach for ServerReach {
 
     fn accompany(
         &self,
-        _: &Context<'_>,
-        _: &str,
-        _: &Path,
-        _: Argv,
+        cx: &Context<'_>,
+        name: &str,
+        directory: &Path,
+        argv: Argv,
     ) -> Result<Box<dyn Companion>, Failure> {
-        Err(Failure::new(
-            "no-companion",
-            "nothing can be started beside this server",
-        ))
+        companion::begin(self, cx, name, directory, argv)
     }
 
-    fn companion(&self, _: &Context<'_>, _: &str) -> Result<Option<Box<dyn Companion>>, Failure> {
-        Ok(None)
+    fn companion(
+        &self,
+        cx: &Context<'_>,
+        name: &str,
+    ) -> Result<Option<Box<dyn Companion>>, Failure> {
+        Ok(companion::find(self, cx, name))
     }
 }
 
@@ -192,17 +194,7 @@ fn launch(
         fs::create_dir_all(parent).map_err(failed)?;
     }
     let _ = fs::remove_file(note);
-    let mut words = Vec::new();
-    if owner.uid() != rustix::process::geteuid().as_raw() {
-        // PostgreSQL refuses to be root, and what root writes its owner could not read.
-        words.extend(["setpriv".to_owned(), format!("--reuid={}", owner.uid())]);
-        words.extend([
-            format!("--regid={}", owner.gid()),
-            "--clear-groups".to_owned(),
-            "--".to_owned(),
-        ]);
-    }
-    words.extend(program);
+    let words = as_owner(&owner, program);
     let argv =
         process::detached(note, &note.with_extension("log"), &words, &[]).directory(directory);
     cx.commands
@@ -216,6 +208,22 @@ fn launch(
     }
     let log = fs::read_to_string(note.with_extension("log")).unwrap_or_default();
     Err(Failure::new("start-failed", what).output(cx.commands.redactor().mask(&log)))
+}
+
+/// `program` as the owner of its data.
+pub(super) fn as_owner(owner: &fs::Metadata, program: Vec<String>) -> Vec<String> {
+    let mut words = Vec::new();
+    if owner.uid() != rustix::process::geteuid().as_raw() {
+        // PostgreSQL refuses to be root, and what root writes its owner could not read.
+        words.extend(["setpriv".to_owned(), format!("--reuid={}", owner.uid())]);
+        words.extend([
+            format!("--regid={}", owner.gid()),
+            "--clear-groups".to_owned(),
+            "--".to_owned(),
+        ]);
+    }
+    words.extend(program);
+    words
 }
 
 /// A second server; ended when dropped, and by its note after a crash.
