@@ -15,15 +15,19 @@ use switchback_engine::process::{Argv, Commands, Secret};
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
 use switchback_model::config::Config;
-use switchback_model::observed::{ImagePin, Observed, Pinning, ServiceState};
+use switchback_model::observed::{
+    Access, DatastoreLocation, ImagePin, Observed, Pinning, ServiceState,
+};
 use switchback_model::plan::{Check, Expectation, Plan};
-use switchback_model::product::Product;
+use switchback_model::product::{DatastoreKind, Product};
 use switchback_model::{MigrationId, RunId, ServiceName, StepNumber, Version};
 use switchback_testkit::{contract, plans};
 
 use super::engine_api::Engine;
 use super::{Deployment, fixtures, recognise};
 use crate::filesystem::Directories;
+
+mod companions;
 
 /// What the image runs. `start` serves HTTP; the migrations write what they did into the volume.
 const APP: &str = r#"#!/bin/sh
@@ -95,7 +99,7 @@ fn lab() -> Option<Lab> {
     }
     fs::copy(busybox, root.join("bin/busybox")).expect("busybox");
     for applet in [
-        "sh", "sleep", "httpd", "mkdir", "echo", "cat", "touch", "id",
+        "sh", "sleep", "httpd", "mkdir", "echo", "cat", "touch", "id", "readlink",
     ] {
         std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).expect("link");
     }
@@ -146,7 +150,7 @@ fn lab() -> Option<Lab> {
     product.editions.truncate(1);
     product.editions[0].images = vec![name.clone()];
     let commands = commands(directory.path());
-    let config = recognise(&deployment, &[product.clone()], &commands)
+    let config = recognise(&deployment, &[], &[product.clone()], &commands)
         .expect("recognised")
         .config;
     Some(Lab {
@@ -302,6 +306,33 @@ impl Progress for Heard {
     fn report(&self, doing: &str, _: Option<u64>, _: Option<u64>, _: Option<&str>) {
         self.0.lock().expect("no panic").push(doing.to_owned());
     }
+}
+
+/// The datastore of the project.
+fn store() -> DatastoreLocation {
+    DatastoreLocation {
+        kind: DatastoreKind::Redis,
+        access: Access::Container {
+            service: ServiceName::new("store"),
+        },
+        host: None,
+        port: None,
+        database: None,
+        user: None,
+        password: None,
+        directory: None,
+        server_directory: None,
+    }
+}
+
+/// What is left of a run, by its label.
+fn left_of(run: &str) -> String {
+    let filter = format!("label=switchback.run={run}");
+    let left = Command::new("docker")
+        .args(["ps", "--all", "--quiet", "--filter", &filter])
+        .output()
+        .expect("lists");
+    String::from_utf8_lossy(&left.stdout).into_owned()
 }
 
 fn commands(directory: &Path) -> Commands {
@@ -515,20 +546,7 @@ fn reaches_a_server_doubles_it_and_leaves_nothing() {
     let Some(lab) = lab() else { return };
     lab.up();
     let deployment = lab.open();
-    let location = switchback_model::observed::DatastoreLocation {
-        kind: switchback_model::product::DatastoreKind::Redis,
-        access: switchback_model::observed::Access::Container {
-            service: ServiceName::new("store"),
-        },
-        host: None,
-        port: None,
-        database: None,
-        user: None,
-        password: None,
-        directory: None,
-        server_directory: None,
-    };
-    let reach = deployment.reach(&location);
+    let reach = deployment.reach(&store());
     let stop = StopSignal::default();
     let copy = lab.directory.path().join("copy");
     fs::create_dir_all(&copy).expect("directory");
@@ -569,17 +587,7 @@ fn reaches_a_server_doubles_it_and_leaves_nothing() {
         assert_eq!(cx.commands.capture(&read).expect("reads"), "sealed1234\n");
         drop(scratch);
     });
-    let left = Command::new("docker")
-        .args([
-            "ps",
-            "--all",
-            "--quiet",
-            "--filter",
-            "label=switchback.run=r-reach",
-        ])
-        .output()
-        .expect("lists");
-    assert_eq!(String::from_utf8_lossy(&left.stdout), "");
+    assert_eq!(left_of("r-reach"), "");
 }
 
 #[test]

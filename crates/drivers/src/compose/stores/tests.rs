@@ -1,8 +1,6 @@
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use switchback_model::DatastoreName;
-use switchback_model::config::ComposeConfig;
 
 use super::*;
 
@@ -39,17 +37,8 @@ fn redis() -> Datastore {
 }
 
 fn config() -> Config {
-    Config {
-        name: None,
-        product: switchback_model::ProductId::new("the-things-stack"),
-        edition: None,
-        features: Vec::new(),
-        compose: Some(ComposeConfig::default()),
-        exec: None,
-        datastores: BTreeMap::new(),
-        verify: switchback_model::config::VerifyConfig::default(),
-        policy: switchback_model::config::PolicyConfig::default(),
-    }
+    serde_json::from_str(r#"{"product": "the-things-stack", "compose": {}}"#)
+        .expect("a configuration")
 }
 
 fn product(datastores: Vec<Datastore>) -> switchback_model::product::Product {
