@@ -5,7 +5,7 @@
 //! inputs make equal plans, byte for byte.
 //!
 //! Start with [`path::find`], then [`build()`]; [`rollback()`] and [`check()`] stand by themselves.
-//! [`outline()`] shows a plan in short form, for tests and logs.
+//! [`outline()`] shows a plan in short form, for tests and logs; [`shape()`] what of it is the same elsewhere.
 
 pub mod path;
 
@@ -15,8 +15,9 @@ mod outline;
 mod rollback;
 
 pub use build::{
-    Input, Note, Place, Planned, Weight, build, images_needed, obstacles, versions_set,
+    Input, Note, Place, Planned, Weight, build, images_needed, locks_held, locks_unasked, obstacles,
+    versions_set,
 };
 pub use check::{Objection, check, check_against, refusal};
-pub use outline::outline;
+pub use outline::{outline, shape};
 pub use rollback::{Proven, rollback};

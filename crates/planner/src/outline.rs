@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use switchback_model::observed::ImagePin;
 use switchback_model::plan::{
-    Act, Check, Interrupted, Plan, Purpose, Stage, StageKind, Step, WayBack,
+    Act, BackupMethod, Check, Interrupted, Plan, Purpose, Stage, StageKind, Step, WayBack,
 };
 
 /// The plan in short form. Not for people in front of a terminal: the CLI renders for them.
@@ -21,7 +22,7 @@ pub fn outline(plan: &Plan) -> String {
     for stage in &plan.stages {
         let _ = writeln!(text, "{}", heading(stage));
         for step in &stage.steps {
-            let _ = writeln!(text, "{}", line(step));
+            let _ = writeln!(text, "{}", line(step, what(&step.act)));
         }
     }
     for notice in plan.notices.iter().filter(|notice| notice.accept.is_some()) {
@@ -64,13 +65,13 @@ fn heading(stage: &Stage) -> String {
     text
 }
 
-fn line(step: &Step) -> String {
+fn line(step: &Step, what: String) -> String {
     let mut text = format!(
         "{:>4} {} {:<8} {}",
         step.number,
         if step.downtime { 'x' } else { ' ' },
         step.act.verb(),
-        what(&step.act)
+        what
     );
     match &step.interrupted {
         Interrupted::Repeat => {}
@@ -99,6 +100,54 @@ fn line(step: &Step) -> String {
         WayBack::None { .. } => text.push_str(" | back: none"),
     }
     text
+}
+
+/// What a plan does, without where: equal for two deployments that are upgraded in the same steps with the
+/// same images. A rehearsal's plan has the shape of the plan that is rehearsed, or the copy is none.
+pub fn shape(plan: &Plan) -> String {
+    let mut text = format!("{} {} -> {}\n", plan.product_name, plan.from, plan.to);
+    for (name, datastore) in &plan.datastores {
+        let method = match datastore.method {
+            BackupMethod::Shadow => "shadow",
+            BackupMethod::Dump => "dump",
+            BackupMethod::None => "none",
+        };
+        let engine = datastore.engine.as_deref().unwrap_or("unknown");
+        let _ = writeln!(text, "{name}: {method}, server {engine}");
+    }
+    for stage in &plan.stages {
+        let _ = writeln!(text, "{}", heading(stage));
+        for step in &stage.steps {
+            let _ = writeln!(
+                text,
+                "{}{}",
+                line(step, moved(&step.act)),
+                pinned(&step.act)
+            );
+        }
+    }
+    text
+}
+
+/// As [`what`], without names of files.
+fn moved(act: &Act) -> String {
+    match act {
+        Act::Set { from, to, .. } => format!("{from} -> {to}"),
+        other => what(other),
+    }
+}
+
+/// What the images of a step are, immutably.
+fn pinned(act: &Act) -> String {
+    let pins: Vec<&ImagePin> = match act {
+        Act::Fetch { image } | Act::Migrate { image, .. } => vec![image],
+        Act::Start { images, .. } => images.values().collect(),
+        _ => Vec::new(),
+    };
+    pins.iter()
+        .filter_map(|pin| pin.id.as_deref().or(pin.digest.as_deref()))
+        .map(|id| format!(" @{id}"))
+        .collect()
 }
 
 fn what(act: &Act) -> String {

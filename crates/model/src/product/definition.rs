@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Lock;
 use crate::digest::Digest;
 use crate::id::{DatastoreName, MigrationId, ProductId};
 use crate::version::{Range, Scheme, Version};
@@ -50,6 +51,8 @@ pub struct Product {
     pub write_path: Option<WritePath>,
     /// Named read-only questions to the real system.
     pub probes: BTreeMap<String, Probe>,
+    /// What may be held by something that died.
+    pub locks: Vec<Lock>,
     /// Data that a migration deletes on purpose.
     pub deletions: Vec<Deletion>,
     /// Known failures: pattern, explanation, next step.

@@ -7,6 +7,8 @@
 mod definition;
 pub mod diagnostic;
 pub mod lint;
+mod lock;
 pub mod parse;
 
 pub use definition::*;
+pub use lock::Lock;

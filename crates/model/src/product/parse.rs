@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::diagnostic::{Diagnostic, Place, Severity};
 use super::{
-    Advice, Component, Datastore, Deletion, Edition, Health, Migration, Notice, Poisoned, Probe,
-    Procedure, Product, Release, Stop, WritePath,
+    Advice, Component, Datastore, Deletion, Edition, Health, Lock, Migration, Notice, Poisoned,
+    Probe, Procedure, Product, Release, Stop, WritePath,
 };
 use crate::digest::Digest;
 use crate::id::ProductId;
@@ -63,6 +63,7 @@ struct Sections {
     health: Vec<Health>,
     write_path: Option<WritePath>,
     probe: BTreeMap<String, Probe>,
+    lock: Vec<Lock>,
     deletion: Vec<Deletion>,
     advice: Vec<Advice>,
 }
@@ -173,6 +174,7 @@ fn append(
     all.notice.append(&mut more.notice);
     all.procedure.append(&mut more.procedure);
     all.health.append(&mut more.health);
+    all.lock.append(&mut more.lock);
     all.deletion.append(&mut more.deletion);
     all.advice.append(&mut more.advice);
 }
@@ -198,6 +200,7 @@ fn assemble(head: Head, all: Sections, digest: Digest) -> Product {
         health: all.health,
         write_path: all.write_path,
         probes: all.probe,
+        locks: all.lock,
         deletions: all.deletion,
         advice: all.advice,
         secrets: head.secrets,

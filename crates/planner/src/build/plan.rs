@@ -12,7 +12,7 @@ use switchback_model::{PlanId, Problem, Version};
 use super::cast::Cast;
 use super::input::{Input, Note, Place, Planned};
 use super::keeping::Keeping;
-use super::preconditions::obstacles;
+use super::preconditions::{locks_unasked, obstacles};
 use super::route::{self, Leg};
 use super::stages::Composer;
 use super::{forecast, images, notices, verification};
@@ -154,6 +154,12 @@ fn notes(input: &Input<'_>, cast: &Cast<'_>, keeping: &Keeping, legs: &[Leg<'_>]
                 format!("`{name}` does not run: it gets the new tag and stays stopped"),
             ));
         }
+    }
+    for lock in locks_unasked(input.product, input.config, input.observed) {
+        notes.push(Note::warning(
+            Place::Plan,
+            format!("nothing could tell whether there is {}", lock.what),
+        ));
     }
     for because in &input.path.because {
         if because.assumed {

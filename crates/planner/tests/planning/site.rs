@@ -46,6 +46,10 @@ impl Site {
         site.add_server("redis", DatastoreKind::Redis, "redis", "7.2.4", GB / 5);
         site.add_files("blobs", GB / 25);
         site.write_files();
+        for lock in &site.product.locks {
+            let answers = &mut site.observed.probes;
+            answers.insert(lock.probe.clone(), "0".to_owned());
+        }
         site
     }
 
@@ -61,6 +65,7 @@ impl Site {
             datastores: BTreeMap::new(),
             verify: switchback_model::config::VerifyConfig::default(),
             policy: switchback_model::config::PolicyConfig::default(),
+            backup: switchback_model::config::BackupConfig::default(),
         };
         let observed = Observed {
             deployment: Deployment {

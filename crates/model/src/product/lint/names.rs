@@ -11,6 +11,7 @@ pub(super) fn check(lint: &mut Lint<'_>) {
     migrations(lint);
     editions(lint);
     conditions(lint);
+    locks(lint);
     reasons(lint);
 }
 
@@ -43,6 +44,7 @@ fn duplicates(lint: &mut Lint<'_>) {
             names(&product.poisoned, |it| it.version.as_str()),
         ),
         ("notice", "id", names(&product.notices, |it| &it.id)),
+        ("lock", "id", names(&product.locks, |it| &it.id)),
         ("procedure", "id", names(&product.procedures, |it| &it.id)),
         ("advice", "id", names(&product.advice, |it| &it.id)),
     ];
@@ -153,6 +155,9 @@ fn editions(lint: &mut Lint<'_>) {
             uses.push((path, &demand.editions));
         }
     }
+    for (index, lock) in product.locks.iter().enumerate() {
+        uses.push((format!("lock[{index}].editions"), &lock.editions));
+    }
     let known: Vec<&str> = product.editions.iter().map(|it| it.id.as_str()).collect();
     for (path, editions) in uses {
         for (place, edition) in editions.iter().enumerate() {
@@ -218,6 +223,26 @@ fn conditions(lint: &mut Lint<'_>) {
     }
 }
 
+/// Whether a lock is held must be asked of the datastore: an operator is asked for what to do, not for that.
+fn locks(lint: &mut Lint<'_>) {
+    let product = lint.product;
+    let probes: Vec<&str> = product.probes.keys().map(String::as_str).collect();
+    for (index, lock) in product.locks.iter().enumerate() {
+        let path = format!("lock[{index}].probe");
+        let Some(probe) = product.probes.get(&lock.probe) else {
+            unknown(lint, &path, "probe", &lock.probe, &probes);
+            continue;
+        };
+        if probe.sql.is_none() && probe.redis.is_none() {
+            let message = format!("the probe `{}` of a lock asks nothing", lock.probe);
+            lint.error(&path, "silent-probe", message).hint = Some(
+                "give the probe `sql` or `redis`: a lock is looked for before every upgrade"
+                    .to_owned(),
+            );
+        }
+    }
+}
+
 fn unknown(lint: &mut Lint<'_>, path: &str, kind: &str, name: &str, known: &[&str]) {
     if known.contains(&name) {
         return;
@@ -267,6 +292,14 @@ fn reasons(lint: &mut Lint<'_>) {
     }
     for (index, it) in product.health.iter().enumerate() {
         said.push((format!("health[{index}]"), "source", &it.source));
+    }
+    for (index, it) in product.locks.iter().enumerate() {
+        let path = format!("lock[{index}]");
+        said.push((path.clone(), "what", &it.what));
+        said.push((path.clone(), "because", &it.because));
+        said.push((path.clone(), "stale", &it.stale));
+        said.push((path.clone(), "clear", &it.clear));
+        said.push((path, "source", &it.source));
     }
     for (index, it) in product.deletions.iter().enumerate() {
         said.push((format!("deletion[{index}]"), "because", &it.because));

@@ -178,6 +178,60 @@ error[unknown-probe]: there is no probe `scheme`
     );
 }
 
+/// A lock, written before the health of the sound definition.
+fn with_lock(lock: &str) -> Vec<String> {
+    let health = "[[health]]\nversions = \"*\"";
+    spoiled(health, &format!("{lock}\n{health}"))
+}
+
+const LOCK: &str = r#"[[lock]]
+id = "migrating"
+what = "a migration that was begun and not ended"
+probe = "schema"
+because = "two would run at once"
+stale = "see whether one runs"
+clear = "delete from locks"
+source = "code"
+"#;
+
+#[test]
+fn a_sound_lock_has_no_findings() {
+    assert_eq!(with_lock(LOCK), [""; 0]);
+}
+
+#[test]
+fn a_lock_that_nobody_can_look_at() {
+    let told = with_lock(&LOCK.replace("\"schema\"", "\"schemas\""));
+    assert!(
+        told[0].contains("error[unknown-probe]: there is no probe `schemas`")
+            && told[0].contains("did you mean `schema`?"),
+        "{told:?}"
+    );
+    let silent = "[probe.asked]\nquestion = \"who holds it\"\n";
+    let told = with_lock(&format!(
+        "{}{silent}",
+        LOCK.replace("\"schema\"", "\"asked\"")
+    ));
+    assert!(
+        told[0].contains("error[silent-probe]: the probe `asked` of a lock asks nothing"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_lock_without_advice_or_twice() {
+    let told = with_lock(&LOCK.replace("see whether one runs", " "));
+    assert!(
+        told[0].contains("error[empty]: `stale` is empty"),
+        "{told:?}"
+    );
+    let told = with_lock(&format!("{LOCK}\n{LOCK}"));
+    assert!(
+        told[0].contains("error[duplicate]: the lock `migrating` is there twice"),
+        "{told:?}"
+    );
+}
+
 #[test]
 fn an_unknown_edition() {
     let told = spoiled(

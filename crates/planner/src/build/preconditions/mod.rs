@@ -1,8 +1,10 @@
 //! What keeps a deployment from being upgraded at all, whatever the path. Everything is looked at
 //! before anything is planned, and all of it is told at once by `doctor`. Start with [`obstacles()`].
 
+mod locks;
 mod obstacles;
 mod stores;
 mod versions;
 
+pub use locks::{locks_held, locks_unasked};
 pub use obstacles::obstacles;

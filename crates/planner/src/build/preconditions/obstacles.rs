@@ -5,6 +5,7 @@ use switchback_model::observed::Observed;
 use switchback_model::product::Product;
 use switchback_model::{Config, Problem};
 
+use super::locks::locks_held;
 use super::stores::{datastores, read_only, unsupported_servers};
 use super::versions::versions;
 use crate::build::cast::{self, Cast};
@@ -18,6 +19,7 @@ pub fn obstacles(product: &Product, config: &Config, observed: &Observed) -> Vec
     own.extend(unsupported_servers(product, observed));
     own.extend(datastores(product, observed));
     own.extend(read_only(config, observed));
+    own.extend(locks_held(product, config, observed));
 
     let seen: Vec<Problem> = observed
         .problems
