@@ -102,6 +102,18 @@ pub enum JournalError {
         holder: Box<Holder>,
         /// Why it counts as alive.
         because: String,
+        /// True where it certainly lives; else nothing could tell.
+        provable: bool,
+    },
+    /// An operator gave up another holder than the one that has the lease.
+    #[error("deployment `{deployment}` is not held by `{said}`, but by {holder}")]
+    AnotherHolder {
+        /// Name of the deployment.
+        deployment: String,
+        /// Who was named.
+        said: String,
+        /// Who has it.
+        holder: Box<Holder>,
     },
     /// Another process took the lease over.
     #[error("the lease of deployment `{deployment}` has number {now}, ours is {ours}")]
@@ -185,6 +197,7 @@ impl JournalError {
             Self::Io { .. } => "state-directory-unusable",
             Self::Illegal { .. } => "illegal-event",
             Self::Held { .. } => "deployment-held",
+            Self::AnotherHolder { .. } => "another-holder",
             Self::LeaseLost { .. } => "lease-lost",
             Self::NoSuch { kind: "plan", .. } => "plan-missing",
             Self::NoSuch { .. } => "run-missing",
@@ -230,13 +243,31 @@ impl JournalError {
             Self::Illegal { .. } => problem
                 .state("journal", "unchanged")
                 .hint("this is a defect of switchback: please report it"),
-            Self::Held { holder, because, .. } => problem
-                .state("holder", because.clone())
-                .hint(format!("watch it: switchback log {}", holder.run))
-                .hint(format!(
-                    "or end it on `{}` (kill {}), then: switchback resume {}",
-                    holder.process.host, holder.process.pid, holder.run
-                )),
+            Self::Held {
+                holder,
+                because,
+                provable,
+                ..
+            } => {
+                let problem = problem
+                    .state("holder", because.clone())
+                    .hint(format!("watch it: switchback log {}", holder.run))
+                    .hint(format!(
+                        "or end it on `{}` (kill {}), then: switchback resume {}",
+                        holder.process.host, holder.process.pid, holder.run
+                    ));
+                if *provable {
+                    return problem;
+                }
+                problem.hint(format!(
+                    "or, once it is certain that it will never run again: {}",
+                    take_over(holder)
+                ))
+            }
+            Self::AnotherHolder { holder, .. } => problem
+                .state("lease", "unchanged")
+                .why("what is given up is one process, by its name, so that no other is meant by mistake")
+                .hint(format!("if that is the one: {}", take_over(holder))),
             Self::LeaseLost { .. } => problem
                 .state("this process", "does nothing more")
                 .why("another process found this one dead and went on in its place")
@@ -284,4 +315,13 @@ impl JournalError {
             _ => Self::Io { path, source },
         }
     }
+}
+
+/// Printed in full: an unlock command that needs an id which nobody printed helps nobody.
+fn take_over(holder: &Holder) -> String {
+    format!(
+        "switchback resume {} --take-over {}",
+        holder.run,
+        holder.name()
+    )
 }

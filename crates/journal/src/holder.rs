@@ -98,6 +98,13 @@ impl ProcessIdentity {
     }
 }
 
+impl Holder {
+    /// What an operator types to name it: `PID@HOST`.
+    pub fn name(&self) -> String {
+        format!("{}@{}", self.process.pid, self.process.host)
+    }
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

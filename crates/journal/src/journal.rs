@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{
@@ -24,6 +25,8 @@ pub struct Journal {
     path: PathBuf,
     /// The state of runs that this process writes, so that an append need not fold them again.
     known: RefCell<HashMap<RunId, RunState>>,
+    /// The sign of life of the lease that this process holds.
+    pub(crate) sign: RefCell<Option<File>>,
 }
 
 /// A run as the list of runs shows it.
@@ -48,6 +51,7 @@ impl Journal {
             connection,
             path,
             known: RefCell::default(),
+            sign: RefCell::default(),
         })
     }
 

@@ -13,6 +13,7 @@ mod holder;
 mod journal;
 mod lease;
 mod outputs;
+mod presence;
 pub mod recover;
 mod schema;
 pub mod state;

@@ -400,6 +400,83 @@ fn a_holder_on_another_machine_is_never_taken_for_dead() {
     );
 }
 
+/// A process that nothing here can look at.
+fn elsewhere() -> ProcessIdentity {
+    ProcessIdentity {
+        host: "other.example".to_owned(),
+        ..dead()
+    }
+}
+
+#[test]
+fn what_nothing_can_look_at_is_taken_over_on_an_operators_word() {
+    let place = Place::new();
+    let before = place
+        .journal()
+        .acquire(&key(), &holder(elsewhere()))
+        .expect("free");
+    let journal = place.journal();
+    let me = ProcessIdentity::current();
+    let problem = refused(journal.acquire(&key(), &holder(me.clone()))).problem();
+    let typed = "switchback resume r-1 --take-over 5000000@other.example";
+    assert!(
+        problem.hints.iter().any(|hint| hint.ends_with(typed)),
+        "the command is printed in full: {:?}",
+        problem.hints
+    );
+    let problem = refused(journal.give_up(&key(), "7@other.example", "ann@lab", &me)).problem();
+    assert_eq!(problem.code, "another-holder");
+    assert!(problem.hints[0].ends_with(typed), "{:?}", problem.hints);
+    refused(journal.acquire(&key(), &holder(me.clone())));
+    journal
+        .give_up(&key(), "5000000@other.example", "ann@lab", &me)
+        .expect("nothing says that it lives");
+    let lease = journal.acquire(&key(), &holder(me)).expect("given up");
+    assert_eq!(lease.number, before.number + 1);
+    let told = lease.took_over.expect("the record says so");
+    assert!(told.ends_with("declared gone by ann@lab"), "{told}");
+}
+
+#[test]
+fn what_certainly_lives_is_not_given_up_wherever_it_is() {
+    let place = Place::new();
+    let theirs = place.journal();
+    theirs.acquire(&key(), &holder(elsewhere())).expect("free");
+    let mine = place.journal();
+    let me = ProcessIdentity::current();
+    // Its file beside the journal is locked for as long as it is open.
+    let name = "5000000@other.example";
+    let problem = refused(mine.give_up(&key(), name, "ann@lab", &me)).problem();
+    assert_eq!(problem.code, "deployment-held");
+    let seen = problem.state[0].seen.clone().expect("it says why");
+    assert!(
+        seen.ends_with("its lock beside the journal is held"),
+        "{seen}"
+    );
+    assert!(
+        problem
+            .hints
+            .iter()
+            .all(|hint| !hint.contains("--take-over")),
+        "{:?}",
+        problem.hints
+    );
+    drop(theirs);
+    mine.give_up(&key(), name, "ann@lab", &me)
+        .expect("it has ended");
+}
+
+#[test]
+fn what_runs_on_this_machine_is_not_given_up() {
+    let place = Place::new();
+    let journal = place.journal();
+    let me = ProcessIdentity::current();
+    journal.acquire(&key(), &holder(me.clone())).expect("free");
+    let name = holder(me.clone()).name();
+    let problem = refused(place.journal().give_up(&key(), &name, "ann@lab", &me)).problem();
+    assert_eq!(problem.code, "deployment-held");
+}
+
 #[test]
 fn a_released_lease_is_free_and_its_number_goes_on_rising() {
     let place = Place::new();
