@@ -17,6 +17,7 @@ use crate::failure::Failed;
 use crate::place::config::FILE;
 use crate::place::definitions;
 use crate::place::deployment::{Found, name_of};
+use crate::place::starter;
 use crate::render::style::{BOLD, DIM, PLAIN, WARN, paint};
 use crate::render::table::{Cell, Table};
 use crate::render::{measure, waiting, wrap};
@@ -25,9 +26,6 @@ use crate::site::Place;
 
 /// Version of the JSON document.
 const FORMAT: u32 = 1;
-/// What a person who opens the file should know.
-const HEAD: &str =
-    "# What cannot be observed. Everything else is read from the deployment each time.\n\n";
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -61,7 +59,11 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Init) -> Result<Exit, Faile
         }
         Err(failed) => (None, vec![*failed.problem]),
     };
-    write(&file, &found.config)?;
+    let catalog = session.global.catalog.as_ref();
+    let product = definitions::find(catalog, found.config.product.as_str())?.load()?;
+    let text = starter::text(&found.config, &product)
+        .map_err(|error| unwritable(&file, error.to_string()))?;
+    write(&file, &text)?;
     if session.screen.json() {
         session.screen.document(&Document {
             format: FORMAT,
@@ -130,32 +132,32 @@ fn recognise(
         StopSignal::default(),
     );
     waiting::during(session.screen, "looking at what is here", || {
-        compose::recognise(directory, &products, &commands)
+        compose::recognise(directory, &arguments.files, &products, &commands)
     })
     .map_err(Failed::from)
 }
 
-fn write(file: &Path, config: &Config) -> Result<(), Failed> {
-    let unwritable = |cause: String| {
-        Problem::new(
-            Exit::Usage,
-            "config-unwritable",
-            format!("`{}` cannot be written", file.display()),
-        )
-        .cause(cause)
-        .state("deployment", "not touched")
-        .hint("make the directory writable for this user")
-    };
-    let text = toml::to_string_pretty(config).map_err(|error| unwritable(error.to_string()))?;
+fn write(file: &Path, text: &str) -> Result<(), Failed> {
     // Beside and renamed: a full disk leaves the file that was there.
     let beside = file.with_extension(format!("toml.{}", std::process::id()));
-    std::fs::write(&beside, format!("{HEAD}{text}"))
+    std::fs::write(&beside, text)
         .and_then(|()| std::fs::rename(&beside, file))
         .map_err(|error| {
             let _ = std::fs::remove_file(&beside);
-            unwritable(error.to_string())
+            unwritable(file, error.to_string())
         })?;
     Ok(())
+}
+
+fn unwritable(file: &Path, cause: String) -> Problem {
+    Problem::new(
+        Exit::Usage,
+        "config-unwritable",
+        format!("`{}` cannot be written", file.display()),
+    )
+    .cause(cause)
+    .state("deployment", "not touched")
+    .hint("make the directory writable for this user")
 }
 
 fn show(

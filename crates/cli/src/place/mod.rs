@@ -4,4 +4,5 @@
 pub(crate) mod config;
 pub(crate) mod definitions;
 pub(crate) mod deployment;
+pub(crate) mod starter;
 pub(crate) mod state;

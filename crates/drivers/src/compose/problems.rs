@@ -12,6 +12,13 @@ use switchback_model::{Problem, ServiceName};
 /// Nothing but our own looking happened so far.
 const UNTOUCHED: &str = "nothing was changed";
 
+/// A deployment of which no copy can be made that is safe to have beside it.
+pub(crate) fn rehearsal_refused(code: &str, what: &str) -> Problem {
+    Problem::new(Exit::Refused, code, what)
+        .state("deployment", "not touched")
+        .why("a rehearsal changes data for good: it must not be able to reach those of production")
+}
+
 /// There is no compose file.
 pub(crate) fn file_missing(directory: &Path) -> Problem {
     Problem::new(
@@ -141,6 +148,24 @@ pub(crate) fn product_not_found(product: &str, images: &[String]) -> Problem {
     .state("deployment", UNTOUCHED)
     .hint("run switchback in the directory of the product's compose file")
     .hint("switchback catalog list shows the products and images that are known")
+}
+
+/// More than one product of the catalog runs here, by id and image.
+pub(crate) fn several_products(found: &[(&str, &str)]) -> Problem {
+    let ids: Vec<String> = found.iter().map(|(id, _)| format!("`{id}`")).collect();
+    let problem = Problem::new(
+        Exit::Usage,
+        "several-products",
+        format!("the compose file runs {}", ids.join(" and ")),
+    )
+    .state("deployment", UNTOUCHED)
+    .why("a switchback.toml is about one product, whose services are stopped and started together");
+    found.iter().fold(problem, |problem, (id, image)| {
+        problem
+            .state(*id, format!("image {image}"))
+            .hint(format!("for this one: `switchback init --product {id}`"))
+    })
+    .hint("the other one gets its own: `switchback init` in another directory, with --file and --product")
 }
 
 /// The tag moves, so that the version in use is not written down.

@@ -27,18 +27,23 @@ pub struct Recognised {
     pub config: Config,
 }
 
-/// Recognises the one product of `products` that the compose project in `directory` runs.
+/// Recognises the one product of `products` that the compose project in `directory` runs: of `files`, or
+/// of what Compose itself would take where there are none.
 pub fn recognise(
     directory: &Path,
+    files: &[String],
     products: &[Product],
     commands: &Commands,
 ) -> Result<Recognised, Problem> {
     let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-    let said = ComposeConfig::default();
+    let said = ComposeConfig {
+        files: files.to_vec(),
+        project: None,
+    };
     let layout = layout::find(&directory, &said, &layout::environment())?;
     let compose = Compose {
         directory: directory.clone(),
-        files: Vec::new(),
+        files: said.files,
         project: None,
     };
     let project = read_project(&compose, &layout, commands)?;
@@ -47,7 +52,15 @@ pub fn recognise(
         .iter()
         .map(|service| service.image.clone())
         .collect();
-    let Some((product, edition, image)) = first_known(products, &images) else {
+    let found = known(products, &images);
+    if found.len() > 1 {
+        let named: Vec<(&str, &str)> = found
+            .iter()
+            .map(|(product, _, image)| (product.id.as_str(), image.as_str()))
+            .collect();
+        return Err(problems::several_products(&named));
+    }
+    let Some((product, edition, image)) = found.into_iter().next() else {
         let names: Vec<&str> = products
             .iter()
             .filter(|product| !product.path_only)
@@ -92,22 +105,25 @@ pub fn recognise(
     })
 }
 
-fn first_known<'p, 'i>(
+/// The products whose images are there, each with its first edition that is.
+fn known<'p, 'i>(
     products: &'p [Product],
     images: &'i [String],
-) -> Option<(&'p Product, &'p Edition, &'i String)> {
-    for product in products.iter().filter(|product| !product.path_only) {
-        for edition in &product.editions {
-            let found = images.iter().find(|image| {
+) -> Vec<(&'p Product, &'p Edition, &'i String)> {
+    let of = |product: &'p Product| {
+        product.editions.iter().find_map(|edition| {
+            let image = images.iter().find(|image| {
                 let reference = Reference::parse(image);
                 edition.images.iter().any(|known| reference.is_of(known))
-            });
-            if let Some(image) = found {
-                return Some((product, edition, image));
-            }
-        }
-    }
-    None
+            })?;
+            Some((product, edition, image))
+        })
+    };
+    products
+        .iter()
+        .filter(|product| !product.path_only)
+        .filter_map(of)
+        .collect()
 }
 
 #[cfg(test)]
@@ -127,9 +143,11 @@ mod tests {
             "redis:7",
             "mirror.example/thethingsindustries/lorawan-stack:3.30.0",
         ]);
-        let (_, edition, image) = first_known(&products, &found).expect("known");
+        let [(_, edition, image)] = known(&products, &found)[..] else {
+            panic!("one product is known")
+        };
         assert_eq!(edition.id, "enterprise");
         assert!(image.ends_with(":3.30.0"));
-        assert!(first_known(&products, &images(&["redis:7", "nginx"])).is_none());
+        assert!(known(&products, &images(&["redis:7", "nginx"])).is_empty());
     }
 }
