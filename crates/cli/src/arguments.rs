@@ -107,7 +107,7 @@ pub(crate) enum Command {
     Log(Log),
     /// Every check that is made before anything stops, any time
     Doctor,
-    /// Backups that runs made
+    /// Backups: on this machine, and in the repository
     #[command(subcommand)]
     Backup(Backup),
     /// Product definitions
@@ -196,6 +196,10 @@ pub(crate) struct Apply {
 pub(crate) struct Resume {
     /// The run; the open one of this deployment where it is not given
     pub run: Option<String>,
+    /// Declare that the process which holds the run, on a machine that cannot be seen from here, will
+    /// never run again. It is named as the refusal names it, and refused while it certainly lives
+    #[arg(long, value_name = "PID@HOST")]
+    pub take_over: Option<String>,
 }
 
 /// `rollback`.
@@ -224,20 +228,34 @@ pub(crate) struct Log {
 /// `backup`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Backup {
-    /// Backups of this deployment, with what is proven about them
+    /// Backups of this deployment, here and in the repository, with what is proven about them
     List,
+    /// Make a backup of the running deployment, without a pause, and store it in the repository
+    Create(BackupCreate),
     /// Restore a backup into a scratch place again and compare it with its manifest
     Prove(BackupOf),
-    /// Bring the data of a backup back, as a plan of its own: stop, restore, start, verify
+    /// Bring a backup back: of a run, as a plan of its own; from the repository, to this machine
     Restore(BackupRestore),
-    /// Remove backups of runs that nothing can go back to any more
+    /// Remove backups that nothing can go back to any more, and what the retention lets go
     Prune(BackupPrune),
+}
+
+/// `backup create`.
+#[derive(Debug, Args)]
+pub(crate) struct BackupCreate {
+    /// Begin a new repository where there is none yet
+    #[arg(long)]
+    pub init: bool,
+    /// Store the backups that this run made, instead of making new ones
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
 }
 
 /// Which backup.
 #[derive(Debug, Args)]
 pub(crate) struct BackupOf {
-    /// The run that made it
+    /// The run that made it, or its id in the repository
+    #[arg(value_name = "RUN|BACKUP")]
     pub run: Option<String>,
     /// Only this datastore
     #[arg(long, value_name = "DATASTORE")]
@@ -247,8 +265,12 @@ pub(crate) struct BackupOf {
 /// `backup restore`.
 #[derive(Debug, Args)]
 pub(crate) struct BackupRestore {
-    /// The run that made it
+    /// The run that made it, or its id in the repository
+    #[arg(value_name = "RUN|BACKUP")]
     pub run: String,
+    /// A new directory to bring a backup of the repository into; where its run had it, if not given
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
     /// Accept a notice by the word that the plan names; may be repeated
     #[arg(long, value_name = "WORD", value_delimiter = ',')]
     pub accept: Vec<String>,
@@ -257,7 +279,7 @@ pub(crate) struct BackupRestore {
 /// `backup prune`.
 #[derive(Debug, Args)]
 pub(crate) struct BackupPrune {
-    /// Keep the backups of this many newest runs
+    /// Keep the backups of this many newest runs on this machine
     #[arg(long, value_name = "RUNS", default_value_t = 1)]
     pub keep: usize,
 }

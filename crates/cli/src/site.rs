@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use switchback_drivers::{Deployment, Directories};
 use switchback_engine::ports::{Datastore, Site};
-use switchback_engine::process::Commands;
+use switchback_engine::process::{Commands, Secret};
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
+use switchback_model::config::SecretRef;
 use switchback_model::observed::{DatastoreLocation, Deployment as Identity, ImagePin, Observed};
 use switchback_model::plan::{FileEdit, Plan};
 use switchback_model::product::Product;
@@ -58,6 +59,11 @@ impl Place {
     /// Masks every secret that was read.
     pub(crate) fn redactor(&self) -> &Redactor {
         &self.redactor
+    }
+
+    /// Reads a secret where it is.
+    pub(crate) fn secret(&self, reference: &SecretRef) -> Result<Secret, Problem> {
+        self.deployment.secret(reference)
     }
 
     /// Which deployment this is.

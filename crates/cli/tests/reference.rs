@@ -24,6 +24,7 @@ const COMMANDS: &[&[&str]] = &[
     &["path"],
     &["backup"],
     &["backup", "list"],
+    &["backup", "create"],
     &["backup", "prove"],
     &["backup", "restore"],
     &["backup", "prune"],

@@ -454,6 +454,26 @@ pub fn list(backups: &Path) -> io::Result<Vec<Result<Manifest, Failure>>> {
     Ok(found)
 }
 
+/// Says in the manifest of the backup in `directory` that its shadow lies at `place` now. Backups without a
+/// place of their own are left.
+pub fn moved_to(directory: &Path, place: &Path) -> Result<(), Failure> {
+    match read_manifest(directory)? {
+        Some(manifest) if manifest.place.is_some() => write_manifest(
+            directory,
+            &Manifest {
+                place: Some(place.to_owned()),
+                ..manifest
+            },
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// The manifest of the backup in `directory`, or `None` where there is none.
+pub fn manifest_in(directory: &Path) -> Result<Option<Manifest>, Failure> {
+    read_manifest(directory)
+}
+
 fn directories(parent: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(parent) {
         Ok(entries) => entries,

@@ -42,6 +42,14 @@ pub(crate) fn read(
     }
 }
 
+/// Reads a secret that needs no look at the deployment; `None` where it does.
+pub fn plain(reference: &SecretRef, directory: &Path) -> Option<Result<Secret, Problem>> {
+    match reference {
+        SecretRef::Env(_) | SecretRef::File(_) => Some(read(reference, directory, &|_, _| None)),
+        SecretRef::Service { .. } | SecretRef::ServiceUri { .. } => None,
+    }
+}
+
 fn missing(place: &str, error: &dyn std::fmt::Display) -> Problem {
     Problem::new(
         Exit::Usage,

@@ -2,7 +2,7 @@
 //! crates and shows what they say; it decides nothing itself.
 
 mod apply;
-mod backup;
+pub(crate) mod backup;
 mod catalog;
 mod completions;
 mod dispatch;

@@ -4,6 +4,7 @@
 //! Start with [`screen`] (where text goes and how wide it may be), then
 //! [`plan`], [`run`] and [`problem`].
 
+pub(crate) mod backups;
 pub(crate) mod live;
 pub(crate) mod markdown;
 pub(crate) mod measure;

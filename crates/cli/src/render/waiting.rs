@@ -3,8 +3,11 @@
 
 use std::io::Write as _;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use switchback_engine::ports::Progress;
 
 use super::screen::Screen;
 use super::style::{DIM, paint};
@@ -23,20 +26,47 @@ pub(crate) const ERASE: &str = "\r\u{1b}[2K";
 
 /// Does `work`, saying `what` while it takes its time.
 pub(crate) fn during<T>(screen: &Screen, what: &str, work: impl FnOnce() -> T) -> T {
+    telling(screen, what, |_| work())
+}
+
+/// How far a piece of work is, as it says itself.
+#[derive(Default)]
+pub(crate) struct Told(Mutex<String>);
+
+impl Progress for Told {
+    fn report(&self, doing: &str, done: Option<u64>, of: Option<u64>, unit: Option<&str>) {
+        let number = |value: u64| match unit {
+            Some("B") => measure::bytes(value),
+            _ => measure::count(value),
+        };
+        let far = match (done, of) {
+            (Some(done), Some(of)) if of > 0 => format!(", {} of {}", number(done), number(of)),
+            (Some(done), _) => format!(", {}", number(done)),
+            _ => String::new(),
+        };
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *told = format!(": {doing}{far}");
+    }
+}
+
+/// As [`during`], for work that says how far it is.
+pub(crate) fn telling<T>(screen: &Screen, what: &str, work: impl FnOnce(&Told) -> T) -> T {
+    let told = Told::default();
     if screen.json() {
-        return work();
+        return work(&told);
     }
     let (over, waiting) = mpsc::channel::<()>();
     thread::scope(|scope| {
-        scope.spawn(move || tell(screen, what, &waiting));
-        let done = work();
+        let told = &told;
+        scope.spawn(move || tell(screen, what, told, &waiting));
+        let done = work(told);
         // The thread ends with the channel.
         drop(over);
         done
     })
 }
 
-fn tell(screen: &Screen, what: &str, waiting: &mpsc::Receiver<()>) {
+fn tell(screen: &Screen, what: &str, told: &Told, waiting: &mpsc::Receiver<()>) {
     let began = Instant::now();
     let (first, then) = if screen.live {
         (PATIENCE, FRAME)
@@ -47,7 +77,12 @@ fn tell(screen: &Screen, what: &str, waiting: &mpsc::Receiver<()>) {
     let mut frame = 0;
     while waiting.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
         let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let said = format!("{what}  {}", measure::duration(took));
+        let far = told
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let said = format!("{what}{far}  {}", measure::duration(took));
         if screen.live {
             let line = format!("{} {said}", FRAMES[frame % FRAMES.len()]);
             let line = wrap::cut(&line, screen.progress_width.saturating_sub(1));

@@ -1,0 +1,195 @@
+//! `switchback backup list`: what is here, what is in the repository, and how long it stays.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use switchback_backup::{Keeps, Opened, Stored};
+use switchback_engine::signal::StopSignal;
+use switchback_model::exit::Exit;
+use switchback_model::plan::BackupState;
+use switchback_model::product::DatastoreKind;
+use switchback_model::{DatastoreName, Problem, RunId};
+
+use super::repository::{self, Missing};
+use super::{local, told};
+use crate::failure::Failed;
+use crate::place::deployment::Found;
+use crate::render::backups;
+use crate::session::Session;
+
+/// Version of the JSON document.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize)]
+struct Document {
+    format: u32,
+    deployment: String,
+    directory: PathBuf,
+    backups: Vec<Here>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repository: Option<Repository>,
+}
+
+/// A backup on this machine.
+#[derive(Serialize)]
+pub(crate) struct Here {
+    pub(crate) run: RunId,
+    pub(crate) round: u32,
+    pub(crate) datastore: DatastoreName,
+    pub(crate) kind: DatastoreKind,
+    pub(crate) engine: Option<String>,
+    pub(crate) state: BackupState,
+    pub(crate) objects: u64,
+    pub(crate) bytes: u64,
+    pub(crate) at: u64,
+    pub(crate) directory: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Repository {
+    place: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<Problem>,
+    backups: Vec<There>,
+}
+
+/// A backup in the repository.
+#[derive(Serialize)]
+pub(crate) struct There {
+    pub(crate) id: String,
+    pub(crate) snapshot: String,
+    pub(crate) run: RunId,
+    pub(crate) round: u32,
+    pub(crate) datastore: DatastoreName,
+    pub(crate) kind: DatastoreKind,
+    pub(crate) version: String,
+    pub(crate) state: BackupState,
+    pub(crate) bytes: u64,
+    pub(crate) at: u64,
+    pub(crate) host: String,
+    /// The day on which it was last fetched and read.
+    pub(crate) proven: Option<String>,
+    /// The rules that keep it.
+    pub(crate) kept: Vec<Keeps>,
+    /// True where the next prune removes it.
+    pub(crate) expired: bool,
+}
+
+pub(super) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
+    let found = session.deployment()?;
+    let directory = session.state.backups(&found.key());
+    let mut lines = Vec::new();
+    let mut unreadable = Vec::new();
+    for entry in local::entries(&directory)? {
+        match entry {
+            Ok(entry) => lines.push(Here {
+                directory: entry.directory(),
+                round: entry.round,
+                objects: entry.manifest.contents.total(),
+                bytes: entry.bytes(),
+                run: entry.manifest.run,
+                datastore: entry.manifest.datastore,
+                kind: entry.manifest.kind,
+                engine: entry.manifest.engine,
+                state: entry.manifest.state,
+                at: entry.manifest.at,
+            }),
+            Err(failure) => unreadable.push(told(&failure)),
+        }
+    }
+    let repository = look(session, &found);
+    let screen = session.screen;
+    if screen.json() {
+        screen.document(&Document {
+            format: FORMAT,
+            deployment: found.name,
+            directory,
+            backups: lines,
+            repository,
+        });
+        return Ok(Exit::Ok);
+    }
+    if lines.is_empty() {
+        screen.answer(&format!(
+            "No backups of {} {}yet: apply makes them\n",
+            found.name,
+            if repository.is_some() {
+                "on this machine "
+            } else {
+                ""
+            },
+        ));
+    } else {
+        screen.answer(&backups::here(&lines).text(screen.width));
+    }
+    let problem = repository.as_ref().and_then(|there| there.problem.as_ref());
+    if let Some(there) = repository.as_ref().filter(|there| there.problem.is_none()) {
+        screen.answer(&format!("\nIn the repository {}\n", there.place));
+        if there.backups.is_empty() {
+            screen.answer("  nothing of this deployment yet\n");
+        } else {
+            screen.answer(&backups::there(&there.backups).text(screen.width));
+        }
+    }
+    for problem in unreadable.iter().chain(problem) {
+        screen.advice(&crate::render::problem::text(
+            problem,
+            screen.progress_width,
+        ));
+    }
+    let last_there = repository.as_ref().and_then(|there| there.backups.last());
+    if let Some(last) = last_there {
+        screen.next(&[format!("switchback backup prove {}", last.id)]);
+    } else if let Some(last) = lines.last() {
+        screen.next(&[format!("switchback backup prove {}", last.run)]);
+    }
+    Ok(Exit::Ok)
+}
+
+/// What is in the repository; one that cannot be opened hides nothing of what is here.
+fn look(session: &Session<'_>, found: &Found) -> Option<Repository> {
+    let place = found.config.backup.repository.clone()?;
+    match repository::open(session, found, &StopSignal::default(), Missing::Refuse) {
+        Ok(opened) => Some(Repository {
+            place,
+            problem: None,
+            backups: judged(&opened, found),
+        }),
+        Err(failed) => Some(Repository {
+            place,
+            problem: Some(*failed.problem),
+            backups: Vec::new(),
+        }),
+    }
+}
+
+fn judged(opened: &Opened, found: &Found) -> Vec<There> {
+    let stored: Vec<Stored> = opened
+        .backups(Some(&found.name))
+        .into_iter()
+        .cloned()
+        .collect();
+    let kept = repository::retention(&found.config.backup).judge(&stored);
+    stored
+        .into_iter()
+        .map(|backup| {
+            let judged = kept.iter().find(|kept| kept.id == backup.id);
+            There {
+                proven: backup.proven_on().map(str::to_owned),
+                id: backup.id.to_string(),
+                snapshot: backup.snapshot,
+                run: backup.labels.run,
+                round: backup.labels.round,
+                datastore: backup.labels.datastore,
+                kind: backup.labels.kind,
+                version: backup.labels.version,
+                state: backup.labels.state,
+                bytes: backup.bytes,
+                at: backup.made.0,
+                host: backup.host,
+                kept: judged.map(|kept| kept.by.clone()).unwrap_or_default(),
+                expired: judged.is_some_and(|kept| kept.expired),
+            }
+        })
+        .collect()
+}
