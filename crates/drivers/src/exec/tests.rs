@@ -25,6 +25,8 @@ use super::Deployment;
 use crate::compose::fixtures;
 use crate::filesystem::Directories;
 
+mod companions;
+
 struct Lab {
     directory: tempfile::TempDir,
     config: Config,
@@ -298,13 +300,12 @@ fn a_release_that_is_not_there_is_refused() {
     assert!(problem.hints[0].ends_with("releases/9.9.9/app"));
 }
 
-/// Stops, starts and doubles a real Redis server, where one is installed.
-#[test]
-fn reaches_a_redis_server() {
-    let redis = ["/usr/bin/redis-server", "/usr/local/bin/redis-server"]
+/// The server's program; `None`, with a line that says so, where none is installed.
+fn redis_program() -> Option<&'static str> {
+    let found = ["/usr/bin/redis-server", "/usr/local/bin/redis-server"]
         .into_iter()
         .find(|path| Path::new(path).exists());
-    let Some(redis) = redis else {
+    if found.is_none() {
         assert!(
             std::env::var_os("SWITCHBACK_LIVE").is_none(),
             "SWITCHBACK_LIVE is set, but there is no redis-server"
@@ -314,34 +315,29 @@ fn reaches_a_redis_server() {
             std::io::stderr(),
             "SKIPPED: no redis-server on this machine"
         );
-        return;
-    };
+    }
+    found
+}
+
+/// A server on `directory` that listens there, and at `port` of this host where that is not 0.
+fn redis_words(redis: &str, directory: &Path, port: &str) -> Vec<String> {
+    let socket = directory.join("redis.sock").to_string_lossy().into_owned();
+    let directory = directory.to_string_lossy().into_owned();
+    let bind = ["--bind", "127.0.0.1", "--port", port];
+    let words = [redis, "--unixsocket", &socket, "--dir", &directory];
+    words.into_iter().chain(bind).map(str::to_owned).collect()
+}
+
+/// A deployment whose datastore is a Redis server.
+fn redis_lab(redis: &str, port: &str) -> (Lab, DatastoreLocation) {
     let mut lab = lab();
     let data = lab.path().join("redis");
-    let copy = lab.path().join("copy");
-    for directory in [&data, &copy] {
-        fs::create_dir_all(directory).expect("directory");
-    }
-    let words = |directory: &Path| -> Vec<String> {
-        let socket = directory.join("redis.sock").to_string_lossy().into_owned();
-        let directory = directory.to_string_lossy().into_owned();
-        [
-            redis,
-            "--port",
-            "0",
-            "--unixsocket",
-            &socket,
-            "--dir",
-            &directory,
-        ]
-        .map(str::to_owned)
-        .into()
-    };
+    fs::create_dir_all(&data).expect("directory");
     lab.config.datastores.insert(
         DatastoreName::new("redis"),
         DatastoreConfig {
             directory: Some("redis".to_owned()),
-            start: words(&data),
+            start: redis_words(redis, &data, port),
             ..DatastoreConfig::default()
         },
     );
@@ -356,13 +352,23 @@ fn reaches_a_redis_server() {
         directory: Some(data.to_string_lossy().into_owned()),
         server_directory: None,
     };
+    (lab, location)
+}
+
+/// Stops, starts and doubles a real Redis server, where one is installed.
+#[test]
+fn reaches_a_redis_server() {
+    let Some(redis) = redis_program() else { return };
+    let (lab, location) = redis_lab(redis, "0");
+    let copy = lab.path().join("copy");
+    fs::create_dir_all(&copy).expect("directory");
     lab.with(&StopSignal::default(), |deployment, cx| {
         let reach = deployment.reach(&location);
         for time in ["start", "start again"] {
             reach.start(cx).expect(time);
             assert!(reach.running(cx).expect(time), "{time}");
         }
-        let second = words(Path::new(SCRATCH_DIRECTORY));
+        let second = redis_words(redis, Path::new(SCRATCH_DIRECTORY), "0");
         let scratch = reach
             .scratch(cx, &copy, Argv::new(&second[0], second[1..].to_vec()))
             .expect("doubled");
