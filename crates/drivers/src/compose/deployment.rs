@@ -42,7 +42,7 @@ pub(super) const ONE_OFF: &str = "com.docker.compose.oneoff";
 /// A Compose project whose configuration could be read.
 #[derive(Debug)]
 pub struct Deployment {
-    shared: Rc<Shared>,
+    pub(super) shared: Rc<Shared>,
 }
 
 /// What the deployment, its driver and its reaches have in common.

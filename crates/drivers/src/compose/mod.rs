@@ -6,6 +6,7 @@
 
 pub(crate) mod ask;
 mod commands;
+pub mod copy;
 mod credentials;
 mod deployment;
 pub(crate) mod dotenv;

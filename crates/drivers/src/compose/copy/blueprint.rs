@@ -1,0 +1,561 @@
+//! What a copy is: a compose file, the files that it needs, and where the data go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+use switchback_model::config::{ComposeConfig, Config, SecretRef};
+use switchback_model::observed::{Access, DatastoreLocation, Observed, ServiceState};
+use switchback_model::plan::{Act, Plan};
+use switchback_model::product::DatastoreKind;
+use switchback_model::{DatastoreName, Problem, ServiceName};
+
+use super::mounts::Places;
+use super::needed::needed;
+use super::transfer::Transfer;
+use super::{emit, service};
+use crate::compose::deployment::Deployment;
+use crate::compose::problems;
+
+/// Name of the copy's compose file.
+const COMPOSE_FILE: &str = "compose.yaml";
+/// Variables that decide the version of several services at once are called so, with a number.
+const VERSION_VARIABLE: &str = "SWITCHBACK_VERSION_";
+/// Directories of the host that programs are given to look at, never to keep data in.
+const OF_THE_SYSTEM: [&str; 5] = ["/dev", "/proc", "/run", "/sys", "/var/run"];
+
+/// What is wanted of a copy.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Id of the rehearsal, e.g. `e-1f3a90bc`.
+    pub rehearsal: &'a str,
+    /// Where the copy will live; nothing else is there.
+    pub directory: &'a Path,
+    /// The plan that will be walked on it.
+    pub plan: &'a Plan,
+    /// The original, as it was found.
+    pub observed: &'a Observed,
+    /// True where the copy may talk to the outside.
+    pub outbound: bool,
+}
+
+/// A copy that is decided and not made yet.
+#[derive(Clone, Debug)]
+pub struct Blueprint {
+    /// Name of its Compose project.
+    pub project: String,
+    /// Where it lives.
+    pub directory: PathBuf,
+    /// Its `switchback.toml`.
+    pub config: Config,
+    /// The files that it needs.
+    pub transfers: Vec<Transfer>,
+    /// Where the data of each datastore go: directories of the copy. Files are brought by `transfers`.
+    pub data: BTreeMap<DatastoreName, PathBuf>,
+    /// Servers of datastores, started first.
+    pub servers: Vec<ServiceName>,
+    /// The other services that run.
+    pub services: Vec<ServiceName>,
+    /// Services that the plan does not need.
+    pub left_out: Vec<ServiceName>,
+    /// What is different in the copy, one line each.
+    pub remarks: Vec<String>,
+    /// How production is kept from going short, one line each.
+    pub bounds: Vec<String>,
+    compose: String,
+    environment: String,
+}
+
+impl Deployment {
+    /// Decides what a copy of this deployment is. Nothing is made or copied.
+    pub fn blueprint(&self, request: &Request<'_>) -> Result<Blueprint, Problem> {
+        let shared = &self.shared;
+        let answer = shared
+            .commands
+            .capture(&shared.compose.config())
+            .map_err(|error| problems::config_refused(&error.to_string()))?;
+        let config: Value = serde_json::from_str(&answer)
+            .map_err(|error| problems::config_refused(&error.to_string()))?;
+        let volume = |key: &str| {
+            let name = config["volumes"][key]["name"].as_str().unwrap_or(key);
+            shared.mountpoint(name)
+        };
+        let settled = Original {
+            config: &config,
+            volume: &volume,
+            said: &shared.config,
+            directory: &shared.directory,
+            env_file_elsewhere: std::env::var_os("COMPOSE_ENV_FILES")
+                .is_some_and(|value| !value.is_empty()),
+        };
+        draw(&settled, &shared.name, &shared.project.name, request)
+    }
+}
+
+/// The original as Compose resolves it.
+pub(super) struct Original<'a> {
+    /// The answer of `docker compose config`, with every `$` doubled, as it is written back.
+    pub(super) config: &'a Value,
+    /// Where a volume's data is on this host, by its key.
+    pub(super) volume: &'a dyn Fn(&str) -> Option<String>,
+    /// Its `switchback.toml`.
+    pub(super) said: &'a Config,
+    /// Directory of that.
+    pub(super) directory: &'a Path,
+    /// True where Compose does not read the `.env` of the copy.
+    pub(super) env_file_elsewhere: bool,
+}
+
+/// Draws the copy of the project `project`, deployed under `name`.
+pub(super) fn draw(
+    original: &Original<'_>,
+    name: &str,
+    project: &str,
+    request: &Request<'_>,
+) -> Result<Blueprint, Problem> {
+    let servers = servers(request);
+    let wanted = needed(original.config, wanted(request, &servers));
+    for service in &wanted {
+        if let Some(because) = service::not_isolated(&original.config["services"][service]) {
+            return Err(not_isolated(service, &because));
+        }
+    }
+    for (datastore, found) in &request.plan.datastores {
+        if is_outside(&found.location) {
+            return Err(outside(datastore));
+        }
+    }
+    let data_directory = request.directory.join("data");
+    let sources = Sources::of(original, request, &wanted);
+    let places = Places::new(sources.all.iter().map(PathBuf::as_path), &data_directory);
+    let mut drawing = Drawing {
+        original,
+        request,
+        places: &places,
+        fresh: BTreeSet::new(),
+        variables: BTreeMap::new(),
+    };
+    let compose = drawing.document(project, &wanted);
+    let kept: Vec<PathBuf> = request
+        .plan
+        .datastores
+        .values()
+        .filter(|datastore| datastore.location.kind != DatastoreKind::Files)
+        .filter_map(|datastore| datastore.location.directory.as_ref().map(PathBuf::from))
+        .collect();
+    let mut transfers = places.transfers(&kept);
+    transfers.extend(sources.files);
+    let data = request
+        .plan
+        .datastores
+        .iter()
+        .filter_map(|(name, datastore)| {
+            let directory = datastore.location.directory.as_ref()?;
+            Some((name.clone(), places.of(Path::new(directory))?))
+        })
+        .collect();
+    let runs = |service: &String| {
+        request.observed.services.iter().any(|found| {
+            found.name.as_str() == service
+                && matches!(
+                    found.state,
+                    ServiceState::Running | ServiceState::Restarting
+                )
+        })
+    };
+    let all = original.config["services"].as_object();
+    let all = all.into_iter().flatten().map(|(name, _)| name);
+    Ok(Blueprint {
+        project: copied_project(project, request.rehearsal),
+        directory: request.directory.to_owned(),
+        config: config(original, name, project, request, &places),
+        transfers,
+        data,
+        services: wanted
+            .iter()
+            .filter(|service| runs(service) && !servers.contains(*service))
+            .map(ServiceName::new)
+            .collect(),
+        servers: servers
+            .iter()
+            .filter(|service| runs(service))
+            .map(ServiceName::new)
+            .collect(),
+        left_out: all
+            .filter(|service| !wanted.contains(*service))
+            .map(ServiceName::new)
+            .collect(),
+        remarks: wanted
+            .iter()
+            .flat_map(|name| service::remarks(name, &original.config["services"][name]))
+            .collect(),
+        bounds: bounds(request.outbound),
+        environment: drawing.environment(),
+        compose: emit::yaml(&compose),
+    })
+}
+
+/// The services of datastores' servers.
+fn servers(request: &Request<'_>) -> BTreeSet<String> {
+    let datastores = request.plan.datastores.values();
+    datastores
+        .filter_map(|datastore| match &datastore.location.access {
+            Access::Container { service } => Some(service.as_str().to_owned()),
+            Access::Local => None,
+        })
+        .collect()
+}
+
+/// Every service that the plan names, and the servers.
+fn wanted(request: &Request<'_>, servers: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut wanted: BTreeSet<String> = servers.clone();
+    let mut add = |names: &[ServiceName]| {
+        wanted.extend(names.iter().map(|name| name.as_str().to_owned()));
+    };
+    add(&request.plan.origin.services);
+    for (_, step) in request.plan.steps() {
+        match &step.act {
+            Act::Stop { services } | Act::Start { services, .. } => add(services),
+            Act::Migrate { service, .. } => add(std::slice::from_ref(service)),
+            _ => {}
+        }
+    }
+    wanted
+}
+
+/// Everything that has to be brought from the host.
+struct Sources {
+    /// Mounted in services, or data of datastores.
+    all: Vec<PathBuf>,
+    /// Secrets and configurations, which are single files.
+    files: Vec<Transfer>,
+}
+
+impl Sources {
+    fn of(original: &Original<'_>, request: &Request<'_>, wanted: &BTreeSet<String>) -> Self {
+        let mut all = Vec::new();
+        for service in wanted {
+            let volumes = original.config["services"][service]["volumes"].as_array();
+            for volume in volumes.into_iter().flatten() {
+                all.extend(
+                    original
+                        .source(volume)
+                        .filter(|path| !is_of_the_system(path)),
+                );
+            }
+        }
+        for datastore in request.plan.datastores.values() {
+            all.extend(datastore.location.directory.as_ref().map(PathBuf::from));
+        }
+        let mut files = Vec::new();
+        for kind in ["configs", "secrets"] {
+            for (key, value) in entries(&original.config[kind]) {
+                files.extend(value["file"].as_str().map(|file| Transfer {
+                    from: PathBuf::from(undoubled(file)),
+                    to: request.directory.join(kind).join(key),
+                    except: Vec::new(),
+                }));
+            }
+        }
+        Self { all, files }
+    }
+}
+
+impl Original<'_> {
+    /// What a mount shows of the host; `None` where it shows nothing that is there.
+    fn source(&self, mount: &Value) -> Option<PathBuf> {
+        let source = mount["source"].as_str();
+        match mount["type"].as_str()? {
+            "bind" => Some(PathBuf::from(undoubled(source?))),
+            "volume" => (self.volume)(source?).map(PathBuf::from),
+            _ => None,
+        }
+    }
+}
+
+/// The copy while it is drawn.
+struct Drawing<'a> {
+    original: &'a Original<'a>,
+    request: &'a Request<'a>,
+    places: &'a Places,
+    /// Volumes that the original names and has not made yet.
+    fresh: BTreeSet<String>,
+    /// Values by variable.
+    variables: BTreeMap<String, String>,
+}
+
+impl Drawing<'_> {
+    fn document(&mut self, project: &str, wanted: &BTreeSet<String>) -> Value {
+        let mut drawn = Map::new();
+        for (name, service) in entries(&self.original.config["services"]) {
+            let mut copy = if wanted.contains(name) {
+                let mut copy = service::copied(name, service, self.request.rehearsal, |mount| {
+                    self.mount(mount)
+                });
+                self.data_mounts(name, service, &mut copy);
+                copy
+            } else {
+                service::left_out(service, self.request.rehearsal)
+            };
+            if let Some(image) = self.image(name, project, service) {
+                copy["image"] = image.into();
+            }
+            drawn.insert(name.clone(), copy);
+        }
+        let label = json!({service::REHEARSAL: self.request.rehearsal});
+        let networks: Map<String, Value> = entries(&self.original.config["networks"])
+            .map(|(key, _)| {
+                let network = json!({"internal": !self.request.outbound, "labels": label});
+                (key.clone(), network)
+            })
+            .collect();
+        let volumes: Map<String, Value> = self
+            .fresh
+            .iter()
+            .map(|key| (key.clone(), json!({"labels": label})))
+            .collect();
+        let mut document = json!({
+            "name": copied_project(project, self.request.rehearsal),
+            "services": drawn,
+            "networks": networks,
+        });
+        if !volumes.is_empty() {
+            document["volumes"] = Value::Object(volumes);
+        }
+        for kind in ["configs", "secrets"] {
+            let copied: Map<String, Value> = entries(&self.original.config[kind])
+                .map(|(key, value)| (key.clone(), self.file(kind, key, value)))
+                .collect();
+            if !copied.is_empty() {
+                document[kind] = Value::Object(copied);
+            }
+        }
+        document
+    }
+
+    /// The place of a mount in the copy, in the form of a compose file.
+    fn mount(&mut self, mount: &Value) -> Option<Value> {
+        let read_only = mount["read_only"] == json!(true);
+        let target = &mount["target"];
+        let Some(source) = self.original.source(mount) else {
+            if let Some(key) = mount["source"].as_str() {
+                self.fresh.insert(key.to_owned());
+            }
+            return Some(mount.clone());
+        };
+        // The host's own devices and clocks can be looked at and not be copied.
+        let place = match self.places.of(&source) {
+            Some(place) => place,
+            None if read_only => source,
+            None => return None,
+        };
+        let place = place.to_string_lossy().replace('$', "$$");
+        Some(json!({"type": "bind", "source": place, "target": target, "read_only": read_only}))
+    }
+
+    /// Data that the original keeps in a volume without a name have a place in the copy all the same.
+    fn data_mounts(&self, name: &str, service: &Value, copy: &mut Value) {
+        for datastore in self.request.plan.datastores.values() {
+            let location = &datastore.location;
+            let Access::Container { service: server } = &location.access else {
+                continue;
+            };
+            let (Some(directory), Some(inside)) = (&location.directory, &location.server_directory)
+            else {
+                continue;
+            };
+            let volumes = service["volumes"].as_array();
+            let covered = volumes.into_iter().flatten().any(|mount| {
+                let target = mount["target"].as_str().unwrap_or_default();
+                mount["source"].is_string() && Path::new(inside).starts_with(target)
+            });
+            let Some(place) = self.places.of(Path::new(directory)) else {
+                continue;
+            };
+            if server.as_str() != name || covered {
+                continue;
+            }
+            let mut mounts = copy["volumes"].as_array().cloned().unwrap_or_default();
+            mounts.retain(|mount| mount["target"] != json!(inside));
+            let place = place.to_string_lossy().replace('$', "$$");
+            mounts.push(
+                json!({"type": "bind", "source": place, "target": inside, "read_only": false}),
+            );
+            copy["volumes"] = mounts.into();
+        }
+    }
+
+    /// The image: as it is, or with the variable that decides the version of several services at once, so
+    /// that the copy has as many places to change as the original.
+    fn image(&mut self, name: &str, project: &str, service: &Value) -> Option<String> {
+        let image = match service["image"].as_str() {
+            Some(image) => image.to_owned(),
+            None => format!("{project}-{name}"),
+        };
+        let places = &self.request.observed.version_places;
+        let (number, place) = places
+            .iter()
+            .enumerate()
+            .find(|(_, place)| place.services.iter().any(|known| known.as_str() == name))?;
+        let shared = place.services.len() > 1 && !self.original.env_file_elsewhere;
+        let at = image.rfind(&format!(":{}", place.text)).filter(|_| shared);
+        let Some(at) = at else {
+            return Some(image);
+        };
+        let variable = format!("{VERSION_VARIABLE}{}", number + 1);
+        self.variables.insert(variable.clone(), place.text.clone());
+        Some(format!(
+            "{}:${{{variable}}}{}",
+            &image[..at],
+            &image[at + 1 + place.text.len()..]
+        ))
+    }
+
+    /// A secret or a configuration.
+    fn file(&self, kind: &str, key: &str, value: &Value) -> Value {
+        if value["file"].is_string() {
+            let path = self.request.directory.join(kind).join(key);
+            return json!({"file": path.to_string_lossy().replace('$', "$$")});
+        }
+        let mut value = value.clone();
+        if let Some(fields) = value.as_object_mut() {
+            fields.remove("name");
+        }
+        value
+    }
+
+    fn environment(&self) -> String {
+        let lines = self.variables.iter();
+        lines
+            .map(|(name, value)| format!("{name}={value}\n"))
+            .collect()
+    }
+}
+
+/// The copy's own `switchback.toml`: what cannot be observed, pointed at the copy.
+fn config(
+    original: &Original<'_>,
+    name: &str,
+    project: &str,
+    request: &Request<'_>,
+    places: &Places,
+) -> Config {
+    let mut config = original.said.clone();
+    config.name = Some(format!("{name}-rehearsal"));
+    config.compose = Some(ComposeConfig {
+        files: vec![COMPOSE_FILE.to_owned()],
+        project: Some(copied_project(project, request.rehearsal)),
+    });
+    let absolute = |reference: &mut SecretRef| {
+        if let SecretRef::File(path) = reference {
+            *path = original
+                .directory
+                .join(&*path)
+                .to_string_lossy()
+                .into_owned();
+        }
+    };
+    for datastore in config.datastores.values_mut() {
+        datastore.password.iter_mut().for_each(absolute);
+        let said = datastore.directory.as_ref();
+        datastore.directory = said
+            .and_then(|said| places.of(&original.directory.join(said)))
+            .map(|place| place.to_string_lossy().into_owned());
+    }
+    config.verify.api_key.iter_mut().for_each(absolute);
+    // That is where users reach the original.
+    config.verify.url = None;
+    config.policy.require_rehearsal = None;
+    config
+}
+
+fn bounds(outbound: bool) -> Vec<String> {
+    let way_out = if outbound {
+        "networks of its own, with a way out as you asked"
+    } else {
+        "networks of its own without a way out, no published port"
+    };
+    vec![
+        way_out.to_owned(),
+        format!(
+            "processor shares {} of 1024, disk weight {} of 500: production goes first",
+            service::PROCESSOR_SHARES,
+            service::DISK_WEIGHT
+        ),
+    ]
+}
+
+/// Name of the copy's project, which no other has.
+fn copied_project(project: &str, rehearsal: &str) -> String {
+    format!("{project}-rehearsal-{}", rehearsal.trim_start_matches("e-"))
+}
+
+fn is_of_the_system(path: &Path) -> bool {
+    OF_THE_SYSTEM.iter().any(|system| path.starts_with(system))
+}
+
+/// Compose writes every `$` of its answer twice.
+fn undoubled(text: &str) -> String {
+    text.replace("$$", "$")
+}
+
+fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
+}
+
+/// A server that no service of the project runs.
+fn is_outside(location: &DatastoreLocation) -> bool {
+    location.access == Access::Local && location.kind != DatastoreKind::Files
+}
+
+fn not_isolated(service: &str, because: &str) -> Problem {
+    problems::rehearsal_refused(
+        "rehearsal-not-isolated",
+        &format!("a copy of service `{service}` could touch the original: {because}"),
+    )
+    .hint("give the service what it needs through the project's own networks and volumes")
+    .hint("or go without a rehearsal: `switchback apply` makes proven backups all the same")
+}
+
+fn outside(datastore: &DatastoreName) -> Problem {
+    problems::rehearsal_refused(
+        "rehearsal-outside",
+        &format!("the data of `{datastore}` are outside this Compose project, and a copy of the product would write to them"),
+    )
+    .hint("rehearse where its server is a service of the project")
+    .hint("or go without a rehearsal: `switchback apply` makes proven backups all the same")
+}
+
+impl Blueprint {
+    /// Writes the deployment's own files, readable for this user alone: they hold what the original's
+    /// services are given, secrets among it.
+    pub fn write(&self, switchback_toml: &str) -> io::Result<()> {
+        fs::create_dir_all(&self.directory)?;
+        fs::set_permissions(&self.directory, fs::Permissions::from_mode(0o700))?;
+        for (name, text) in [
+            (COMPOSE_FILE, self.compose.as_str()),
+            (".env", self.environment.as_str()),
+            ("switchback.toml", switchback_toml),
+        ] {
+            let mut file = fs::OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(self.directory.join(name))?;
+            io::Write::write_all(&mut file, text.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// The compose file of the copy.
+    pub fn compose(&self) -> &str {
+        &self.compose
+    }
+}
+
+#[cfg(test)]
+mod tests;
