@@ -95,6 +95,8 @@ pub(crate) enum Command {
     Path(Path),
     /// Make and save a plan, or refuse with reasons
     Plan(Plan),
+    /// Walk a plan on a copy of the deployment, while production runs, and report what it took
+    Rehearse(Rehearse),
     /// Carry out a plan; the same command goes on after an interruption
     Apply(Apply),
     /// Go on with a run that halted or was killed
@@ -179,6 +181,25 @@ pub(crate) struct Plan {
     /// Show a saved plan instead of making one
     #[arg(long, value_name = "PLAN", conflicts_with = "to")]
     pub show: Option<String>,
+}
+
+/// `rehearse`.
+#[derive(Debug, Args)]
+pub(crate) struct Rehearse {
+    /// The plan: an id, a unique prefix of one, or a file; the newest that still holds, else a new one
+    pub plan: Option<String>,
+    /// Keep the copy afterwards, to look into it; the next rehearsal removes it
+    #[arg(long)]
+    pub keep: bool,
+    /// Let the copy talk to the outside: without this its networks have no way out
+    #[arg(long)]
+    pub allow_outbound: bool,
+    /// Show the report of a rehearsal (its id, or that of its plan) instead of rehearsing
+    #[arg(long, conflicts_with_all = ["keep", "allow_outbound", "clean"])]
+    pub show: bool,
+    /// Remove copies that were kept or left behind, and do nothing else
+    #[arg(long, conflicts_with_all = ["plan", "keep", "allow_outbound"])]
+    pub clean: bool,
 }
 
 /// `apply`.

@@ -13,6 +13,7 @@ mod execution;
 mod failure;
 mod place;
 mod question;
+mod rehearsals;
 mod render;
 mod runs;
 mod session;

@@ -13,9 +13,19 @@ pub(crate) struct Listening {
 }
 
 impl Listening {
+    /// As [`Listening::begin`], for what has no place that is safer than any other: the first signal is enough.
+    pub(crate) fn at_once(stop: &StopSignal) -> std::io::Result<Self> {
+        Self::listen(stop, 2)
+    }
+
     /// The first SIGINT or SIGTERM asks for a safe place, the second for now. A terminal that is
     /// closed (SIGHUP) does not stop a run: nobody asked for that.
     pub(crate) fn begin(stop: &StopSignal) -> std::io::Result<Self> {
+        Self::listen(stop, 1)
+    }
+
+    /// Each signal counts as so many.
+    fn listen(stop: &StopSignal, weight: usize) -> std::io::Result<Self> {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         let handle = signals.handle();
         let stop = stop.clone();
@@ -24,7 +34,9 @@ impl Listening {
             .spawn(move || {
                 for signal in signals.forever() {
                     if signal != SIGHUP {
-                        stop.raise();
+                        (0..weight).for_each(|_| {
+                            stop.raise();
+                        });
                     }
                 }
             })?;

@@ -3,16 +3,18 @@
 
 use std::collections::BTreeMap;
 
+use switchback_drivers::compose::copy::{self, Blueprint, Trace};
 use switchback_drivers::{Deployment, Directories};
-use switchback_engine::ports::{Datastore, Site};
+use switchback_engine::ports::{Datastore, Driver, Failure, Site};
 use switchback_engine::process::{Commands, Secret};
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
 use switchback_model::config::SecretRef;
+use switchback_model::exit::Exit;
 use switchback_model::observed::{DatastoreLocation, Deployment as Identity, ImagePin, Observed};
 use switchback_model::plan::{FileEdit, Plan};
 use switchback_model::product::Product;
-use switchback_model::{DatastoreName, Problem, Version};
+use switchback_model::{DatastoreName, Problem, Structure, Version};
 
 use crate::failure::Failed;
 use crate::place::definitions;
@@ -36,23 +38,8 @@ impl Place {
         found: &Found,
         stop: StopSignal,
     ) -> Result<Self, Failed> {
-        let config = &found.config;
-        let definition =
-            definitions::find(session.global.catalog.as_ref(), config.product.as_str())?;
-        let product = definition.load()?;
-        let redactor = Redactor::default();
-        let commands = Commands::new(session.state.root().join("looking"), redactor.clone(), stop);
-        let deployment = waiting::during(session.screen, "reading the configuration", || {
-            Deployment::open(&found.directory, config, &product, &commands)
-        })?;
-        Ok(Self {
-            deployment,
-            directories: Directories {
-                backups: session.state.backups(&found.key()),
-                journal: session.state.root().to_owned(),
-            },
-            redactor,
-            product,
+        waiting::during(session.screen, "reading the configuration", || {
+            Self::open_quietly(session, found, stop)
         })
     }
 
@@ -66,6 +53,30 @@ impl Place {
         self.deployment.secret(reference)
     }
 
+    /// Reads the configuration without saying so: for whoever tells what goes on by itself.
+    pub(crate) fn open_quietly(
+        session: &Session<'_>,
+        found: &Found,
+        stop: StopSignal,
+    ) -> Result<Self, Failed> {
+        let config = &found.config;
+        let definition =
+            definitions::find(session.global.catalog.as_ref(), config.product.as_str())?;
+        let product = definition.load()?;
+        let redactor = Redactor::default();
+        let commands = Commands::new(session.state.root().join("looking"), redactor.clone(), stop);
+        let deployment = Deployment::open(&found.directory, config, &product, &commands)?;
+        Ok(Self {
+            deployment,
+            directories: Directories {
+                backups: session.state.backups(&found.key()),
+                journal: session.state.root().to_owned(),
+            },
+            redactor,
+            product,
+        })
+    }
+
     /// Which deployment this is.
     pub(crate) fn identity(&self) -> Identity {
         self.deployment.identity()
@@ -76,6 +87,53 @@ impl Place {
         waiting::during(session.screen, "looking at the deployment", || {
             self.deployment.observe(&self.directories)
         })
+    }
+
+    /// As [`Place::observe`], without saying so.
+    pub(crate) fn observe_quietly(&self) -> Result<Observed, Problem> {
+        self.deployment.observe(&self.directories)
+    }
+
+    /// What changes this deployment.
+    pub(crate) fn driver(&self) -> Box<dyn Driver> {
+        self.deployment.driver()
+    }
+
+    /// Decides what a copy of this deployment is.
+    pub(crate) fn blueprint(&self, request: &copy::Request<'_>) -> Result<Blueprint, Problem> {
+        match &self.deployment {
+            Deployment::Compose(deployment) => deployment.blueprint(request),
+            Deployment::Exec(_) => Err(not_compose()),
+        }
+    }
+
+    /// Every container of the deployment, and when it was started.
+    pub(crate) fn traces(&self, commands: &Commands) -> Result<BTreeMap<String, Trace>, Problem> {
+        let Deployment::Compose(deployment) = &self.deployment else {
+            return Err(not_compose());
+        };
+        deployment.traces(commands).map_err(|error| {
+            Problem::new(
+                Exit::Refused,
+                "containers-unseen",
+                "the deployment's containers cannot be looked at",
+            )
+            .caused_by(&error)
+        })
+    }
+
+    /// How what a datastore holds is shaped, where it has a shape.
+    pub(crate) fn structure(
+        &self,
+        name: &DatastoreName,
+        location: &DatastoreLocation,
+        commands: &Commands,
+    ) -> Result<Result<Option<Structure>, Failure>, Problem> {
+        let password = self.password(location)?;
+        let reach = self.deployment.reach(location);
+        Ok(switchback_datastores::structure(
+            name, location, reach, password, commands,
+        ))
     }
 
     /// Pins image references.
@@ -121,12 +179,25 @@ impl Place {
         name: &DatastoreName,
         location: &DatastoreLocation,
     ) -> Result<Box<dyn Datastore>, Problem> {
-        let password = location
-            .password
-            .as_ref()
-            .map(|reference| self.deployment.secret(reference))
-            .transpose()?;
+        let password = self.password(location)?;
         let reach = self.deployment.reach(location);
         Ok(switchback_datastores::open(name, location, reach, password))
     }
+
+    fn password(&self, location: &DatastoreLocation) -> Result<Option<Secret>, Problem> {
+        location
+            .password
+            .as_ref()
+            .map(|reference| self.deployment.secret(reference))
+            .transpose()
+    }
+}
+
+/// Only what Compose runs can be copied and shut in.
+fn not_compose() -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "rehearsal-not-compose",
+        "only a deployment of Docker Compose can be copied",
+    )
 }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use switchback_engine::signal::StopSignal;
 use switchback_journal::{Journal, Key};
 use switchback_model::Problem;
 use switchback_model::exit::Exit;
 use switchback_model::plan::{Plan, Purpose};
-use switchback_planner::{check_against, refusal};
+use switchback_planner::{check_against, locks_held, refusal};
 
 use super::resume;
 use crate::arguments::Apply;
@@ -19,6 +20,7 @@ use crate::render::measure;
 use crate::render::plan::route;
 use crate::runs::{self, Standing};
 use crate::session::Session;
+use crate::site::Place;
 
 /// Applies the plan.
 pub(crate) fn run(session: &Session<'_>, arguments: &Apply) -> Result<Exit, Failed> {
@@ -77,6 +79,9 @@ pub(crate) fn start(
     refuse_against_definition(session, plan)?;
     question::acceptances(session, plan, &mut accepted);
     refuse_unaccepted(plan, &accepted)?;
+    if plan.purpose == Purpose::Upgrade {
+        refuse_over_locks(session, found)?;
+    }
     let downtime = plan
         .forecast
         .downtime_seconds
@@ -116,6 +121,24 @@ fn refuse_against_definition(session: &Session<'_>, plan: &Plan) -> Result<(), F
         return Ok(());
     }
     match refusal(&check_against(plan, &product)) {
+        Some(problem) => Err(problem.into()),
+        None => Ok(()),
+    }
+}
+
+/// A lock may have been left since the plan was made. Nothing else is looked at here: what the plan rests on,
+/// its guards look at.
+fn refuse_over_locks(session: &Session<'_>, found: &Found) -> Result<(), Failed> {
+    let place = Place::open(session, found, StopSignal::default())?;
+    if place.product.locks.is_empty() {
+        return Ok(());
+    }
+    // What cannot be looked at now, the first steps find out, and nothing was stopped by then.
+    let Ok(observed) = place.observe(session) else {
+        return Ok(());
+    };
+    let held = locks_held(&place.product, &found.config, &observed);
+    match held.into_iter().next() {
         Some(problem) => Err(problem.into()),
         None => Ok(()),
     }
@@ -194,7 +217,7 @@ pub(crate) fn named(session: &Session<'_>, said: &str) -> Result<Plan, Failed> {
 }
 
 /// The deployment that a plan is for, unless the operator names one.
-fn of_plan(session: &Session<'_>, plan: &Plan) -> Result<Found, Failed> {
+pub(crate) fn of_plan(session: &Session<'_>, plan: &Plan) -> Result<Found, Failed> {
     if session.global.deployment.is_some() {
         return session.deployment();
     }
@@ -205,7 +228,7 @@ fn of_plan(session: &Session<'_>, plan: &Plan) -> Result<Found, Failed> {
 }
 
 /// The newest saved upgrade plan of the deployment.
-fn newest(session: &Session<'_>, found: &Found) -> Result<Option<Plan>, Failed> {
+pub(crate) fn newest(session: &Session<'_>, found: &Found) -> Result<Option<Plan>, Failed> {
     let key = found.key();
     for id in session.state.plans()?.iter().rev() {
         let plan = session.state.plan(id)?;

@@ -33,6 +33,7 @@ pub(crate) fn run(cli: Cli, screen: &Screen) -> Result<Exit, Failed> {
         Command::Init(arguments) => super::init::run(&session, &arguments),
         Command::Status => super::status::run(&session),
         Command::Plan(arguments) => super::plan::run(&session, &arguments),
+        Command::Rehearse(arguments) => super::rehearse::run(&session, &arguments),
         Command::Apply(arguments) => super::apply::run(&session, &arguments),
         Command::Resume(arguments) => super::resume::run(&session, &arguments),
         Command::Rollback(arguments) => super::rollback::run(&session, &arguments),

@@ -13,6 +13,7 @@ mod log;
 mod man;
 mod path;
 mod plan;
+mod rehearse;
 mod resume;
 mod rollback;
 mod status;

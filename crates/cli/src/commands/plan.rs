@@ -95,15 +95,18 @@ fn nothing(session: &Session<'_>, path: &path::Path) {
 
 /// A plan with what was decided on the way to it, and the derivation of its path.
 pub(crate) struct Made {
-    plan: Planned,
+    /// The plan, not saved yet.
+    pub(crate) plan: Planned,
     notes: Vec<String>,
     warnings: Vec<String>,
     path: path::Path,
 }
 
 /// What planning came to.
-enum Answer {
+pub(crate) enum Answer {
+    /// There is something to do.
     Plan(Box<Made>),
+    /// The version wanted is the one that runs.
     NothingToDo(path::Path),
 }
 
@@ -130,7 +133,7 @@ impl Made {
 }
 
 /// Looks at the deployment and plans.
-fn make(
+pub(crate) fn make(
     session: &Session<'_>,
     found: &Found,
     place: &Place,

@@ -11,6 +11,7 @@ pub(crate) mod measure;
 pub(crate) mod path;
 pub(crate) mod plan;
 pub(crate) mod problem;
+pub(crate) mod rehearsal;
 pub(crate) mod run;
 pub(crate) mod screen;
 pub(crate) mod step;

@@ -1,0 +1,132 @@
+//! Which plan is rehearsed: the one that was named, the newest that still holds, or a new one.
+
+use switchback_engine::signal::StopSignal;
+use switchback_journal::Key;
+use switchback_model::Problem;
+use switchback_model::exit::Exit;
+use switchback_model::plan::{Plan, Purpose};
+
+use crate::commands::apply;
+use crate::commands::plan::{self, Answer};
+use crate::failure::Failed;
+use crate::place::deployment::Found;
+use crate::session::Session;
+use crate::site::Place;
+
+/// The plan, and the deployment it is for. A plan that no longer fits what is there is refused before
+/// anything is copied.
+pub(super) fn plan(session: &Session<'_>, said: Option<&str>) -> Result<(Found, Plan), Failed> {
+    let (found, named) = match said {
+        Some(said) => {
+            let plan = apply::named(session, said)?;
+            (apply::of_plan(session, &plan)?, Some(plan))
+        }
+        None => (session.deployment()?, None),
+    };
+    if found.config.exec.is_some() {
+        return Err(not_compose(&found));
+    }
+    if let Some(plan) = &named {
+        if plan.purpose != Purpose::Upgrade {
+            return Err(not_an_upgrade(plan));
+        }
+        if Key::from(&plan.deployment) != found.key() {
+            return Err(of_another(plan, &found));
+        }
+    }
+    let newest = match named {
+        Some(plan) => Some(plan),
+        None => apply::newest(session, &found)?,
+    };
+    let place = Place::open(session, &found, StopSignal::default())?;
+    let to = newest.as_ref().map(|plan| plan.to.as_str().to_owned());
+    let fresh = match plan::make(session, &found, &place, to.as_deref()) {
+        Ok(Answer::Plan(made)) => made.plan,
+        Ok(Answer::NothingToDo(_)) => return Err(nothing(&found)),
+        // What was planned may have been done since; then the newest release is what is next.
+        Err(failed) if said.is_some() => return Err(failed),
+        Err(_) => match plan::make(session, &found, &place, None)? {
+            Answer::Plan(made) => made.plan,
+            Answer::NothingToDo(_) => return Err(nothing(&found)),
+        },
+    };
+    let chosen = match newest {
+        Some(plan) if same(&plan, &fresh) => plan,
+        Some(plan) if said.is_some() => return Err(drifted(&plan, &fresh)),
+        _ => fresh,
+    };
+    session.state.save_plan(&chosen)?;
+    Ok((found, chosen))
+}
+
+fn same(one: &Plan, other: &Plan) -> bool {
+    switchback_planner::shape(one) == switchback_planner::shape(other)
+}
+
+fn drifted(plan: &Plan, fresh: &Plan) -> Failed {
+    let (planned, now) = (
+        switchback_planner::shape(plan),
+        switchback_planner::shape(fresh),
+    );
+    let problem = Problem::new(
+        Exit::Drifted,
+        "plan-stale",
+        format!("plan `{}` is not what would be planned now", plan.id),
+    )
+    .state("deployment", "not touched")
+    .hint(format!("plan again: `switchback plan --to {}`", plan.to));
+    super::walk::parted(problem, &planned, &now).into()
+}
+
+fn not_compose(found: &Found) -> Failed {
+    Problem::new(
+        Exit::Refused,
+        "rehearsal-not-compose",
+        format!(
+            "`{}` is not deployed with Docker Compose: no copy of it can be shut in",
+            found.name
+        ),
+    )
+    .state("deployment", "not touched")
+    .hint("rehearse on another machine: restore a backup there, and apply the upgrade to it")
+    .into()
+}
+
+fn not_an_upgrade(plan: &Plan) -> Failed {
+    Problem::new(
+        Exit::Refused,
+        "rehearsal-of-rollback",
+        format!(
+            "plan `{}` is a way back: it leads to what is known",
+            plan.id
+        ),
+    )
+    .state("deployment", "not touched")
+    .hint("rehearse an upgrade: `switchback rehearse`")
+    .into()
+}
+
+fn of_another(plan: &Plan, found: &Found) -> Failed {
+    Problem::new(
+        Exit::Refused,
+        "plan-of-another-deployment",
+        format!(
+            "plan `{}` was made for `{}`, this is `{}`",
+            plan.id, plan.deployment.name, found.name
+        ),
+    )
+    .state("deployment", "not touched")
+    .hint("plan here: `switchback plan`")
+    .into()
+}
+
+fn nothing(found: &Found) -> Failed {
+    Problem::new(
+        Exit::Refused,
+        "nothing-to-do",
+        format!("`{}` is at the version that would be rehearsed", found.name),
+    )
+    .state("deployment", "not touched")
+    .hint("name another version: `switchback plan --to V`, then `switchback rehearse`")
+    .into()
+}

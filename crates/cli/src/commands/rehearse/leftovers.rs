@@ -1,0 +1,166 @@
+//! Nothing of a rehearsal stays: at its end, after a crash, and when the operator is done with a copy
+//! that was kept.
+
+use std::fs;
+
+use switchback_drivers::compose::copy::CopiedProject;
+use switchback_engine::ports::Context;
+use switchback_engine::process::{Commands, end_leftovers};
+use switchback_engine::redact::Redactor;
+use switchback_engine::signal::StopSignal;
+use switchback_model::exit::Exit;
+use switchback_model::{Problem, RunId, StepNumber};
+
+use super::copying::{Silent, by_dump};
+use crate::failure::Failed;
+use crate::place::deployment::Found;
+use crate::rehearsals::{Marker, Rehearsals};
+use crate::render::{measure, waiting};
+use crate::session::Session;
+use crate::site::Place;
+
+/// Removes copies of this deployment whose process is gone. Whoever calls this holds the turn: nobody
+/// else rehearses.
+pub(super) fn remove_dead(session: &Session<'_>, found: &Found) -> Result<(), Failed> {
+    for marker in of(session, found) {
+        tidy_production(session, found, &marker);
+        remove(session, &marker)?;
+        let word = if marker.kept {
+            "that was kept"
+        } else {
+            "that was left by a process that ended"
+        };
+        session.screen.advice(&format!(
+            "Removed the copy of rehearsal {} {word}\n",
+            marker.id
+        ));
+    }
+    Ok(())
+}
+
+/// `rehearse --clean`.
+pub(super) fn clean(session: &Session<'_>) -> Result<Exit, Failed> {
+    let found = session.deployment()?;
+    let journal = session.journal()?;
+    let lease = super::take_turn(&journal, &found.key(), "e-clean")?;
+    let number = of(session, &found).len();
+    let removed = remove_dead(session, &found);
+    journal.release(&lease)?;
+    removed?;
+    let said = match number {
+        0 => "no copy was left".to_owned(),
+        number => format!(
+            "{} removed",
+            measure::plural(number as u64, "copy", "copies")
+        ),
+    };
+    if session.screen.json() {
+        session
+            .screen
+            .json_line(&serde_json::json!({"format": 1, "removed": number}));
+    } else {
+        session.screen.answer(&format!("{}: {said}\n", found.name));
+    }
+    Ok(Exit::Ok)
+}
+
+fn of(session: &Session<'_>, found: &Found) -> Vec<Marker> {
+    let key = found.key();
+    let mut marked = Rehearsals::of(&session.state).marked();
+    marked
+        .retain(|marker| marker.deployment == key.deployment && marker.directory == key.directory);
+    marked
+}
+
+/// Ends what a dead rehearsal left in production's servers: sessions, scratch containers.
+fn tidy_production(session: &Session<'_>, found: &Found, marker: &Marker) {
+    let Ok(plan) = session.state.plan(&marker.plan) else {
+        return;
+    };
+    let plan = by_dump(&plan);
+    let stop = StopSignal::default();
+    let Ok(place) = Place::open(session, found, stop.clone()) else {
+        return;
+    };
+    let directory = Rehearsals::of(&session.state).place(&marker.id);
+    let commands = Commands::new(
+        directory.join("children"),
+        place.redactor().clone(),
+        stop.clone(),
+    );
+    let run = RunId::new(&marker.id);
+    let captured = directory.join("captured");
+    let cx = Context {
+        plan: &plan,
+        run: &run,
+        step: StepNumber(0),
+        backups: &captured,
+        commands: &commands,
+        progress: &Silent,
+        stop: &stop,
+    };
+    // A server that is down has no sessions of ours; the next rehearsal says that it is down.
+    for (name, datastore) in &plan.datastores {
+        if let Ok(keeper) = place.keeper(name, &datastore.location) {
+            let _ = keeper.clean(&cx);
+        }
+    }
+    let _ = place.driver().clean(&cx);
+}
+
+/// Removes a copy with everything of it: children, containers, networks, volumes, files; the marker last.
+pub(super) fn remove(session: &Session<'_>, marker: &Marker) -> Result<(), Failed> {
+    let directory = Rehearsals::of(&session.state).place(&marker.id);
+    waiting::during(session.screen, "removing the copy", || {
+        let children = fs::read_dir(directory.join("state/runs"));
+        let children = children.into_iter().flatten().flatten();
+        for run in children {
+            let _ = end_leftovers(&run.path().join("children"));
+        }
+        let _ = end_leftovers(&directory.join("children"));
+        if let Some(project) = &marker.project {
+            let commands = Commands::new(
+                directory.join("children"),
+                Redactor::default(),
+                StopSignal::default(),
+            );
+            let project = CopiedProject {
+                name: project.clone(),
+                directory: directory.join("deployment"),
+            };
+            project.remove(&commands).map_err(|error| {
+                left(marker, "its containers cannot be removed").caused_by(&error)
+            })?;
+        }
+        // The marker goes last: what a crash leaves here is found again.
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                fs::remove_dir_all(&path)
+                    .map_err(|error| left(marker, "its files cannot be removed").cause(error))?;
+            }
+        }
+        match fs::remove_dir_all(&directory) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(left(marker, "its files cannot be removed")
+                    .cause(error)
+                    .into())
+            }
+            _ => Ok(()),
+        }
+    })
+}
+
+fn left(marker: &Marker, what: &str) -> Problem {
+    let problem = Problem::new(
+        Exit::Halted,
+        "rehearsal-left",
+        format!("the copy of rehearsal `{}` is left: {what}", marker.id),
+    )
+    .state("production", "not touched");
+    let problem = match &marker.project {
+        Some(project) => problem.state("copy", format!("project `{project}`")),
+        None => problem,
+    };
+    problem.hint("free what holds it, then: `switchback rehearse --clean`")
+}

@@ -1,0 +1,407 @@
+//! A rehearsal as a person reads it: while it is prepared, and its report.
+
+use std::fmt::Write as _;
+
+use switchback_model::Rehearsal;
+use switchback_model::contents::Difference;
+use switchback_model::plan::Plan;
+use switchback_model::rehearsal::{Changes, Measured, Outcome, Verdict};
+use switchback_model::structure::StructureChanges;
+
+use super::plan::route;
+use super::style::{BAD, BANG, BOLD, CHECK, CROSS, DIM, GOOD, PLAIN, WARN, paint};
+use super::table::{Cell, Table};
+use super::{measure, wrap};
+
+/// Longest list of changes of one kind that is shown; the rest is counted.
+const NAMED: usize = 6;
+/// Steps that took less than this share of the longest one are not worth a line of their own.
+const WORTH: u64 = 100;
+
+/// The first lines: what is rehearsed, and what it does to production.
+pub(crate) fn begun(id: &str, plan: &Plan, width: usize) -> String {
+    let first = format!("Rehearsal {}   ", paint(BOLD, id));
+    let rest = format!(
+        "plan {} {} {} on a copy of {}",
+        paint(BOLD, &plan.id),
+        plan.product,
+        route(plan),
+        plan.deployment.name
+    );
+    let note = format!(
+        "{} keeps running and is only read. Ctrl-C ends the rehearsal and removes the copy",
+        plan.deployment.name
+    );
+    format!(
+        "{}\n{}\n",
+        wrap::hanging(&first, &rest, width),
+        wrap::hanging("  ", &note, width)
+    )
+}
+
+/// A piece of the preparation that is done.
+pub(crate) fn acted(verb: &str, what: &str, took: u64, summary: &str, width: usize) -> String {
+    let first = format!(
+        "  {}    {verb:<8} {what:<22} {:>9}  ",
+        paint(GOOD, CHECK),
+        measure::duration(took)
+    );
+    format!("{}\n", wrap::hanging(&first, summary, width))
+}
+
+/// The whole report.
+pub(crate) fn report(report: &Rehearsal, width: usize) -> String {
+    let mut text = format!("\n{}\n", verdict(report, width));
+    let mut section = |title: &str, body: String| {
+        if !body.is_empty() {
+            let _ = write!(text, "  {}\n{body}", paint(BOLD, title));
+        }
+    };
+    section("where the downtime goes", downtime(report, width));
+    section("space", space(report, width));
+    section("what changed", changes(report, width));
+    section("what the migrations said", logs(report, width));
+    section("what was announced", notices(report, width));
+    section("production", production(report, width));
+    if let Some(place) = &report.kept {
+        let line = format!(
+            "The copy is kept in {place}: the next rehearsal removes it, or switchback rehearse --clean"
+        );
+        let _ = writeln!(text, "  {}", wrap::hanging("", &line, width));
+    }
+    text
+}
+
+/// One line that says it all, e.g. under a plan: `rehearsed 2 h ago (e-1f3a): downtime 48 s`.
+pub(crate) fn attached(report: &Rehearsal, now: u64) -> String {
+    let when = measure::ago(report.at, now);
+    match (&report.outcome, report.downtime) {
+        (Outcome::Succeeded, Some(downtime)) => format!(
+            "Rehearsed {when} ({}): downtime {}",
+            report.id,
+            measure::duration(downtime)
+        ),
+        (Outcome::Succeeded, None) => format!("Rehearsed {when} ({})", report.id),
+        (Outcome::Failed { problem, .. }, _) => {
+            format!("Rehearsal {} failed {when}: {}", report.id, problem.what)
+        }
+    }
+}
+
+fn verdict(report: &Rehearsal, width: usize) -> String {
+    let took = measure::duration(report.took);
+    match &report.outcome {
+        Outcome::Succeeded => {
+            let downtime = report.downtime.unwrap_or(0);
+            let forecast = report
+                .forecast_downtime
+                .map_or_else(String::new, |seconds| {
+                    format!(" (the plan said {})", measure::about(seconds))
+                });
+            let line = format!(
+                "{} → {} works on a copy of {}. Downtime {}{forecast}. Rehearsed in {took}, as {}",
+                report.from,
+                paint(BOLD, &report.to),
+                report.deployment.name,
+                paint(BOLD, measure::duration(downtime).replace(' ', "\u{a0}")),
+                report.id,
+            );
+            wrap::hanging(&format!("{} ", paint(GOOD, CHECK)), &line, width)
+        }
+        Outcome::Failed { .. } => {
+            let line = format!(
+                "{} → {} does not work on a copy of {}. Found in {took}, as {}; production never saw it",
+                report.from, report.to, report.deployment.name, report.id,
+            );
+            wrap::hanging(&format!("{} ", paint(BAD, CROSS)), &line, width)
+        }
+    }
+}
+
+fn downtime(report: &Rehearsal, width: usize) -> String {
+    let steps: Vec<&Measured> = report.steps.iter().filter(|step| step.downtime).collect();
+    let longest = steps.iter().map(|step| step.took).max().unwrap_or(0);
+    let worth = |step: &&&Measured| step.took * WORTH >= longest.max(1);
+    let whole = report
+        .downtime
+        .unwrap_or_else(|| steps.iter().map(|step| step.took).sum())
+        .max(1);
+    let mut table = Table::indented(4);
+    for step in steps.iter().filter(worth) {
+        table.row([
+            Cell::from(step.step.to_string()),
+            Cell::new(BOLD, step.act.clone()),
+            Cell::from(step.what.clone()),
+            Cell::right(PLAIN, measure::duration(step.took)),
+            Cell::new(DIM, bar(step.took, whole)),
+        ]);
+    }
+    let mut text = table.text(width);
+    let rest: Vec<&&Measured> = steps
+        .iter()
+        .filter(|step| step.took * WORTH < longest.max(1))
+        .collect();
+    if !rest.is_empty() {
+        let sum = rest.iter().map(|step| step.took).sum();
+        let _ = writeln!(
+            text,
+            "    {} {}",
+            measure::plural(rest.len() as u64, "short step", "short steps"),
+            measure::duration(sum)
+        );
+    }
+    let before: u64 = report
+        .steps
+        .iter()
+        .filter(|step| !step.downtime)
+        .map(|step| step.took)
+        .sum();
+    let _ = writeln!(
+        text,
+        "    {}",
+        paint(
+            DIM,
+            format!("{} more while users are served", measure::duration(before))
+        )
+    );
+    text
+}
+
+/// Twenty columns for the whole.
+fn bar(part: u64, whole: u64) -> String {
+    let columns = usize::try_from((part * 20).div_ceil(whole)).unwrap_or(20);
+    "▇".repeat(columns.clamp(1, 20))
+}
+
+fn space(report: &Rehearsal, width: usize) -> String {
+    let line = format!(
+        "the upgrade took {} more at the most (the plan said {}); the copy itself was {}",
+        measure::bytes(report.space.most),
+        measure::bytes(report.space.forecast),
+        measure::bytes(report.space.copy),
+    );
+    format!("{}\n", wrap::hanging("    ", &line, width))
+}
+
+fn changes(report: &Rehearsal, width: usize) -> String {
+    let mut text = String::new();
+    for change in &report.changes {
+        let lines = changed(change);
+        let head = format!(
+            "{} objects before, {} after",
+            measure::count(change.objects.0),
+            measure::count(change.objects.1)
+        );
+        let same = match (lines.is_empty(), change.unchanged) {
+            (true, _) => "nothing changed".to_owned(),
+            (false, 0) => String::new(),
+            (false, unchanged) => format!(
+                "{} untouched",
+                measure::plural(unchanged as u64, "collection", "collections")
+            ),
+        };
+        let said: Vec<&str> = [head.as_str(), same.as_str()]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect();
+        let first = format!("    {} ", paint(BOLD, &change.datastore));
+        let _ = writeln!(text, "{}", wrap::hanging(&first, &said.join(", "), width));
+        for (label, list) in lines {
+            let first = format!("      {label:<9} ");
+            let _ = writeln!(text, "{}", wrap::hanging(&first, &list, width));
+        }
+    }
+    text
+}
+
+/// What changed in one datastore, by kind.
+fn changed(change: &Changes) -> Vec<(&'static str, String)> {
+    let StructureChanges {
+        tables_added,
+        tables_removed,
+        columns_added,
+        columns_removed,
+        columns_changed,
+        indexes_added,
+        indexes_removed,
+        indexes_changed,
+    } = &change.structure;
+    let signed = |sign: &str, list: &[String]| -> Vec<String> {
+        list.iter().map(|name| format!("{sign}{name}")).collect()
+    };
+    let added: Vec<String> = tables_added
+        .iter()
+        .map(|(name, columns)| {
+            let columns = measure::plural(*columns as u64, "column", "columns");
+            format!("+{} ({columns})", short(name))
+        })
+        .collect();
+    let short_all = |list: &[String]| -> Vec<String> {
+        list.iter().map(|name| short(name).to_owned()).collect()
+    };
+    let tables = [added, signed("-", &short_all(tables_removed))].concat();
+    let columns = [
+        signed("+", &short_all(columns_added)),
+        signed("-", &short_all(columns_removed)),
+        signed("~", &short_all(columns_changed)),
+    ]
+    .concat();
+    let indexes = [
+        signed("+", &short_all(indexes_added)),
+        signed("-", &short_all(indexes_removed)),
+        signed("~", &short_all(indexes_changed)),
+    ]
+    .concat();
+    let counts: Vec<String> = change.counts.iter().filter_map(counted).collect();
+    let rewritten: Vec<String> = change
+        .counts
+        .iter()
+        .filter(|difference| is_rewritten(difference))
+        .map(|difference| short(&difference.collection).to_owned())
+        .collect();
+    [
+        ("tables", tables),
+        ("columns", columns),
+        ("indexes", indexes),
+        ("counts", counts),
+        ("rewritten", rewritten),
+    ]
+    .into_iter()
+    .filter(|(_, list)| !list.is_empty())
+    .map(|(label, list)| (label, listed(&list)))
+    .collect()
+}
+
+fn listed(list: &[String]) -> String {
+    let mut text = list
+        .iter()
+        .take(NAMED)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if list.len() > NAMED {
+        let _ = write!(text, " and {} more", list.len() - NAMED);
+    }
+    text
+}
+
+/// `users 300 → 301`; `None` where only the content changed.
+fn counted(difference: &Difference) -> Option<String> {
+    let name = short(&difference.collection);
+    Some(match (&difference.before, &difference.after) {
+        (Some(before), Some(after)) if before.count == after.count => return None,
+        (Some(before), Some(after)) => format!(
+            "{name} {} → {}",
+            measure::count(before.count),
+            measure::count(after.count)
+        ),
+        (Some(before), None) => format!("{name} {} → gone", measure::count(before.count)),
+        (None, Some(after)) => format!("{name} new, {}", measure::count(after.count)),
+        (None, None) => return None,
+    })
+}
+
+fn is_rewritten(difference: &Difference) -> bool {
+    matches!((&difference.before, &difference.after), (Some(before), Some(after)) if before.count == after.count)
+}
+
+/// The schema that everything is in needs no mention.
+fn short(name: &str) -> &str {
+    name.strip_prefix("public.").unwrap_or(name)
+}
+
+fn logs(report: &Rehearsal, width: usize) -> String {
+    let mut text = String::new();
+    for step in report.steps.iter().filter(|step| !step.log.is_empty()) {
+        let more = step.log_lines.saturating_sub(step.log.len());
+        let more = match more {
+            0 => String::new(),
+            more => format!(
+                ", {} left out",
+                measure::plural(more as u64, "line", "lines")
+            ),
+        };
+        let _ = writeln!(
+            text,
+            "    {} {}{}",
+            step.step,
+            paint(BOLD, &step.what),
+            paint(DIM, more)
+        );
+        for line in &step.log {
+            let line = wrap::cut(line, width.saturating_sub(8));
+            let _ = writeln!(text, "      {}", paint(DIM, format!("│ {line}")));
+        }
+    }
+    text
+}
+
+fn notices(report: &Rehearsal, width: usize) -> String {
+    let mut text = String::new();
+    for proof in &report.notices {
+        let (mark, said) = match proof.verdict {
+            Verdict::True => (
+                paint(WARN, BANG).to_string(),
+                format!("true here: {}", proof.evidence.join(", ")),
+            ),
+            Verdict::NotHere => (
+                paint(GOOD, CHECK).to_string(),
+                "nothing of it here".to_owned(),
+            ),
+            Verdict::Unseen => (
+                paint(DIM, "·").to_string(),
+                "a rehearsal cannot tell".to_owned(),
+            ),
+        };
+        let line = format!(
+            "{}: {}. {said}",
+            proof.version,
+            proof.text.trim_end_matches('.')
+        );
+        let _ = writeln!(
+            text,
+            "{}",
+            wrap::hanging(&format!("    {mark} "), &line, width)
+        );
+    }
+    text
+}
+
+fn production(report: &Rehearsal, width: usize) -> String {
+    let mut text = String::new();
+    let mut line = |mark: String, said: &str| {
+        let _ = writeln!(
+            text,
+            "{}",
+            wrap::hanging(&format!("    {mark} "), said, width)
+        );
+    };
+    let seen = &report.production;
+    if seen.untouched {
+        let said = format!(
+            "untouched: {} as started before, {} byte for byte",
+            measure::plural(seen.containers as u64, "container", "containers"),
+            measure::plural(seen.files as u64, "file", "files"),
+        );
+        line(paint(GOOD, CHECK).to_string(), &said);
+    }
+    for difference in &seen.differences {
+        let said = format!("{difference}, by someone else: a rehearsal only reads");
+        line(paint(WARN, BANG).to_string(), &said);
+    }
+    for bound in &report.bounds {
+        line(
+            paint(DIM, "·").to_string(),
+            &format!("the copy had {bound}"),
+        );
+    }
+    if !report.left_out.is_empty() {
+        let names: Vec<&str> = report.left_out.iter().map(|name| name.as_str()).collect();
+        let said = format!("not needed and not started: {}", names.join(", "));
+        line(paint(DIM, "·").to_string(), &said);
+    }
+    for remark in &report.remarks {
+        line(paint(DIM, "·").to_string(), remark);
+    }
+    text
+}
