@@ -1,5 +1,6 @@
 //! Old and new counts compared: nothing may shrink that the plan does not name.
 
+use switchback_model::amount::count;
 use switchback_model::contents::{Collection, Difference};
 use switchback_model::event::Outcome;
 use switchback_model::plan::DatastorePlan;
@@ -35,10 +36,9 @@ pub(crate) fn compare(
     if lost.is_empty() {
         return Ok(Outcome {
             summary: format!(
-                "`{datastore}`: {} objects in {} collections, {} before",
-                now.total(),
-                now.collections.len(),
-                sealed.total()
+                "`{datastore}`: {}, {} before",
+                now.in_words(),
+                count(sealed.total())
             ),
             ..Outcome::default()
         });

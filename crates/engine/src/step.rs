@@ -159,7 +159,7 @@ impl Run<'_> {
             whole.facts.extend(outcome.facts);
             whole.output = outcome.output.or(whole.output);
         }
-        whole.summary = summaries.join(", ");
+        whole.summary = summaries.join("; ");
         Ok(whole)
     }
 

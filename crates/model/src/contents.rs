@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::amount::plural;
+
 /// The contents of one datastore at one position, collection by collection.
 ///
 /// A collection is a table (`public.users`), a Redis key type of a database
@@ -37,6 +39,16 @@ pub struct Difference {
 }
 
 impl Contents {
+    /// `77 objects in 24 collections`.
+    pub fn in_words(&self) -> String {
+        let collections = self.collections.len() as u64;
+        format!(
+            "{} in {}",
+            plural(self.total(), "object", "objects"),
+            plural(collections, "collection", "collections")
+        )
+    }
+
     /// Everything that is not the same on both sides, in collection order.
     pub fn differences(&self, after: &Self) -> Vec<Difference> {
         let names: std::collections::BTreeSet<&String> = self

@@ -5,6 +5,7 @@
 //! [`plan`] (what will be done), [`observed`] (what was found) and [`event`]
 //! (what happened); [`product`] is the language of the catalog.
 
+pub mod amount;
 pub mod config;
 pub mod contents;
 pub mod digest;

@@ -1,23 +1,6 @@
 //! Bytes, durations, counts and times as people say them.
 
-/// `1.2 GB`: decimal units, as disks and image registries count.
-pub(crate) fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
-    if bytes < 1000 {
-        return format!("{bytes} B");
-    }
-    let mut value = precise(bytes) / 1000.0;
-    let mut unit = 0;
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    if value < 9.95 {
-        format!("{value:.1} {}", UNITS[unit])
-    } else {
-        format!("{value:.0} {}", UNITS[unit])
-    }
-}
+pub(crate) use switchback_model::amount::{bytes, count, plural};
 
 /// `0.4 s`, `14 s`, `2 min 5 s`, `3 h 12 min`, `2 d 4 h`.
 pub(crate) fn duration(milliseconds: u64) -> String {
@@ -40,24 +23,6 @@ pub(crate) fn about(seconds: u64) -> String {
         90..=5_399 => format!("about {} min", (seconds + 30) / 60),
         _ => format!("about {:.1} h", precise(seconds) / 3600.0),
     }
-}
-
-/// `1,204`.
-pub(crate) fn count(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `1 run`, `3 runs`.
-pub(crate) fn plural(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
 /// `2026-11-21 05:01` (UTC) of milliseconds since the epoch.
@@ -120,19 +85,6 @@ fn precise(number: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bytes_have_at_most_three_digits() {
-        let shown: Vec<String> = [0, 999, 1_000, 9_949, 180_000_000, 999_700, 57_000_000_000]
-            .map(bytes)
-            .into();
-        assert_eq!(
-            shown,
-            [
-                "0 B", "999 B", "1.0 kB", "9.9 kB", "180 MB", "1.0 MB", "57 GB"
-            ]
-        );
-    }
 
     #[test]
     fn durations_read_naturally() {

@@ -419,7 +419,6 @@ fn a_lock_that_a_dead_migrator_left() {
     3 lock-held: there is a migration of the Identity Server's database that was begun and not ended
     state: deployment: unchanged
     state: datastore identity: lock 1 on bun_migrations
-    why: it is still running, or it died half-way; `is-db migrate` does not ask for this lock, so two would change the schema at once
     hint: see whether any migration still runs: `docker compose exec postgres psql -d ttn_lorawan -c "select pid, application_name, xact_start, query from pg_stat_activity where datname = current_database()"`
     hint: once nobody holds it any more, remove it and plan again: `docker compose exec postgres psql -d ttn_lorawan -c "delete from bun_migration_locks"`
     "#);
@@ -433,7 +432,6 @@ fn a_transaction_that_somebody_forgot() {
     3 lock-held: there is a session that left a transaction in the Identity Server's database open
     state: deployment: unchanged
     state: datastore identity: session 4711 of root (psql), transaction since 2026-11-21 07:55 UTC
-    why: the tables that it read stay locked against changes of the schema, and a migration would wait for it for ever
     hint: see what it did last, and ask whoever it belongs to: `docker compose exec postgres psql -d ttn_lorawan -c "select pid, usename, client_addr, xact_start, query from pg_stat_activity where state like 'idle in transaction%'"`
     hint: once nobody holds it any more, remove it and plan again: `docker compose exec postgres psql -d ttn_lorawan -c "select pg_terminate_backend(PID)"`
     "#);

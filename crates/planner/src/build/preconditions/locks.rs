@@ -61,7 +61,6 @@ fn held(product: &Product, observed: &Observed, lock: &Lock, holder: &str) -> Pr
         None => lock.stale.clone(),
     };
     problem
-        .why(lock.because.clone())
         .hint(see)
         .hint(format!(
             "once nobody holds it any more, remove it and plan again: {}",
