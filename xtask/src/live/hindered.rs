@@ -20,6 +20,7 @@ pub(super) fn cases() -> Vec<Case> {
             failing_migration,
         ),
         Case::new("obstacle_then_back_then_upgrade", obstacle),
+        Case::new("lock_that_a_dead_migrator_left", held_lock),
         Case::new("two_applies_at_once", two_at_once),
         Case::new("compose_file_edited_mid_run", edited_file),
         Case::new("postgres_killed_mid_dump", killed_database),
@@ -66,6 +67,33 @@ fn obstacle(lab: &Lab) -> Result<()> {
     subject.go_back()?;
     subject.deployment.sql("DROP TABLE user_bookmarks")?;
     subject.upgrade()?;
+    judge::upgraded(&subject)?;
+    subject.remove()
+}
+
+/// Looked for when a plan is made and again when it is applied; nothing is stopped while it is held.
+fn held_lock(lab: &Lab) -> Result<()> {
+    let subject = Subject::new(lab, "lock", Edition::OpenSource)?;
+    let words = Subject::apply_words(&subject.plan()?);
+    subject
+        .deployment
+        .sql("INSERT INTO bun_migration_locks (table_name) VALUES ('bun_migrations')")?;
+    let healthy = subject.expect(&["doctor"], 3)?;
+    judge::told(&healthy.stdout, &["lock-held", "lock 1 on bun_migrations"])?;
+    for command in [vec!["plan"], as_strs(&words)] {
+        let refused = subject.expect(&command, 3)?;
+        judge::told(
+            &refused.stderr,
+            &[
+                "begun and not ended",
+                "lock 1 on bun_migrations",
+                "delete from bun_migration_locks",
+            ],
+        )?;
+    }
+    subject.deployment.sql("DELETE FROM bun_migration_locks")?;
+    judge::restored(&subject)?;
+    subject.expect(&as_strs(&words), 0)?;
     judge::upgraded(&subject)?;
     subject.remove()
 }
