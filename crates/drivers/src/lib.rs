@@ -13,6 +13,7 @@ mod glob;
 mod http;
 mod local;
 mod log;
+mod schedules;
 mod secret;
 mod signals;
 mod uri;

@@ -24,6 +24,7 @@ use tokio::runtime::Runtime;
 use super::problems;
 use super::project::reachable;
 
+mod neighbours;
 mod second;
 
 pub(super) use second::{Network, SecondServer};

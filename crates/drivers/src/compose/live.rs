@@ -28,6 +28,7 @@ use super::{Deployment, fixtures, recognise};
 use crate::filesystem::Directories;
 
 mod companions;
+mod neighbours;
 
 /// What the image runs. `start` serves HTTP; the migrations write what they did into the volume.
 const APP: &str = r#"#!/bin/sh

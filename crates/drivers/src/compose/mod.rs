@@ -33,6 +33,7 @@ mod recognise;
 pub(crate) mod reference;
 pub(crate) mod settings;
 pub(crate) mod stores;
+mod updaters;
 mod versions;
 mod yaml;
 

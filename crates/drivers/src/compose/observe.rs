@@ -18,8 +18,9 @@ use super::reference::Reference;
 use super::settings::on_host;
 use super::stores::Search;
 use super::versions::{self, Named, Places};
-use super::{probes, problems};
+use super::{probes, problems, updaters};
 use crate::filesystem::{self, Directories, Use};
+use crate::schedules::{self, About};
 
 /// Label by which images tell their version.
 const VERSION_LABEL: &str = "org.opencontainers.image.version";
@@ -57,6 +58,8 @@ pub(super) fn observe(shared: &Shared, directories: &Directories) -> Result<Obse
     let datastores = look.datastores(component)?;
     let probes = shared.asking(|asker| probes::ask(&shared.product, asker, &datastores));
     let filesystems = look.filesystems(directories, &datastores);
+    look.neighbours()?;
+    look.schedules(&datastores);
     look.problems.splice(0..0, places.problems);
     Ok(Observed {
         deployment: identity(shared),
@@ -316,6 +319,40 @@ impl Look<'_> {
                 .push(problems::datastore_silent(name.as_str(), &service, &output));
         }
         datastore
+    }
+
+    /// Containers outside of our hands that replace or restart those of this project.
+    fn neighbours(&mut self) -> Result<(), Problem> {
+        // An engine that would not tell has said so before.
+        let neighbours = self
+            .shared
+            .engine()?
+            .neighbours(&updaters::suspect)
+            .unwrap_or_default();
+        let ours = self.containers.values().flatten();
+        let found = updaters::problems_of(&neighbours, ours);
+        self.problems.extend(found);
+        Ok(())
+    }
+
+    /// What this host does by the clock with the project or its data.
+    fn schedules(&mut self, datastores: &[Datastore]) {
+        let directory = self.shared.directory.to_string_lossy();
+        let data = datastores
+            .iter()
+            .filter_map(|datastore| datastore.location.directory.as_deref());
+        let containers = self.containers.values().flatten();
+        let about = About {
+            directories: std::iter::once(directory.as_ref()).chain(data).collect(),
+            names: std::iter::once(self.shared.project.name.as_str())
+                .chain(containers.map(|container| container.name.as_str()))
+                // Every command line with `docker` in it would name that project.
+                .filter(|name| !["docker", "compose"].contains(name))
+                .collect(),
+            in_containers: true,
+        };
+        let found = schedules::look(Path::new("/"), &about);
+        self.problems.extend(found.iter().map(problems::scheduled));
     }
 
     fn filesystems(&self, directories: &Directories, datastores: &[Datastore]) -> Vec<Filesystem> {

@@ -9,6 +9,8 @@ use switchback_model::problem::Citation;
 use switchback_model::product::UnsupportedServer;
 use switchback_model::{Problem, ServiceName};
 
+use crate::schedules::Scheduled;
+
 /// Nothing but our own looking happened so far.
 const UNTOUCHED: &str = "nothing was changed";
 
@@ -427,6 +429,48 @@ pub(crate) fn service_restarting(service: &ServiceName) -> Problem {
     .state("deployment", UNTOUCHED)
     .why("an upgrade that begins with a broken service cannot tell whether it broke it")
     .hint(format!("see why: docker compose logs --tail 50 {service}"))
+}
+
+/// A container of this host makes containers of the project anew whenever it likes.
+pub(crate) fn updater(name: &str, image: &str, touched: &str, except: &str) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "foreign-updater",
+        format!("container `{name}` updates containers of this project by itself"),
+    )
+    .state(name, format!("runs `{image}`, and would touch {touched}"))
+    .state("deployment", UNTOUCHED)
+    .why("in the middle of an upgrade it would start what has to be stopped, or a version that nobody planned")
+    .hint(format!(
+        "stop it for as long as the upgrade takes: docker stop {name}, and afterwards docker start {name}"
+    ))
+    .hint(format!(
+        "or keep it away for good: label the project's services with {except}"
+    ))
+}
+
+/// A container of this host restarts containers of the project that look unhealthy.
+pub(crate) fn restarter(name: &str, image: &str, touched: &str) -> Problem {
+    Problem::new(
+        Exit::Ok,
+        "foreign-restarter",
+        format!("container `{name}` (`{image}`) restarts {touched} while they look unhealthy"),
+    )
+    .why("a new version that takes its time to start may be restarted before it is done")
+    .hint(format!(
+        "stop it for as long as the upgrade takes: docker stop {name}"
+    ))
+}
+
+/// Something of this host's schedule works on the deployment. It may run at any time, also in the middle.
+pub(crate) fn scheduled(found: &Scheduled) -> Problem {
+    Problem::new(
+        Exit::Ok,
+        "foreign-schedule",
+        format!("{} {} {}", found.place, found.does, found.when),
+    )
+    .why("if it runs in the middle of an upgrade, it finds services stopped and data half changed")
+    .hint("see that it does not run meanwhile")
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ use crate::compose::settings::Settings;
 use crate::compose::stores::Search;
 use crate::filesystem::{self, Directories, Use};
 use crate::local::LocalReach;
+use crate::schedules::{self, About};
 
 /// Local processes whose configuration could be read.
 #[derive(Debug)]
@@ -83,6 +84,16 @@ impl Deployment {
                 directory.map(|directory| Use::new(directory, datastore.name.as_str(), false)),
             );
         }
+        let directory = place.directory.to_string_lossy();
+        let data = datastores
+            .iter()
+            .filter_map(|datastore| datastore.location.directory.as_deref());
+        let about = About {
+            directories: std::iter::once(directory.as_ref()).chain(data).collect(),
+            ..About::default()
+        };
+        let scheduled = schedules::look(Path::new("/"), &about);
+        problems.extend(scheduled.iter().map(problems::scheduled));
         Ok(Observed {
             deployment: self.identity(),
             version,

@@ -120,6 +120,18 @@ fn every_problem_says_what_state_and_next() {
         ),
         running_differs(&stack, "a/b:3.24.0", "a/b:3.23.2"),
         service_restarting(&stack),
+        updater(
+            "watchtower",
+            "containrrr/watchtower",
+            "lorawan-stack-1, lorawan-redis-1",
+            "com.centurylinklabs.watchtower.enable: \"false\"",
+        ),
+        restarter("autoheal", "willfarrell/autoheal", "lorawan-stack-1"),
+        scheduled(&Scheduled {
+            place: "`/etc/cron.d/backup:2`".to_owned(),
+            when: "(at `30 2 * * *`)".to_owned(),
+            does: "works on `lorawan-postgres-1` with `pg_dump`".to_owned(),
+        }),
     ];
     for problem in &problems {
         assert!(
