@@ -233,3 +233,56 @@ fn sentry_tells_about_the_renamed_compose_project_when_it_is_crossed() {
     assert_eq!(procedures("21.6.3", "23.6.2"), 1);
     assert_eq!(procedures("21.12.0", "23.6.2"), 0);
 }
+
+#[test]
+fn the_things_stack_cases_of_other_deployments_hold() {
+    let product = product("the-things-stack");
+    for case in cases(include_str!("fixtures/the-things-stack-aws.json")) {
+        let query = Query::new(text(&case, "from"), text(&case, "to"))
+            .edition(text(&case, "edition"))
+            .driver(text(&case, "driver"));
+        let report = report(&product, &query);
+        let told = || format!("case {case:#}\nreport {report:#}");
+        assert_eq!(report["outcome"], case["outcome"], "{}", told());
+        if text(&case, "outcome") != "path" {
+            continue;
+        }
+        let stages = report["stages"].as_array().expect("stages are a list");
+        let expected = case["stages"].as_array().expect("stages are a list");
+        assert_eq!(stages.len(), expected.len(), "{}", told());
+        for (stage, expected) in stages.iter().zip(expected) {
+            let to = text(stage, "to");
+            assert!(texts(&expected["to"]).contains(&to), "{}", told());
+            let runs: BTreeSet<String> = stage["migrations"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|migration| texts(&migration["run"]).join(" "))
+                .collect();
+            let wanted = texts(&expected["run"]).into_iter().map(str::to_owned);
+            assert_eq!(runs, wanted.collect(), "{}", told());
+        }
+        let wanted = |field: &str| texts(&case[field]).into_iter().collect::<BTreeSet<_>>();
+        assert_eq!(ids(&report["because"]), wanted("required_by"), "{}", told());
+        for field in ["notices", "procedures", "optional_procedures"] {
+            if case[field].is_array() {
+                assert_eq!(ids(&report[field]), wanted(field), "{field}\n{}", told());
+            }
+        }
+        assert_eq!(
+            texts(&report["templates"]),
+            texts(&case["templates"]),
+            "{}",
+            told()
+        );
+        for (template, versions) in case["template_versions"].as_object().into_iter().flatten() {
+            let changes = report["template_changes"].as_array().into_iter().flatten();
+            let found = changes.filter(|change| text(change, "id") == template);
+            let found: BTreeSet<&str> = found
+                .flat_map(|change| change["changes"].as_array().into_iter().flatten())
+                .map(|change| text(change, "version"))
+                .collect();
+            assert_eq!(found, texts(versions).into_iter().collect(), "{}", told());
+        }
+    }
+}

@@ -100,8 +100,8 @@ hint: use --edition with one of: open-source, enterprise"
     );
     assert_eq!(
         told(&open_source("3.23.2", "3.24.2").driver("ecs")),
-        "`ecs` is not described, only compose and exec [definition of the-things-stack]
-hint: use --driver with one of: compose, exec"
+        "`ecs` is not described, only compose, exec, cloudformation, ami, kubernetes [definition of the-things-stack]
+hint: use --driver with one of: compose, exec, cloudformation, ami, kubernetes"
     );
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use switchback_model::product::{NoticeKind, ProcedureKind, StopKind};
-use switchback_planner::path::{Leg, Path, PathNotice, PathProcedure, Verdict};
+use switchback_model::product::{NoticeKind, ProcedureKind, StopKind, TemplateChangeKind};
+use switchback_planner::path::{Leg, Path, PathNotice, PathProcedure, PathTemplate, Verdict};
 
 use super::style::{BANG, BOLD, DIM, PLAIN, WARN, paint};
 use super::table::{Cell, Table};
@@ -40,6 +40,7 @@ pub(crate) fn text(path: &Path, width: usize, explain: bool) -> String {
         let _ = writeln!(text, "{}", wrap::hanging("  ", &line, width));
     }
     text.push_str(&legs(path).text(width));
+    text.push_str(&templates(path, width, explain));
     for notice in &path.notices {
         let _ = writeln!(text, "{}", self::notice(notice, width));
     }
@@ -202,9 +203,74 @@ fn legs(path: &Path) -> Table {
     table
 }
 
+/// The templates that change, in the order of the update; what changes in each where `explain` asks.
+fn templates(path: &Path, width: usize, explain: bool) -> String {
+    let mut text = String::new();
+    let changed = path
+        .templates
+        .iter()
+        .filter(|template| explain || template.role.is_template());
+    let mut table = Table::indented(4);
+    let mut heads = 0;
+    for template in changed {
+        if heads == 0 {
+            table.heading("templates that change, in the order of the update", None);
+        }
+        heads += 1;
+        let versions: Vec<&str> = template.versions().iter().map(|it| it.as_str()).collect();
+        let mut what = versions.join(" ");
+        if template.removed {
+            what.push_str(", removed");
+        }
+        if template.inferred {
+            what.push_str(", inferred");
+        }
+        table.row([
+            Cell::new(BOLD, template.id.as_str()),
+            Cell::from(parameters(template)),
+            Cell::new(DIM, format!("for {what}")),
+        ]);
+        if explain {
+            text.push_str(&std::mem::replace(&mut table, Table::indented(4)).text(width));
+            for change in &template.changes {
+                let parameter = change.parameter.as_ref();
+                let named = parameter.map_or_else(String::new, |name| format!("{name}: "));
+                let first = format!("      {}  ", change.version);
+                let line = format!("{named}{}", change.text);
+                let _ = writeln!(text, "{}", wrap::hanging(&first, &line, width));
+            }
+        }
+    }
+    text.push_str(&table.text(width));
+    text
+}
+
+/// How many parameters of a template somebody has to look at.
+fn parameters(template: &PathTemplate) -> String {
+    let of = |wanted: TemplateChangeKind| {
+        let changes = template.changes.iter();
+        changes.filter(|change| change.kind == wanted).count() as u64
+    };
+    let new = of(TemplateChangeKind::ParameterAdded);
+    let changed = of(TemplateChangeKind::ParameterChanged);
+    let gone = of(TemplateChangeKind::ParameterRemoved);
+    if new + changed + gone == 0 {
+        return String::new();
+    }
+    let counted = [(new, "new"), (changed, "changed"), (gone, "removed")];
+    let parts: Vec<String> = counted
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    format!("parameters: {}", parts.join(", "))
+}
+
 fn notice(notice: &PathNotice, width: usize) -> String {
     let mark = match notice.kind {
-        NoticeKind::Prerequisite | NoticeKind::OneWay => format!("  {} ", paint(WARN, BANG)),
+        NoticeKind::Prerequisite | NoticeKind::OneWay | NoticeKind::Ordering => {
+            format!("  {} ", paint(WARN, BANG))
+        }
         NoticeKind::Behaviour | NoticeKind::Deprecation => "  · ".to_owned(),
     };
     let removed = notice

@@ -201,7 +201,10 @@ fn notices(text: &mut String, plan: &Plan, width: usize, detail: Detail) {
     let urgent = |notice: &&Notice| {
         notice.accept.is_some()
             || notice.found.is_some()
-            || matches!(notice.kind, NoticeKind::Prerequisite | NoticeKind::OneWay)
+            || matches!(
+                notice.kind,
+                NoticeKind::Prerequisite | NoticeKind::OneWay | NoticeKind::Ordering
+            )
     };
     for notice in plan.notices.iter().filter(urgent) {
         let mark = format!("  {} ", paint(WARN, BANG));

@@ -9,6 +9,8 @@ use crate::digest::Digest;
 use crate::id::{DatastoreName, MigrationId, ProductId};
 use crate::version::{Range, Scheme, Version};
 
+use super::template::Template;
+
 /// Everything known about upgrading one product.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -45,6 +47,8 @@ pub struct Product {
     pub notices: Vec<Notice>,
     /// Hand-work that a range demands or offers.
     pub procedures: Vec<Procedure>,
+    /// Templates that its infrastructure is made from, in the order in which they are updated.
+    pub templates: Vec<Template>,
     /// How health is asked for, by version.
     pub health: Vec<Health>,
     /// How a write path is proven from outside.
@@ -350,6 +354,8 @@ pub enum NoticeKind {
     Behaviour,
     /// Will be, or was, removed.
     Deprecation,
+    /// Changes the order in which things are done.
+    Ordering,
 }
 
 /// Something to know before a range is crossed.
@@ -413,7 +419,23 @@ pub struct Procedure {
     /// Whether it can be left out.
     pub kind: ProcedureKind,
     /// The release that brings it: applies where `from < version <= to`.
-    pub version: Version,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
+    /// Further releases that bring it as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub again: Vec<Version>,
+    /// Only for starts in this range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Range>,
+    /// Only for targets in this range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Range>,
+    /// Only where the path changes this template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// Only where the path has a required stop.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_stops: bool,
     /// What it is, one line.
     pub title: String,
     /// What to do, in order.

@@ -9,6 +9,8 @@ pub mod diagnostic;
 pub mod lint;
 mod lock;
 pub mod parse;
+mod template;
 
 pub use definition::*;
 pub use lock::Lock;
+pub use template::*;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use super::diagnostic::{Diagnostic, Place, Severity};
 use super::{
     Advice, Component, Datastore, Deletion, Edition, Health, Lock, Migration, Notice, Poisoned,
-    Probe, Procedure, Product, Release, Stop, WritePath,
+    Probe, Procedure, Product, Release, Stop, Template, WritePath,
 };
 use crate::digest::Digest;
 use crate::id::ProductId;
@@ -60,6 +60,7 @@ struct Sections {
     poisoned: Vec<Poisoned>,
     notice: Vec<Notice>,
     procedure: Vec<Procedure>,
+    template: Vec<Template>,
     health: Vec<Health>,
     write_path: Option<WritePath>,
     probe: BTreeMap<String, Probe>,
@@ -173,6 +174,7 @@ fn append(
     all.poisoned.append(&mut more.poisoned);
     all.notice.append(&mut more.notice);
     all.procedure.append(&mut more.procedure);
+    all.template.append(&mut more.template);
     all.health.append(&mut more.health);
     all.lock.append(&mut more.lock);
     all.deletion.append(&mut more.deletion);
@@ -197,6 +199,7 @@ fn assemble(head: Head, all: Sections, digest: Digest) -> Product {
         poisoned: all.poisoned,
         notices: all.notice,
         procedures: all.procedure,
+        templates: all.template,
         health: all.health,
         write_path: all.write_path,
         probes: all.probe,

@@ -2,9 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use switchback_model::Version;
-use switchback_model::product::{Deletion, EngineRequirement, NoticeKind, ProcedureKind};
+use switchback_model::product::{
+    Deletion, EngineRequirement, NoticeKind, Procedure, ProcedureKind,
+};
+use switchback_model::version::Range;
 
-use super::ground::Ground;
+use super::ground::{Ground, Point};
+use super::templates::PathTemplate;
 
 /// A notice on the way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,16 +87,23 @@ pub(super) fn notices(ground: &Ground<'_>) -> Vec<PathNotice> {
     found
 }
 
-pub(super) fn procedures(ground: &Ground<'_>) -> Vec<PathProcedure> {
+/// Hand-work on a way that changes `templates` and may have stops.
+pub(super) fn procedures(
+    ground: &Ground<'_>,
+    templates: &[PathTemplate],
+    has_stops: bool,
+) -> Vec<PathProcedure> {
     let product = ground.product;
     let mut found = Vec::new();
     for procedure in &product.procedures {
         let truth = ground.when(procedure.when.as_ref());
-        if ground.crosses_version(&procedure.version) && truth.applies() {
+        let reachable = !procedure.at_stops || has_stops;
+        let brought = brought_by(ground, procedure, templates);
+        if let Some(version) = brought.filter(|_| truth.applies() && reachable) {
             found.push(PathProcedure {
                 id: procedure.id.clone(),
                 kind: procedure.kind,
-                version: procedure.version.clone(),
+                version,
                 title: procedure.title.clone(),
                 steps: procedure.steps.clone(),
                 source: procedure.source.clone(),
@@ -102,6 +113,31 @@ pub(super) fn procedures(ground: &Ground<'_>) -> Vec<PathProcedure> {
     }
     found.sort_by_cached_key(|procedure| product.scheme.parse(&procedure.version).ok());
     found
+}
+
+/// The release on the way that brings a procedure; the target for one that no release brings.
+fn brought_by(
+    ground: &Ground<'_>,
+    procedure: &Procedure,
+    templates: &[PathTemplate],
+) -> Option<Version> {
+    let holds = |range: &Option<Range>, point: &Point| {
+        let range = range.as_ref();
+        range.is_none_or(|range| ground.range_holds(range, &point.key))
+    };
+    if !holds(&procedure.from, &ground.from) || !holds(&procedure.to, &ground.to) {
+        return None;
+    }
+    if let Some(wanted) = &procedure.template {
+        templates.iter().find(|template| template.id == *wanted)?;
+    }
+    let mut bringing = procedure.version.iter().chain(&procedure.again).peekable();
+    if bringing.peek().is_none() {
+        return Some(ground.to.version.clone());
+    }
+    bringing
+        .find(|version| ground.crosses_version(version))
+        .cloned()
 }
 
 pub(super) fn deletions(ground: &Ground<'_>) -> Vec<Deletion> {

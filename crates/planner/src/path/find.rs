@@ -10,6 +10,7 @@ use super::legs::{self, Leg, OptionalMigration};
 use super::query::Query;
 use super::refusal::{Hint, Reason, Refusal};
 use super::stops::{self, Considered, Station};
+use super::templates::{self, PathTemplate};
 
 /// The way from one version to another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +39,8 @@ pub struct Path {
     pub procedures: Vec<PathProcedure>,
     /// Hand-work that is offered.
     pub optional_procedures: Vec<PathProcedure>,
+    /// Templates of the infrastructure that change, in the order in which they are updated.
+    pub templates: Vec<PathTemplate>,
     /// Data that migrations delete on purpose.
     pub deletions: Vec<Deletion>,
     /// Release notes worth showing.
@@ -74,9 +77,11 @@ pub fn find(product: &Product, query: &Query) -> Result<Path, Refusal> {
     let (deprecations, notices) = crossed::notices(&ground)
         .into_iter()
         .partition(|notice| notice.kind == NoticeKind::Deprecation);
-    let (optional_procedures, procedures) = crossed::procedures(&ground)
-        .into_iter()
-        .partition(|procedure| procedure.kind == ProcedureKind::Optional);
+    let templates = templates::templates(&ground);
+    let (optional_procedures, procedures) =
+        crossed::procedures(&ground, &templates, !stations_before(&stations).is_empty())
+            .into_iter()
+            .partition(|procedure| procedure.kind == ProcedureKind::Optional);
     Ok(Path {
         because: because(&stations),
         legs,
@@ -85,6 +90,7 @@ pub fn find(product: &Product, query: &Query) -> Result<Path, Refusal> {
         deprecations,
         procedures,
         optional_procedures,
+        templates,
         deletions: crossed::deletions(&ground),
         changes: crossed::changes(&ground),
         remarks: [substitutions(&ground, &stations), remarks(&ground)].concat(),
@@ -123,6 +129,7 @@ impl Path {
             deprecations: Vec::new(),
             procedures: Vec::new(),
             optional_procedures: Vec::new(),
+            templates: Vec::new(),
             deletions: Vec::new(),
             changes: Vec::new(),
             remarks: Vec::new(),
@@ -160,9 +167,7 @@ fn check_target(ground: &Ground<'_>) -> Result<(), Refusal> {
 }
 
 fn check_policy(ground: &Ground<'_>, stations: &[Station<'_>]) -> Result<(), Refusal> {
-    let Some((_target, stops)) = stations.split_last() else {
-        return Ok(());
-    };
+    let stops = stations_before(stations);
     if stops.is_empty() || ground.query.policy.stops {
         return Ok(());
     }
@@ -172,6 +177,11 @@ fn check_policy(ground: &Ground<'_>, stations: &[Station<'_>]) -> Result<(), Ref
     let first = stops[0].at.version.clone();
     Err(Refusal::new(ground.product, ground.query, reason)
         .hinting([Hint::AllowStops, Hint::Target { version: first }]))
+}
+
+/// The required stops: every station but the target.
+fn stations_before<'s, 'a>(stations: &'s [Station<'a>]) -> &'s [Station<'a>] {
+    stations.split_last().map_or(&[], |(_target, stops)| stops)
 }
 
 fn because(stations: &[Station<'_>]) -> Vec<Because> {

@@ -21,6 +21,7 @@ mod query;
 mod refusal;
 mod report;
 mod stops;
+mod templates;
 
 pub use crossed::{Change, PathNotice, PathProcedure};
 pub use find::{Because, Path, find};
@@ -30,3 +31,4 @@ pub use query::{Policy, Query};
 pub use refusal::{End, Hint, Reason, Refusal, Unknown};
 pub use report::{FORMAT, Outcome, Report};
 pub use stops::{Considered, Verdict};
+pub use templates::PathTemplate;

@@ -244,7 +244,7 @@ impl Refusal {
                 &definition,
             )],
             Reason::UnknownDriver { given, known } => vec![own(
-                format!("`{given}` is not described, only {}", known.join(" and ")),
+                format!("`{given}` is not described, only {}", known.join(", ")),
                 &definition,
             )],
             Reason::UnknownVersion {

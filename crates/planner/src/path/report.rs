@@ -11,6 +11,7 @@ use super::find::Path;
 use super::legs::{Leg, OptionalMigration};
 use super::refusal::Refusal;
 use super::stops::{Considered, Verdict};
+use super::templates::PathTemplate;
 
 /// Version of the document.
 pub const FORMAT: u32 = 1;
@@ -54,8 +55,12 @@ pub struct Report {
     pub notices: Vec<Notice>,
     /// Hand-work that is demanded, or that one has to know of.
     pub procedures: Vec<Procedure>,
-    /// CloudFormation templates that change; none with the drivers there are today.
+    /// Templates of the infrastructure that change, by the names they have today, in the order in
+    /// which they are updated. What changes in each is in `template_changes`.
     pub templates: Vec<String>,
+    /// What changes in templates, in the images they name, and in all of them together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub template_changes: Vec<PathTemplate>,
     /// What is deprecated or removed on the way.
     pub deprecations: Vec<Notice>,
     /// Hand-work that is offered.
@@ -238,7 +243,13 @@ impl From<&Path> for Report {
                 .collect(),
             notices: path.notices.iter().map(Notice::from).collect(),
             procedures: path.procedures.iter().map(Procedure::from).collect(),
-            templates: Vec::new(),
+            templates: path
+                .templates
+                .iter()
+                .filter(|template| template.role.is_template())
+                .map(|template| template.id.clone())
+                .collect(),
+            template_changes: path.templates.clone(),
             deprecations: path.deprecations.iter().map(Notice::from).collect(),
             optional_procedures: path
                 .optional_procedures
@@ -275,6 +286,7 @@ impl From<&Refusal> for Report {
             notices: Vec::new(),
             procedures: Vec::new(),
             templates: Vec::new(),
+            template_changes: Vec::new(),
             deprecations: Vec::new(),
             optional_procedures: Vec::new(),
             changes: Vec::new(),

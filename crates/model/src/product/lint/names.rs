@@ -46,6 +46,7 @@ fn duplicates(lint: &mut Lint<'_>) {
         ("notice", "id", names(&product.notices, |it| &it.id)),
         ("lock", "id", names(&product.locks, |it| &it.id)),
         ("procedure", "id", names(&product.procedures, |it| &it.id)),
+        ("template", "id", names(&product.templates, |it| &it.id)),
         ("advice", "id", names(&product.advice, |it| &it.id)),
     ];
     for (section, field, names) in sections {
@@ -199,9 +200,20 @@ fn conditions(lint: &mut Lint<'_>) {
     for (index, procedure) in product.procedures.iter().enumerate() {
         collect(format!("procedure[{index}].when"), &procedure.when);
     }
+    let templates: Vec<&str> = product.templates.iter().map(|it| it.id.as_str()).collect();
+    for (index, procedure) in product.procedures.iter().enumerate() {
+        if let Some(name) = &procedure.template {
+            let path = format!("procedure[{index}].template");
+            unknown(lint, &path, "template", name, &templates);
+        }
+    }
     let probes: Vec<&str> = product.probes.keys().map(String::as_str).collect();
     let editions: Vec<&str> = product.editions.iter().map(|it| it.id.as_str()).collect();
     let drivers: Vec<&str> = product.drivers.iter().map(String::as_str).collect();
+    for (index, template) in product.templates.iter().enumerate() {
+        let path = format!("template[{index}].driver");
+        unknown(lint, &path, "driver", &template.driver, &drivers);
+    }
     for (path, condition) in uses {
         if let Some(probe) = &condition.probe {
             unknown(

@@ -50,7 +50,24 @@ fn references(lint: &mut Lint<'_>) {
         }
     }
     for (index, procedure) in product.procedures.iter().enumerate() {
-        uses.push((format!("procedure[{index}].version"), &procedure.version));
+        if let Some(version) = &procedure.version {
+            uses.push((format!("procedure[{index}].version"), version));
+        }
+        for (place, version) in procedure.again.iter().enumerate() {
+            uses.push((format!("procedure[{index}].again[{place}]"), version));
+        }
+    }
+    for (index, template) in product.templates.iter().enumerate() {
+        let ends = [("since", &template.since), ("removed", &template.removed)];
+        for (field, version) in ends {
+            if let Some(version) = version {
+                uses.push((format!("template[{index}].{field}"), version));
+            }
+        }
+        for (place, change) in template.changes.iter().enumerate() {
+            let path = format!("template[{index}].changes[{place}].version");
+            uses.push((path, &change.version));
+        }
     }
     for (index, deletion) in product.deletions.iter().enumerate() {
         uses.push((format!("deletion[{index}].version"), &deletion.version));
@@ -117,6 +134,12 @@ fn ranges(lint: &mut Lint<'_>) {
                 .iter()
                 .map(|range| (format!("stop[{index}].to"), range)),
         );
+    }
+    for (index, procedure) in product.procedures.iter().enumerate() {
+        for (field, range) in [("from", &procedure.from), ("to", &procedure.to)] {
+            let path = format!("procedure[{index}].{field}");
+            uses.extend(range.iter().map(|range| (path.clone(), range)));
+        }
     }
     for (index, health) in product.health.iter().enumerate() {
         uses.push((format!("health[{index}].versions"), &health.versions));

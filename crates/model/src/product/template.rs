@@ -1,0 +1,96 @@
+//! The templates that a deployment's infrastructure is made from, and what releases changed in them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::version::Version;
+
+/// A template, e.g. of a CloudFormation stack. Their order in the definition is the order of an update.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Template {
+    /// Its name today, e.g. `5-4-ecs-services`.
+    pub id: String,
+    /// The kind of deployment it belongs to.
+    pub driver: String,
+    /// Whether a deployment has it.
+    #[serde(rename = "use")]
+    pub role: TemplateUse,
+    /// What it makes, one line.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub purpose: String,
+    /// The release that brought it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Version>,
+    /// The release that took it away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Version>,
+    /// Names that it had, or that texts still give it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_names: Vec<String>,
+    /// What releases changed in it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<TemplateChange>,
+}
+
+/// Whether a deployment has a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TemplateUse {
+    /// Every deployment has it.
+    Mandatory,
+    /// Some have it.
+    Optional,
+    /// A deployment has one of several.
+    OneOf,
+    /// It is no template but an image that templates name.
+    Image,
+    /// It is no template but what a release says of all of them.
+    Note,
+}
+
+impl TemplateUse {
+    /// True for what a stack is made from.
+    pub fn is_template(self) -> bool {
+        !matches!(self, Self::Image | Self::Note)
+    }
+}
+
+/// What one release changed in a template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TemplateChange {
+    /// The release: the change is met where `from < version <= to`.
+    pub version: Version,
+    /// What kind of change.
+    pub kind: TemplateChangeKind,
+    /// The parameter it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
+    /// The change, half a line.
+    pub text: String,
+    /// True where the source names no template, so that the assignment is the definition's own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inferred: bool,
+}
+
+/// What kind of change a template saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TemplateChangeKind {
+    /// The template is new.
+    Added,
+    /// It has a new name.
+    Renamed,
+    /// It is gone.
+    Removed,
+    /// A parameter is new: somebody has to look at its default.
+    ParameterAdded,
+    /// A parameter takes other values.
+    ParameterChanged,
+    /// A parameter is gone.
+    ParameterRemoved,
+    /// A default is another: carried-over values stay.
+    DefaultChanged,
+    /// Anything else.
+    Other,
+}
