@@ -8,9 +8,11 @@
 //! [`outline()`] shows a plan in short form, for tests and logs; [`shape()`] what of it is the same elsewhere.
 
 pub mod path;
+pub mod scenario;
 
 mod build;
 mod check;
+mod measured;
 mod outline;
 mod rollback;
 
@@ -19,5 +21,6 @@ pub use build::{
     versions_set,
 };
 pub use check::{Objection, check, check_against, refusal};
+pub use measured::measured;
 pub use outline::{outline, shape};
 pub use rollback::{Proven, rollback};

@@ -1,4 +1,5 @@
-//! Scripts: lines that begin with `> ` are commands, what follows is what they print.
+//! Scripts: lines that begin with `> ` are commands, what follows is what they print. Those of the catalog
+//! are played as `switchback catalog test` plays them, the others on sites that no definition gives.
 //!
 //! `UPDATE_SCENARIOS=1 cargo test -p switchback-planner scenarios` writes the files anew; the diff is
 //! the review of the change.
@@ -11,19 +12,31 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use switchback_model::Plan;
-use switchback_planner::{check_against, outline};
+use switchback_planner::{check_against, outline, scenario};
 
 use super::atelier::atelier_site;
 use super::site::{GB, Site, proven_until};
 
+const CATALOG: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../catalog/the-things-stack/scenarios"
+);
+
 #[test]
 fn scenarios_print_what_they_always_printed() {
+    let product = switchback_catalog::load("the-things-stack")
+        .expect("the catalog has The Things Stack")
+        .expect("its definition is well-formed");
     let mut changed = Vec::new();
     let scripts = scripts();
     assert!(scripts.len() >= 6, "the scripts are there");
     for path in scripts {
         let golden = std::fs::read_to_string(&path).expect("the script can be read");
-        let printed = play(&golden);
+        let printed = if path.starts_with(CATALOG) {
+            scenario::play(&product, &golden).expect("the script can be played")
+        } else {
+            play(&golden)
+        };
         if printed == golden {
             continue;
         }
@@ -43,7 +56,7 @@ fn scenarios_print_what_they_always_printed() {
 fn scripts() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folders = [
-        root.join("../../catalog/the-things-stack/scenarios"),
+        PathBuf::from(CATALOG),
         root.join("tests/planning/scenarios"),
     ];
     let mut scripts: Vec<PathBuf> = folders
