@@ -320,6 +320,14 @@ pub(crate) enum Catalog {
         /// Directory of one definition; all known ones where it is not given
         directory: Option<PathBuf>,
     },
+    /// Play the scenarios of a definition and compare what they print with what is written down
+    Test {
+        /// Directory of the definition; its scenarios are the text files in `scenarios`
+        directory: PathBuf,
+        /// Write down what they print now
+        #[arg(long)]
+        update: bool,
+    },
 }
 
 /// `completions`.

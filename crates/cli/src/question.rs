@@ -32,7 +32,8 @@ pub(crate) fn go_ahead(
         .hint(format!("say so: `{command} --yes`"))
         .into());
     }
-    match ask(&format!("{question}? [y/N]")).as_deref() {
+    let asked = wrap::lines(&format!("{question}? [y/N]"), session.screen.progress_width);
+    match ask(&asked.join("\n")).as_deref() {
         Some("y" | "Y" | "yes" | "Yes") => Ok(()),
         _ => Err(
             Problem::new(Exit::Usage, "not-confirmed", format!("{deed} needs a yes"))

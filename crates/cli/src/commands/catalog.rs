@@ -10,6 +10,7 @@ use switchback_model::product::diagnostic::Diagnostic;
 use switchback_model::product::{Edition, Product};
 use switchback_planner::path;
 
+use super::scenarios;
 use crate::arguments::{Catalog, Global};
 use crate::failure::Failed;
 use crate::place::definitions::{self, Definition};
@@ -59,6 +60,7 @@ pub(crate) fn run(screen: &Screen, global: &Global, command: &Catalog) -> Result
         Catalog::List => list(screen, global),
         Catalog::Show { product } => show(screen, global, product),
         Catalog::Lint { directory } => lint(screen, global, directory.as_deref()),
+        Catalog::Test { directory, update } => scenarios::run(screen, directory, *update),
     }
 }
 

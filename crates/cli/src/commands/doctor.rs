@@ -5,7 +5,7 @@ use switchback_engine::signal::StopSignal;
 use switchback_model::Problem;
 use switchback_model::exit::Exit;
 use switchback_model::observed::{Filesystem, Observed, Service, ServiceState};
-use switchback_planner::obstacles;
+use switchback_planner::{locks_unasked, obstacles};
 
 use super::init;
 use crate::failure::Failed;
@@ -65,6 +65,14 @@ pub(crate) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
             let shown = check.text(widest, session.screen.width);
             session.screen.answer(&shown);
         }
+        let bad = checks.iter().filter(|check| check.verdict == Verdict::Bad);
+        match bad.count() {
+            0 => session.screen.next(&["switchback plan".to_owned()]),
+            count => session.screen.answer(&format!(
+                "{} in the way of an upgrade\n",
+                measure::plural(count as u64, "thing is", "things are")
+            )),
+        }
     }
     if worst == Some(Verdict::Bad) {
         let refused = Problem::new(Exit::Refused, "doctor", "something needs repair");
@@ -92,8 +100,27 @@ fn about(session: &Session<'_>, found: &Found, checks: &mut Vec<Check>) {
             for problem in obstacles(&place.product, &found.config, &observed) {
                 checks.push(Check::of(&problem.code, &problem));
             }
+            locks(&place, found, &observed, checks);
         }
         Err(problem) => checks.push(Check::of("deployment", &problem)),
+    }
+}
+
+/// Those that are held are among the obstacles.
+fn locks(place: &Place, found: &Found, observed: &Observed, checks: &mut Vec<Check>) {
+    let unasked = locks_unasked(&place.product, &found.config, observed);
+    for lock in &unasked {
+        checks.push(Check {
+            name: format!("lock {}", lock.id),
+            verdict: Verdict::Unsure,
+            found: format!("nothing could tell whether there is {}", lock.what),
+            problem: None,
+        });
+    }
+    let held = checks.iter().any(|check| check.name == "lock-held");
+    if !held && unasked.is_empty() && !place.product.locks.is_empty() {
+        let locks = measure::plural(place.product.locks.len() as u64, "lock", "locks");
+        checks.push(Check::good("locks", format!("none held of {locks} known")));
     }
 }
 

@@ -16,6 +16,7 @@ mod plan;
 mod rehearse;
 mod resume;
 mod rollback;
+mod scenarios;
 mod status;
 
 pub(crate) use dispatch::run;

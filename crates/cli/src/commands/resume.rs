@@ -1,6 +1,6 @@
 //! `switchback resume`: goes on with a run that halted or was killed.
 
-use switchback_journal::Journal;
+use switchback_journal::{Journal, ProcessIdentity};
 use switchback_model::exit::Exit;
 
 use crate::arguments::Resume;
@@ -19,6 +19,14 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Resume) -> Result<Exit, Fai
         // The run knows where its deployment is, wherever the command is typed.
         None => deployment::find(Some(&record.key.directory), &session.state)?,
     };
+    if let Some(holder) = &arguments.take_over {
+        journal.give_up(
+            &record.key,
+            holder,
+            &execution::by(),
+            &ProcessIdentity::current(),
+        )?;
+    }
     if let Standing::Done { downtime } = runs::standing(&journal, &record)? {
         let plan = session.plan_of(&record)?;
         return Ok(execution::done_already(

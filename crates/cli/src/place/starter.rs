@@ -13,7 +13,7 @@ pub(crate) fn text(config: &Config, product: &Product) -> Result<String, toml::s
     if config.name.is_none() {
         text.push_str(
             "# The deployment's name, for --deployment; its directory's name where none is given.\n\
-             # name = \"lorawan\"\n",
+             # name = \"lorawan\"\n\n",
         );
     }
     text.push_str(&toml::to_string_pretty(config)?);

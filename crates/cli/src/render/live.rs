@@ -54,6 +54,8 @@ struct Acting {
     step: StepNumber,
     since: Instant,
     progress: Option<Event>,
+    /// How many lines of what its child prints were shown, none left out.
+    streamed: u64,
 }
 
 /// An event as a line for programs.
@@ -177,6 +179,20 @@ impl<'a> Live<'a> {
     fn progressed(&self, now: &mut Now<'_>, step: StepNumber, event: &Event) {
         let (took, news) = match &mut now.acting {
             Some(acting) if acting.step == step => {
+                let line = printed(event).filter(|_| self.screen.verbose);
+                if let Some((count, line)) = line {
+                    let shown = acting.progress.as_ref().and_then(printed);
+                    let new = shown.is_none_or(|(before, _)| before != count);
+                    let line = paint(DIM, format!("       │ {line}")).to_string();
+                    if count == acting.streamed + 1 {
+                        acting.streamed = count;
+                    }
+                    acting.progress = Some(event.clone());
+                    if new {
+                        self.print(now, &format!("{line}\n"));
+                    }
+                    return;
+                }
                 let news = doing(acting.progress.as_ref()) != doing(Some(event));
                 acting.progress = Some(event.clone());
                 (acting.since.elapsed(), news)
@@ -192,13 +208,20 @@ impl<'a> Live<'a> {
         }
     }
 
-    fn show_output(&self, now: &mut Now<'_>, output: Option<&Digest>) {
+    /// The step no longer acts; what its child printed is shown where it was not while it was printed.
+    fn ended(&self, now: &mut Now<'_>, output: Option<&Digest>) {
+        let shown = now.acting.take().map_or(0, |acting| acting.streamed);
+        self.show_output(now, output, shown);
+    }
+
+    fn show_output(&self, now: &mut Now<'_>, output: Option<&Digest>, shown: u64) {
         let Some(digest) = output.filter(|_| self.screen.verbose) else {
             return;
         };
         if let Ok(Some(output)) = self.outputs.read(digest) {
             let lines: String = output
                 .lines()
+                .skip(usize::try_from(shown).unwrap_or(usize::MAX))
                 .map(|line| format!("{}\n", paint(DIM, format!("       │ {line}"))))
                 .collect();
             self.print(now, &lines);
@@ -228,16 +251,11 @@ impl Listener for Live<'_> {
                     step: *step,
                     since: Instant::now(),
                     progress: None,
+                    streamed: 0,
                 });
             }
-            Event::StepFinished { outcome, .. } => {
-                now.acting = None;
-                self.show_output(&mut now, outcome.output.as_ref());
-            }
-            Event::AttemptFailed { output, .. } => {
-                now.acting = None;
-                self.show_output(&mut now, output.as_ref());
-            }
+            Event::StepFinished { outcome, .. } => self.ended(&mut now, outcome.output.as_ref()),
+            Event::AttemptFailed { output, .. } => self.ended(&mut now, output.as_ref()),
             Event::RunHalted { .. } | Event::RunFinished { .. } => now.acting = None,
             _ => {}
         }
@@ -275,6 +293,25 @@ fn begun(stamped: &Stamped) -> Option<String> {
         paint(BOLD, &stamped.run),
         paint(TYPE, "switchback resume"),
     ))
+}
+
+/// A line that a migration printed, with how many there were: drivers report each as
+/// `MIGRATION: LINE`, counted in lines.
+fn printed(event: &Event) -> Option<(u64, &str)> {
+    match event {
+        Event::Progress {
+            doing,
+            done: Some(count),
+            unit: Some(unit),
+            ..
+        } if unit == "lines" && *count > 0 => Some((
+            *count,
+            doing
+                .split_once(": ")
+                .map_or(doing.as_str(), |(_, line)| line),
+        )),
+        _ => None,
+    }
 }
 
 fn doing(event: Option<&Event>) -> Option<&str> {

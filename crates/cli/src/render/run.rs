@@ -245,9 +245,13 @@ fn amount(done: Option<u64>, of: Option<u64>, unit: Option<&str>) -> String {
             measure::count(value)
         }
     };
-    let unit = unit
-        .filter(|_| !bytes)
-        .map_or_else(String::new, |unit| format!(" {unit}"));
+    // Ports say what they count in the plural.
+    let one = of.filter(|of| *of > 0).or(done) == Some(1);
+    let singular = |unit: &str| match unit.strip_suffix('s') {
+        Some(singular) if one && !singular.is_empty() => format!(" {singular}"),
+        _ => format!(" {unit}"),
+    };
+    let unit = unit.filter(|_| !bytes).map_or_else(String::new, singular);
     match (done, of) {
         (Some(done), Some(of)) if of > 0 => {
             let percent = if bytes {
@@ -277,6 +281,9 @@ mod tests {
             "14 of 19 migrations"
         );
         assert_eq!(amount(Some(3_200), None, Some("rows")), "3,200 rows");
+        assert_eq!(amount(Some(0), Some(1), Some("files")), "0 of 1 file");
+        assert_eq!(amount(Some(1), None, Some("lines")), "1 line");
+        assert_eq!(amount(Some(4), Some(5), Some("s")), "4 of 5 s");
         assert_eq!(amount(None, None, None), "");
     }
 }
