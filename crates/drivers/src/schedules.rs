@@ -137,13 +137,8 @@ fn cron_lines(text: &str, with_user: bool) -> impl Iterator<Item = (usize, Strin
             rest = others.trim_start();
         }
         // `NAME = value` is no line of times.
-        let is_time = |word: &&str| {
-            word.starts_with(['@', '*']) || word.starts_with(|c: char| c.is_ascii_alphanumeric())
-        };
-        (!line.split_whitespace().next()?.contains('=')
-            && taken.get(1).is_none_or(|word| *word != "=")
-            && taken.iter().all(|word| is_time(&word)))
-        .then(|| (at + 1, taken[..times].join(" "), rest))
+        let assigns = taken.first()?.contains('=') || taken.get(1) == Some(&"=");
+        (!assigns).then(|| (at + 1, taken[..times].join(" "), rest))
     })
 }
 

@@ -220,6 +220,29 @@ impl ComposeDriver {
         Ok(finding)
     }
 
+    /// Gives the pinned image its name again, where the image is here and only its tag was moved or removed.
+    fn name_again(&self, pin: &ImagePin) -> Result<bool, Failure> {
+        let what = format!("cannot tag `{}`", pin.reference);
+        let failed = |error: EngineError| error.into_failure(what.as_str());
+        let reference = Reference::parse(&pin.reference);
+        let tag = reference.tag.as_ref().map_or("latest", |(tag, _)| tag);
+        let by_digest = pin
+            .digest
+            .as_ref()
+            .map(|digest| format!("{}@{digest}", reference.repository));
+        let engine = self.engine()?;
+        for known in pin.id.clone().into_iter().chain(by_digest) {
+            let image = engine.image(&known).map_err(failed)?;
+            if let Some(image) = image.filter(|image| is_pinned(pin, image)) {
+                engine
+                    .tag(&image.id, reference.repository, tag)
+                    .map_err(failed)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Pulls the pinned digest, or the tag where no registry was asked, and names it as the files do.
     fn pull(&self, cx: &Context<'_>, pin: &ImagePin) -> Result<(), Failure> {
         let what = format!("cannot pull `{}`", pin.reference);
@@ -272,6 +295,12 @@ impl Driver for ComposeDriver {
             return Ok(outcome(
                 Completed::AlreadyDone,
                 format!("{} is here", image.reference),
+            ));
+        }
+        if self.name_again(image)? && self.image_here(image)? == Finding::Holds {
+            return Ok(outcome(
+                Completed::Done,
+                format!("{} was here, and has its name again", image.reference),
             ));
         }
         self.pull(cx, image)?;
@@ -487,6 +516,8 @@ fn pull_failed(error: EngineError, what: &str) -> Failure {
         failure.hint("free some space where Docker keeps images (docker system df), then resume")
     } else if text.contains("unauthorized") || text.contains("denied") {
         failure.hint("log in to the registry (docker login), then resume")
+    } else if text.contains("manifest unknown") {
+        failure.hint("the registry no longer serves what was planned with: plan again, or bring the image here (docker save, docker load) and resume")
     } else {
         failure.hint("check the way to the registry, then resume: layers that are complete are not pulled again")
     }

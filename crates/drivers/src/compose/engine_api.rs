@@ -100,8 +100,10 @@ pub(super) struct Container {
     pub(super) mounts: BTreeMap<String, String>,
     /// By port in the container: `host:port`.
     pub(super) published: BTreeMap<u16, String>,
-    /// In the container's networks.
+    /// In the container's networks, in the order of their names.
     pub(super) addresses: Vec<String>,
+    /// What it was told of networks: `host`, `container:ID`, a network's name.
+    pub(super) network_mode: String,
 }
 
 /// What a container does.
@@ -454,10 +456,17 @@ fn container_from(found: ContainerInspectResponse) -> Container {
         addresses: network
             .networks
             .unwrap_or_default()
+            .into_iter()
+            .collect::<BTreeMap<_, _>>()
             .into_values()
-            .filter_map(|endpoint| endpoint.ip_address)
+            .flat_map(|endpoint| {
+                let six = endpoint.global_ipv6_address.filter(|six| !six.is_empty());
+                [endpoint.ip_address, six.map(|six| format!("[{six}]"))]
+            })
+            .flatten()
             .filter(|address| !address.is_empty())
             .collect(),
+        network_mode: host.network_mode.unwrap_or_default(),
     }
 }
 

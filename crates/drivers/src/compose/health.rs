@@ -2,6 +2,7 @@
 //! gets anywhere, and ends when it ends, restarts or stands still.
 
 use std::collections::BTreeMap;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use switchback_engine::ports::{Context, Failure};
@@ -22,6 +23,8 @@ use crate::write_path::{self, WritePath};
 const LOOK: Duration = Duration::from_secs(1);
 /// How long images are watched for restarts: a component that cannot start ends within a second or two.
 const WATCH_SECONDS: u64 = 5;
+/// A container of this host answers within this, where it can be reached at all.
+const NEAR: Duration = Duration::from_millis(500);
 /// Lines of log that a failure shows.
 const LAST_LINES: usize = 20;
 
@@ -103,13 +106,48 @@ fn base(
     let running = containers
         .iter()
         .find(|container| container.status == Status::Running);
-    match running.and_then(|container| container.addresses.first()) {
+    let addresses = running.map_or_else(Vec::new, |container| addresses(shared, container));
+    match nearest(&addresses, port) {
         Some(address) => Ok(format!("http://{address}:{port}")),
         None => Err(Failure::new(
             "service-unreachable",
             format!("port {port} of `{service}` is not published and its container has no address"),
         )
+        .state(
+            service.as_str(),
+            match running {
+                Some(container) => format!("runs, with network `{}`", container.network_mode),
+                None => "does not run".to_owned(),
+            },
+        )
         .hint("say how users reach it: [verify] url = \"https://…\" in switchback.toml")),
+    }
+}
+
+/// Where a container's own ports are, seen from this host: in its networks, internal ones included, for
+/// this host stands on the bridge of each.
+fn addresses(shared: &Shared, container: &Container) -> Vec<String> {
+    if container.network_mode == "host" {
+        return vec!["127.0.0.1".to_owned()];
+    }
+    // In the network of another one, it is where that one is.
+    let other = container.network_mode.strip_prefix("container:");
+    match other.map(|id| shared.engine().map(|engine| engine.container(id))) {
+        Some(Ok(Ok(other))) if other.network_mode == "host" => vec!["127.0.0.1".to_owned()],
+        Some(Ok(Ok(other))) => other.addresses,
+        _ => container.addresses.clone(),
+    }
+}
+
+/// The first address where something listens; else the first, which a wait goes on asking.
+fn nearest(addresses: &[String], port: u16) -> Option<&String> {
+    let listens = |address: &&String| {
+        let place = format!("{address}:{port}").parse();
+        place.is_ok_and(|place| TcpStream::connect_timeout(&place, NEAR).is_ok())
+    };
+    match addresses {
+        [one] => Some(one),
+        several => several.iter().find(listens).or(several.first()),
     }
 }
 
@@ -236,5 +274,26 @@ fn pulse(shared: &Shared, containers: &[Container]) -> Pulse {
             .iter()
             .flat_map(|container| engine.last_lines(&container.id, 1).unwrap_or_default())
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn of_several_addresses_the_one_that_answers_is_asked() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let here = "127.0.0.1".to_owned();
+        // Nobody listens at another address of the loopback.
+        let nowhere = "127.0.0.9".to_owned();
+        let both = [nowhere.clone(), here.clone()];
+        assert_eq!(nearest(&both, port), Some(&here));
+        drop(listener);
+        assert_eq!(nearest(&both, port), Some(&nowhere));
+        assert_eq!(nearest(&[], port), None);
     }
 }

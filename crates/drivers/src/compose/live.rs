@@ -15,6 +15,7 @@ use switchback_engine::process::{Argv, Commands, Secret};
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
 use switchback_model::config::Config;
+use switchback_model::event::Completed;
 use switchback_model::observed::{
     Access, DatastoreLocation, ImagePin, Observed, Pinning, ServiceState,
 };
@@ -28,6 +29,8 @@ use super::{Deployment, fixtures, recognise};
 use crate::filesystem::Directories;
 
 mod companions;
+mod health;
+mod names;
 mod neighbours;
 
 /// What the image runs. `start` serves HTTP; the migrations write what they did into the volume.

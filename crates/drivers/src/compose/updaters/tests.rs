@@ -19,6 +19,7 @@ fn container(name: &str, labels: &[(&str, &str)]) -> Container {
         mounts: BTreeMap::new(),
         published: BTreeMap::new(),
         addresses: Vec::new(),
+        network_mode: String::new(),
     }
 }
 
