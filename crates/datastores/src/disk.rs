@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use switchback_engine::ports::{Context, Failure};
 use switchback_engine::process::{Argv, CommandError};
+use switchback_model::amount;
 
 /// Room that is left for others when space is checked: a disk filled to the last byte hurts more than us.
 const RESERVE: u64 = 16 << 20;
@@ -42,8 +43,10 @@ pub(crate) fn require_space(directory: &Path, needed: u64, what: &str) -> Result
     Err(Failure::new(
         "disk-full",
         format!(
-            "{what} needs {needed} bytes in {}, and {free} are free",
-            existing.display()
+            "{what} needs {} in {}, and {} are free",
+            amount::bytes(needed),
+            existing.display(),
+            amount::bytes(free)
         ),
     )
     .hint("free space on that filesystem, then resume"))
