@@ -4,6 +4,11 @@ use serde::Deserialize;
 use switchback_engine::ports::Failure;
 use switchback_engine::process::CommandError;
 
+/// Exit codes that say all: no repository, locked, wrong password.
+const KNOWN: [i32; 3] = [10, 11, 12];
+/// How many of restic's last lines are told; all of them are kept with the failure.
+const TOLD: usize = 3;
+
 /// Why a call did not succeed: a failure to tell, or something that we can do something about.
 #[derive(Debug)]
 pub(crate) enum Trouble {
@@ -64,8 +69,22 @@ impl Trouble {
     }
 
     /// From an exit code other than zero.
-    pub(crate) fn from_exit(code: i32, said: &str, repository: &str, error: CommandError) -> Self {
-        let told = |code: &str, what: String| error.into_failure(code, what);
+    pub(crate) fn from_exit(code: i32, said: &str, repository: &str, command: &str) -> Self {
+        let told = |name: &str, what: String| {
+            let failure = Failure::new(name, what);
+            // What an exit code says needs no more than restic's own first word on it.
+            let failure = if KNOWN.contains(&code) {
+                said.lines().take(1).fold(failure, Failure::cause)
+            } else {
+                let lines: Vec<&str> = said.lines().collect();
+                let last = lines.iter().skip(lines.len().saturating_sub(TOLD));
+                last.fold(
+                    failure.cause(format!("`restic {command}` exited with {code}")),
+                    Failure::cause,
+                )
+            };
+            failure.output(said)
+        };
         let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
         if code == 10 {
             let failure = told(
@@ -201,12 +220,7 @@ mod tests {
     use super::*;
 
     fn trouble(code: i32, said: &str) -> Trouble {
-        let error = CommandError::Exit {
-            command: "restic snapshots".to_owned(),
-            code,
-            output: said.to_owned(),
-        };
-        Trouble::from_exit(code, said, "/srv/backups", error)
+        Trouble::from_exit(code, said, "/srv/backups", "snapshots")
     }
 
     #[test]

@@ -5,12 +5,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use switchback_engine::ports::Failure;
-use switchback_engine::process::{Argv, CommandError, Commands, Finished, Input, Output, Secret};
+use switchback_engine::process::{Argv, Commands, Finished, Input, Output, Secret};
 
 use crate::failure::{self, Trouble};
 
 /// The oldest release whose exit codes say what was wrong: 10 no repository, 11 locked, 12 wrong password.
 const OLDEST: (u32, u32) = (0, 17);
+/// Arguments before restic's own command.
+const BEGINNING: usize = 5;
 /// Settings of whoever calls us that would go before ours.
 const OVERRULED: [&str; 4] = [
     "RESTIC_PASSWORD_FILE",
@@ -79,7 +81,6 @@ impl Restic {
         argv: Argv,
         listener: &mut dyn FnMut(&str),
     ) -> Result<Finished, Trouble> {
-        let shown = argv.to_string();
         let finished = self
             .commands
             .run_any(&argv, Input::Empty, Output::Lines(listener))
@@ -91,15 +92,12 @@ impl Restic {
             &self.commands.redactor().mask(&finished.stdout),
             &finished.stderr,
         );
+        let command = argv.args.get(BEGINNING).map_or("", String::as_str);
         Err(Trouble::from_exit(
             finished.code,
             &said,
             &self.settings.repository,
-            CommandError::Exit {
-                command: self.commands.redactor().mask(&shown),
-                code: finished.code,
-                output: said.clone(),
-            },
+            command,
         ))
     }
 
@@ -165,7 +163,7 @@ fn missing(program: &str) -> Failure {
         format!("`{program}` is not installed: it keeps the backup repository"),
     )
     .state("repository", "not touched")
-    .hint("install restic 0.17 or newer: Debian 13 and Ubuntu 25.04 have it (`apt install restic`), for others see https://restic.net")
+    .hint("install restic 0.17 or newer: Debian 13 has it (`apt install restic`), for others see https://restic.net")
 }
 
 fn too_old(program: &Path, said: &str) -> Failure {
@@ -177,7 +175,7 @@ fn too_old(program: &Path, said: &str) -> Failure {
     Failure::new("restic-too-old", what)
         .cause("switchback needs restic 0.17 or newer, whose exit codes say what went wrong")
         .state("repository", "not touched")
-        .hint("install a newer one: Debian 13 and Ubuntu 25.04 have it, for others see https://restic.net")
+        .hint("install a newer one: Debian 13 has it, for others see https://restic.net")
 }
 
 /// The first two numbers of `restic 0.18.0 compiled with …`.

@@ -7,6 +7,7 @@ use switchback_model::exit::Exit;
 use switchback_model::plan::{Plan, Purpose};
 use switchback_model::{PlanId, Problem, RunId};
 
+use crate::commands::backup;
 use crate::failure::Failed;
 use crate::place::deployment::Found;
 use crate::render::live::Live;
@@ -53,7 +54,11 @@ pub(crate) fn carry_out(session: &Session<'_>, task: &Task<'_>) -> Result<Exit, 
     let site = place.site(task.plan)?;
     let outputs = session.state.outputs(task.run);
     let live = Live::new(screen, task.plan, outputs, stop.clone());
-    let engine = Engine::new(session.state.clone(), place.redactor().clone(), stop);
+    let engine = Engine::new(
+        session.state.clone(),
+        place.redactor().clone(),
+        stop.clone(),
+    );
     let order = Order {
         plan: task.plan,
         run: task.run,
@@ -64,7 +69,10 @@ pub(crate) fn carry_out(session: &Session<'_>, task: &Task<'_>) -> Result<Exit, 
     };
     match live.during(|| engine.run(&order, &site, &live))? {
         Ended::Finished { downtime } => {
-            finished(session, task.plan, task.run, downtime);
+            finished(session, task.plan, downtime);
+            // The service is up and verified: what follows is nobody's downtime.
+            backup::after_run(session, task.found, task.plan, task.run, &stop);
+            next(session, task.plan, task.run);
             Ok(Exit::Ok)
         }
         Ended::Halted(problem) => {
@@ -87,12 +95,13 @@ pub(crate) fn done_already(session: &Session<'_>, plan: &Plan, run: &RunId, down
         });
     } else {
         screen.answer(&format!("Run {} is done already\n", paint(BOLD, run)));
-        finished(session, plan, run, downtime);
+        finished(session, plan, downtime);
+        next(session, plan, run);
     }
     Exit::Ok
 }
 
-fn finished(session: &Session<'_>, plan: &Plan, run: &RunId, downtime: u64) {
+fn finished(session: &Session<'_>, plan: &Plan, downtime: u64) {
     let screen = session.screen;
     if screen.json() {
         return;
@@ -108,6 +117,10 @@ fn finished(session: &Session<'_>, plan: &Plan, run: &RunId, downtime: u64) {
         plan.product,
         paint(BOLD, &plan.to),
     ));
+}
+
+fn next(session: &Session<'_>, plan: &Plan, run: &RunId) {
+    let screen = session.screen;
     match &plan.purpose {
         Purpose::Upgrade => screen.next(&[
             "switchback status".to_owned(),

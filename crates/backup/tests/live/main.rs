@@ -6,3 +6,4 @@ mod by_hand;
 mod hindered;
 mod keeping;
 mod killed;
+mod overhead;

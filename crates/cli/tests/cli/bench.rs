@@ -75,11 +75,21 @@ impl Bench {
 
     /// Types a command on a terminal of this width.
     pub(crate) fn switchback_at(&self, columns: usize, arguments: &[&str]) -> Said {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        self.type_in(columns, &path, arguments)
+    }
+
+    /// Types a command where programs are looked for in these directories alone.
+    pub(crate) fn switchback_on(&self, path: &str, arguments: &[&str]) -> Said {
+        self.type_in(80, path.as_ref(), arguments)
+    }
+
+    fn type_in(&self, columns: usize, path: &std::ffi::OsStr, arguments: &[&str]) -> Said {
         let output = Command::cargo_bin("switchback")
             .expect("it was built")
             .current_dir(self.lab())
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("PATH", path)
             .env("SWITCHBACK_STATE", self.root().join("state"))
             .env("COLUMNS", columns.to_string())
             // A day after the clock of the simulated deployment begins.

@@ -2,8 +2,10 @@
 //! Nothing here needs Docker; a simulated deployment writes the journals.
 
 mod arguments;
+mod backups;
 mod bad_input;
 mod bench;
 mod paths;
 mod plans;
+mod rehearsals;
 mod replay;

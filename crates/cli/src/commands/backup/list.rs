@@ -10,8 +10,9 @@ use switchback_model::plan::BackupState;
 use switchback_model::product::DatastoreKind;
 use switchback_model::{DatastoreName, Problem, RunId};
 
+use super::dispatch::told;
+use super::local;
 use super::repository::{self, Missing};
-use super::{local, told};
 use crate::failure::Failed;
 use crate::place::deployment::Found;
 use crate::render::backups;
@@ -170,7 +171,7 @@ fn judged(opened: &Opened, found: &Found) -> Vec<There> {
         .cloned()
         .collect();
     let kept = repository::retention(&found.config.backup).judge(&stored);
-    stored
+    let mut lines: Vec<There> = stored
         .into_iter()
         .map(|backup| {
             let judged = kept.iter().find(|kept| kept.id == backup.id);
@@ -191,5 +192,7 @@ fn judged(opened: &Opened, found: &Found) -> Vec<There> {
                 expired: judged.is_some_and(|kept| kept.expired),
             }
         })
-        .collect()
+        .collect();
+    lines.sort_by(|one, other| (one.at, &one.datastore).cmp(&(other.at, &other.datastore)));
+    lines
 }

@@ -14,9 +14,10 @@ use switchback_model::exit::Exit;
 use switchback_model::plan::{BackupMethod, DatastorePlan, Plan};
 use switchback_model::{DatastoreName, Problem, RunId, StepNumber};
 
+use super::dispatch::told;
 use super::local::{self, Entry};
 use super::repository::{self, Missing};
-use super::{list, store, told};
+use super::{list, scratch, store};
 use crate::arguments::BackupOf;
 use crate::execution::by;
 use crate::failure::Failed;
@@ -116,17 +117,8 @@ fn stored(session: &Session<'_>, said: &str, stop: &StopSignal) -> Result<Exit, 
         ))
         .into());
     };
-    let datastore = DatastorePlan {
-        location: seen.location.clone(),
-        method: BackupMethod::Dump,
-        kept_with: None,
-        because: "fetched from the repository".to_owned(),
-        size: seen.size,
-        engine: seen.engine.clone(),
-        volatile: Vec::new(),
-        deleted: Vec::new(),
-    };
-    let plan = super::scratch_plan(
+    let datastore = scratch::kept(seen, BackupMethod::Dump);
+    let plan = scratch::plan(
         &place.identity(),
         &place.product,
         &observed.version,
@@ -187,7 +179,7 @@ fn arrange(fetched: &Fetched, root: PathBuf) -> Result<Entry, Failure> {
     }
     std::fs::create_dir_all(&run).map_err(io)?;
     std::fs::rename(fetched.copy(), &directory).map_err(io)?;
-    let manifest = super::place_shadow(fetched, &directory)?;
+    let manifest = scratch::place_shadow(fetched, &directory)?;
     Ok(Entry {
         manifest,
         round: 1,

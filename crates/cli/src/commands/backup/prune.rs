@@ -9,9 +9,10 @@ use switchback_model::exit::Exit;
 use switchback_model::plan::BackupMethod;
 use switchback_model::{Problem, RunId};
 
+use super::dispatch::{refuse_open_run, told};
 use super::local::{self, Entry};
 use super::repository::{self, Missing};
-use super::{refuse_open_run, store, told};
+use super::store;
 use crate::arguments::BackupPrune;
 use crate::failure::Failed;
 use crate::place::deployment::Found;

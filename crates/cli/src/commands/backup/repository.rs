@@ -10,7 +10,7 @@ use switchback_model::Problem;
 use switchback_model::config::{BackupConfig, SecretRef};
 use switchback_model::exit::Exit;
 
-use super::told;
+use super::dispatch::told;
 use crate::failure::Failed;
 use crate::place::deployment::Found;
 use crate::render::waiting;

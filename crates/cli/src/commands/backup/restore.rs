@@ -10,8 +10,9 @@ use switchback_engine::signal::StopSignal;
 use switchback_model::exit::Exit;
 use switchback_model::{Problem, RunId};
 
+use super::dispatch::told;
 use super::repository::{self, Missing};
-use super::{place_shadow, told};
+use super::scratch::{self, place_shadow};
 use crate::arguments::{BackupRestore, Rollback};
 use crate::commands::rollback;
 use crate::failure::Failed;
@@ -134,7 +135,7 @@ fn back(
         .and_then(|()| std::fs::rename(fetched.copy(), &directory))
         .map_err(|error| unmovable(&directory, error))?;
     // The shadow's place is where it will be looked for.
-    backup::moved_to(&directory, &directory.join(super::SHADOW))
+    backup::moved_to(&directory, &directory.join(scratch::SHADOW))
         .map_err(|failure| told(&failure))?;
     remove(&beside)?;
     let _ = std::fs::remove_dir(root.join(FETCHED));

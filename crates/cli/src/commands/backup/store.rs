@@ -3,17 +3,17 @@
 use serde::Serialize;
 use switchback_backup::{BackupId, Copy, Labels, Locked, Moment, Opened, Storing};
 use switchback_engine::signal::{StopSignal, Urgency};
-use switchback_model::plan::{BackupState, Plan, StageKind};
+use switchback_model::plan::{BackupState, Plan, Purpose, StageKind};
 use switchback_model::{DatastoreName, ProductId, RunId};
 
+use super::dispatch::told;
 use super::local::{self, Entry};
 use super::repository::{self, Missing};
-use super::told;
 use crate::failure::Failed;
 use crate::place::deployment::Found;
-use crate::render::measure;
 use crate::render::style::{BOLD, CHECK, DIM, GOOD, paint};
 use crate::render::waiting;
+use crate::render::{measure, problem};
 use crate::session::Session;
 
 /// What the snapshots' tags say beside what each manifest says.
@@ -96,8 +96,32 @@ pub(super) fn send(
     Ok(sent)
 }
 
-/// Stores the backups that a run made: what `apply` does after a verified upgrade, and `backup create --run`.
-pub(crate) fn of_run(
+/// Stores the backups of a finished upgrade, where the deployment has a repository. What goes wrong is said, and
+/// does not make the upgrade fail: everything is on this machine still, and the same can be asked for again.
+pub(crate) fn after_run(
+    session: &Session<'_>,
+    found: &Found,
+    plan: &Plan,
+    run: &RunId,
+    stop: &StopSignal,
+) {
+    if plan.purpose != Purpose::Upgrade || !repository::is_named(found) {
+        return;
+    }
+    if let Err(failed) = of_run(session, found, plan, run, false, stop) {
+        let again = format!("then store them: `switchback backup create --run {run}`");
+        let problem = failed
+            .problem
+            .state("upgrade", "done, and its backups are on this machine")
+            .hint(again);
+        session
+            .screen
+            .advice(&problem::text(&problem, session.screen.progress_width));
+    }
+}
+
+/// Stores the backups that a run made.
+pub(super) fn of_run(
     session: &Session<'_>,
     found: &Found,
     plan: &Plan,
