@@ -1,7 +1,7 @@
 //! What PostgreSQL's own tools are called with. Pure: values in, values out.
 
 use switchback_engine::process::{Argv, Secret};
-use switchback_model::observed::DatastoreLocation;
+use switchback_model::observed::{Access, DatastoreLocation};
 
 /// Where to connect, as what, and under which name the server shows us.
 pub(super) struct Connection<'a> {
@@ -14,8 +14,7 @@ pub(super) struct Connection<'a> {
 impl Connection<'_> {
     /// Reads SQL from standard input, prints bare values one row a line, and ends at the first error.
     pub(super) fn psql(&self) -> Argv {
-        let argv = Argv::new("psql", ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
-        self.connect(argv)
+        self.connect(bare_psql())
     }
 
     /// Dumps the database in custom format to standard output, as `snapshot` sees it.
@@ -34,10 +33,55 @@ impl Connection<'_> {
         self.connect(Argv::new("pg_restore", ["--exit-on-error"]))
     }
 
+    /// As [`Connection::psql`], from where programs beside the server come, speaking the protocol of
+    /// replication: it takes commands of that and no SQL.
+    pub(super) fn replication(&self) -> Argv {
+        let info = format!("{} dbname=postgres replication=true", self.upstream(None));
+        self.with_password(
+            bare_psql()
+                .arg("--no-password")
+                .arg(format!("--dbname={info}")),
+        )
+    }
+
+    /// Copies the whole cluster, with the log that belongs to it, into `data`.
+    pub(super) fn base_backup(&self, data: &str, passfile: Option<&str>) -> Argv {
+        Argv::new("pg_basebackup", ["--format=plain", "--wal-method=stream"])
+            .arg("--checkpoint=fast")
+            .arg(format!("--label={}", self.application))
+            .arg(format!("--pgdata={data}"))
+            .arg("--no-password")
+            .arg(format!("--dbname={}", self.upstream(passfile)))
+    }
+
+    /// The connection string for programs beside the server: its socket is not theirs where it runs in a
+    /// container, but its network is. The password, if any, is in `passfile`.
+    pub(super) fn upstream(&self, passfile: Option<&str>) -> String {
+        let contained = matches!(self.location.access, Access::Container { .. });
+        let host = match self.location.host.as_deref() {
+            None if contained => Some("127.0.0.1"),
+            Some(socket) if contained && socket.starts_with('/') => Some("127.0.0.1"),
+            host => host,
+        };
+        let port = self.location.port.map(|port| port.to_string());
+        joined(&[
+            ("host", host),
+            ("port", port.as_deref()),
+            ("user", self.location.user.as_deref()),
+            ("application_name", Some(self.application)),
+            ("connect_timeout", Some("10")),
+            ("passfile", passfile),
+        ])
+    }
+
     fn connect(&self, argv: Argv) -> Argv {
         let argv = argv
             .arg("--no-password")
             .arg(format!("--dbname={}", self.info()));
+        self.with_password(argv)
+    }
+
+    fn with_password(&self, argv: Argv) -> Argv {
         match self.password {
             Some(password) => argv.env("PGPASSWORD", password.clone()),
             None => argv,
@@ -47,20 +91,27 @@ impl Connection<'_> {
     /// A connection string: the one form in which any database name is safe.
     fn info(&self) -> String {
         let port = self.location.port.map(|port| port.to_string());
-        let parts = [
+        joined(&[
             ("host", self.location.host.as_deref()),
             ("port", port.as_deref()),
             ("user", self.location.user.as_deref()),
             ("dbname", Some(self.database)),
             ("application_name", Some(self.application)),
             ("connect_timeout", Some("10")),
-        ];
-        let parts: Vec<String> = parts
-            .into_iter()
-            .filter_map(|(key, value)| Some(format!("{key}={}", quoted(value?))))
-            .collect();
-        parts.join(" ")
+        ])
     }
+}
+
+fn bare_psql() -> Argv {
+    Argv::new("psql", ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"])
+}
+
+fn joined(parts: &[(&str, Option<&str>)]) -> String {
+    let parts: Vec<String> = parts
+        .iter()
+        .filter_map(|(key, value)| Some(format!("{key}={}", quoted((*value)?))))
+        .collect();
+    parts.join(" ")
 }
 
 fn quoted(value: &str) -> String {
@@ -74,7 +125,6 @@ fn quoted(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use switchback_model::observed::Access;
     use switchback_model::product::DatastoreKind;
 
     use super::*;

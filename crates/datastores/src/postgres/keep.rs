@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use switchback_engine::ports::{Context, Failure, Finding};
 use switchback_engine::process::{CommandError, Finished, Input, Output};
+use switchback_model::amount;
 use switchback_model::contents::Difference;
 use switchback_model::event::{Completed, Outcome};
 use switchback_model::plan::BackupState;
@@ -77,7 +78,7 @@ impl Server {
         )?;
         backup.prepare(Some(about.engine()))?;
         Ok(Outcome {
-            summary: format!("room for {} bytes, about {} rows", about.size, about.rows),
+            summary: format!("room for {}", amount::bytes(about.size)),
             ..Outcome::default()
         })
     }
@@ -349,11 +350,7 @@ pub(crate) fn already(summary: &str) -> Outcome {
 pub(crate) fn summary(manifest: &Manifest, done: &str) -> Outcome {
     let contents: &Contents = &manifest.contents;
     Outcome {
-        summary: format!(
-            "{done}: {} objects in {} collections",
-            contents.total(),
-            contents.collections.len()
-        ),
+        summary: format!("{done}: {}", contents.in_words()),
         facts: [
             ("backup-bytes".to_owned(), manifest.bytes.to_string()),
             ("backup-objects".to_owned(), contents.total().to_string()),

@@ -12,6 +12,7 @@ mod properties;
 mod read;
 mod restore;
 mod server;
+mod shadow;
 mod sql;
 mod store;
 mod structure;

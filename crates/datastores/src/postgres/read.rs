@@ -147,13 +147,16 @@ impl Server {
         Ok(contents)
     }
 
-    fn say(&self, session: &mut Conversation, text: &str) -> Result<(), Failure> {
+    pub(super) fn say(&self, session: &mut Conversation, text: &str) -> Result<(), Failure> {
         session
             .say(text.as_bytes())
             .map_err(|error| self.pipe_broke(&error))
     }
 
-    fn hear<T: for<'de> Deserialize<'de>>(&self, session: &mut Conversation) -> Result<T, Failure> {
+    pub(super) fn hear<T: for<'de> Deserialize<'de>>(
+        &self,
+        session: &mut Conversation,
+    ) -> Result<T, Failure> {
         match session.hear() {
             Ok(Some(line)) => serde_json::from_slice(line)
                 .map_err(|error| self.misunderstood(&String::from_utf8_lossy(line), &error)),
@@ -168,7 +171,7 @@ impl Server {
         }
     }
 
-    fn pipe_broke(&self, error: &std::io::Error) -> Failure {
+    pub(super) fn pipe_broke(&self, error: &std::io::Error) -> Failure {
         Failure::new(
             "datastore-connection-lost",
             format!("lost the connection to the server of `{}`", self.name),

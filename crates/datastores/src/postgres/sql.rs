@@ -1,7 +1,7 @@
 //! What PostgreSQL is asked, as text. Every answer is one JSON document a line.
 
 /// Makes text forms of values independent of what a role, a database or a server sets.
-const SAME_TEXT_EVERYWHERE: &str = "\
+pub(super) const SAME_TEXT_EVERYWHERE: &str = "\
 set timezone = 'UTC';
 set datestyle = 'ISO, YMD';
 set intervalstyle = 'postgres';
@@ -45,28 +45,70 @@ select json_build_object('snapshot', pg_export_snapshot(),
     )
 }
 
+/// Begins the transaction in which a server that nobody else uses is read.
+pub(super) fn begin_alone() -> String {
+    format!("{SAME_TEXT_EVERYWHERE}begin isolation level repeatable read read only;\n")
+}
+
 /// Reads everything: a line per table, then what is beside the tables, then `{"end": true}`.
 ///
 /// Rows are hashed as text and the hashes added up, so that their order does not matter. What has no
 /// rows to lose has the count zero: it can differ, and never shrinks.
 pub(super) fn read_everything() -> String {
     format!(
+        "{rows}\n{SEQUENCES}\n{beside}\n{END}\n",
+        rows = rows(&tables()),
+        beside = beside_tables(),
+    )
+}
+
+/// One checksum over the values of all sequences.
+const SEQUENCES: &str = "select json_build_object('collection', '(sequences)', 'count', 0,
+  'checksum', sum(hashtextextended(format('%s.%s %s', schemaname, sequencename, last_value), 0)::numeric)::text)
+from pg_sequences where schemaname !~ '^_?timescaledb' having count(*) > 0;";
+
+/// Ends what is read.
+const END: &str = "select '{\"end\": true}';";
+
+/// As [`read_everything`], of what a physical copy holds: no rows that are not logged, and no sequences,
+/// whose values are logged ahead of their use.
+pub(super) fn read_logged() -> String {
+    format!(
+        "{rows}\n{beside}\n{END}\n",
+        rows = rows(&format!("c.relpersistence = 'p' and {}", tables())),
+        beside = beside_tables(),
+    )
+}
+
+/// What [`read_logged`] leaves out, as a physical copy has it: what is not logged is empty there.
+pub(super) fn read_unlogged_as_empty() -> String {
+    format!(
+        "select json_build_object('collection', n.nspname || '.' || c.relname, 'count', 0, 'checksum', '0')
+from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relpersistence = 'u' and {tables};
+{SEQUENCES}\n{END}\n",
+        tables = tables(),
+    )
+}
+
+/// A line per table: its rows are hashed as text, and the hashes added up.
+fn rows(tables: &str) -> String {
+    format!(
         r#"select format($q$select json_build_object('collection', %L, 'count', count(*),
   'checksum', coalesce(sum(hashtextextended((t.*)::text, 0)::numeric), 0)::text) from only %I.%I t$q$,
   n.nspname || '.' || c.relname, n.nspname, c.relname)
-from pg_class c join pg_namespace n on n.oid = c.relnamespace where {tables} order by n.nspname, c.relname \gexec
-select json_build_object('collection', '(sequences)', 'count', 0,
-  'checksum', sum(hashtextextended(format('%s.%s %s', schemaname, sequencename, last_value), 0)::numeric)::text)
-from pg_sequences where schemaname !~ '^_?timescaledb' having count(*) > 0;
-select json_build_object('collection', '(large objects)', 'count', count(*),
+from pg_class c join pg_namespace n on n.oid = c.relnamespace where {tables} order by n.nspname, c.relname \gexec"#
+    )
+}
+
+/// What is not in tables.
+fn beside_tables() -> String {
+    format!(
+        r#"select json_build_object('collection', '(large objects)', 'count', count(*),
   'checksum', sum(hashtextextended(oid::text || ' ' || md5(lo_get(oid)), 0)::numeric)::text)
 from pg_largeobject_metadata having count(*) > 0;
 select json_build_object('collection', '(extensions)', 'count', 0,
   'checksum', sum(hashtextextended(extname::text, 0)::numeric)::text) from pg_extension having count(*) > 0;
-{schema}
-select '{{"end": true}}';
-"#,
-        tables = tables(),
+{schema}"#,
         schema = schema(),
     )
 }

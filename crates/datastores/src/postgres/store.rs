@@ -6,13 +6,13 @@ use switchback_engine::ports::{Context, Datastore, Failure, Finding, Reach};
 use switchback_engine::process::{Commands, Secret};
 use switchback_model::event::Outcome;
 use switchback_model::observed::DatastoreLocation;
-use switchback_model::plan::Expectation;
+use switchback_model::plan::{BackupMethod, Expectation};
 use switchback_model::{Contents, DatastoreName, RunId, Structure};
 
 use super::keep;
 use super::server::Server;
-use crate::disk;
 use crate::survey::Survey;
+use crate::{disk, shadow};
 
 /// A PostgreSQL database.
 pub(crate) struct Postgres {
@@ -52,12 +52,22 @@ impl Postgres {
             count: Some(about.rows),
             writers: self.server.writers(commands, None)?,
             obstacles,
-            ..Survey::default()
+            shadow: self.server.shadowing(commands),
         })
     }
 
     pub(crate) fn structure(&self, commands: &Commands) -> Result<Structure, Failure> {
         self.server.structure(commands)
+    }
+
+    /// Whether the backup of `run` is a shadow, as its manifest says; before there is one, as the plan says.
+    fn is_shadow(&self, cx: &Context<'_>, run: &RunId) -> Result<bool, Failure> {
+        let manifest = self.server.backup(cx, run).manifest()?;
+        let method = manifest.map_or_else(
+            || shadow::method(cx, &self.server.name),
+            |manifest| manifest.method,
+        );
+        Ok(method == BackupMethod::Shadow)
     }
 
     fn engine(&self, cx: &Context<'_>, expected: &str) -> Finding {
@@ -92,12 +102,22 @@ impl Datastore for Postgres {
             },
             Expectation::Engine { version, .. } => self.engine(cx, version),
             Expectation::NoWriters { .. } => self.no_writers(cx),
-            Expectation::Backup { state, run, .. } => self
-                .server
-                .backup(cx, run.as_ref().unwrap_or(cx.run))
-                .has_reached(*state),
-            Expectation::Restored { run, .. } => self.server.restored(cx, run),
-            Expectation::Released { run, .. } => self.server.released(cx, run),
+            Expectation::Backup { state, run, .. } => {
+                let run = run.as_ref().unwrap_or(cx.run);
+                let backup = self.server.backup(cx, run);
+                match backup.shadow() {
+                    Ok(Some(shadow)) => self.server.shadow_reached(&backup, &shadow, run, *state),
+                    _ => backup.has_reached(*state),
+                }
+            }
+            Expectation::Restored { run, .. } => match self.server.backup(cx, run).shadow() {
+                Ok(Some(shadow)) => self.server.shadow_restored(cx, &shadow, run),
+                _ => self.server.restored(cx, run),
+            },
+            Expectation::Released { run, .. } => match self.server.backup(cx, run).shadow() {
+                Ok(Some(_)) => self.server.shadow_released(run),
+                _ => self.server.released(cx, run),
+            },
             _ => Finding::Unknown {
                 why: "not a datastore's matter".to_owned(),
             },
@@ -109,6 +129,9 @@ impl Datastore for Postgres {
     }
 
     fn sealed_contents(&self, cx: &Context<'_>, run: &RunId) -> Result<Contents, Failure> {
+        if self.is_shadow(cx, run)? {
+            return self.server.sealed_shadow(cx, run);
+        }
         self.server
             .backup(cx, run)
             .sealed()
@@ -116,15 +139,23 @@ impl Datastore for Postgres {
     }
 
     fn prepare(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
-        self.server.prepare(cx)
+        if shadow::method(cx, &self.server.name) == BackupMethod::Shadow {
+            self.server.prepare_shadow(cx)
+        } else {
+            self.server.prepare(cx)
+        }
     }
 
-    fn follow(&self, _: &Context<'_>) -> Result<Outcome, Failure> {
-        Ok(Outcome::default())
+    fn follow(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        self.server.follow(cx)
     }
 
     fn seal(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
-        self.server.seal(cx)
+        if self.is_shadow(cx, cx.run)? {
+            self.server.seal_shadow(cx)
+        } else {
+            self.server.seal(cx)
+        }
     }
 
     fn capture(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
@@ -132,15 +163,27 @@ impl Datastore for Postgres {
     }
 
     fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
-        self.server.prove(cx)
+        if self.is_shadow(cx, cx.run)? {
+            self.server.prove_shadow(cx)
+        } else {
+            self.server.prove(cx)
+        }
     }
 
     fn restore(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure> {
-        self.server.restore(cx, run)
+        if self.is_shadow(cx, run)? {
+            self.server.restore_shadow(cx, run)
+        } else {
+            self.server.restore(cx, run)
+        }
     }
 
     fn release(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure> {
-        self.server.release(cx, run)
+        if self.is_shadow(cx, run)? {
+            self.server.release_shadow(cx, run)
+        } else {
+            self.server.release(cx, run)
+        }
     }
 
     fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
@@ -148,6 +191,7 @@ impl Datastore for Postgres {
         for name in keep::half_written() {
             disk::remove(&backup.path(name)).map_err(|error| backup.io("tidy", &error))?;
         }
+        self.server.clean_shadow(cx)?;
         self.server.clean(cx)
     }
 }

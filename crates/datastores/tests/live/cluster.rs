@@ -1,9 +1,14 @@
 //! A private PostgreSQL server in a temporary directory.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
-use switchback_engine::ports::{Companion, Context, Datastore, Failure, Reach, Scratch};
+use switchback_engine::ports::{
+    Companion, CompanionState, Context, Datastore, Failure, Reach, SCRATCH_DIRECTORY, Scratch,
+};
 use switchback_engine::process::{Argv, Secret};
 use switchback_model::observed::{Access, DatastoreLocation};
 use switchback_model::product::DatastoreKind;
@@ -15,58 +20,85 @@ pub(crate) const PASSWORD: &str = "hunter2-secret";
 /// A server that ends with the test.
 pub(crate) struct Cluster {
     pub(crate) bench: Bench,
+    own: Rc<Own>,
+}
+
+/// Where a server is and how it is started.
+struct Own {
     binaries: PathBuf,
+    root: PathBuf,
+    options: RefCell<String>,
 }
 
 impl Cluster {
     /// Starts one, listening on a socket in its own directory only.
     pub(crate) fn start() -> Self {
-        let cluster = Self {
-            bench: Bench::new(),
+        Self::start_with("", "")
+    }
+
+    /// The same with more options of `initdb` and of the server.
+    pub(crate) fn start_with(initdb: &str, options: &str) -> Self {
+        let bench = Bench::new();
+        let own = Own {
             binaries: newest_binaries(),
+            root: bench.root().to_owned(),
+            options: RefCell::new(options.to_owned()),
+        };
+        let cluster = Self {
+            bench,
+            own: Rc::new(own),
         };
         std::fs::create_dir(cluster.bench.path("socket")).expect("a socket directory");
         let secret = cluster.bench.path("secret");
         std::fs::write(&secret, format!("{PASSWORD}\n")).expect("a password file");
         let whole = cluster.bench.root().display();
         shell(&format!("chown -R postgres {whole} && chmod 755 {whole}"));
-        cluster.as_postgres(&format!(
-            "initdb --pgdata={} --username=admin --auth=scram-sha-256 --pwfile={} --encoding=UTF8 --locale=C.UTF-8 --no-sync",
-            cluster.bench.path("data").display(),
+        cluster.own.as_postgres(&format!(
+            "initdb --pgdata={} --username=admin --auth=scram-sha-256 --pwfile={} --encoding=UTF8 --locale=C.UTF-8 --no-sync {initdb}",
+            cluster.data().display(),
             secret.display()
         ));
         cluster.up();
         cluster
     }
 
+    /// Its data directory.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.bench.path("data")
+    }
+
     pub(crate) fn up(&self) {
-        self.as_postgres(&format!(
-            "pg_ctl --wait --pgdata={} --log={} --options='-c listen_addresses= -c unix_socket_directories={} \
-             -c fsync=off -c max_prepared_transactions=5' start",
-            self.bench.path("data").display(),
-            self.bench.path("log").display(),
-            self.bench.path("socket").display()
-        ));
+        self.own.up();
+    }
+
+    /// Stops it in order.
+    pub(crate) fn down(&self) {
+        self.own.down();
+    }
+
+    /// Starts it with other options from now on.
+    pub(crate) fn restart_with(&self, options: &str) {
+        self.down();
+        options.clone_into(&mut self.own.options.borrow_mut());
+        self.up();
     }
 
     /// Stops it as a power cut would.
     pub(crate) fn kill(&self) {
-        self.as_postgres(&format!(
+        self.own.as_postgres(&format!(
             "pg_ctl --mode=immediate --pgdata={} stop",
-            self.bench.path("data").display()
+            self.data().display()
         ));
     }
 
-    fn as_postgres(&self, command: &str) {
-        shell(&format!(
-            "cd / && setpriv --reuid=postgres --regid=postgres --clear-groups {}/{command} > /dev/null",
-            self.binaries.display()
-        ));
+    /// Runs a program of the server's version as the server's user.
+    pub(crate) fn as_postgres(&self, command: &str) {
+        self.own.as_postgres(command);
     }
 
     /// A client program that is connected as somebody else's would be.
     pub(crate) fn psql(&self, database: &str, script: &str) -> Command {
-        let mut psql = Command::new(self.binaries.join("psql"));
+        let mut psql = Command::new(self.own.binaries.join("psql"));
         psql.args([
             "-X",
             "-q",
@@ -104,7 +136,7 @@ impl Cluster {
             database: Some(database.to_owned()),
             user: Some(user.to_owned()),
             password: None,
-            directory: None,
+            directory: Some(self.data().display().to_string()),
             server_directory: None,
         }
     }
@@ -129,10 +161,12 @@ impl Cluster {
     }
 
     pub(crate) fn reach(&self) -> Box<dyn Reach> {
-        Box::new(Local {
-            binaries: self.binaries.clone(),
-            pid: self.bench.path("data").join("postmaster.pid"),
-        })
+        Box::new(Local(Rc::clone(&self.own)))
+    }
+
+    /// The process of a companion of this run, while it runs.
+    pub(crate) fn companion(&self, run: &str, name: &str) -> Option<u32> {
+        Beside::of(&self.own, run, name)?.pid()
     }
 
     /// Databases that only switchback makes.
@@ -144,66 +178,269 @@ impl Cluster {
     }
 }
 
+impl Own {
+    fn data(&self) -> PathBuf {
+        self.root.join("data")
+    }
+
+    fn up(&self) {
+        self.as_postgres(&format!(
+            "pg_ctl --wait --pgdata={} --log={} --options='-c listen_addresses= -c unix_socket_directories={} \
+             -c fsync=off -c max_prepared_transactions=5 {}' start",
+            self.data().display(),
+            self.root.join("log").display(),
+            self.root.join("socket").display(),
+            self.options.borrow()
+        ));
+    }
+
+    fn down(&self) {
+        self.as_postgres(&format!(
+            "pg_ctl --wait --mode=fast --pgdata={} stop",
+            self.data().display()
+        ));
+    }
+
+    fn runs(&self) -> bool {
+        self.data().join("postmaster.pid").exists()
+    }
+
+    fn as_postgres(&self, command: &str) {
+        shell(&format!(
+            "cd / && setpriv --reuid=postgres --regid=postgres --clear-groups {}/{command} > /dev/null",
+            self.binaries.display()
+        ));
+    }
+
+    fn program(&self, program: &str) -> String {
+        self.binaries.join(program).display().to_string()
+    }
+
+    /// Starts a program as the owner of the data, in a session of its own, noted in `notes`.
+    fn launch(self: &Rc<Self>, notes: PathBuf, directory: &Path, argv: Argv) -> Beside {
+        let _ = std::fs::remove_dir_all(&notes);
+        std::fs::create_dir_all(&notes).expect("notes");
+        let place = directory.display().to_string();
+        std::fs::write(notes.join("place"), &place).expect("noted");
+        let words = argv
+            .args
+            .iter()
+            .map(|word| word.replace(SCRATCH_DIRECTORY, &place));
+        // What it is told by the environment is the program's alone, as a container's is.
+        Command::new("setsid")
+            .args(["sh", "-c", r#"cd /; notes=$1; shift; "$@" >"$notes/log" 2>&1 & echo $! >"$notes/pid"; wait $!; echo $? >"$notes/exit""#, "sh"])
+            .arg(&notes)
+            .args(["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"])
+            .arg(self.program(&argv.program))
+            .args(words)
+            .envs(argv.env.iter().map(|(name, secret)| (name, secret.expose())))
+            .spawn()
+            .expect("setsid starts");
+        until("a companion begins", || {
+            std::fs::read_to_string(notes.join("pid")).is_ok_and(|pid| pid.ends_with('\n'))
+        });
+        Beside {
+            own: Rc::clone(self),
+            notes,
+            place,
+        }
+    }
+
+    fn notes(&self, run: &str, name: &str) -> PathBuf {
+        self.root.join("companions").join(format!("{run}-{name}"))
+    }
+}
+
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if self.bench.path("data").join("postmaster.pid").exists() {
+        let found = std::fs::read_dir(self.bench.path("companions"));
+        for entry in found.into_iter().flatten().flatten() {
+            let beside = Beside {
+                own: Rc::clone(&self.own),
+                notes: entry.path(),
+                place: String::new(),
+            };
+            if let Some(pid) = beside.pid() {
+                signal(pid, "QUIT");
+            }
+        }
+        if self.own.runs() {
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.kill()));
         }
     }
 }
 
 /// Tools of this host beside a server on this host.
-struct Local {
-    binaries: PathBuf,
-    pid: PathBuf,
-}
+struct Local(Rc<Own>);
 
 impl Reach for Local {
     fn inside(&self, argv: Argv) -> Result<Argv, Failure> {
-        let program = self.binaries.join(&argv.program).display().to_string();
+        let program = self.0.program(&argv.program);
         Ok(Argv { program, ..argv })
     }
 
     fn running(&self, _: &Context<'_>) -> Result<bool, Failure> {
-        Ok(self.pid.exists())
+        Ok(self.0.runs())
     }
 
     fn stop(&self, _: &Context<'_>) -> Result<(), Failure> {
-        Err(Failure::new(
-            "test",
-            "nobody stops this server through its datastore",
-        ))
+        if self.0.runs() {
+            self.0.down();
+        }
+        Ok(())
     }
 
     fn start(&self, _: &Context<'_>) -> Result<(), Failure> {
-        Err(Failure::new(
-            "test",
-            "nobody starts this server through its datastore",
-        ))
+        if !self.0.runs() {
+            self.0.up();
+        }
+        Ok(())
     }
 
-    fn scratch(&self, _: &Context<'_>, _: &Path, _: Argv) -> Result<Box<dyn Scratch>, Failure> {
-        Err(Failure::new(
-            "test",
-            "a dump is proven in a database beside the original",
-        ))
+    fn scratch(
+        &self,
+        cx: &Context<'_>,
+        directory: &Path,
+        argv: Argv,
+    ) -> Result<Box<dyn Scratch>, Failure> {
+        let notes = self.0.notes(cx.run.as_str(), "scratch");
+        Ok(Box::new(self.0.launch(notes, directory, argv)))
     }
 
     fn accompany(
         &self,
-        _: &Context<'_>,
-        _: &str,
-        _: &Path,
-        _: Argv,
+        cx: &Context<'_>,
+        name: &str,
+        directory: &Path,
+        argv: Argv,
     ) -> Result<Box<dyn Companion>, Failure> {
-        Err(Failure::new(
-            "no-companion",
-            "nothing can be started beside this server",
-        ))
+        let notes = self.0.notes(cx.run.as_str(), name);
+        if Beside::of(&self.0, cx.run.as_str(), name).is_some_and(|found| found.pid().is_some()) {
+            return Err(Failure::new(
+                "companion-runs",
+                format!("`{name}` runs already"),
+            ));
+        }
+        Ok(Box::new(self.0.launch(notes, directory, argv)))
     }
 
-    fn companion(&self, _: &Context<'_>, _: &str) -> Result<Option<Box<dyn Companion>>, Failure> {
-        Ok(None)
+    fn companion(
+        &self,
+        cx: &Context<'_>,
+        name: &str,
+    ) -> Result<Option<Box<dyn Companion>>, Failure> {
+        Ok(Beside::of(&self.0, cx.run.as_str(), name)
+            .map(|found| Box::new(found) as Box<dyn Companion>))
+    }
+}
+
+/// A process beside the server, known by files alone.
+struct Beside {
+    own: Rc<Own>,
+    notes: PathBuf,
+    place: String,
+}
+
+impl Beside {
+    fn of(own: &Rc<Own>, run: &str, name: &str) -> Option<Self> {
+        let notes = own.notes(run, name);
+        let place = std::fs::read_to_string(notes.join("place")).ok()?;
+        Some(Self {
+            own: Rc::clone(own),
+            notes,
+            place,
+        })
+    }
+
+    /// Its pid while it runs.
+    fn pid(&self) -> Option<u32> {
+        if self.notes.join("exit").exists() {
+            return None;
+        }
+        let pid = std::fs::read_to_string(self.notes.join("pid")).ok()?;
+        pid.trim().parse().ok()
+    }
+
+    fn program_of(&self, argv: Argv) -> Argv {
+        let program = self.own.program(&argv.program);
+        Argv { program, ..argv }
+    }
+}
+
+impl Companion for Beside {
+    fn inside(&self, argv: Argv) -> Result<Argv, Failure> {
+        Ok(self.program_of(argv))
+    }
+
+    fn directory(&self) -> &str {
+        &self.place
+    }
+
+    fn state(&self) -> Result<CompanionState, Failure> {
+        if self.pid().is_some() {
+            return Ok(CompanionState::Running);
+        }
+        let code = std::fs::read_to_string(self.notes.join("exit")).unwrap_or_default();
+        Ok(CompanionState::Ended {
+            code: code.trim().parse().unwrap_or(-1),
+        })
+    }
+
+    fn output(&self, _: &Context<'_>) -> Result<String, Failure> {
+        Ok(std::fs::read_to_string(self.notes.join("log")).unwrap_or_default())
+    }
+
+    fn end(&self, _: &Context<'_>, signal: &str) -> Result<(), Failure> {
+        if let Some(pid) = self.pid() {
+            self::signal(pid, signal.trim_start_matches("SIG"));
+        }
+        until("a companion ends", || self.pid().is_none());
+        std::fs::remove_dir_all(&self.notes)
+            .map_err(|error| Failure::new("test", "cannot forget").cause(error))
+    }
+}
+
+impl Scratch for Beside {
+    fn inside(&self, argv: Argv) -> Result<Argv, Failure> {
+        Ok(self.program_of(argv))
+    }
+
+    fn directory(&self) -> &str {
+        &self.place
+    }
+
+    fn running(&self) -> Result<bool, Failure> {
+        Ok(self.pid().is_some())
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        if self
+            .notes
+            .ends_with(format!("{}-scratch", crate::bench::UPGRADE))
+            && let Some(pid) = self.pid()
+        {
+            signal(pid, "QUIT");
+            until("a second server ends", || self.pid().is_none());
+        }
+    }
+}
+
+/// Sends a signal to a process of this test.
+pub(crate) fn signal(pid: u32, signal: &str) {
+    let _ = Command::new("kill")
+        .args(["-s", signal, &pid.to_string()])
+        .stderr(std::process::Stdio::null())
+        .status();
+}
+
+/// Waits for something that comes soon or never.
+pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !so() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
