@@ -17,8 +17,8 @@ mod outline;
 mod rollback;
 
 pub use build::{
-    Input, Note, Place, Planned, Weight, build, images_needed, locks_held, locks_unasked, obstacles,
-    versions_set,
+    Input, Note, Place, Planned, Weight, build, first_obstacle, images_needed, locks_held,
+    locks_unasked, obstacles, versions_set,
 };
 pub use check::{Objection, check, check_against, refusal};
 pub use measured::measured;

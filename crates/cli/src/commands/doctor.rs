@@ -5,6 +5,7 @@ use switchback_engine::signal::StopSignal;
 use switchback_model::Problem;
 use switchback_model::exit::Exit;
 use switchback_model::observed::{Filesystem, Observed, Service, ServiceState};
+use switchback_model::product::Lock;
 use switchback_planner::{locks_unasked, obstacles};
 
 use super::init;
@@ -118,8 +119,10 @@ fn locks(place: &Place, found: &Found, observed: &Observed, checks: &mut Vec<Che
         });
     }
     let held = checks.iter().any(|check| check.name == "lock-held");
-    if !held && unasked.is_empty() && !place.product.locks.is_empty() {
-        let locks = measure::plural(place.product.locks.len() as u64, "lock", "locks");
+    let answered = |lock: &Lock| observed.probes.contains_key(&lock.probe);
+    let known = &place.product.locks;
+    if !held && !known.is_empty() && known.iter().all(answered) {
+        let locks = measure::plural(known.len() as u64, "lock", "locks");
         checks.push(Check::good("locks", format!("none held of {locks} known")));
     }
 }

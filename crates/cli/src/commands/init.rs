@@ -75,7 +75,11 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Init) -> Result<Exit, Faile
     } else {
         show(session, &found, &recognised, observed.as_ref(), &unsure);
         session.screen.answer(&format!("Wrote {FILE}\n"));
-        session.screen.next(&["switchback plan".to_owned()]);
+        let next = match observed {
+            Some(_) => "switchback plan",
+            None => "switchback doctor",
+        };
+        session.screen.next(&[next.to_owned()]);
     }
     Ok(Exit::Ok)
 }
@@ -206,8 +210,8 @@ fn show(
     let mut doubts = Table::indented(2);
     for problem in unsure {
         let mut text = problem.what.clone();
-        for hint in &problem.hints {
-            text = format!("{text}: {hint}");
+        if !problem.hints.is_empty() {
+            text = format!("{text}: {}", problem.hints.join("; "));
         }
         doubts.row([
             Cell::new(WARN, format!("{label:<10}")),

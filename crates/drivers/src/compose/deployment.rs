@@ -173,8 +173,10 @@ pub(super) fn read_project(
 
 /// Why `docker compose config` did not answer.
 fn config_failed(error: CommandError, commands: &Commands) -> Problem {
-    let CommandError::Exit { output, .. } = error else {
-        return problems::docker_missing().cause(error);
+    let output = match error {
+        CommandError::Exit { output, .. } => output,
+        CommandError::Io { source, .. } => return problems::nothing_kept(&source),
+        error => return problems::docker_missing().cause(error),
     };
     if commands.capture(&Compose::version()).is_ok() {
         return problems::config_refused(&output);

@@ -315,8 +315,13 @@ impl Look<'_> {
             .shared
             .asking(|asker| probes::facts(asker, &mut datastore));
         if let Err(output) = asked {
-            self.problems
-                .push(problems::datastore_silent(name.as_str(), &service, &output));
+            // A password that cannot be read here is our trouble, not the server's.
+            let password = datastore.location.password.as_ref();
+            let unread = password.and_then(|reference| self.shared.secret(reference).err());
+            self.problems.push(match unread {
+                Some(problem) => problems::password_unread(name.as_str(), problem),
+                None => problems::datastore_silent(name.as_str(), &service, &output),
+            });
         }
         datastore
     }

@@ -12,7 +12,7 @@ use switchback_model::{Problem, ServiceName};
 use crate::schedules::Scheduled;
 
 /// Nothing but our own looking happened so far.
-const UNTOUCHED: &str = "nothing was changed";
+const UNTOUCHED: &str = "not touched";
 
 /// A deployment of which no copy can be made that is safe to have beside it.
 pub(crate) fn rehearsal_refused(code: &str, what: &str) -> Problem {
@@ -46,7 +46,7 @@ pub(crate) fn file_unreadable(path: &Path, error: &std::io::Error) -> Problem {
         std::io::ErrorKind::PermissionDenied => {
             problem.hint("run switchback as the user who owns the deployment, or with sudo")
         }
-        _ => problem.hint("correct [compose] files in switchback.toml, or put the file back"),
+        _ => problem.hint("name a file that is there, with --file or under [compose] files in switchback.toml, or put it back"),
     }
 }
 
@@ -134,6 +134,19 @@ pub(crate) fn engine_unreachable(host: &str, error: &str) -> Problem {
     .hint("if it runs elsewhere, set DOCKER_HOST or choose a context: docker context use NAME")
 }
 
+/// What child processes print has nowhere to go.
+pub(crate) fn nothing_kept(error: &std::io::Error) -> Problem {
+    Problem::new(
+        Exit::Usage,
+        "state-directory-unusable",
+        "what child processes print cannot be kept in the state directory",
+    )
+    .cause(error)
+    .state("deployment", UNTOUCHED)
+    .hint("make the state directory writable for this user, and see that its filesystem has room")
+    .hint("or choose another one: --state DIR")
+}
+
 /// No service runs an image of the product.
 pub(crate) fn product_not_found(product: &str, images: &[String]) -> Problem {
     let found = if images.is_empty() {
@@ -149,7 +162,8 @@ pub(crate) fn product_not_found(product: &str, images: &[String]) -> Problem {
     .state("images", found)
     .state("deployment", UNTOUCHED)
     .hint("run switchback in the directory of the product's compose file")
-    .hint("switchback catalog list shows the products and images that are known")
+    .hint("see which products are known, and by which images: `switchback catalog list`, `switchback catalog show PRODUCT`")
+    .hint("or bring the definition of another one: --catalog DIR")
 }
 
 /// More than one product of the catalog runs here, by id and image.
@@ -288,6 +302,17 @@ pub(crate) fn datastore_missing(datastore: &str, looked: &str) -> Problem {
     .hint(format!(
         "name it in switchback.toml: [datastores.{datastore}] service = \"…\" (or address, or directory)"
     ))
+}
+
+/// The server of a datastore could not be asked, because its password is not where it is said to be.
+pub(crate) fn password_unread(datastore: &str, missing: Problem) -> Problem {
+    Problem {
+        exit: Exit::Refused,
+        code: "datastore-password-unread".to_owned(),
+        what: format!("the password of `{datastore}`: {}", missing.what),
+        ..missing
+    }
+    .state("deployment", UNTOUCHED)
 }
 
 /// The server of a datastore runs and does not let us in, or does not answer.

@@ -119,7 +119,7 @@ impl Deployment {
                         "image-unavailable",
                         format!("release `{reference}` is not on this host"),
                     )
-                    .state("deployment", "nothing was changed")
+                    .state("deployment", "not touched")
                     .hint(format!("put its executable at {}", binary.display()))
                 })
             })

@@ -197,7 +197,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
         "exec-file-unreadable",
         format!("cannot read `{}`", path.display()),
     )
-    .state("deployment", "nothing was changed")
+    .state("deployment", "not touched")
     .cause(error)
     .hint("correct [exec] in switchback.toml, or put the file back")
 }

@@ -12,7 +12,7 @@ use switchback_model::{PlanId, Problem, Version};
 use super::cast::Cast;
 use super::input::{Input, Note, Place, Planned};
 use super::keeping::Keeping;
-use super::preconditions::{locks_unasked, obstacles};
+use super::preconditions::{first_obstacle, locks_unasked};
 use super::route::{self, Leg};
 use super::stages::Composer;
 use super::{forecast, images, notices, verification};
@@ -66,19 +66,10 @@ pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
 }
 
 fn refuse(input: &Input<'_>) -> Result<(), Problem> {
-    let mut obstacles = obstacles(input.product, input.config, input.observed);
-    if !obstacles.is_empty() {
-        let more = obstacles.len() - 1;
-        let first = obstacles.swap_remove(0);
-        return Err(match more {
-            0 => first,
-            1 => first.hint("one more thing stands in the way: `switchback doctor` shows it"),
-            _ => first.hint(format!(
-                "{more} more things stand in the way: `switchback doctor` shows them"
-            )),
-        });
+    match first_obstacle(input.product, input.config, input.observed) {
+        Some(obstacle) => Err(obstacle),
+        None => notices::engines(input),
     }
-    notices::engines(input)
 }
 
 fn nothing_to_do(version: &Version) -> Problem {

@@ -7,4 +7,4 @@ mod stores;
 mod versions;
 
 pub use locks::{locks_held, locks_unasked};
-pub use obstacles::obstacles;
+pub use obstacles::{first_obstacle, obstacles};

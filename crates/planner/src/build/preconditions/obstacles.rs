@@ -41,6 +41,19 @@ pub fn obstacles(product: &Product, config: &Config, observed: &Observed) -> Vec
     found
 }
 
+/// The worst of [`obstacles`], with how many more there are.
+pub fn first_obstacle(product: &Product, config: &Config, observed: &Observed) -> Option<Problem> {
+    let mut all = obstacles(product, config, observed).into_iter();
+    let first = all.next()?;
+    Some(match all.len() {
+        0 => first,
+        1 => first.hint("one more thing stands in the way: `switchback doctor` shows it"),
+        more => first.hint(format!(
+            "{more} more things stand in the way: `switchback doctor` shows them"
+        )),
+    })
+}
+
 /// What a problem is about, by its code.
 fn topic(code: &str) -> &str {
     match code {
