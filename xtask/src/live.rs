@@ -7,6 +7,7 @@ mod hindered;
 mod judge;
 mod lab;
 mod outage;
+mod rehearsal;
 mod subject;
 
 use std::sync::Mutex;

@@ -14,6 +14,7 @@ use switchback_model::Config;
 const COMMANDS: &[&[&str]] = &[
     &["init"],
     &["plan"],
+    &["rehearse"],
     &["apply"],
     &["resume"],
     &["rollback"],

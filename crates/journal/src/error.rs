@@ -243,6 +243,15 @@ impl JournalError {
             Self::Illegal { .. } => problem
                 .state("journal", "unchanged")
                 .hint("this is a defect of switchback: please report it"),
+            // A rehearsal has no run to watch, and holds the deployment only while it copies.
+            Self::Held { holder, because, .. } if holder.run.as_str().starts_with("e-") => problem
+                .state("holder", because.clone())
+                .why("a rehearsal is copying the deployment, which must not change meanwhile")
+                .hint("wait until it has its copy")
+                .hint(format!(
+                    "or end it on `{}`: kill {}",
+                    holder.process.host, holder.process.pid
+                )),
             Self::Held {
                 holder,
                 because,

@@ -47,6 +47,9 @@ pub struct Rehearsal {
     pub downtime: Option<u64>,
     /// Seconds that the plan's forecast said before, where it said anything.
     pub forecast_downtime: Option<u64>,
+    /// Milliseconds that the rehearsal of these steps before this one measured, with its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Previous>,
     /// How each datastore's copy was made.
     pub copies: Vec<Copied>,
     /// What every step took.
@@ -68,6 +71,16 @@ pub struct Rehearsal {
     /// Where the copy was kept, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<String>,
+}
+
+/// What an earlier rehearsal measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Previous {
+    /// Its id.
+    pub id: String,
+    /// Milliseconds without service.
+    pub downtime: u64,
 }
 
 /// How a rehearsal ended.

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::lab::Lab;
 use super::subject::Subject;
-use super::{Case, crash, hindered, judge, outage};
+use super::{Case, crash, hindered, judge, outage, rehearsal};
 use crate::images::Edition;
 use crate::paths;
 use crate::tool::tool;
@@ -14,6 +14,7 @@ pub(super) fn all() -> Vec<Case> {
     let mut cases = outage::cases();
     cases.extend(crash::cases());
     cases.extend(hindered::cases());
+    cases.extend(rehearsal::cases());
     cases.push(Case::new("upgrade_and_back_open_source", |lab| {
         there_and_back(lab, Edition::OpenSource)
     }));

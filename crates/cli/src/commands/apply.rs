@@ -9,6 +9,7 @@ use switchback_model::exit::Exit;
 use switchback_model::plan::{Plan, Purpose};
 use switchback_planner::{check_against, locks_held, refusal};
 
+use super::rehearse::demanded;
 use super::resume;
 use crate::arguments::Apply;
 use crate::execution::{self, Task};
@@ -16,7 +17,7 @@ use crate::failure::Failed;
 use crate::place::definitions;
 use crate::place::deployment::{self, Found};
 use crate::question;
-use crate::render::measure;
+use crate::rehearsals::Rehearsals;
 use crate::render::plan::route;
 use crate::runs::{self, Standing};
 use crate::session::Session;
@@ -77,15 +78,16 @@ pub(crate) fn start(
     mut accepted: Vec<String>,
 ) -> Result<Exit, Failed> {
     refuse_against_definition(session, plan)?;
+    let rehearsal = (plan.purpose == Purpose::Upgrade)
+        .then(|| Rehearsals::of(&session.state).latest(plan))
+        .flatten();
+    demanded::refuse_unrehearsed(found, plan, rehearsal.as_ref())?;
     question::acceptances(session, plan, &mut accepted);
     refuse_unaccepted(plan, &accepted)?;
     if plan.purpose == Purpose::Upgrade {
         refuse_over_locks(session, found)?;
     }
-    let downtime = plan
-        .forecast
-        .downtime_seconds
-        .map_or_else(|| "of unknown length".to_owned(), measure::about);
+    let downtime = demanded::downtime(plan, rehearsal.as_ref());
     let (deed, verb) = match plan.purpose {
         Purpose::Upgrade => ("an upgrade", "Upgrade"),
         Purpose::Rollback { .. } => ("a rollback", "Take back"),

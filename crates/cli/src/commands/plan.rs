@@ -6,20 +6,23 @@ use serde::Serialize;
 use switchback_engine::signal::StopSignal;
 use switchback_journal::Journal;
 use switchback_model::exit::Exit;
-use switchback_model::plan::Plan as Planned;
-use switchback_model::{Problem, Version};
+use switchback_model::plan::{Plan as Planned, Purpose};
+use switchback_model::{Problem, Rehearsal, Version};
 use switchback_planner::path::{self, Policy, Query};
-use switchback_planner::{Input, Weight, build};
+use switchback_planner::{Input, Weight, build, first_obstacle, measured};
 
 use super::apply;
 use crate::arguments::{Format, Plan};
 use crate::failure::Failed;
 use crate::place::deployment::Found;
+use crate::rehearsals::Rehearsals;
 use crate::render::plan::Detail;
 use crate::render::style::{BOLD, paint};
-use crate::render::{markdown, path as path_text, plan as plan_text, wrap};
+use crate::render::{
+    markdown, path as path_text, plan as plan_text, rehearsal as rehearsal_text, wrap,
+};
 use crate::runs::{self, Standing};
-use crate::session::Session;
+use crate::session::{Session, now};
 use crate::site::Place;
 
 /// Version of the JSON document beside the plan's own.
@@ -33,7 +36,29 @@ struct Document<'a> {
     notes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'a path::Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rehearsed: Option<Rehearsed>,
     next: String,
+}
+
+/// The newest rehearsal of a plan's steps.
+#[derive(Serialize)]
+struct Rehearsed {
+    rehearsal: String,
+    at: u64,
+    succeeded: bool,
+    downtime: Option<u64>,
+}
+
+impl From<&Rehearsal> for Rehearsed {
+    fn from(rehearsal: &Rehearsal) -> Self {
+        Self {
+            rehearsal: rehearsal.id.clone(),
+            at: rehearsal.at,
+            succeeded: rehearsal.succeeded(),
+            downtime: rehearsal.downtime,
+        }
+    }
 }
 
 /// Makes and saves a plan, or shows a saved one.
@@ -46,7 +71,10 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Plan) -> Result<Exit, Faile
     let found = session.deployment()?;
     let place = Place::open(session, &found, StopSignal::default())?;
     match make(session, &found, &place, arguments.to.as_deref())? {
-        Answer::Plan(made) => {
+        Answer::Plan(mut made) => {
+            if let Some(rehearsal) = Rehearsals::of(&session.state).latest(&made.plan) {
+                made.plan = measured(made.plan, &rehearsal);
+            }
             session.state.save_plan(&made.plan)?;
             show(session, &made.plan, arguments.explain, Some(&made));
         }
@@ -57,6 +85,9 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Plan) -> Result<Exit, Faile
 
 fn show(session: &Session<'_>, plan: &Planned, explain: bool, made: Option<&Made>) {
     let screen = session.screen;
+    let upgrade = plan.purpose == Purpose::Upgrade;
+    let rehearsal = upgrade.then(|| Rehearsals::of(&session.state).latest(plan));
+    let rehearsal = rehearsal.flatten();
     let next = plan_text::apply_command(plan);
     match screen.format {
         Format::Json => screen.document(&Document {
@@ -64,6 +95,7 @@ fn show(session: &Session<'_>, plan: &Planned, explain: bool, made: Option<&Made
             plan,
             notes: made.map_or_else(Vec::new, |made| made.notes.clone()),
             path: made.map(|made| &made.path).filter(|_| explain),
+            rehearsed: rehearsal.as_ref().map(Rehearsed::from),
             next,
         }),
         Format::Markdown => screen.answer(&markdown::plan(plan)),
@@ -79,7 +111,16 @@ fn show(session: &Session<'_>, plan: &Planned, explain: bool, made: Option<&Made
                 Some(made) => screen.answer(&made.warned(screen.width)),
                 None => {}
             }
-            screen.next(&[next]);
+            if let Some(rehearsal) = &rehearsal {
+                let line = rehearsal_text::attached(rehearsal, now());
+                let line = wrap::hanging("  ", &line, screen.width);
+                screen.answer(&format!("{line}\n"));
+            }
+            // What was never tried is tried first, where it can be.
+            let untried = upgrade && rehearsal.is_none() && plan.deployment.driver == "compose";
+            let rehearse = format!("switchback rehearse {}", plan.id);
+            let first = untried.then_some(rehearse);
+            screen.next(&first.into_iter().chain([next]).collect::<Vec<_>>());
         }
     }
 }
@@ -171,7 +212,10 @@ pub(crate) fn make(
     for feature in &found.config.features {
         query = query.feature(feature);
     }
-    let path = path::find(product, &query).map_err(|refusal| refusal.to_problem())?;
+    // Where even the version is in doubt, what is wrong with the deployment says more than that no way begins there.
+    let path = path::find(product, &query).map_err(|refusal| {
+        first_obstacle(product, &found.config, &observed).unwrap_or_else(|| refusal.to_problem())
+    })?;
     if path.is_nothing() {
         return Ok(Answer::NothingToDo(path));
     }

@@ -39,6 +39,12 @@ pub(crate) fn begun(id: &str, plan: &Plan, width: usize) -> String {
     )
 }
 
+/// Over the pieces of the preparation, as over a stage.
+pub(crate) fn heading() -> String {
+    let heading = "copy of the deployment (production is read, once)";
+    format!("  {}\n", paint(BOLD, heading))
+}
+
 /// A piece of the preparation that is done.
 pub(crate) fn acted(verb: &str, what: &str, took: u64, summary: &str, width: usize) -> String {
     let first = format!(
@@ -93,13 +99,17 @@ fn verdict(report: &Rehearsal, width: usize) -> String {
     match &report.outcome {
         Outcome::Succeeded => {
             let downtime = report.downtime.unwrap_or(0);
-            let forecast = report
-                .forecast_downtime
-                .map_or_else(String::new, |seconds| {
-                    format!(" (the plan said {})", measure::about(seconds))
-                });
+            let before = match (&report.previous, report.forecast_downtime) {
+                (Some(previous), _) => format!(
+                    " ({} in {} before)",
+                    measure::duration(previous.downtime),
+                    previous.id
+                ),
+                (None, Some(seconds)) => format!(" (the plan said {})", measure::about(seconds)),
+                (None, None) => String::new(),
+            };
             let line = format!(
-                "{} → {} works on a copy of {}. Downtime {}{forecast}. Rehearsed in {took}, as {}",
+                "{} → {} works on a copy of {}. Downtime {}{before}. Rehearsed in {took}, as {}",
                 report.from,
                 paint(BOLD, &report.to),
                 report.deployment.name,
@@ -175,7 +185,7 @@ fn bar(part: u64, whole: u64) -> String {
 
 fn space(report: &Rehearsal, width: usize) -> String {
     let line = format!(
-        "the upgrade took {} more at the most (the plan said {}); the copy itself was {}",
+        "the upgrade took {} more at the most (the plan reserves {}); the copy itself was {}",
         measure::bytes(report.space.most),
         measure::bytes(report.space.forecast),
         measure::bytes(report.space.copy),
@@ -187,25 +197,18 @@ fn changes(report: &Rehearsal, width: usize) -> String {
     let mut text = String::new();
     for change in &report.changes {
         let lines = changed(change);
-        let head = format!(
-            "{} objects before, {} after",
-            measure::count(change.objects.0),
-            measure::count(change.objects.1)
-        );
-        let same = match (lines.is_empty(), change.unchanged) {
-            (true, _) => "nothing changed".to_owned(),
-            (false, 0) => String::new(),
+        let objects = |number| measure::plural(number, "object", "objects");
+        let said = match (lines.is_empty(), change.unchanged) {
+            (true, _) => format!("nothing, {}", objects(change.objects.1)),
             (false, unchanged) => format!(
-                "{} untouched",
+                "{} before, {} after, {} as before",
+                objects(change.objects.0),
+                measure::count(change.objects.1),
                 measure::plural(unchanged as u64, "collection", "collections")
             ),
         };
-        let said: Vec<&str> = [head.as_str(), same.as_str()]
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .collect();
-        let first = format!("    {} ", paint(BOLD, &change.datastore));
-        let _ = writeln!(text, "{}", wrap::hanging(&first, &said.join(", "), width));
+        let first = format!("    {} ", paint(BOLD, format!("{:<9}", change.datastore)));
+        let _ = writeln!(text, "{}", wrap::hanging(&first, &said, width));
         for (label, list) in lines {
             let first = format!("      {label:<9} ");
             let _ = writeln!(text, "{}", wrap::hanging(&first, &list, width));
@@ -252,10 +255,11 @@ fn changed(change: &Changes) -> Vec<(&'static str, String)> {
         signed("~", &short_all(indexes_changed)),
     ]
     .concat();
-    let counts: Vec<String> = change.counts.iter().filter_map(counted).collect();
-    let rewritten: Vec<String> = change
-        .counts
-        .iter()
+    // In brackets are properties of the whole, which have a line of their own where they matter.
+    let collections = |difference: &&Difference| !difference.collection.starts_with('(');
+    let collections = change.counts.iter().filter(collections);
+    let counts: Vec<String> = collections.clone().filter_map(counted).collect();
+    let rewritten: Vec<String> = collections
         .filter(|difference| is_rewritten(difference))
         .map(|difference| short(&difference.collection).to_owned())
         .collect();
@@ -388,6 +392,17 @@ fn production(report: &Rehearsal, width: usize) -> String {
     for difference in &seen.differences {
         let said = format!("{difference}, by someone else: a rehearsal only reads");
         line(paint(WARN, BANG).to_string(), &said);
+    }
+    if !report.copies.is_empty() {
+        let each: Vec<String> = report
+            .copies
+            .iter()
+            .map(|copied| format!("{} ({})", copied.datastore, copied.how))
+            .collect();
+        line(
+            paint(DIM, "·").to_string(),
+            &format!("read once: {}", each.join(", ")),
+        );
     }
     for bound in &report.bounds {
         line(

@@ -10,6 +10,7 @@
 
 mod choose;
 mod copying;
+pub(crate) mod demanded;
 mod findings;
 mod leftovers;
 mod space;
@@ -117,6 +118,7 @@ fn rehearse(
     if !session.screen.json() {
         let begun = render::begun(id, plan, session.screen.width);
         session.screen.answer(&begun);
+        session.screen.advice(&render::heading());
     }
     let stage = Stage {
         session,

@@ -9,7 +9,7 @@ use switchback_journal::{Journal, Outputs};
 use switchback_model::event::{Event, Stamped};
 use switchback_model::exit::Exit;
 use switchback_model::plan::{Act, Check, Plan};
-use switchback_model::rehearsal::{FORMAT, Measured, Outcome, Space};
+use switchback_model::rehearsal::{FORMAT, Measured, Outcome, Previous, Space};
 use switchback_model::{Problem, Rehearsal, RunId, StepNumber};
 
 use super::copying::{self, Copy, Silent};
@@ -295,6 +295,7 @@ fn report(stage: &Stage<'_>, copy: &Copy<'_>, plan: &Plan, walked: &Walked) -> R
         outcome,
         downtime,
         forecast_downtime: stage.plan.forecast.downtime_seconds,
+        previous: previous(stage),
         copies: copy.copies.clone(),
         steps: measured(plan, walked),
         space: Space::default(),
@@ -306,6 +307,15 @@ fn report(stage: &Stage<'_>, copy: &Copy<'_>, plan: &Plan, walked: &Walked) -> R
         remarks: copy.blueprint.remarks.clone(),
         kept: None,
     }
+}
+
+/// The last rehearsal of these steps that came to its end.
+fn previous(stage: &Stage<'_>) -> Option<Previous> {
+    let before = Rehearsals::of(&stage.session.state).latest(stage.plan)?;
+    Some(Previous {
+        downtime: before.downtime?,
+        id: before.id,
+    })
 }
 
 /// The engine's problem as that of a rehearsal: nothing is to be resumed or taken back.

@@ -1,0 +1,77 @@
+//! What rehearsals mean for an upgrade of production: its downtime as it was measured, and the
+//! operator's policy that it must have worked on a copy.
+
+use switchback_model::exit::Exit;
+use switchback_model::plan::{Plan, Purpose};
+use switchback_model::{Problem, Rehearsal};
+
+use crate::failure::Failed;
+use crate::place::deployment::Found;
+use crate::rehearsals;
+use crate::render::measure;
+use crate::session::now;
+
+/// How long users will be without service: as measured, where somebody measured it.
+pub(crate) fn downtime(plan: &Plan, rehearsal: Option<&Rehearsal>) -> String {
+    let measured = rehearsal
+        .filter(|rehearsal| rehearsal.succeeded())
+        .and_then(|rehearsal| Some((rehearsal, rehearsal.downtime?)));
+    match (measured, plan.forecast.downtime_seconds) {
+        (Some((rehearsal, downtime)), _) => format!(
+            "{} (rehearsed {})",
+            measure::duration(downtime),
+            measure::ago(rehearsal.at, now())
+        ),
+        (None, Some(seconds)) => measure::about(seconds),
+        (None, None) => "of unknown length".to_owned(),
+    }
+}
+
+/// `[policy] require-rehearsal`: nothing is done in production that did not work on a copy lately.
+pub(crate) fn refuse_unrehearsed(
+    found: &Found,
+    plan: &Plan,
+    rehearsal: Option<&Rehearsal>,
+) -> Result<(), Failed> {
+    let Some(said) = &found.config.policy.require_rehearsal else {
+        return Ok(());
+    };
+    if plan.purpose != Purpose::Upgrade {
+        return Ok(());
+    }
+    let Some(age) = rehearsals::age(said) else {
+        return Err(Problem::new(
+            Exit::Usage,
+            "config-invalid",
+            format!("`{said}` is no age: [policy] require-rehearsal in switchback.toml"),
+        )
+        .state("deployment", "not touched")
+        .hint("write a number with a unit: `7d`, `24h`, `90min`")
+        .into());
+    };
+    let seen = match rehearsal {
+        None => "never rehearsed on this deployment".to_owned(),
+        Some(rehearsal) if !rehearsal.succeeded() => format!(
+            "rehearsed {} ({}), and that failed",
+            measure::ago(rehearsal.at, now()),
+            rehearsal.id
+        ),
+        Some(rehearsal) if now().saturating_sub(rehearsal.at) > age => format!(
+            "rehearsed {} ({}), which is too long ago",
+            measure::ago(rehearsal.at, now()),
+            rehearsal.id
+        ),
+        Some(_) => return Ok(()),
+    };
+    Err(Problem::new(
+        Exit::Refused,
+        "rehearsal-required",
+        format!("plan `{}` needs a rehearsal that succeeded within {said}", plan.id),
+    )
+    .state("deployment", "not touched")
+    .state("its steps", seen)
+    .why("[policy] require-rehearsal in switchback.toml asks for it: what never worked on a copy is not tried on production")
+    .hint(format!("rehearse it, while production runs: `switchback rehearse {}`", plan.id))
+    .hint("or take that line out of switchback.toml")
+    .into())
+}
