@@ -32,8 +32,19 @@ impl<'a> Swap<'a> {
         Self { directory, run }
     }
 
-    /// Fills the new side: `fill` gets an empty directory.
+    /// Fills the new side: `fill` gets an empty directory. What it writes is made durable.
     pub(crate) fn stage(
+        &self,
+        fill: impl FnOnce(&Path) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.stage_durable(|part| {
+            fill(part)?;
+            disk::sync_all(part).map_err(|error| self.failed("write beside", &error))
+        })
+    }
+
+    /// As [`Swap::stage`], where `fill` makes what it writes durable by itself.
+    pub(crate) fn stage_durable(
         &self,
         fill: impl FnOnce(&Path) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
@@ -46,9 +57,31 @@ impl<'a> Swap<'a> {
             let _ = disk::remove(&part);
             return Err(failure);
         }
-        disk::sync_all(&part).map_err(staged)?;
         fs::rename(&part, self.place("new", "")).map_err(staged)?;
         disk::sync_directory(self.directory).map_err(staged)
+    }
+
+    /// Makes a directory that lies elsewhere on the same filesystem the new side, by one rename: from then on
+    /// the exchange is half done, and [`Swap::switch`] goes on. Nothing ever removes what was taken. `false`
+    /// where it cannot be renamed to here, and nothing happened.
+    pub(crate) fn take(&self, from: &Path) -> Result<bool, Failure> {
+        match fs::rename(from, self.place("going", "")) {
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => return Ok(false),
+            renamed => renamed.map_err(|error| self.failed("take the shadow", &error))?,
+        }
+        from.parent()
+            .map_or(Ok(()), disk::sync_directory)
+            .and_then(|()| disk::sync_directory(self.directory))
+            .map_err(|error| self.failed("take the shadow", &error))?;
+        Ok(true)
+    }
+
+    /// Where the new side is while it is being moved in, for its owner and mode.
+    pub(crate) fn incoming(&self) -> Option<PathBuf> {
+        ["going", "in"]
+            .iter()
+            .map(|what| self.place(what, ""))
+            .find(|path| path.exists())
     }
 
     /// Where the new side is while nothing was moved yet.
@@ -266,6 +299,30 @@ mod tests {
             );
             assert!(swap.release().expect("released") && !swap.has_old());
         }
+    }
+
+    #[test]
+    fn what_was_taken_is_moved_in_and_cleaning_never_removes_it() {
+        let run = RunId::new("r-1");
+        let directory = directory_with(&[("data", "bad")]);
+        let shadow = directory_with(&[("data", "good"), ("more", "good")]);
+        let copy = shadow.path().join("copy");
+        fs::create_dir(&copy).expect("made");
+        for name in ["data", "more"] {
+            fs::rename(shadow.path().join(name), copy.join(name)).expect("moved");
+        }
+        let swap = Swap::new(directory.path(), &run);
+        assert!(swap.take(&copy).expect("taken") && swap.is_half_done() && !copy.exists());
+        swap.clean().expect("clean");
+        clean_all(directory.path()).expect("clean");
+        assert!(
+            swap.incoming()
+                .is_some_and(|path| path.join("more").exists())
+        );
+        swap.switch(|_| true).expect("switched");
+        let expected = [("data", "good"), ("more", "good")]
+            .map(|(name, text)| (name.to_owned(), text.to_owned()));
+        assert_eq!(read(directory.path()), expected);
     }
 
     #[test]

@@ -22,6 +22,26 @@ impl Tally {
         self.sum = self.sum.wrapping_add(digest);
     }
 
+    /// What [`Tally::collection`] told once.
+    pub(crate) fn of(collection: &Collection) -> Self {
+        let sum = collection.checksum.as_deref().unwrap_or_default();
+        Self {
+            count: collection.count,
+            sum: u128::from_str_radix(sum, 16).unwrap_or(0),
+        }
+    }
+
+    /// Takes back what was added.
+    pub(crate) fn remove_digest(&mut self, digest: u128) {
+        self.count = self.count.saturating_sub(1);
+        self.sum = self.sum.wrapping_sub(digest);
+    }
+
+    /// True where nothing was counted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// As contents speak of it.
     pub(crate) fn collection(self) -> Collection {
         Collection {
@@ -53,6 +73,15 @@ mod tests {
             tally.add(thing.iter().map(|part| part.as_bytes()));
         }
         tally.collection()
+    }
+
+    #[test]
+    fn what_was_added_can_be_taken_back() {
+        let mut tally = Tally::of(&of(&[["a", "1"], ["b", "2"]]));
+        tally.remove_digest(digest([&b"a"[..], b"1"]));
+        tally.add_digest(digest([&b"c"[..], b"3"]));
+        assert_eq!(tally.collection(), of(&[["b", "2"], ["c", "3"]]));
+        assert!(Tally::default().is_empty() && !tally.is_empty());
     }
 
     #[test]

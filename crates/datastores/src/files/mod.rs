@@ -1,7 +1,23 @@
-//! Files in a directory: copied while the service is up, brought up to date
-//! once it is stopped, proven by hashes, brought back by renames.
+//! Files in a directory, kept as a shadow (copied and compared while the service is up, sealed by what changed
+//! since, given back by renames) or, the documented way, by `cp` and hashes.
+//!
+//! Start with `store`; a shadow's life is in `shadow`, the way back in `give_back`. A pass is a walk that finds
+//! what is not as the index says, an update that makes the copy so, and a comparison that reads both.
 
+mod attributes;
+mod compare;
+mod contents;
+mod entry;
+mod give_back;
+mod index;
+mod root;
+mod shadow;
 mod store;
+mod survey;
+mod transfer;
 mod tree;
+mod update;
+mod walk;
+mod workers;
 
 pub(crate) use store::Files;

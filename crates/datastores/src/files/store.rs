@@ -5,13 +5,20 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use switchback_engine::ports::{Context, Datastore, Failure, Finding};
+use switchback_model::amount;
 use switchback_model::event::Outcome;
 use switchback_model::observed::DatastoreLocation;
-use switchback_model::plan::{BackupState, Expectation};
+use switchback_model::plan::{BackupMethod, BackupState, Expectation};
 use switchback_model::product::DatastoreKind;
 use switchback_model::{Contents, DatastoreName, RunId};
 
+use super::contents;
+use super::index::Index;
+use super::root::Root;
+use super::shadow::{ABSENT, Shadow};
+use super::survey;
 use super::tree::{self, Tree};
+use super::workers::Workers;
 use crate::backup::{Backup, Seal};
 use crate::disk;
 use crate::postgres::keep::{already, differs, summary};
@@ -20,8 +27,6 @@ use crate::swap::{self, Swap};
 
 /// The copy in a backup's directory.
 const COPY: &str = "copy";
-/// Key of the manifest's facts that says that there was no directory.
-const ABSENT: &str = "absent";
 /// Written when the first pass begins: what changed in the same moment or later is copied again.
 const BEGUN: &str = "first-pass";
 
@@ -29,6 +34,7 @@ const BEGUN: &str = "first-pass";
 pub(crate) struct Files {
     name: DatastoreName,
     directory: Option<PathBuf>,
+    location: DatastoreLocation,
 }
 
 impl Files {
@@ -36,20 +42,25 @@ impl Files {
         Self {
             name: name.clone(),
             directory: location.directory.as_ref().map(PathBuf::from),
+            location: location.clone(),
         }
     }
 
     pub(crate) fn survey(&self) -> Result<Survey, Failure> {
         let directory = self.directory()?;
-        let tree = self.look_at(directory)?;
+        let looked = survey::look(directory).map_err(|trouble| {
+            let what = format!("cannot read `{}` in {}", self.name, directory.display());
+            trouble.failure("files-unreadable", what)
+        })?;
         let mut obstacles = Vec::new();
         if !directory.exists() {
             obstacles.push(format!("{} does not exist", directory.display()));
         }
         Ok(Survey {
-            size: Some(tree.bytes()),
-            count: Some(tree.len() as u64),
+            size: Some(looked.bytes),
+            count: Some(looked.count),
             obstacles,
+            shadow: looked.shadow,
             ..Survey::default()
         })
     }
@@ -79,9 +90,39 @@ impl Files {
     }
 
     fn contents_of(&self, cx: &Context<'_>, directory: &Path) -> Result<Contents, Failure> {
-        let tree = self.look_at(directory)?;
-        tree.contents(cx.progress)
-            .map_err(|error| self.unreadable(directory, &error))
+        let root = match Root::open_across(directory) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Contents::default());
+            }
+            root => root.map_err(|error| self.unreadable(directory, &error))?,
+        };
+        // What this run's shadow was compared with and nobody touched since need not be read again.
+        let backup = self.backup(cx, cx.run);
+        let known = match self.shadow_of(&backup)? {
+            Some(shadow) => shadow.last_index(),
+            None => Index::default(),
+        };
+        contents::of_directory(&Workers::gentle(cx), &root, &known).map_err(|trouble| {
+            let what = format!("cannot read `{}` in {}", self.name, directory.display());
+            trouble.failure("files-unreadable", what)
+        })
+    }
+
+    /// What is kept of it by shadow, where the manifest says so.
+    fn shadow_of<'s>(&'s self, backup: &'s Backup) -> Result<Option<Shadow<'s>>, Failure> {
+        match backup.shadow()? {
+            Some(_) => self.shadow(backup).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn shadow<'s>(&'s self, backup: &'s Backup) -> Result<Shadow<'s>, Failure> {
+        Ok(Shadow {
+            name: &self.name,
+            directory: self.directory()?,
+            location: &self.location,
+            backup,
+        })
     }
 
     fn unreadable(&self, directory: &Path, error: &std::io::Error) -> Failure {
@@ -230,6 +271,10 @@ impl Files {
     }
 
     fn restored(&self, cx: &Context<'_>, run: &RunId) -> Result<Finding, Failure> {
+        let backup = self.backup(cx, run);
+        if let Some(shadow) = self.shadow_of(&backup)? {
+            return shadow.is_given_back(cx, run);
+        }
         let manifest = self.backup(cx, run).sealed()?;
         let directory = self.directory()?;
         if Swap::new(directory, run).is_half_done() {
@@ -292,6 +337,9 @@ impl Datastore for Files {
 
     fn prepare(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
         let backup = self.backup(cx, cx.run);
+        if crate::shadow::method(cx, &self.name) == BackupMethod::Shadow {
+            return self.shadow(&backup)?.prepare(cx);
+        }
         if backup.has_reached(BackupState::Prepared) == Finding::Holds {
             return Ok(already("the first copy was made already"));
         }
@@ -323,7 +371,10 @@ impl Datastore for Files {
         };
         backup.prepare(None)?;
         Ok(Outcome {
-            summary: format!("copied {copied} files while the service is up"),
+            summary: format!(
+                "copied {} while the service is up",
+                amount::plural(copied as u64, "file", "files")
+            ),
             ..Outcome::default()
         })
     }
@@ -337,18 +388,28 @@ impl Datastore for Files {
         if backup.has_reached(BackupState::Sealed) == Finding::Holds {
             return Ok(already("the copy was complete already"));
         }
+        if let Some(shadow) = self.shadow_of(&backup)? {
+            return shadow.seal(cx);
+        }
         backup.prepare(None)?;
         self.try_seal(cx, &backup)
     }
 
     fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
         let backup = self.backup(cx, cx.run);
+        if let Some(shadow) = self.shadow_of(&backup)? {
+            return shadow.compare(cx);
+        }
         backup.judged(self.try_out(cx, &backup))?;
         Ok(summary(&backup.proven()?, "read, and equal"))
     }
 
     fn restore(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure> {
-        self.restore_files(cx, run)
+        let backup = self.backup(cx, run);
+        match self.shadow_of(&backup)? {
+            Some(shadow) => shadow.give_back(cx, run),
+            None => self.restore_files(cx, run),
+        }
     }
 
     fn release(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure> {

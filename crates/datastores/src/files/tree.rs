@@ -1,20 +1,15 @@
-//! What lies below a directory: kinds, sizes, times, owners; what changed since a copy; digests.
+//! What lies below a directory: kinds, sizes, times, owners; what changed since a copy that `cp` made.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use switchback_engine::ports::Progress;
 use switchback_engine::process::Argv;
-use switchback_model::Contents;
 
-use crate::backup::digest_file;
 use crate::disk;
 use crate::swap;
-use crate::tally::Tally;
 
 /// Files copied by one process: far below the longest command line.
 const BATCH: usize = 500;
@@ -102,11 +97,6 @@ impl Tree {
             }
         }
         Ok(tree)
-    }
-
-    /// Files and links, without directories.
-    pub(super) fn len(&self) -> usize {
-        self.found.values().filter(|found| !found.is_dir()).count()
     }
 
     /// The first name that is not UTF-8: it could be given neither to `cp` nor to a manifest.
@@ -204,50 +194,6 @@ impl Tree {
             )?;
         }
         Ok(())
-    }
-
-    /// Counts and checksums by first directory. Times are kept by a copy, and not compared.
-    pub(super) fn contents(&self, progress: &dyn Progress) -> io::Result<Contents> {
-        let all = self.bytes();
-        let mut done = 0;
-        let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
-        for (path, found) in &self.found {
-            let mut parts = path.components();
-            let first = parts
-                .next()
-                .map(|part| part.as_os_str().to_string_lossy().into_owned());
-            let collection = match (parts.next(), found.is_dir()) {
-                (None, false) => ".".to_owned(),
-                _ => first.unwrap_or_else(|| ".".to_owned()),
-            };
-            let attributes = format!("{:o} {} {}", found.mode(), found.uid(), found.gid());
-            let content = if found.is_file() {
-                progress.report("reading files", Some(done), Some(all), Some("B"));
-                let (digest, bytes) = digest_file(&self.root.join(path))?;
-                done += bytes;
-                digest.as_str().as_bytes().to_vec()
-            } else if found.is_symlink() {
-                fs::read_link(self.root.join(path))?
-                    .as_os_str()
-                    .as_bytes()
-                    .to_vec()
-            } else if found.file_type().is_block_device() || found.file_type().is_char_device() {
-                found.rdev().to_be_bytes().to_vec()
-            } else {
-                Vec::new()
-            };
-            let tally = tallies.entry(collection).or_default();
-            tally.add([
-                path.as_os_str().as_bytes(),
-                attributes.as_bytes(),
-                &content[..],
-            ]);
-        }
-        let collections = tallies
-            .into_iter()
-            .map(|(name, tally)| (name, tally.collection()))
-            .collect();
-        Ok(Contents { collections })
     }
 }
 

@@ -7,7 +7,10 @@ use switchback_engine::ports::{Context, Progress};
 use switchback_engine::process::Commands;
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
-use switchback_model::plan::{BackupState, Expectation, Plan};
+use switchback_model::observed::DatastoreLocation;
+use switchback_model::plan::{
+    BackupMethod, BackupState, DatastorePlan, Expectation, Plan, Purpose,
+};
 use switchback_model::{RunId, StepNumber};
 
 /// The run that makes backups.
@@ -22,7 +25,7 @@ pub(crate) struct Bench {
     pub(crate) commands: Commands,
     pub(crate) progress: Heard,
     stop: StopSignal,
-    plan: Plan,
+    plan: RefCell<Plan>,
 }
 
 /// What was reported.
@@ -45,7 +48,7 @@ impl Bench {
             commands: Commands::new(children, Redactor::default(), stop.clone()),
             progress: Heard::default(),
             stop,
-            plan: empty_plan(),
+            plan: RefCell::new(empty_plan()),
             directory,
         }
     }
@@ -63,11 +66,34 @@ impl Bench {
         self.backups.join(UPGRADE).join(datastore)
     }
 
-    /// Calls with a context of this run.
+    /// Has the plan keep a datastore by a shadow.
+    pub(crate) fn keep_by_shadow(&self, datastore: &str, location: &DatastoreLocation) {
+        let plan = DatastorePlan {
+            location: location.clone(),
+            method: BackupMethod::Shadow,
+            kept_with: None,
+            because: String::new(),
+            size: None,
+            engine: None,
+            volatile: Vec::new(),
+            deleted: Vec::new(),
+        };
+        self.plan
+            .borrow_mut()
+            .datastores
+            .insert(datastore.into(), plan);
+    }
+
+    /// Calls with a context of this run: [`ROLLBACK`] takes back [`UPGRADE`].
     pub(crate) fn within<T>(&self, run: &str, call: impl FnOnce(&Context<'_>) -> T) -> T {
+        let mut plan = self.plan.borrow().clone();
+        if run == ROLLBACK {
+            let run = RunId::new(UPGRADE);
+            plan.purpose = Purpose::Rollback { run };
+        }
         let run = RunId::new(run);
         call(&Context {
-            plan: &self.plan,
+            plan: &plan,
             run: &run,
             step: StepNumber(1),
             backups: &self.backups,
@@ -83,6 +109,14 @@ pub(crate) fn reached(datastore: &str, state: BackupState) -> Expectation {
         datastore: datastore.into(),
         state,
         run: None,
+    }
+}
+
+pub(crate) fn reached_by(datastore: &str, state: BackupState, run: &str) -> Expectation {
+    Expectation::Backup {
+        datastore: datastore.into(),
+        state,
+        run: Some(RunId::new(run)),
     }
 }
 
@@ -116,6 +150,26 @@ impl SmallDisk {
             "these tests need the right to mount a small filesystem"
         );
         Self(at.to_owned())
+    }
+
+    /// One of another kind, in a file; `None` where this machine cannot make it.
+    pub(crate) fn make(at: &Path, program: &str, arguments: &[&str], megabytes: u64) -> Option<Self> {
+        let done = |command: &mut std::process::Command| {
+            command.output().is_ok_and(|output| output.status.success())
+        };
+        std::fs::create_dir_all(at).expect("made");
+        let image = at.with_extension("image");
+        std::fs::File::create(&image)
+            .and_then(|file| file.set_len(megabytes << 20))
+            .expect("made");
+        let made = done(std::process::Command::new(program).args(arguments).arg(&image));
+        let mounted = made
+            && done(
+                std::process::Command::new("mount")
+                    .args(["-o", "loop"])
+                    .args([&image, at]),
+            );
+        mounted.then(|| Self(at.to_owned()))
     }
 }
 

@@ -13,6 +13,8 @@ use switchback_testkit::contract;
 
 use crate::bench::{Bench, ROLLBACK, UPGRADE, reached};
 
+mod shadow;
+
 const NAME: &str = "blobs";
 
 /// Files have no server; nobody may ask for one.
@@ -66,7 +68,11 @@ impl Reach for NoServer {
 }
 
 fn opened(directory: &Path) -> Box<dyn Datastore> {
-    let location = DatastoreLocation {
+    switchback_datastores::open(&NAME.into(), &location(directory), Box::new(NoServer), None)
+}
+
+fn location(directory: &Path) -> DatastoreLocation {
+    DatastoreLocation {
         kind: DatastoreKind::Files,
         access: Access::Local,
         host: None,
@@ -76,8 +82,7 @@ fn opened(directory: &Path) -> Box<dyn Datastore> {
         password: None,
         directory: Some(directory.display().to_string()),
         server_directory: None,
-    };
-    switchback_datastores::open(&NAME.into(), &location, Box::new(NoServer), None)
+    }
 }
 
 fn filled(root: &Path) {
