@@ -173,6 +173,7 @@ fn the_examples_show_every_key() {
         "api-key",
         "stops",
         "pre-releases",
+        "require-rehearsal",
         "repository",
         "keep-shadows",
         "keep-last",
