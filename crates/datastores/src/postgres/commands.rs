@@ -11,6 +11,24 @@ pub(super) struct Connection<'a> {
     pub(super) application: &'a str,
 }
 
+/// How much a dump is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compression {
+    /// While it runs users wait, and the backup is short-lived.
+    Light,
+    /// A repository finds again what it has already, and compresses the rest: both only where the dump does not.
+    None,
+}
+
+impl Compression {
+    fn option(self) -> &'static str {
+        match self {
+            Self::Light => "--compress=1",
+            Self::None => "--compress=0",
+        }
+    }
+}
+
 impl Connection<'_> {
     /// Reads SQL from standard input, prints bare values one row a line, and ends at the first error.
     pub(super) fn psql(&self) -> Argv {
@@ -18,10 +36,8 @@ impl Connection<'_> {
     }
 
     /// Dumps the database in custom format to standard output, as `snapshot` sees it.
-    ///
-    /// Compression is light: while it runs users wait, and the backup is short-lived.
-    pub(super) fn dump(&self, snapshot: &str) -> Argv {
-        let argv = Argv::new("pg_dump", ["--format=custom", "--compress=1"])
+    pub(super) fn dump(&self, snapshot: &str, compression: Compression) -> Argv {
+        let argv = Argv::new("pg_dump", ["--format=custom", compression.option()])
             .arg(format!("--snapshot={snapshot}"))
             // Nobody else may be connected while this runs; a lock that is held all the same is an error soon.
             .arg("--lock-wait-timeout=30000");
@@ -162,7 +178,9 @@ mod tests {
             format!("psql -X -q -A -t -v ON_ERROR_STOP=1 --no-password {info}")
         );
         assert_eq!(
-            connection.dump("00000003-0000001B-1").to_string(),
+            connection
+                .dump("00000003-0000001B-1", Compression::Light)
+                .to_string(),
             format!(
                 "pg_dump --format=custom --compress=1 --snapshot=00000003-0000001B-1 \
                  --lock-wait-timeout=30000 --no-password {info}"

@@ -14,6 +14,7 @@ use switchback_model::plan::BackupState;
 use switchback_model::product::DatastoreKind;
 use switchback_model::{Contents, RunId};
 
+use super::commands::Compression;
 use super::names;
 use super::properties::Properties;
 use super::server::Server;
@@ -92,7 +93,7 @@ impl Server {
         if !writers.is_empty() {
             return Err(connected(&self.name, writers));
         }
-        self.dump(cx, &backup)
+        self.dump(cx, &backup, Compression::Light)
     }
 
     /// As [`Server::seal`], of a moment at which somebody may write: dump and counts are read in one snapshot.
@@ -102,10 +103,15 @@ impl Server {
         if backup.has_reached(BackupState::Sealed) == Finding::Holds {
             return Ok(already("the dump was complete already"));
         }
-        self.dump(cx, &backup)
+        self.dump(cx, &backup, Compression::None)
     }
 
-    fn dump(&self, cx: &Context<'_>, backup: &Backup) -> Result<Outcome, Failure> {
+    fn dump(
+        &self,
+        cx: &Context<'_>,
+        backup: &Backup,
+        compression: Compression,
+    ) -> Result<Outcome, Failure> {
         let about = self.about(cx.commands, Some(cx.run))?;
         backup.prepare(Some(about.engine()))?;
         disk::require_space(
@@ -119,7 +125,7 @@ impl Server {
         let written = |error: std::io::Error| backup.io("write", &error);
         let file = File::create(&unfinished).map_err(written)?;
         let dump = file.try_clone().map_err(written)?;
-        let reading = match self.read_and_dump(cx, dump) {
+        let reading = match self.read_and_dump(cx, dump, compression) {
             Ok(reading) => reading,
             Err(failure) => {
                 // Half a dump is of no use, and a full disk needs every byte.

@@ -10,6 +10,7 @@ use switchback_engine::process::{Argv, CommandError, Finished, Input, Output};
 use switchback_model::Contents;
 use switchback_model::contents::Collection;
 
+use super::commands::Compression;
 use super::server::Server;
 use super::sql;
 use crate::conversation::{self, Broken, Conversation};
@@ -54,15 +55,20 @@ impl Server {
     }
 
     /// The same, and a dump of the same snapshot into `dump`. Both run at once: users wait for the longer.
-    pub(super) fn read_and_dump(&self, cx: &Context<'_>, dump: File) -> Result<Reading, Failure> {
-        self.read(cx, self.database(), Some(dump))
+    pub(super) fn read_and_dump(
+        &self,
+        cx: &Context<'_>,
+        dump: File,
+        compression: Compression,
+    ) -> Result<Reading, Failure> {
+        self.read(cx, self.database(), Some((dump, compression)))
     }
 
     fn read(
         &self,
         cx: &Context<'_>,
         database: &str,
-        dump: Option<File>,
+        dump: Option<(File, Compression)>,
     ) -> Result<Reading, Failure> {
         let psql = self.client(database, Some(cx.run), |connection| connection.psql())?;
         let read = conversation::with(cx.commands, &psql, |session| {
@@ -80,11 +86,11 @@ impl Server {
         cx: &Context<'_>,
         database: &str,
         session: &mut Conversation,
-        dump: Option<File>,
+        dump: Option<(File, Compression)>,
     ) -> Result<Reading, Failure> {
         self.say(session, &sql::begin_reading())?;
         let begun: Begun = self.hear(session)?;
-        let Some(dump) = dump else {
+        let Some((dump, compression)) = dump else {
             let contents = self.collect(cx, session, begun.tables)?;
             return Ok(Reading {
                 contents,
@@ -92,7 +98,7 @@ impl Server {
             });
         };
         let argv = self.client(database, Some(cx.run), |connection| {
-            connection.dump(&begun.snapshot)
+            connection.dump(&begun.snapshot, compression)
         })?;
         let growing = dump.try_clone().map_err(|error| self.pipe_broke(&error))?;
         let commands = cx.commands;
