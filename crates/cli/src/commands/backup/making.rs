@@ -24,6 +24,8 @@ use crate::site::Place;
 
 /// Version of the JSON document.
 const FORMAT: u32 = 1;
+/// Says when the first copy was begun.
+const BEGUN: &str = "begun";
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -141,7 +143,7 @@ impl Making<'_> {
             .hint("every check: `switchback doctor`")
             .into());
         }
-        let from = now();
+        let from = self.begun()?;
         let quiet_before = self.quiet(&commands, &keepers);
         for (name, keeper) in &keepers {
             if self.stop.urgency() != Urgency::GoOn {
@@ -155,6 +157,20 @@ impl Making<'_> {
             consistent: keepers.len() == 1
                 || !self.serves && quiet_before && self.quiet(&commands, &keepers),
         })
+    }
+
+    /// When the first copy was begun: now, or when a process that was killed began it.
+    fn begun(&self) -> Result<u64, Failed> {
+        let path = self.root.join(BEGUN);
+        let said = std::fs::read_to_string(&path).ok();
+        if let Some(begun) = said.and_then(|text| text.parse().ok()) {
+            return Ok(begun);
+        }
+        let begun = now();
+        std::fs::create_dir_all(&self.root)
+            .and_then(|()| std::fs::write(&path, begun.to_string()))
+            .map_err(|error| self.unmovable(error))?;
+        Ok(begun)
     }
 
     fn copy(
@@ -247,7 +263,7 @@ impl Making<'_> {
         let run = self.run.as_str();
         let kept = self.session.state.backups(&self.found.key()).join(run);
         std::fs::rename(self.root.join(run), kept)
-            .and_then(|()| std::fs::remove_dir(&self.root))
+            .and_then(|()| std::fs::remove_dir_all(&self.root))
             .map_err(|error| self.unmovable(error).into())
     }
 
@@ -255,10 +271,10 @@ impl Making<'_> {
         Problem::new(
             Exit::Refused,
             "backup-unmovable",
-            format!("`{}` cannot be moved or removed", self.root.display()),
+            format!("`{}` cannot be written, moved or removed", self.root.display()),
         )
         .cause(error)
-        .state("backups", "complete")
+        .state("deployment", "untouched")
         .hint("look at who owns it")
     }
 }
