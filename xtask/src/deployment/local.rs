@@ -32,21 +32,30 @@ impl LocalDeployment {
             dir: dir.to_owned(),
         };
         new.remove()?;
+        if let Err(error) = new.make(versions, rows) {
+            // What runs already would be in the way of the next one.
+            new.remove()?;
+            return Err(error);
+        }
+        Ok(new)
+    }
+
+    fn make(&self, versions: &[&str], rows: u32) -> Result<()> {
+        let dir = self.dir.as_path();
         for folder in ["data/postgres", "data/redis", "blob/pictures"] {
             fs::create_dir_all(dir.join(folder))?;
         }
         files::pictures(&dir.join("blob/pictures"))?;
-        new.releases(versions)?;
+        self.releases(versions)?;
         let version = versions.first().context("a release to begin with")?;
         fs::write(dir.join("current"), format!("{version}\n"))?;
-        fs::write(dir.join("stack.env"), new.environment(""))?;
+        fs::write(dir.join("stack.env"), self.environment(""))?;
         files::key(dir)?;
-        fs::write(dir.join("switchback.toml"), new.configuration()?)?;
-        new.start_datastores()?;
-        load::schema(&new, version)?;
-        load::rows(&new, rows)?;
-        new.start_product(version)?;
-        Ok(new)
+        fs::write(dir.join("switchback.toml"), self.configuration()?)?;
+        self.start_datastores()?;
+        load::schema(self, version)?;
+        load::rows(self, rows)?;
+        self.start_product(version)
     }
 
     /// Sets the product's environment anew, with further lines in it.
@@ -265,7 +274,8 @@ impl LocalDeployment {
             .read()
     }
 
-    /// Processes whose words name this directory, or whose program lies in it.
+    /// Processes whose words name this directory, or whose program lies in it. Redis writes its own words,
+    /// which name none, and works in its data directory.
     fn processes(&self) -> Vec<(u32, Vec<String>)> {
         let place = self.dir.to_string_lossy().into_owned();
         let own = std::process::id();
@@ -280,8 +290,13 @@ impl LocalDeployment {
                     .split(|byte| *byte == 0)
                     .map(|word| String::from_utf8_lossy(word).into_owned())
                     .collect();
-                (pid != own && words.iter().any(|word| word.starts_with(&place)))
-                    .then_some((pid, words))
+                let named = words.iter().any(|word| word.starts_with(&place));
+                let redis = words
+                    .first()
+                    .is_some_and(|word| word.contains("redis-server"));
+                let works_in = || fs::read_link(entry.path().join("cwd"));
+                let here = redis && works_in().is_ok_and(|cwd| cwd.starts_with(&self.dir));
+                (pid != own && (named || here)).then_some((pid, words))
             })
             .collect()
     }

@@ -13,6 +13,7 @@ use switchback_engine::process::Argv;
 use switchback_engine::signal::Urgency;
 use switchback_model::{Digest, RunId};
 
+use super::passage;
 use super::place::Place;
 use super::process::{self, Process};
 use super::server::{ServerReach, as_owner};
@@ -74,6 +75,7 @@ pub(super) fn begin(
     }
     let directory = std::path::absolute(directory).map_err(failed)?;
     let owner = fs::metadata(&directory).map_err(failed)?;
+    passage::open(cx, &directory, &owner, &what)?;
     let seen = directory.to_string_lossy().into_owned();
     fs::create_dir_all(&notes).map_err(failed)?;
     fs::write(notes.join("directory"), &seen).map_err(failed)?;

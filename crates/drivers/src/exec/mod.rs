@@ -14,6 +14,7 @@ mod companion;
 mod deployment;
 mod driver;
 mod migration;
+mod passage;
 mod place;
 mod process;
 mod server;

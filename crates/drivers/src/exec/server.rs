@@ -12,6 +12,7 @@ use switchback_engine::process::Argv;
 use switchback_model::product::DatastoreKind;
 
 use super::companion;
+use super::passage;
 use super::place::Place;
 use super::process::{self, Process};
 
@@ -127,6 +128,9 @@ impl Reach for ServerReach {
         if let Some(earlier) = Process::noted(&note) {
             earlier.end(&mut || {});
         }
+        let owner = fs::metadata(directory)
+            .map_err(|error| Failure::new("start-failed", what.as_str()).cause(error))?;
+        passage::open(cx, directory, &owner, &what)?;
         let inside = directory.to_string_lossy();
         let program = std::iter::once(argv.program)
             .chain(argv.args)

@@ -152,6 +152,9 @@ impl Drop for Lab {
         let services = [ServiceName::new("app")];
         self.with(&StopSignal::default(), |deployment, cx| {
             let _ = deployment.driver().stop(cx, &services);
+            if let Some(location) = redis_location(&self.path()) {
+                let _ = deployment.reach(&location).stop(cx);
+            }
             let _ = deployment.driver().clean(cx);
         });
     }
@@ -341,7 +344,14 @@ fn redis_lab(redis: &str, port: &str) -> (Lab, DatastoreLocation) {
             ..DatastoreConfig::default()
         },
     );
-    let location = DatastoreLocation {
+    let location = redis_location(&lab.path()).expect("made above");
+    (lab, location)
+}
+
+/// Where the lab's Redis server keeps its data, in a lab that has one.
+fn redis_location(lab: &Path) -> Option<DatastoreLocation> {
+    let data = lab.join("redis");
+    data.exists().then(|| DatastoreLocation {
         kind: DatastoreKind::Redis,
         access: Access::Local,
         host: None,
@@ -351,8 +361,7 @@ fn redis_lab(redis: &str, port: &str) -> (Lab, DatastoreLocation) {
         password: None,
         directory: Some(data.to_string_lossy().into_owned()),
         server_directory: None,
-    };
-    (lab, location)
+    })
 }
 
 /// Stops, starts and doubles a real Redis server, where one is installed.

@@ -26,6 +26,17 @@ fn answers(cx: &Context<'_>, socket: &str, words: &[&str], wanted: &str) {
     panic!("{words:?} answer `{last}`, not `{wanted}`");
 }
 
+/// Whether a user gets to a directory that is open to its owner.
+fn may_read(directory: &Path, user: &str) -> bool {
+    Command::new("setpriv")
+        .args(["--reuid", user, "--regid", user, "--clear-groups"])
+        .args(["ls", &directory.to_string_lossy()])
+        .output()
+        .expect("starts")
+        .status
+        .success()
+}
+
 fn found(reach: &dyn Reach, cx: &Context<'_>) -> Box<dyn Companion> {
     let found = reach.companion(cx, "replica").expect("can look");
     found.expect("is there")
@@ -50,11 +61,10 @@ fn a_replica_follows_its_server_outlives_us_and_ends_in_order() {
     let original = original.to_string_lossy();
     let shadow = lab.path().join("shadow");
     fs::create_dir_all(&shadow).expect("directory");
-    let as_root = rustix::process::geteuid().is_root();
-    if as_root {
+    if rustix::process::geteuid().is_root() {
         // What follows works as the owner of its directory, and must get there.
-        run(&["chmod", "755", &lab.path().to_string_lossy()]);
         run(&["chown", "1234:1234", &shadow.to_string_lossy()]);
+        run(&["chmod", "700", &lab.path().to_string_lossy()]);
     }
     let mut words = redis_words(redis, Path::new(SCRATCH_DIRECTORY), "0");
     words.extend(["--replicaof", "127.0.0.1", &port].map(str::to_owned));
@@ -76,6 +86,9 @@ fn a_replica_follows_its_server_outlives_us_and_ends_in_order() {
         answers(cx, &socket, &["GET", "k"], "kept");
         let again = reach.accompany(cx, "replica", &shadow, replica());
         assert_eq!(again.err().expect("one runs").code, "companion-runs");
+        if rustix::process::geteuid().is_root() {
+            assert!(may_read(&shadow, "1234") && !may_read(&shadow, "1235"));
+        }
     });
     // Another process, which knows the run only.
     lab.with(&StopSignal::default(), |deployment, cx| {
