@@ -8,6 +8,7 @@ mod judge;
 mod lab;
 mod outage;
 mod rehearsal;
+mod repository;
 mod subject;
 
 use std::sync::Mutex;

@@ -248,3 +248,62 @@ fn a_backup_that_is_not_there_is_not_guessed() {
             .all()
     );
 }
+
+/// A shadow that lay on another disk than the state directory is in the snapshot under its whole path, and comes
+/// back into the directory of its backup.
+#[test]
+fn a_shadow_from_beside_its_datastore_comes_back_to_its_backup() {
+    let Some(bench) = lab("") else { return };
+    restic(&bench, &["init"]);
+    let place = bench.lab().join("data/.switchback-shadow-r-00000001-blobs");
+    fs::create_dir_all(place.join("data")).expect("made");
+    fs::write(place.join("data/base"), "pages").expect("written");
+    let directory = bench.lab().join("r-00000001/blobs");
+    fs::create_dir_all(&directory).expect("made");
+    let manifest = serde_json::json!({
+        "format": 1, "datastore": "blobs", "kind": "postgres", "run": "r-00000001", "state": "proven",
+        "method": "shadow", "place": place, "engine": "15.6", "contents": { "collections": {} }, "bytes": 0,
+        "files": {}, "at": 0,
+    });
+    fs::write(directory.join("manifest.json"), manifest.to_string()).expect("written");
+    let tags = "switchback,deployment:lab,datastore:blobs,product:the-things-stack,version:3.23.2,\
+                run:r-00000001,round:1,kind:postgres,state:proven";
+    let output = Command::new("restic")
+        .current_dir(bench.lab().join("r-00000001"))
+        .args(["--repo", "../repository", "--cache-dir", "../cache"])
+        .args([
+            "--password-file",
+            "../password",
+            "backup",
+            "--tag",
+            tags,
+            "blobs",
+        ])
+        .arg(&place)
+        .output()
+        .expect("restic starts");
+    assert!(output.status.success());
+    fs::remove_dir_all(&place).expect("gone from the disk");
+    let list = bench
+        .switchback(&["backup", "list", "--format", "json"])
+        .stdout;
+    let list: serde_json::Value = serde_json::from_str(&list).expect("JSON");
+    let id = list["repository"]["backups"][0]["id"]
+        .as_str()
+        .expect("an id");
+    let said = bench.switchback(&["backup", "restore", id]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let key = Key {
+        deployment: "lab".to_owned(),
+        directory: bench.lab().display().to_string(),
+    };
+    let here = bench.state().backups(&key).join("r-00000001/blobs");
+    assert_eq!(
+        fs::read_to_string(here.join("shadow/data/base")).expect("it came back"),
+        "pages"
+    );
+    let manifest = fs::read_to_string(here.join("manifest.json")).expect("it came back");
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("JSON");
+    assert_eq!(manifest["place"], here.join("shadow").display().to_string());
+    assert!(!place.exists(), "nothing appears beside the datastore");
+}
