@@ -13,7 +13,7 @@ use switchback_model::config::SecretRef;
 use switchback_model::exit::Exit;
 use switchback_model::observed::{DatastoreLocation, Deployment as Identity, ImagePin, Observed};
 use switchback_model::plan::{FileEdit, Plan};
-use switchback_model::product::Product;
+use switchback_model::product::{Probe, Product};
 use switchback_model::{DatastoreName, Problem, Structure, Version};
 
 use crate::failure::Failed;
@@ -134,6 +134,11 @@ impl Place {
         Ok(switchback_datastores::structure(
             name, location, reach, password, commands,
         ))
+    }
+
+    /// Asks one probe and nothing else: quick, however much there is.
+    pub(crate) fn ask(&self, probe: &Probe, location: &DatastoreLocation) -> Option<String> {
+        self.deployment.ask(probe, location)
     }
 
     /// Pins image references.

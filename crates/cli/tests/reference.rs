@@ -33,6 +33,7 @@ const COMMANDS: &[&[&str]] = &[
     &["catalog", "list"],
     &["catalog", "show"],
     &["catalog", "lint"],
+    &["catalog", "test"],
     &["completions"],
     &["man"],
 ];

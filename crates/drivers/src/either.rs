@@ -7,7 +7,7 @@ use switchback_engine::process::{Commands, Secret};
 use switchback_model::config::{Config, SecretRef};
 use switchback_model::observed::{DatastoreLocation, Deployment as Identity, ImagePin, Observed};
 use switchback_model::plan::FileEdit;
-use switchback_model::product::Product;
+use switchback_model::product::{Probe, Product};
 use switchback_model::{Problem, Version};
 
 use crate::filesystem::Directories;
@@ -85,5 +85,10 @@ impl Deployment {
     /// Reads a secret where it is, and registers it in the redactor.
     pub fn secret(&self, reference: &SecretRef) -> Result<Secret, Problem> {
         either!(self, inner => inner.secret(reference))
+    }
+
+    /// Asks one probe of the datastore at `location`, and nothing else; `None` where it cannot be asked.
+    pub fn ask(&self, probe: &Probe, location: &DatastoreLocation) -> Option<String> {
+        either!(self, inner => inner.ask(probe, location))
     }
 }

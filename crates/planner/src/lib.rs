@@ -17,7 +17,7 @@ mod outline;
 mod rollback;
 
 pub use build::{
-    Input, Note, Place, Planned, Weight, build, first_obstacle, images_needed, locks_held,
+    Input, Note, Place, Planned, Weight, build, first_obstacle, images_needed, lock_held,
     locks_unasked, obstacles, versions_set,
 };
 pub use check::{Objection, check, check_against, refusal};

@@ -7,7 +7,7 @@ use switchback_journal::{Journal, Key};
 use switchback_model::Problem;
 use switchback_model::exit::Exit;
 use switchback_model::plan::{Plan, Purpose};
-use switchback_planner::{check_against, locks_held, refusal};
+use switchback_planner::{check_against, lock_held, refusal};
 
 use super::rehearse::demanded;
 use super::resume;
@@ -84,9 +84,6 @@ pub(crate) fn start(
     demanded::refuse_unrehearsed(found, plan, rehearsal.as_ref())?;
     question::acceptances(session, plan, &mut accepted);
     refuse_unaccepted(plan, &accepted)?;
-    if plan.purpose == Purpose::Upgrade {
-        refuse_over_locks(session, found)?;
-    }
     let downtime = demanded::downtime(plan, rehearsal.as_ref());
     let (deed, verb) = match plan.purpose {
         Purpose::Upgrade => ("an upgrade", "Upgrade"),
@@ -99,6 +96,9 @@ pub(crate) fn start(
         plan.deployment.name
     );
     question::go_ahead(session, deed, &question, &again(plan, &accepted))?;
+    if plan.purpose == Purpose::Upgrade {
+        refuse_over_locks(session, found, plan)?;
+    }
     let run = session.state.new_run(journal)?;
     execution::carry_out(
         session,
@@ -129,21 +129,28 @@ fn refuse_against_definition(session: &Session<'_>, plan: &Plan) -> Result<(), F
 }
 
 /// A lock may have been left since the plan was made. Nothing else is looked at here: what the plan rests on,
-/// its guards look at.
-fn refuse_over_locks(session: &Session<'_>, found: &Found) -> Result<(), Failed> {
+/// its guards look at. Nor is it a guard of a step, for by then the service may be down.
+fn refuse_over_locks(session: &Session<'_>, found: &Found, plan: &Plan) -> Result<(), Failed> {
     let place = Place::open(session, found, StopSignal::default())?;
-    if place.product.locks.is_empty() {
-        return Ok(());
+    for lock in &place.product.locks {
+        let applies = |edition: &String| Some(edition) == plan.edition.as_ref();
+        if !lock.editions.is_empty() && !lock.editions.iter().any(applies) {
+            continue;
+        }
+        let Some(probe) = place.product.probes.get(&lock.probe) else {
+            continue;
+        };
+        let known = probe.datastore.as_ref();
+        let known = known.and_then(|name| plan.datastores.get_key_value(name));
+        let Some((name, datastore)) = known else {
+            continue;
+        };
+        let answer = place.ask(probe, &datastore.location);
+        if let Some(holder) = answer.as_deref().and_then(|answer| lock.holder(answer)) {
+            return Err(lock_held(lock, holder, Some((name, &datastore.location))).into());
+        }
     }
-    // What cannot be looked at now, the first steps find out, and nothing was stopped by then.
-    let Ok(observed) = place.observe(session) else {
-        return Ok(());
-    };
-    let held = locks_held(&place.product, &found.config, &observed);
-    match held.into_iter().next() {
-        Some(problem) => Err(problem.into()),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Known before anything is looked at, so refused before the question.

@@ -5,6 +5,8 @@ mod arguments;
 mod backups;
 mod bad_input;
 mod bench;
+mod definitions;
+mod leases;
 mod paths;
 mod plans;
 mod rehearsals;

@@ -9,7 +9,7 @@ use switchback_engine::process::{Argv, CommandError, Commands, Secret};
 use switchback_model::config::{Config, SecretRef};
 use switchback_model::observed::{Access, DatastoreLocation, ImagePin, Observed};
 use switchback_model::plan::FileEdit;
-use switchback_model::product::Product;
+use switchback_model::product::{Probe, Product};
 use switchback_model::{Problem, ServiceName, Version};
 
 use super::commands::{self, Compose};
@@ -155,6 +155,11 @@ impl Deployment {
     /// Reads a secret where it is, and registers it in the redactor.
     pub fn secret(&self, reference: &SecretRef) -> Result<Secret, Problem> {
         self.shared.secret(reference)
+    }
+
+    /// Asks one probe of the datastore at `location`, and nothing else; `None` where it cannot be asked.
+    pub fn ask(&self, probe: &Probe, location: &DatastoreLocation) -> Option<String> {
+        self.shared.asking(|asker| asker.ask_one(location, probe))
     }
 }
 

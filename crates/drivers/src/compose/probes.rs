@@ -95,7 +95,8 @@ impl Asker<'_> {
         }
     }
 
-    fn ask_one(&self, location: &DatastoreLocation, probe: &Probe) -> Option<String> {
+    /// One probe, where its answer is; `None` where it cannot be asked.
+    pub(crate) fn ask_one(&self, location: &DatastoreLocation, probe: &Probe) -> Option<String> {
         let password = self.password(location).ok()?;
         let argv = match (&probe.sql, &probe.redis) {
             (Some(sql), _) => psql(location, password.as_ref(), sql),

@@ -14,7 +14,7 @@ use switchback_model::observed::{
     Service, ServiceState, Shadowing, VersionPlace,
 };
 use switchback_model::plan::FileEdit;
-use switchback_model::product::Product;
+use switchback_model::product::{Probe, Product};
 use switchback_model::{Digest, Problem, ServiceName, Version};
 
 use super::driver::ExecDriver;
@@ -198,6 +198,11 @@ impl Deployment {
     /// Reads a secret where it is, and registers it in the redactor.
     pub fn secret(&self, reference: &SecretRef) -> Result<Secret, Problem> {
         self.place.secret(reference)
+    }
+
+    /// Asks one probe of the datastore at `location`, and nothing else; `None` where it cannot be asked.
+    pub fn ask(&self, probe: &Probe, location: &DatastoreLocation) -> Option<String> {
+        self.asking(|asker| asker.ask_one(location, probe))
     }
 
     fn service(

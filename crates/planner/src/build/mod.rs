@@ -28,4 +28,4 @@ mod wayback;
 pub use images::{images_needed, versions_set};
 pub use input::{Input, Note, Place, Planned, Weight};
 pub use plan::build;
-pub use preconditions::{first_obstacle, locks_held, locks_unasked, obstacles};
+pub use preconditions::{first_obstacle, lock_held, locks_unasked, obstacles};

@@ -2,19 +2,21 @@
 //! for ever, or run beside another.
 
 use switchback_model::exit::Exit;
-use switchback_model::observed::{Access, Datastore, Observed};
+use switchback_model::observed::{Access, Datastore, DatastoreLocation, Observed};
 use switchback_model::problem::Citation;
 use switchback_model::product::{DatastoreKind, Lock, Product};
-use switchback_model::{Config, Problem};
+use switchback_model::{Config, DatastoreName, Problem};
 
 use crate::build::cast;
 
 /// Locks that are held now, each with who holds it and what to type.
-pub fn locks_held(product: &Product, config: &Config, observed: &Observed) -> Vec<Problem> {
+pub(super) fn locks_held(product: &Product, config: &Config, observed: &Observed) -> Vec<Problem> {
     of_edition(product, config)
         .filter_map(|lock| {
             let answer = observed.probes.get(&lock.probe)?;
-            Some(held(product, observed, lock, lock.holder(answer)?))
+            let datastore = datastore(product, observed, lock);
+            let place = datastore.map(|datastore| (&datastore.name, &datastore.location));
+            Some(lock_held(lock, lock.holder(answer)?, place))
         })
         .collect()
 }
@@ -40,20 +42,24 @@ fn of_edition<'a>(product: &'a Product, config: &Config) -> impl Iterator<Item =
     })
 }
 
-fn held(product: &Product, observed: &Observed, lock: &Lock, holder: &str) -> Problem {
-    let datastore = datastore(product, observed, lock);
+/// One lock that `holder` holds, in the datastore at this place.
+pub fn lock_held(
+    lock: &Lock,
+    holder: &str,
+    place: Option<(&DatastoreName, &DatastoreLocation)>,
+) -> Problem {
     let problem = Problem::new(
         Exit::Refused,
         "lock-held",
         format!("there is {}", lock.what),
     )
     .state("deployment", "unchanged");
-    let problem = match datastore {
-        Some(datastore) => problem.state(format!("datastore {}", datastore.name), holder),
+    let problem = match place {
+        Some((name, _)) => problem.state(format!("datastore {name}"), holder),
         None => problem.state("lock", holder),
     };
-    let typed = |statement: &str| match datastore {
-        Some(datastore) => format!("`{}`", command(datastore, statement)),
+    let typed = |statement: &str| match place {
+        Some((_, location)) => format!("`{}`", command(location, statement)),
         None => format!("`{statement}`"),
     };
     let see = match &lock.look {
@@ -80,8 +86,7 @@ fn datastore<'a>(product: &Product, observed: &'a Observed, lock: &Lock) -> Opti
 }
 
 /// The command that sends `statement` to the datastore's server.
-fn command(datastore: &Datastore, statement: &str) -> String {
-    let location = &datastore.location;
+fn command(location: &DatastoreLocation, statement: &str) -> String {
     let mut words = Vec::new();
     let beside = match &location.access {
         Access::Container { service } => {

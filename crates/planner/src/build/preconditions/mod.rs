@@ -6,5 +6,5 @@ mod obstacles;
 mod stores;
 mod versions;
 
-pub use locks::{locks_held, locks_unasked};
+pub use locks::{lock_held, locks_unasked};
 pub use obstacles::{first_obstacle, obstacles};
