@@ -222,6 +222,12 @@ pub trait Datastore {
         self.seal(cx)
     }
 
+    /// Ends a shadow that was prepared by this run and not sealed, and leaves its data in `into`, for a server
+    /// of its own: the copy that a rehearsal runs on. `None` where there is no such shadow.
+    fn promote(&self, _: &Context<'_>, _: &Path) -> Result<Option<Outcome>, Failure> {
+        Ok(None)
+    }
+
     /// Compares the backup with the original: a sealed dump by restoring it into a scratch place, a
     /// shadow by reading it where it follows, while the service is up.
     fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure>;
@@ -328,6 +334,9 @@ pub trait Scratch {
 
     /// Its directory as the second server sees it.
     fn directory(&self) -> &str;
+
+    /// Whether it still runs: one that cannot load what it was given ends by itself.
+    fn running(&self) -> Result<bool, Failure>;
 }
 
 /// A deployment as the engine drives it.

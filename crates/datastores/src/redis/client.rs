@@ -93,19 +93,20 @@ impl Client<'_> {
         Ok(fields(&text))
     }
 
-    /// The same from what the client printed, as it is or quoted.
-    pub(super) fn told(&self, text: &str) -> Result<BTreeMap<String, String>, Failure> {
+    /// What the client printed as the answer to a command that it prints as it is; some versions quote it
+    /// all the same.
+    pub(super) fn printed(&self, command: &str, text: String) -> Result<String, Failure> {
         let first = text.lines().next().unwrap_or_default();
         if let Some(error) = verbatim_error(first) {
             return Err(self
                 .denied(&error)
-                .unwrap_or_else(|| self.refused("INFO", &error)));
+                .unwrap_or_else(|| self.refused(command, &error)));
         }
         let quoted = first
             .starts_with('"')
             .then(|| Reply::parse(first.as_bytes()));
         let unquoted = quoted.flatten().and_then(|reply| reply.text());
-        Ok(fields(unquoted.as_deref().unwrap_or(text)))
+        Ok(unquoted.unwrap_or(text))
     }
 
     /// The answer to the last of these commands, which must be one that the client prints as it is,
@@ -127,23 +128,11 @@ impl Client<'_> {
             }
             rest = after;
         }
-        let first = rest.lines().next().unwrap_or_default();
-        if first.is_empty() {
+        if rest.lines().next().unwrap_or_default().is_empty() {
             return Err(self.unanswered(&finished));
         }
-        if let Some(error) = verbatim_error(first) {
-            let command = commands.last().copied().unwrap_or_default();
-            return Err(self
-                .denied(&error)
-                .unwrap_or_else(|| self.refused(command, &error)));
-        }
-        let quoted = first
-            .starts_with('"')
-            .then(|| Reply::parse(first.as_bytes()));
-        Ok(quoted
-            .flatten()
-            .and_then(|reply| reply.text())
-            .unwrap_or_else(|| rest.to_owned()))
+        let command = commands.last().copied().unwrap_or_default();
+        self.printed(command, rest.to_owned())
     }
 
     /// Settings as `CONFIG GET` tells them; `None` where the command was renamed or is not allowed.
@@ -286,7 +275,7 @@ impl Client<'_> {
 }
 
 /// Names and values of a section of `INFO`.
-fn fields(text: &str) -> BTreeMap<String, String> {
+pub(super) fn fields(text: &str) -> BTreeMap<String, String> {
     text.lines()
         .filter_map(|line| line.trim().split_once(':'))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -75,6 +75,19 @@ pub(super) fn in_keyspace(keyspace: &BTreeMap<String, String>) -> Vec<(u32, u64)
     found
 }
 
+/// How many keys each database has that do not expire, as text.
+pub(super) fn lasting_in(keyspace: &BTreeMap<String, String>) -> String {
+    let counts = keyspace.iter().filter_map(|(name, about)| {
+        let count = |what: &str| -> Option<u64> {
+            let mut parts = about.split(',');
+            parts.find_map(|part| part.strip_prefix(what)?.strip_prefix('=')?.parse().ok())
+        };
+        let lasting = count("keys")?.saturating_sub(count("expires")?);
+        (lasting > 0).then(|| format!("{name}={lasting}"))
+    });
+    counts.collect::<Vec<_>>().join(" ")
+}
+
 /// Keys of all databases.
 pub(super) fn count(client: &Client<'_>) -> Result<u64, Failure> {
     Ok(databases(client)?.iter().map(|(_, keys)| keys).sum())

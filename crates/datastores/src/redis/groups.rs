@@ -20,7 +20,7 @@ struct Group {
 
 /// What stands for the groups of each stream among these keys. A stream that is missing here was removed meanwhile.
 pub(super) fn read(
-    session: &mut Session<'_, '_>,
+    session: &mut Session<'_>,
     keys: &[Key],
 ) -> Result<BTreeMap<Vec<u8>, String>, Failure> {
     let streams: Vec<&[u8]> = keys

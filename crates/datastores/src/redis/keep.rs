@@ -8,9 +8,10 @@ use std::time::Duration;
 use switchback_engine::ports::{Context, Failure, Finding};
 use switchback_engine::signal::Urgency;
 use switchback_model::RunId;
+use switchback_model::amount;
 use switchback_model::contents::Difference;
 use switchback_model::event::Outcome;
-use switchback_model::plan::BackupState;
+use switchback_model::plan::{BackupMethod, BackupState};
 
 use super::client::Client;
 use super::commands;
@@ -20,7 +21,7 @@ use super::server::{LAYOUT, Server, kept_layout, wait_loaded};
 use crate::backup::{Backup, Seal};
 use crate::disk;
 use crate::postgres::keep::{already, connected, differs, summary};
-use crate::swap;
+use crate::{shadow, swap};
 
 /// The copy in a backup's directory.
 pub(super) const COPY: &str = "copy";
@@ -39,6 +40,9 @@ const RESTORING: &str = "restoring-by-switchback";
 
 impl Server {
     pub(super) fn prepare(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        if shadow::method(cx, &self.name) == BackupMethod::Shadow {
+            return self.prepare_shadow(cx);
+        }
         let backup = self.backup(cx, cx.run);
         if backup.has_reached(BackupState::Prepared) == Finding::Holds {
             return Ok(already("the backup was begun already"));
@@ -59,13 +63,16 @@ impl Server {
         )?;
         backup.prepare(Some(self.engine(cx.commands)?))?;
         Ok(Outcome {
-            summary: format!("room for {bytes} bytes twice"),
+            summary: format!("room for {} twice", amount::bytes(bytes)),
             ..Outcome::default()
         })
     }
 
     pub(super) fn seal(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
         let backup = self.backup(cx, cx.run);
+        if let Some(manifest) = backup.shadow()? {
+            return self.seal_shadow(cx, &backup, manifest);
+        }
         if backup.has_reached(BackupState::Sealed) == Finding::Holds {
             return Ok(already("the copy was complete already"));
         }
@@ -160,7 +167,7 @@ impl Server {
     }
 
     /// Refuses where the append-only files on disk are old and may be what the server loads when it starts.
-    fn require_same_at_start(
+    pub(super) fn require_same_at_start(
         &self,
         cx: &Context<'_>,
         layout: &Layout,
@@ -269,6 +276,9 @@ impl Server {
 
     pub(super) fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
         let backup = self.backup(cx, cx.run);
+        if let Some(manifest) = backup.shadow()? {
+            return self.prove_shadow(cx, &backup, manifest);
+        }
         backup.judged(self.try_out(cx, &backup))?;
         Ok(summary(
             &backup.proven()?,
@@ -304,20 +314,40 @@ impl Server {
         scratch: &Path,
     ) -> Result<Held, Failure> {
         let backup = self.backup(cx, cx.run);
-        let made = |error: std::io::Error| backup.io("unpack", &error);
+        let sources = entries(&backup.path(COPY)).map_err(|error| backup.io("read", &error))?;
+        self.beside(cx, layout, &sources, scratch, |client| {
+            contents::read(client, cx.progress)
+        })
+    }
+
+    /// Lets a second server load a copy of these files in `scratch`, and talks with it. The directory stays.
+    pub(super) fn beside<T>(
+        &self,
+        cx: &Context<'_>,
+        layout: &Layout,
+        sources: &[PathBuf],
+        scratch: &Path,
+        talk: impl FnOnce(&Client<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let made = |error: std::io::Error| {
+            disk::failure(
+                "backup-io",
+                format!("cannot unpack in {}", scratch.display()),
+                &error,
+            )
+        };
         disk::remove(scratch).map_err(made)?;
         disk::require_space(
-            backup.directory(),
-            disk::size_of(&backup.path(COPY)),
+            scratch,
+            sources.iter().map(|source| disk::size_of(source)).sum(),
             "a second copy to prove",
         )?;
         crate::backup::create_private(scratch).map_err(made)?;
-        let sources: Vec<PathBuf> = entries(&backup.path(COPY)).map_err(made)?;
-        disk::copy(cx, &sources, scratch).map_err(|error| {
+        disk::copy(cx, sources, scratch).map_err(|error| {
             disk::copy_failure(error, format!("cannot copy the backup of `{}`", self.name))
         })?;
         // The directory belongs to whom the files belong to: the server that reads them runs as that user.
-        disk::same_owner(&sources, scratch).map_err(made)?;
+        disk::same_owner(sources, scratch).map_err(made)?;
         let program = self.program(cx.commands);
         let second = self
             .reach
@@ -328,8 +358,8 @@ impl Server {
             commands: cx.commands,
             argv,
         };
-        wait_loaded(cx, &client, &|| Ok(true))?;
-        contents::read(&client, cx.progress)
+        wait_loaded(cx, &client, &|| second.running())?;
+        talk(&client)
     }
 
     /// Notes durably that the server of the files in `directory` is about to be stopped by us.

@@ -53,15 +53,15 @@ enum Said {
 }
 
 /// Reads the keys of one database.
-pub(super) struct Keys<'s, 'a, 'c> {
-    session: &'s mut Session<'a, 'c>,
+pub(super) struct Keys<'a> {
+    session: Session<'a>,
     scripted: bool,
     script: String,
 }
 
-impl<'s, 'a, 'c> Keys<'s, 'a, 'c> {
+impl<'a> Keys<'a> {
     /// Finds out whether the server runs scripts for us.
-    pub(super) fn new(session: &'s mut Session<'a, 'c>) -> Result<Self, Failure> {
+    pub(super) fn new(mut session: Session<'a>) -> Result<Self, Failure> {
         let probe = session.attempt("EVAL \"return redis.call('TIME')[1]\" 0")?;
         if let Reply::Error(error) = &probe
             && !error.starts_with("NOPERM")
@@ -76,8 +76,8 @@ impl<'s, 'a, 'c> Keys<'s, 'a, 'c> {
     }
 
     /// The session itself, for other questions.
-    pub(super) fn session(&mut self) -> &mut Session<'a, 'c> {
-        self.session
+    pub(super) fn session(&mut self) -> &mut Session<'a> {
+        &mut self.session
     }
 
     /// Goes to a database.
@@ -225,7 +225,7 @@ impl<'s, 'a, 'c> Keys<'s, 'a, 'c> {
     /// Reads keys with plain commands, and makes their digests here.
     fn plain(&mut self, names: Vec<Vec<u8>>) -> Result<Vec<Key>, Failure> {
         let mut keys = self.kinds(names)?;
-        let groups = groups::read(self.session, &keys)?;
+        let groups = groups::read(&mut self.session, &keys)?;
         let mut commands = Vec::new();
         let mut asked = Vec::new();
         for (place, key) in keys.iter().enumerate() {

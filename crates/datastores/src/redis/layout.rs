@@ -31,6 +31,9 @@ pub(super) struct Layout {
     pub(super) rdb: String,
     /// How many databases it has.
     pub(super) databases: u32,
+    /// What it loaded: each a path and its arguments. Without them its data cannot be loaded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) modules: Vec<Vec<String>>,
 }
 
 impl Layout {
@@ -55,6 +58,7 @@ impl Layout {
             aof_directory: (major >= 7).then(|| setting("appenddirname", "appendonlydir")),
             rdb: setting("dbfilename", "dump.rdb"),
             databases: setting("databases", "16").parse().unwrap_or(16),
+            modules: Vec::new(),
         }
     }
 

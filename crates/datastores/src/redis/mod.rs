@@ -7,17 +7,23 @@
 
 mod client;
 mod commands;
+mod compare;
 mod contents;
 mod digest;
+mod exchange;
 mod groups;
 mod keep;
 mod keys;
 mod layout;
 mod online;
+mod replica;
 mod reply;
 mod restore;
+mod sealed;
 mod server;
 mod session;
+mod shadow;
+mod shadowing;
 mod store;
 
 pub(crate) use store::Redis;

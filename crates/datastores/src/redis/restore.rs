@@ -3,6 +3,7 @@
 use switchback_engine::ports::{Context, Failure, Finding};
 use switchback_model::RunId;
 use switchback_model::event::Outcome;
+use switchback_model::plan::BackupMethod;
 
 use super::contents;
 use super::keep::{COPY, entries};
@@ -15,6 +16,9 @@ impl Server {
     pub(super) fn restore(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure> {
         let backup = self.backup(cx, run);
         let manifest = backup.sealed()?;
+        if manifest.method == BackupMethod::Shadow {
+            return self.restore_shadow(cx, &backup, &manifest);
+        }
         let layout = kept_layout(&manifest)?;
         let directory = layout.on_host(&self.name, &self.location)?;
         let swap = Swap::new(&directory, run);
@@ -81,6 +85,9 @@ impl Server {
             Ok(_) => {}
             Err(failure) => return unknown(failure),
         }
+        if manifest.method == BackupMethod::Shadow {
+            return self.restored_shadow(cx, run);
+        }
         let held = self
             .client(cx.commands)
             .and_then(|client| contents::read(&client, cx.progress));
@@ -96,8 +103,9 @@ impl Server {
     }
 
     pub(super) fn release(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure> {
-        let directory =
-            kept_layout(&self.backup(cx, run).sealed()?)?.on_host(&self.name, &self.location)?;
+        let backup = self.backup(cx, run);
+        let directory = kept_layout(&backup.sealed()?)?.on_host(&self.name, &self.location)?;
+        self.release_shadow(&backup)?;
         if !Swap::new(&directory, run).release()? {
             return Ok(already("nothing is left beside it"));
         }
@@ -124,6 +132,7 @@ impl Server {
     /// Starts a server that a dead process left stopped, unless its files are half exchanged.
     pub(super) fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
         self.tidy_backup(cx)?;
+        self.tidy_shadow(cx)?;
         if let Some(directory) = self.directory(cx)? {
             if swap::is_any_half_done(&directory) {
                 return Ok(());

@@ -15,13 +15,14 @@ use switchback_model::{DatastoreName, RunId};
 use super::client::Client;
 use super::commands::{self, CLIENTS};
 use super::layout::{Layout, from_file};
+use super::reply::{Reply, Value};
 use crate::backup::{Backup, Manifest};
 
 /// A starting server opens its socket before it loads. One that has said nothing for so long, while
 /// nothing about it changes, will not.
-const SILENCE: Duration = Duration::from_secs(60);
+pub(super) const SILENCE: Duration = Duration::from_secs(60);
 /// How often a starting server is asked.
-const ASK: Duration = Duration::from_millis(250);
+pub(super) const ASK: Duration = Duration::from_millis(250);
 /// Key of the manifest's facts under which the layout is kept.
 pub(super) const LAYOUT: &str = "layout";
 
@@ -85,25 +86,27 @@ impl Server {
         })
     }
 
-    /// Why this server cannot be kept by copying its files, where it cannot.
+    /// Why this server cannot be kept, where it cannot.
     pub(super) fn obstacle(&self, commands: &Commands) -> Result<Option<String>, Failure> {
-        let client = self.client(commands)?;
-        let mode = client
-            .info("server")?
-            .get("redis_mode")
-            .cloned()
-            .unwrap_or_default();
-        if mode == "cluster" || mode == "sentinel" {
-            return Ok(Some(format!("the server runs in {mode} mode")));
-        }
-        let role = client
-            .info("replication")?
-            .get("role")
-            .cloned()
-            .unwrap_or_default();
-        Ok((role == "slave").then(|| {
-            "the server is a replica: it would fetch from its master what was taken back".to_owned()
-        }))
+        self.client(commands)?.converse(|mut session| {
+            let field = |mut info: std::collections::BTreeMap<String, String>, name: &str| {
+                info.remove(name).unwrap_or_default()
+            };
+            let mode = field(session.info("server")?, "redis_mode");
+            if mode == "cluster" || mode == "sentinel" {
+                return Ok(Some(format!("the server runs in {mode} mode")));
+            }
+            if field(session.info("replication")?, "role") == "slave" {
+                return Ok(Some(
+                    "the server is a replica: it would fetch from its master what was taken back"
+                        .to_owned(),
+                ));
+            }
+            let clients = session.verbatim("CLIENT LIST")?;
+            Ok(clients.contains(" name=sentinel-").then(|| {
+                "Sentinel watches the server: it would make another one the primary when this one is stopped".to_owned()
+            }))
+        })
     }
 
     pub(super) fn require_suitable(&self, commands: &Commands) -> Result<(), Failure> {
@@ -160,7 +163,12 @@ impl Server {
                 settings
             }
         };
-        Ok(Layout::from_settings(&settings, &self.location, major))
+        let mut layout = Layout::from_settings(&settings, &self.location, major);
+        layout.modules = match client.ask(&["MODULE LIST"])?.pop() {
+            Some(Reply::Values(values)) => loaded(values),
+            _ => Vec::new(),
+        };
+        Ok(layout)
     }
 
     fn configuration(
@@ -254,7 +262,7 @@ pub(super) fn wait_loaded(
             Err(failure) => {
                 if !running()? {
                     return Err(Failure::new(
-                        "datastore-silent",
+                        "datastore-ended",
                         format!(
                             "the server of `{}` stopped while it was starting",
                             client.name
@@ -299,6 +307,34 @@ pub(super) fn kept_layout(manifest: &Manifest) -> Result<Layout, Failure> {
     })
 }
 
+/// What `MODULE LIST` tells: of each module its path and arguments; of one that is part of the program
+/// nothing, and of one whose path an older server does not tell an empty list.
+fn loaded(values: Vec<Value>) -> Vec<Vec<String>> {
+    let words: Vec<String> = values
+        .into_iter()
+        .map(|value| String::from_utf8_lossy(&value.into_bytes()).into_owned())
+        .collect();
+    let mut modules = Vec::new();
+    for module in words.split(|word| word == "name").skip(1) {
+        let Some(path) = module.iter().position(|word| word == "path") else {
+            modules.push(Vec::new());
+            continue;
+        };
+        let loaded = &module[path + 1..];
+        let built_in = loaded.first().is_none_or(String::is_empty);
+        if !built_in {
+            modules.push(
+                loaded
+                    .iter()
+                    .filter(|word| *word != "args")
+                    .cloned()
+                    .collect(),
+            );
+        }
+    }
+    modules
+}
+
 /// A line of `CLIENT LIST` that could be a writer: not ours, not a replica, not the master's.
 fn session(line: &str) -> Option<String> {
     let field = |name: &str| {
@@ -327,6 +363,44 @@ fn session(line: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn modules_are_told_with_their_paths_or_without() {
+        let told = |words: &[&str]| {
+            loaded(
+                words
+                    .iter()
+                    .map(|word| Value::Bytes(word.as_bytes().to_vec()))
+                    .collect(),
+            )
+        };
+        assert_eq!(
+            told(&[
+                "name",
+                "bf",
+                "ver",
+                "20609",
+                "path",
+                "/lib/bloom.so",
+                "args",
+                "SIZE",
+                "9",
+                "name",
+                "vectorset",
+                "ver",
+                "1",
+                "path",
+                "",
+                "args"
+            ]),
+            [["/lib/bloom.so", "SIZE", "9"]]
+        );
+        assert_eq!(
+            told(&["name", "bf", "ver", "20609"]),
+            [Vec::<String>::new()]
+        );
+        assert_eq!(told(&[]), [Vec::<String>::new(); 0]);
+    }
 
     #[test]
     fn tells_who_from_where_since_when() {

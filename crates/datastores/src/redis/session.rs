@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use switchback_engine::ports::Failure;
 
-use super::client::Client;
+use super::client::{Client, fields};
 use super::reply::Reply;
 use crate::conversation::{self, Broken, Conversation};
 
@@ -17,8 +17,8 @@ const MARKED: &[u8] = b"Invalid argument(s)";
 const AHEAD: usize = 32 << 10;
 
 /// A client that stays connected.
-pub(super) struct Session<'a, 'c> {
-    pub(super) client: &'a Client<'c>,
+pub(super) struct Session<'a> {
+    pub(super) client: &'a Client<'a>,
     conversation: &'a mut Conversation,
     answered: bool,
 }
@@ -27,10 +27,10 @@ impl Client<'_> {
     /// Talks with the server through one client program.
     pub(super) fn converse<T>(
         &self,
-        talk: impl FnOnce(&mut Session<'_, '_>) -> Result<T, Failure>,
+        talk: impl FnOnce(Session<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let talked = conversation::with(self.commands, &self.argv, |conversation| {
-            talk(&mut Session {
+            talk(Session {
                 client: self,
                 conversation,
                 answered: false,
@@ -44,7 +44,7 @@ impl Client<'_> {
     }
 }
 
-impl Session<'_, '_> {
+impl Session<'_> {
     /// Sends commands and hands over each answer in order, errors as well.
     pub(super) fn each(
         &mut self,
@@ -99,15 +99,24 @@ impl Session<'_, '_> {
         }
     }
 
-    /// A section of `INFO`, which the client prints as it is.
+    /// A section of `INFO`.
     pub(super) fn info(&mut self, section: &str) -> Result<BTreeMap<String, String>, Failure> {
-        self.say(&format!("INFO {section}\n"))?;
+        Ok(fields(&self.verbatim(&format!("INFO {section}"))?))
+    }
+
+    /// The answer to a command that the client prints as it is, whatever form was asked for.
+    pub(super) fn verbatim(&mut self, command: &str) -> Result<String, Failure> {
+        self.say(&format!("{command}\n"))?;
         let mut text = String::new();
         while let Some(line) = self.line()? {
             text.push_str(&String::from_utf8_lossy(line));
             text.push('\n');
         }
-        self.client.told(&text)
+        if text.is_empty() {
+            return Err(self.unanswered());
+        }
+        self.answered = true;
+        self.client.printed(command, text)
     }
 
     fn say(&mut self, text: &str) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use switchback_engine::ports::{Context, Datastore, Failure, Finding, Reach};
 use switchback_engine::process::{Commands, Secret};
 use switchback_model::event::Outcome;
 use switchback_model::observed::DatastoreLocation;
-use switchback_model::plan::Expectation;
+use switchback_model::plan::{BackupMethod, Expectation};
 use switchback_model::{Contents, DatastoreName, RunId};
 
 use super::contents;
@@ -47,6 +47,7 @@ impl Redis {
         if let Err(failure) = layout.on_host(&self.server.name, &self.server.location) {
             obstacles.push(failure.causes.first().cloned().unwrap_or(failure.what));
         }
+        let shadow = self.server.shadowing(commands, &layout, &obstacles)?;
         Ok(Survey {
             engine: Some(engine),
             size: memory
@@ -55,7 +56,7 @@ impl Redis {
             count: Some(contents::count(&client)?),
             writers: self.server.writers(commands)?,
             obstacles,
-            ..Survey::default()
+            shadow,
         })
     }
 }
@@ -111,18 +112,20 @@ impl Datastore for Redis {
     }
 
     fn sealed_contents(&self, cx: &Context<'_>, run: &RunId) -> Result<Contents, Failure> {
-        self.server
-            .backup(cx, run)
-            .sealed()
-            .map(|manifest| manifest.contents)
+        let backup = self.server.backup(cx, run);
+        let manifest = backup.sealed()?;
+        if manifest.method == BackupMethod::Shadow {
+            return self.server.read_sealed(cx, &backup, manifest);
+        }
+        Ok(manifest.contents)
     }
 
     fn prepare(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
         self.server.prepare(cx)
     }
 
-    fn follow(&self, _: &Context<'_>) -> Result<Outcome, Failure> {
-        Ok(Outcome::default())
+    fn follow(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        self.server.follow(cx)
     }
 
     fn seal(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {

@@ -11,13 +11,13 @@ use switchback_testkit::contract;
 use crate::bench::{ROLLBACK, SmallDisk, UPGRADE, reached, released, restored};
 use crate::redis_server::RedisServer;
 
-const NAME: &str = "redis";
-const APPENDING: &[&str] = &["--appendonly", "yes"];
-const SNAPSHOTS: &[&str] = &["--appendonly", "no"];
+pub(crate) const NAME: &str = "redis";
+pub(crate) const APPENDING: &[&str] = &["--appendonly", "yes"];
+pub(crate) const SNAPSHOTS: &[&str] = &["--appendonly", "no"];
 const NOTHING: &[&str] = &["--appendonly", "no", "--save", ""];
 
 /// Every type, odd keys, several databases, large and small encodings.
-fn filled(server: &RedisServer) {
+pub(crate) fn filled(server: &RedisServer) {
     let mut commands = String::new();
     for number in 0..3000 {
         commands.push_str(&format!("SET string:{number} value-{number}\n"));

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use switchback_engine::ports::{
-    Companion, Context, Datastore, Failure, Reach, SCRATCH_DIRECTORY, Scratch,
+    Companion, CompanionState, Context, Datastore, Failure, Reach, SCRATCH_DIRECTORY, Scratch,
 };
 use switchback_engine::process::{Argv, Secret};
 use switchback_model::observed::{Access, DatastoreLocation};
@@ -30,6 +30,8 @@ struct Process {
     arguments: Vec<String>,
     port: u16,
     running: RefCell<Option<Child>>,
+    companion: RefCell<Option<Rc<Beside>>>,
+    log: PathBuf,
 }
 
 impl RedisServer {
@@ -59,6 +61,8 @@ impl RedisServer {
                 .collect(),
             port,
             running: RefCell::default(),
+            companion: RefCell::default(),
+            log: bench.path("server.log"),
         };
         let server = Self {
             bench,
@@ -97,6 +101,11 @@ impl RedisServer {
         self.process.runs()
     }
 
+    /// What follows it now.
+    pub(crate) fn beside(&self) -> Option<Rc<Beside>> {
+        self.process.companion.borrow().clone()
+    }
+
     /// Runs commands, one a line, and returns what they answer.
     pub(crate) fn cli(&self, database: u32, commands: &str) -> String {
         use std::io::Write as _;
@@ -112,6 +121,25 @@ impl RedisServer {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
+            .spawn()
+            .expect("redis-cli starts");
+        cli.stdin
+            .take()
+            .expect("its input")
+            .write_all(commands.as_bytes())
+            .expect("told");
+        let output = cli.wait_with_output().expect("it ends");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// The same to a server behind a socket, which asks for no password.
+    pub(crate) fn cli_at(&self, socket: &Path, commands: &str) -> String {
+        use std::io::Write as _;
+        let mut cli = Command::new("redis-cli")
+            .args(["--raw", "-s"])
+            .arg(socket)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .spawn()
             .expect("redis-cli starts");
         cli.stdin
@@ -253,29 +281,120 @@ impl Reach for Local {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| Failure::new("test", "no second server").cause(error))?;
-        Ok(Box::new(Second { child, place }))
+        Ok(Box::new(Second {
+            child: RefCell::new(child),
+            place,
+        }))
     }
 
     fn accompany(
         &self,
         _: &Context<'_>,
         _: &str,
-        _: &Path,
-        _: Argv,
+        directory: &Path,
+        argv: Argv,
     ) -> Result<Box<dyn Companion>, Failure> {
-        Err(Failure::new(
-            "no-companion",
-            "nothing can be started beside this server",
-        ))
+        let place = directory.display().to_string();
+        let log = self.0.log.with_file_name("companion.log");
+        let written = std::fs::File::create(&log)
+            .map_err(|error| Failure::new("test", "no log").cause(error))?;
+        let child = Command::new(&argv.program)
+            .args(
+                argv.args
+                    .iter()
+                    .map(|word| word.replace(SCRATCH_DIRECTORY, &place)),
+            )
+            .stdout(written)
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| Failure::new("test", "no companion").cause(error))?;
+        let beside = Rc::new(Beside {
+            child: RefCell::new(child),
+            place,
+            log,
+        });
+        *self.0.companion.borrow_mut() = Some(Rc::clone(&beside));
+        Ok(Box::new(Follower(Rc::clone(&self.0), beside)))
     }
 
     fn companion(&self, _: &Context<'_>, _: &str) -> Result<Option<Box<dyn Companion>>, Failure> {
-        Ok(None)
+        let found = self.0.companion.borrow();
+        Ok(found.as_ref().map(|beside| {
+            Box::new(Follower(Rc::clone(&self.0), Rc::clone(beside))) as Box<dyn Companion>
+        }))
+    }
+}
+
+/// A process beside the server, which a second process of switchback would find again.
+pub(crate) struct Beside {
+    child: RefCell<Child>,
+    place: String,
+    log: PathBuf,
+}
+
+impl Beside {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.borrow().id()
+    }
+
+    /// As if memory had run out.
+    pub(crate) fn kill(&self) {
+        let _ = self.child.borrow_mut().kill();
+        let _ = self.child.borrow_mut().wait();
+    }
+
+    fn ended(&self) -> Option<std::process::ExitStatus> {
+        self.child.borrow_mut().try_wait().expect("asked")
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+struct Follower(Rc<Process>, Rc<Beside>);
+
+impl Companion for Follower {
+    fn inside(&self, argv: Argv) -> Result<Argv, Failure> {
+        Ok(argv)
+    }
+
+    fn directory(&self) -> &str {
+        &self.1.place
+    }
+
+    fn state(&self) -> Result<CompanionState, Failure> {
+        Ok(match self.1.ended() {
+            None => CompanionState::Running,
+            Some(status) => CompanionState::Ended {
+                code: status.code().unwrap_or(137).into(),
+            },
+        })
+    }
+
+    fn output(&self, _: &Context<'_>) -> Result<String, Failure> {
+        Ok(std::fs::read_to_string(&self.1.log).unwrap_or_default())
+    }
+
+    fn end(&self, _: &Context<'_>, signal: &str) -> Result<(), Failure> {
+        let _ = Command::new("kill")
+            .args([
+                "-s",
+                signal.trim_start_matches("SIG"),
+                &self.1.pid().to_string(),
+            ])
+            .stderr(Stdio::null())
+            .status();
+        let _ = self.1.child.borrow_mut().wait();
+        self.0.companion.borrow_mut().take();
+        Ok(())
     }
 }
 
 struct Second {
-    child: Child,
+    child: RefCell<Child>,
     place: String,
 }
 
@@ -287,11 +406,17 @@ impl Scratch for Second {
     fn directory(&self) -> &str {
         &self.place
     }
+
+    fn running(&self) -> Result<bool, Failure> {
+        let ended = self.child.borrow_mut().try_wait();
+        Ok(ended.expect("asked").is_none())
+    }
 }
 
 impl Drop for Second {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let child = self.child.get_mut();
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }

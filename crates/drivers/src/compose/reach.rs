@@ -13,7 +13,7 @@ use switchback_model::ServiceName;
 use super::commands;
 use super::deployment::{ContainersError, Shared};
 use super::driver::command_failed;
-use super::engine_api::{Container, Engine, Network, SecondServer, Status};
+use super::engine_api::{Container, Engine, EngineError, Network, SecondServer, Status, unknown};
 use super::labels;
 
 mod companion;
@@ -249,6 +249,19 @@ impl Scratch for ScratchContainer {
     fn directory(&self) -> &str {
         INSIDE
     }
+
+    fn running(&self) -> Result<bool, Failure> {
+        let what = "cannot look at the second server that reads the backup";
+        let engine = self
+            .shared
+            .engine()
+            .map_err(|problem| Failure::new(&problem.code, what).cause(&problem))?;
+        match engine.container(&self.id) {
+            Ok(container) => Ok(container.status != Status::Stopped),
+            Err(EngineError::Absent(_)) => Ok(false),
+            Err(error) => Err(error.into_failure(what)),
+        }
+    }
 }
 
 impl Drop for ScratchContainer {
@@ -265,7 +278,7 @@ pub(super) fn containers_failed(service: &ServiceName, error: ContainersError) -
     match error {
         ContainersError::Engine(error) => error.into_failure(what),
         ContainersError::NoEngine(problem) => {
-            let mut failure = Failure::new(&problem.code, what).cause(&problem);
+            let mut failure = unknown(Failure::new(&problem.code, what)).cause(&problem);
             failure.causes.extend(problem.causes);
             failure.hints = problem.hints;
             failure

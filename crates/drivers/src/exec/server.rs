@@ -245,6 +245,10 @@ impl Scratch for ScratchProcess {
     fn directory(&self) -> &str {
         &self.directory
     }
+
+    fn running(&self) -> Result<bool, Failure> {
+        Ok(self.process.lives())
+    }
 }
 
 impl Drop for ScratchProcess {

@@ -1,0 +1,526 @@
+//! Shadows of Redis servers: what follows, what is compared, what is sealed, and what comes back.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use switchback_engine::ports::{Datastore, Finding};
+use switchback_engine::process::Secret;
+use switchback_model::observed::Shadowing;
+use switchback_model::plan::BackupState;
+use switchback_model::{Contents, RunId};
+
+use crate::bench::{ROLLBACK, UPGRADE, reached, released, restored};
+use crate::redis::{APPENDING, NAME, SNAPSHOTS, filled};
+use crate::redis_server::RedisServer;
+
+fn shadowed(settings: &[&str]) -> (RedisServer, Box<dyn Datastore>) {
+    let server = RedisServer::start(settings);
+    server.bench.keep_by_shadow(NAME, &server.location());
+    filled(&server);
+    let store = server.datastore();
+    (server, store)
+}
+
+/// From nothing to a shadow that was compared.
+fn compared(server: &RedisServer, store: &dyn Datastore) {
+    server.bench.within(UPGRADE, |cx| {
+        for _ in 0..2 {
+            store.prepare(cx).expect("prepares");
+            assert_eq!(
+                store.look(cx, &reached(NAME, BackupState::Prepared)),
+                Finding::Holds
+            );
+        }
+        for _ in 0..2 {
+            store.prove(cx).expect("proves");
+            assert_eq!(
+                store.look(cx, &reached(NAME, BackupState::Compared)),
+                Finding::Holds
+            );
+        }
+    });
+}
+
+fn sealed(server: &RedisServer, store: &dyn Datastore) {
+    server.bench.within(UPGRADE, |cx| {
+        for _ in 0..2 {
+            store.seal(cx).expect("seals");
+            assert_eq!(
+                store.look(cx, &reached(NAME, BackupState::Proven)),
+                Finding::Holds
+            );
+        }
+    });
+    assert!(server.beside().is_none(), "nothing of it runs any more");
+}
+
+fn contents(server: &RedisServer, store: &dyn Datastore) -> Contents {
+    server
+        .bench
+        .within(UPGRADE, |cx| store.contents(cx).expect("read"))
+}
+
+fn place(server: &RedisServer) -> PathBuf {
+    server.bench.backup(NAME).join("shadow")
+}
+
+/// An upgrade that goes wrong, and its way back.
+fn comes_back(settings: &[&str]) {
+    let (server, store) = shadowed(settings);
+    compared(&server, store.as_ref());
+    assert!(
+        !place(&server).join("replica.conf").exists(),
+        "the password is on no disk"
+    );
+    server.cli(0, "SET late arrival\nEXPIRE string:1 10000");
+    let before = contents(&server, store.as_ref());
+    sealed(&server, store.as_ref());
+    let run = RunId::new(UPGRADE);
+    server.bench.within(UPGRADE, |cx| {
+        assert_eq!(store.sealed_contents(cx, &run).expect("read"), before);
+        assert_eq!(store.sealed_contents(cx, &run).expect("kept"), before);
+    });
+    // A migration that dies half way: the shadow is copied, and stays.
+    server.cli(0, "FLUSHALL");
+    server.bench.within(UPGRADE, |cx| {
+        assert!(matches!(
+            store.look(cx, &restored(NAME)),
+            Finding::Differs { .. }
+        ));
+        for _ in 0..2 {
+            store.restore(cx, &run).expect("restores");
+            assert_eq!(store.look(cx, &restored(NAME)), Finding::Holds);
+            assert_eq!(store.contents(cx).expect("read"), before);
+        }
+        store.release(cx, &run).expect("releases");
+        assert_eq!(
+            store.look(cx, &reached(NAME, BackupState::Proven)),
+            Finding::Holds
+        );
+    });
+    // The way back: it is moved.
+    server.cli(0, "DEL late\nSET new version");
+    server.cli(3, "FLUSHDB");
+    server.bench.within(ROLLBACK, |cx| {
+        assert!(matches!(
+            store.look(cx, &restored(NAME)),
+            Finding::Differs { .. }
+        ));
+        for _ in 0..2 {
+            store.restore(cx, &run).expect("goes back");
+            assert_eq!(store.look(cx, &restored(NAME)), Finding::Holds);
+            assert_eq!(store.contents(cx).expect("read"), before);
+        }
+        assert!(matches!(
+            store.look(cx, &released(NAME)),
+            Finding::Differs { .. }
+        ));
+        for _ in 0..2 {
+            store.release(cx, &run).expect("releases");
+            assert_eq!(store.look(cx, &released(NAME)), Finding::Holds);
+        }
+        store.clean(cx).expect("cleans");
+    });
+    assert_eq!(server.cli(0, "TTL soon").len(), 4, "still expires");
+    assert_eq!(contents(&server, store.as_ref()), before);
+    let strange = fs::read_dir(server.data())
+        .expect("readable")
+        .filter(|entry| {
+            let name = entry.as_ref().expect("an entry").file_name();
+            name.to_string_lossy().starts_with('.')
+        });
+    assert_eq!(strange.count(), 0);
+}
+
+#[test]
+fn comes_back_with_append_only_parts() {
+    comes_back(APPENDING);
+}
+
+#[test]
+fn comes_back_with_snapshots_alone() {
+    comes_back(SNAPSHOTS);
+}
+
+#[test]
+fn comes_back_with_names_of_its_own_and_nobody_to_ask_for_the_configuration() {
+    let names = [
+        "--appendonly",
+        "yes",
+        "--appendfilename",
+        "mine.aof",
+        "--appenddirname",
+        "parts",
+        "--databases",
+        "40",
+    ];
+    comes_back(&names);
+    let renamed = [APPENDING, &["--rename-command", "EVAL", ""]];
+    comes_back(&renamed.concat());
+}
+
+#[test]
+fn a_user_with_just_enough_rights_and_one_without() {
+    let (server, _) = shadowed(APPENDING);
+    server.cli(0, "ACL SETUSER keeper on >keeper-secret ~* &* +@all");
+    server.cli(
+        0,
+        "ACL SETUSER reader on >reader-secret ~* &* +@all -psync",
+    );
+    let as_user = |user: &str| {
+        let mut location = server.location();
+        location.user = Some(user.to_owned());
+        let password = Some(Secret::new(format!("{user}-secret")));
+        let survey = switchback_datastores::survey(
+            &NAME.into(),
+            &location,
+            server.reach(),
+            password.clone(),
+            &server.bench.commands,
+        );
+        let store = switchback_datastores::open(&NAME.into(), &location, server.reach(), password);
+        (survey.expect("answers").shadow, store)
+    };
+    let (found, store) = as_user("reader");
+    assert_eq!(
+        found,
+        Shadowing::Impossible {
+            because: "its user `reader` may not replicate: it lacks `PSYNC`".to_owned()
+        }
+    );
+    server.bench.within(UPGRADE, |cx| {
+        let refused = store.prepare(cx).expect_err("no right");
+        assert_eq!(refused.code, "shadow-impossible");
+        assert!(server.beside().is_none());
+    });
+    let (found, store) = as_user("keeper");
+    assert_eq!(found, Shadowing::Possible);
+    compared(&server, store.as_ref());
+    sealed(&server, store.as_ref());
+}
+
+#[test]
+fn what_cannot_be_followed_says_why() {
+    let found = |settings: &[&str]| {
+        let server = RedisServer::start(settings);
+        let survey = switchback_datastores::survey(
+            &NAME.into(),
+            &server.location(),
+            server.reach(),
+            Some(Secret::new("hunter2-secret")),
+            &server.bench.commands,
+        );
+        match survey.expect("answers").shadow {
+            Shadowing::Impossible { because } => because,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(
+        found(&["--cluster-enabled", "yes"]),
+        "the server runs in cluster mode"
+    );
+    assert_eq!(
+        found(&["--rename-command", "PSYNC", "hidden"]),
+        "the server has no command `PSYNC`: it was renamed"
+    );
+    assert!(found(&["--replicaof", "127.0.0.1", "1"]).starts_with("the server is a replica"));
+    let server = RedisServer::start(APPENDING);
+    let mut sentinel = server.connect();
+    std::io::Write::write_all(&mut sentinel, b"CLIENT SETNAME sentinel-12345678-cmd\r\n")
+        .expect("told");
+    while !server.cli(0, "CLIENT LIST").contains("name=sentinel-") {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let password = Some(Secret::new("hunter2-secret"));
+    let survey = switchback_datastores::survey(
+        &NAME.into(),
+        &server.location(),
+        server.reach(),
+        password,
+        &server.bench.commands,
+    );
+    assert!(survey.expect("answers").obstacles[0].starts_with("Sentinel watches the server"));
+}
+
+/// Writes as fast as one client can, until it is dropped.
+struct Writer {
+    ended: std::sync::Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Writer {
+    fn begin(server: &RedisServer) -> Self {
+        use std::io::{Read as _, Write as _};
+        let ended = std::sync::Arc::new(AtomicBool::new(false));
+        let mut stream = server.connect();
+        let told = std::sync::Arc::clone(&ended);
+        let thread = thread::spawn(move || {
+            let mut number = 0_u64;
+            let mut answer = [0; 4096];
+            while !told.load(Ordering::Relaxed) {
+                let text = format!(
+                    "INCR counter\r\nSET hot:{} {number}\r\nDEL hot:{}\r\nRPUSH log {number}\r\nSET brief:{number} x PX 5\r\n",
+                    number % 100,
+                    (number + 50) % 100
+                );
+                stream.write_all(text.as_bytes()).expect("told");
+                let _ = stream.read(&mut answer).expect("answered");
+                number += 1;
+            }
+        });
+        Self {
+            ended,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[test]
+fn a_shadow_is_compared_while_everything_moves_and_sealed_when_nothing_does() {
+    let (server, store) = shadowed(APPENDING);
+    let writer = Writer::begin(&server);
+    compared(&server, store.as_ref());
+    server.bench.within(UPGRADE, |cx| {
+        assert_eq!(
+            store.seal(cx).expect_err("a writer").code,
+            "writers-connected"
+        );
+    });
+    drop(writer);
+    let before = contents(&server, store.as_ref());
+    sealed(&server, store.as_ref());
+    server.cli(0, "FLUSHALL");
+    server.bench.within(ROLLBACK, |cx| {
+        store.restore(cx, &RunId::new(UPGRADE)).expect("goes back")
+    });
+    assert_eq!(contents(&server, store.as_ref()), before);
+}
+
+#[test]
+fn groups_functions_and_every_database_come_back() {
+    let (server, store) = shadowed(APPENDING);
+    server.cli(0, "FUNCTION LOAD \"#!lua name=mine\\nredis.register_function('one', function() return 1 end)\"");
+    server.cli(7, "XADD stream 1-1 a b\nXGROUP CREATE stream workers 0\nXREADGROUP GROUP workers one COUNT 1 STREAMS stream >");
+    compared(&server, store.as_ref());
+    let before = contents(&server, store.as_ref());
+    sealed(&server, store.as_ref());
+    server.cli(0, "FLUSHALL\nFUNCTION FLUSH");
+    server.bench.within(ROLLBACK, |cx| {
+        store.restore(cx, &RunId::new(UPGRADE)).expect("goes back")
+    });
+    assert_eq!(server.cli(0, "FCALL one 0"), "1");
+    assert_eq!(contents(&server, store.as_ref()), before);
+    assert!(server.cli(7, "XPENDING stream workers").starts_with('1'));
+}
+
+#[test]
+fn one_flipped_byte_in_memory_or_on_disk_is_found_before_anything_stops() {
+    let (server, store) = shadowed(APPENDING);
+    server
+        .bench
+        .within(UPGRADE, |cx| store.prepare(cx).expect("prepares"));
+    let shadow = |commands: &str| server.cli_at(&place(&server).join("switchback.sock"), commands);
+    for change in ["SETRANGE string:5 3 X", "SET extra key", "DEL list"] {
+        shadow("CONFIG SET replica-read-only no");
+        shadow(change);
+        server.bench.within(UPGRADE, |cx| {
+            let refused = store.prove(cx).expect_err("it differs");
+            assert_eq!(refused.code, "backup-differs", "{change}: {refused:?}");
+            assert!(matches!(
+                store.look(cx, &reached(NAME, BackupState::Compared)),
+                Finding::Differs { .. }
+            ));
+            store.follow(cx).expect("begins anew");
+        });
+    }
+    // On disk alone, and in the part that has no checksum of its own.
+    server.cli(0, "SET written afterwards-and-appended");
+    let parts = place(&server).join("data/appendonlydir");
+    let appended = || {
+        let mut found = fs::read_dir(&parts)
+            .expect("parts")
+            .map(|entry| entry.expect("an entry").path());
+        found
+            .find(|path| path.to_string_lossy().ends_with(".incr.aof"))
+            .expect("increments")
+    };
+    let begun = Instant::now();
+    let position = loop {
+        let text = fs::read(appended()).expect("readable");
+        let found = text.windows(10).position(|window| window == b"afterwards");
+        if let Some(found) = found {
+            break found;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "never appended");
+    };
+    flip(&appended(), position);
+    server.bench.within(UPGRADE, |cx| {
+        assert_eq!(store.prove(cx).expect_err("damaged").code, "backup-differs");
+        store.follow(cx).expect("begins anew");
+    });
+    // In the part that has one.
+    let base = fs::read_dir(&parts)
+        .expect("parts")
+        .map(|entry| entry.expect("an entry").path());
+    let base = base
+        .filter(|path| path.to_string_lossy().contains(".base."))
+        .next()
+        .expect("a base");
+    flip(
+        &base,
+        usize::try_from(fs::metadata(&base).expect("there").len() / 2).expect("small"),
+    );
+    server.bench.within(UPGRADE, |cx| {
+        assert_eq!(store.prove(cx).expect_err("damaged").code, "backup-differs");
+        store.follow(cx).expect("begins anew");
+        store.prove(cx).expect("proves");
+    });
+    sealed(&server, store.as_ref());
+    assert!(server.runs());
+}
+
+fn flip(path: &std::path::Path, position: usize) {
+    use std::os::unix::fs::FileExt as _;
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .expect("opened");
+    let mut byte = [0];
+    let position = position as u64;
+    file.read_exact_at(&mut byte, position).expect("read");
+    file.write_all_at(&[byte[0] ^ 0x01], position)
+        .expect("written");
+}
+
+#[test]
+fn whatever_dies_while_it_follows_it_follows_again() {
+    let (server, store) = shadowed(APPENDING);
+    compared(&server, store.as_ref());
+    // The replica, as if memory had run out.
+    server.beside().expect("it follows").kill();
+    server.cli(0, "SET after kill");
+    server.bench.within(UPGRADE, |cx| {
+        assert_eq!(
+            store.prove(cx).map(|_| ()),
+            Ok(()),
+            "it is begun anew and compared"
+        );
+        store.follow(cx).expect("follows");
+        assert_eq!(
+            store.look(cx, &reached(NAME, BackupState::Compared)),
+            Finding::Holds
+        );
+    });
+    server.beside().expect("it follows").kill();
+    server.bench.within(UPGRADE, |cx| {
+        store.follow(cx).expect("begins anew, and compares");
+        assert_eq!(
+            store.look(cx, &reached(NAME, BackupState::Compared)),
+            Finding::Holds
+        );
+    });
+    // The original: the same replica takes all of it again, and was not compared since.
+    server.stop();
+    server.up();
+    server.cli(0, "SET after restart");
+    sealed(&server, store.as_ref());
+    let heard = server.bench.progress.0.borrow().join("\n");
+    assert!(heard.contains("begun anew since"), "{heard}");
+    server.cli(0, "FLUSHALL");
+    server.bench.within(ROLLBACK, |cx| {
+        store.restore(cx, &RunId::new(UPGRADE)).expect("goes back")
+    });
+    assert_eq!(server.cli(0, "GET after"), "restart");
+}
+
+#[test]
+fn a_seal_without_its_replica_or_its_original_still_seals() {
+    let (server, store) = shadowed(APPENDING);
+    compared(&server, store.as_ref());
+    server.beside().expect("it follows").kill();
+    server.stop();
+    let begun = Instant::now();
+    sealed(&server, store.as_ref());
+    assert!(begun.elapsed() < Duration::from_secs(30));
+    assert!(server.runs());
+}
+
+#[test]
+fn a_way_back_goes_on_from_wherever_it_was_killed() {
+    for stop in 0..4 {
+        let (server, store) = shadowed(APPENDING);
+        compared(&server, store.as_ref());
+        let before = contents(&server, store.as_ref());
+        sealed(&server, store.as_ref());
+        server.cli(0, "FLUSHALL");
+        let (data, run) = (server.data(), RunId::new(UPGRADE));
+        let going = data.join(format!(".switchback-going-{UPGRADE}"));
+        let old = data.join(format!(".switchback-old-{UPGRADE}/1"));
+        // What a kill leaves, step by step.
+        let mark = server.bench.backups.join(ROLLBACK).join(NAME);
+        fs::create_dir_all(&mark).expect("made");
+        fs::write(mark.join("restoring-by-switchback"), UPGRADE).expect("written");
+        fs::write(
+            mark.join("stopped-by-switchback"),
+            data.display().to_string(),
+        )
+        .expect("written");
+        server.stop();
+        if stop >= 1 {
+            fs::write(place(&server).join("taken-by"), ROLLBACK).expect("written");
+        }
+        if stop >= 2 {
+            fs::rename(place(&server).join("data"), &going).expect("taken");
+        }
+        if stop >= 3 {
+            fs::create_dir_all(&old).expect("made");
+            fs::rename(data.join("appendonlydir"), old.join("appendonlydir")).expect("moved");
+        }
+        server.bench.within(ROLLBACK, |cx| {
+            store.clean(cx).expect("cleans");
+            assert_eq!(
+                server.runs(),
+                stop < 2,
+                "nobody may use files that are half exchanged"
+            );
+            store.restore(cx, &run).expect("goes on");
+            assert_eq!(store.look(cx, &restored(NAME)), Finding::Holds);
+            assert_eq!(
+                store.contents(cx).expect("read"),
+                before,
+                "from point {stop}"
+            );
+        });
+    }
+}
+
+#[test]
+fn a_dead_run_leaves_no_password_and_no_second_copy() {
+    let (server, store) = shadowed(APPENDING);
+    compared(&server, store.as_ref());
+    fs::write(place(&server).join("replica.conf"), "masterauth x").expect("written");
+    fs::create_dir(place(&server).join("scratch")).expect("made");
+    server
+        .bench
+        .within(UPGRADE, |cx| store.clean(cx).expect("cleans"));
+    assert!(
+        !place(&server).join("replica.conf").exists() && !place(&server).join("scratch").exists()
+    );
+    sealed(&server, store.as_ref());
+    let text =
+        fs::read_to_string(server.bench.backup(NAME).join("manifest.json")).expect("a manifest");
+    assert!(!text.contains("hunter2"), "{text}");
+}
