@@ -56,7 +56,7 @@ pub(super) struct Shared {
     pub(super) compose: Compose,
     pub(super) layout: Layout,
     pub(super) project: Project,
-    engine: OnceCell<Engine>,
+    pub(super) engine: OnceCell<Engine>,
 }
 
 impl Deployment {

@@ -15,7 +15,7 @@ use switchback_model::plan::{Check, Expectation, FileEdit};
 use switchback_model::{Digest, MigrationId, Problem, ServiceName};
 
 use super::deployment::{PROJECT, SERVICE, Shared, pin_of};
-use super::engine_api::{Container, Engine, EngineError, Image, Status};
+use super::engine_api::{Container, Engine, EngineError, Image, Status, unknown};
 use super::observe::state_of;
 use super::reach::{containers_failed, end_all};
 use super::reference::Reference;
@@ -489,7 +489,12 @@ pub(super) fn failure_of(problem: Problem) -> Failure {
         code: problem.code,
         what: problem.what,
         causes: problem.causes,
-        state: Vec::new(),
+        // "Nothing was changed" is true of planning only; what could not be looked at stays unknown.
+        state: problem
+            .state
+            .into_iter()
+            .filter(|state| state.seen.is_none())
+            .collect(),
         hints: problem.hints,
         output: None,
         stopped: false,
@@ -501,8 +506,7 @@ pub(super) fn command_failed(error: CommandError, code: &str, what: String) -> F
     let down = matches!(&error, CommandError::Exit { output, .. }
         if output.contains("Cannot connect to the Docker daemon") || output.contains("error during connect"));
     if down {
-        error
-            .into_failure("docker-engine-down", what)
+        unknown(error.into_failure("docker-engine-down", what))
             .hint("start the Docker Engine (sudo systemctl start docker), then resume: what was begun is found again")
     } else {
         error.into_failure(code, what)
@@ -598,6 +602,8 @@ mod tests {
         let failure = command_failed(exit(down), "stop-failed", "cannot stop stack".to_owned());
         assert_eq!(failure.code, "docker-engine-down");
         assert!(failure.hints[0].contains("then resume"));
+        // What could not be looked at is not claimed.
+        assert_eq!(failure.state[0].seen, None);
         let failure = command_failed(
             exit("no such service: x\n"),
             "stop-failed",

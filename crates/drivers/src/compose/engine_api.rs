@@ -19,6 +19,7 @@ use bollard::query_parameters::{
 use futures_util::StreamExt;
 use switchback_engine::ports::Failure;
 use switchback_model::Problem;
+use switchback_model::problem::State;
 use tokio::runtime::Runtime;
 
 use super::problems;
@@ -64,7 +65,7 @@ impl EngineError {
     /// As a step's failure. What was not seen is not claimed.
     pub(super) fn into_failure(self, what: impl Into<String>) -> Failure {
         match self {
-            Self::Unreachable(cause) => Failure::new("docker-engine-down", what)
+            Self::Unreachable(cause) => unknown(Failure::new("docker-engine-down", what))
                 .cause(cause)
                 .hint("start the Docker Engine (sudo systemctl start docker), then resume: what was begun is found again"),
             Self::Absent(cause) | Self::Refused(cause) => {
@@ -72,6 +73,15 @@ impl EngineError {
             }
         }
     }
+}
+
+/// Nobody can tell what containers do while their engine does not answer: with it down they may run on.
+pub(super) fn unknown(mut failure: Failure) -> Failure {
+    failure.state.push(State {
+        subject: "containers".to_owned(),
+        seen: None,
+    });
+    failure
 }
 
 /// A container, as far as upgrades need it.

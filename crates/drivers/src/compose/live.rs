@@ -28,6 +28,7 @@ use super::engine_api::Engine;
 use super::{Deployment, fixtures, recognise};
 use crate::filesystem::Directories;
 
+mod absent;
 mod companions;
 mod health;
 mod names;
