@@ -16,6 +16,7 @@ mod keep;
 mod keys;
 mod layout;
 mod online;
+mod promote;
 mod replica;
 mod reply;
 mod restore;
