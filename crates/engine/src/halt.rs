@@ -25,7 +25,7 @@ pub(crate) fn failed(run: &Run<'_>, step: &Step, failure: &Failure) -> Problem {
         format!(
             "step {} {}: {}",
             step.number,
-            words::doing(&step.act),
+            words::doing(run.plan(), &step.act),
             failure.what
         ),
     );
@@ -69,7 +69,7 @@ pub(crate) fn failed(run: &Run<'_>, step: &Step, failure: &Failure) -> Problem {
 
 /// A guard that says *drifted* or *cannot tell*.
 pub(crate) fn guarded(run: &Run<'_>, step: &Step, guard: &Guard) -> Problem {
-    let doing = words::doing(&step.act);
+    let doing = words::doing(run.plan(), &step.act);
     let (code, what) = match guard {
         Guard::Drifted { expected, found } => (
             "drifted",
@@ -122,7 +122,7 @@ pub(crate) fn stopped(run: &Run<'_>) -> Problem {
         Some(step) => format!(
             "stopped by the operator in step {} {}",
             step.number,
-            words::doing(&step.act)
+            words::doing(run.plan(), &step.act)
         ),
         None => "stopped by the operator".to_owned(),
     };
@@ -142,7 +142,7 @@ pub(crate) fn needs_a_person(run: &Run<'_>, step: &Step, because: &str) -> Probl
         format!(
             "step {} {} was begun, did not end well and may not be repeated",
             step.number,
-            words::doing(&step.act)
+            words::doing(run.plan(), &step.act)
         ),
     )
     .why(because);
@@ -219,7 +219,7 @@ fn seen(run: &Run<'_>, step: &Step) -> Vec<State> {
                 .datastores
                 .iter()
                 .filter(|(_, plan)| plan.method != BackupMethod::None)
-                .map(|(name, _)| datastore_state(run, cx, name)),
+                .map(|(name, plan)| datastore_state(run, cx, name, plan.method)),
         );
         lines
     })
@@ -257,7 +257,12 @@ fn service_state(run: &Run<'_>, cx: &Context<'_>, service: &ServiceName) -> Stat
     }
 }
 
-fn datastore_state(run: &Run<'_>, cx: &Context<'_>, name: &DatastoreName) -> State {
+fn datastore_state(
+    run: &Run<'_>,
+    cx: &Context<'_>,
+    name: &DatastoreName,
+    method: BackupMethod,
+) -> State {
     let reachable = Expectation::Reachable {
         datastore: name.clone(),
     };
@@ -276,7 +281,12 @@ fn datastore_state(run: &Run<'_>, cx: &Context<'_>, name: &DatastoreName) -> Sta
         };
         guard::look(run.site, cx, &expectation)
     };
+    let shadowed = method == BackupMethod::Shadow;
     let kept = match (backup(BackupState::Proven), backup(BackupState::Sealed)) {
+        (Finding::Holds, _) if shadowed => Some("shadow sealed and proven"),
+        (Finding::Differs { .. }, Finding::Differs { .. }) if shadowed => {
+            Some("no sealed shadow of this run yet")
+        }
         (Finding::Holds, _) => Some("backup proven"),
         (Finding::Differs { .. }, Finding::Holds) => Some("backup not proven yet"),
         (Finding::Differs { .. }, Finding::Differs { .. }) => Some("no backup of this run yet"),

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use switchback_journal::recover::{Move, next_move};
-use switchback_journal::{Journal, JournalError, Lease, RunState, RunStatus};
+use switchback_journal::{Journal, JournalError, Lease, RunState, RunStatus, StepStatus};
 use switchback_model::event::{Event, Outcome};
-use switchback_model::plan::{Plan, Purpose, Stage, Step};
-use switchback_model::{Problem, RunId, StepNumber};
+use switchback_model::plan::{Act, BackupMethod, Plan, Purpose, Stage, Step};
+use switchback_model::{DatastoreName, Problem, RunId, StepNumber};
 
 use crate::clock::milliseconds;
 use crate::downtime;
@@ -127,8 +127,36 @@ impl<'a> Run<'a> {
             );
             self.end_children(self.order.run)?;
             self.tidy_datastores(self.order.run);
+            self.follow_shadows()?;
         }
         self.tidy_runs_before()
+    }
+
+    /// Makes every shadow that was begun and not sealed follow again: what followed ended with the
+    /// machine, or when the run halted.
+    fn follow_shadows(&self) -> Result<(), Interruption> {
+        for (stage, step) in self.plan().steps() {
+            let Act::Prepare { datastore } = &step.act else {
+                continue;
+            };
+            if !self.is_unsealed_shadow(stage, step, datastore) {
+                continue;
+            }
+            self.with_context(step, |cx| self.datastore(datastore)?.follow(cx))
+                .map_err(|failure| Interruption::Halt(halt::failed(self, step, &failure)))?;
+        }
+        Ok(())
+    }
+
+    fn is_unsealed_shadow(&self, stage: &Stage, prepare: &Step, name: &DatastoreName) -> bool {
+        let state = self.state.borrow();
+        let finished = |step: &Step| matches!(state.step(step.number), StepStatus::Finished { .. });
+        let kept = self.plan().datastores.get(name);
+        let sealed = self.plan().steps().any(|(other, step)| {
+            let seals = matches!(&step.act, Act::Seal { datastore } if datastore == name);
+            seals && other.round == stage.round && finished(step)
+        });
+        kept.is_some_and(|kept| kept.method == BackupMethod::Shadow) && finished(prepare) && !sealed
     }
 
     fn walk(&self) -> Result<u64, Interruption> {
@@ -355,12 +383,10 @@ impl<'a> Run<'a> {
     /// The journal could not be written: says what was not done for that reason.
     fn unrecorded(&self, error: &JournalError) -> Problem {
         let state = self.state.borrow();
-        let open = self.plan().steps().find(|(_, step)| {
-            !matches!(
-                state.step(step.number),
-                switchback_journal::StepStatus::Finished { .. }
-            )
-        });
+        let open = self
+            .plan()
+            .steps()
+            .find(|(_, step)| !matches!(state.step(step.number), StepStatus::Finished { .. }));
         let problem = error.problem();
         let problem = match open {
             Some((_, step)) => problem.state(
@@ -369,7 +395,7 @@ impl<'a> Run<'a> {
                     "`{}` is open at step {} ({})",
                     self.order.run,
                     step.number,
-                    words::doing(&step.act)
+                    words::doing(self.plan(), &step.act)
                 ),
             ),
             None => problem.state("run", format!("`{}` has every step done", self.order.run)),

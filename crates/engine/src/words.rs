@@ -1,10 +1,10 @@
 //! Acts and expectations as people read them.
 
 use switchback_model::ServiceName;
-use switchback_model::plan::{Act, BackupState, Expectation};
+use switchback_model::plan::{Act, BackupState, Expectation, Plan};
 
 /// What a step does, e.g. `migrate is-db`.
-pub(crate) fn doing(act: &Act) -> String {
+pub(crate) fn doing(plan: &Plan, act: &Act) -> String {
     let about = match act {
         Act::Fetch { image } => image.reference.clone(),
         Act::Stop { services } | Act::Start { services, .. } => names(services),
@@ -12,14 +12,14 @@ pub(crate) fn doing(act: &Act) -> String {
         Act::Migrate {
             migration, version, ..
         } => format!("{migration} ({version})"),
-        Act::Verify { .. } => return act.verb().to_owned(),
+        Act::Verify { .. } => return plan.verb(act).to_owned(),
         Act::Prepare { datastore }
         | Act::Seal { datastore }
         | Act::Prove { datastore }
         | Act::Restore { datastore, .. }
         | Act::Release { datastore, .. } => datastore.to_string(),
     };
-    format!("{} {about}", act.verb())
+    format!("{} {about}", plan.verb(act))
 }
 
 /// What is expected, as the end of `expected …`.

@@ -591,6 +591,18 @@ impl Plan {
             .flat_map(|stage| stage.steps.iter().map(move |step| (stage, step)))
     }
 
+    /// What an act of this plan is called, e.g. `migrate`; a shadow has words of its own.
+    pub fn verb(&self, act: &Act) -> &'static str {
+        let kept = act.datastore().and_then(|name| self.datastores.get(name));
+        let shadowed = kept.is_some_and(|kept| kept.method == BackupMethod::Shadow);
+        match act {
+            Act::Prepare { .. } if shadowed => "shadow",
+            Act::Prove { .. } if shadowed => "compare",
+            Act::Seal { .. } if shadowed => "seal",
+            _ => act.verb(),
+        }
+    }
+
     /// The step with this number.
     pub fn step(&self, number: StepNumber) -> Option<&Step> {
         self.steps()

@@ -22,7 +22,7 @@ pub fn outline(plan: &Plan) -> String {
     for stage in &plan.stages {
         let _ = writeln!(text, "{}", heading(stage));
         for step in &stage.steps {
-            let _ = writeln!(text, "{}", line(step, what(&step.act)));
+            let _ = writeln!(text, "{}", line(plan, step, what(&step.act)));
         }
     }
     for notice in plan.notices.iter().filter(|notice| notice.accept.is_some()) {
@@ -65,12 +65,12 @@ fn heading(stage: &Stage) -> String {
     text
 }
 
-fn line(step: &Step, what: String) -> String {
+fn line(plan: &Plan, step: &Step, what: String) -> String {
     let mut text = format!(
         "{:>4} {} {:<8} {}",
         step.number,
         if step.downtime { 'x' } else { ' ' },
-        step.act.verb(),
+        plan.verb(&step.act),
         what
     );
     match &step.interrupted {
@@ -121,7 +121,7 @@ pub fn shape(plan: &Plan) -> String {
             let _ = writeln!(
                 text,
                 "{}{}",
-                line(step, moved(&step.act)),
+                line(plan, step, moved(&step.act)),
                 pinned(&step.act)
             );
         }

@@ -10,7 +10,7 @@ use switchback_model::plan::{Check, Expectation, FileEdit};
 use switchback_model::{Digest, MigrationId, ServiceName};
 
 use crate::migration::OneOff;
-use crate::world::{Reality, World};
+use crate::world::{Reality, SimStore, World};
 
 /// Drives a [`World`].
 pub(crate) struct SimDriver {
@@ -254,6 +254,16 @@ impl Driver for SimDriver {
         for key in left {
             self.world.effect("remove a container", |now| {
                 now.one_offs.remove(&key);
+            });
+        }
+        let of_run = |store: &SimStore| {
+            let following = store.following.as_ref();
+            following.is_some_and(|(_, run)| run == cx.run)
+        };
+        if self.world.touch(|now| now.stores.values().any(of_run)) {
+            self.world.effect("end the companions", |now| {
+                let ours = now.stores.values_mut().filter(|store| of_run(store));
+                ours.for_each(|store| store.following = None);
             });
         }
         Ok(())

@@ -113,6 +113,17 @@ impl PlanBuilder {
         self
     }
 
+    /// Keeps a datastore by a shadow.
+    #[must_use]
+    pub fn shadow(mut self, datastore: &str) -> Self {
+        let plan = self
+            .plan
+            .datastores
+            .get_mut(&DatastoreName::from(datastore));
+        plan.expect("the plan has the datastore").method = BackupMethod::Shadow;
+        self
+    }
+
     /// Begins another stage.
     #[must_use]
     pub fn stage(mut self, kind: StageKind, round: u32) -> Self {
@@ -150,10 +161,25 @@ impl PlanBuilder {
         self.step(Act::Prepare { datastore }, before, after)
     }
 
-    /// Stops the service.
+    /// Compares a shadow with its original while both are up.
+    #[must_use]
+    pub fn compare(self, datastore: &str) -> Self {
+        let datastore = DatastoreName::from(datastore);
+        let before = vec![backup(&datastore, BackupState::Prepared, None)];
+        let after = vec![backup(&datastore, BackupState::Compared, None)];
+        self.step(Act::Prove { datastore }, before, after)
+    }
+
+    /// Stops the service, once every shadow follows.
     #[must_use]
     pub fn stop(self) -> Self {
-        let named = self.file_names();
+        let mut before = vec![self.file_names()];
+        let names = self.plan.datastores.keys();
+        before.extend(
+            names
+                .filter(|name| self.is_shadowed(name))
+                .map(|name| backup(name, BackupState::Compared, None)),
+        );
         let after = vec![Expectation::Stopped {
             services: services(),
         }];
@@ -161,25 +187,34 @@ impl PlanBuilder {
             Act::Stop {
                 services: services(),
             },
-            vec![named],
+            before,
             after,
         )
+    }
+
+    fn is_shadowed(&self, name: &DatastoreName) -> bool {
+        self.plan.datastores[name].method == BackupMethod::Shadow
     }
 
     /// Seals a backup.
     #[must_use]
     pub fn seal(self, datastore: &str) -> Self {
         let datastore = DatastoreName::from(datastore);
+        let (from, to) = if self.is_shadowed(&datastore) {
+            (BackupState::Compared, BackupState::Proven)
+        } else {
+            (BackupState::Prepared, BackupState::Sealed)
+        };
         let before = vec![
             stopped(),
             Expectation::Reachable {
                 datastore: datastore.clone(),
             },
             no_writers(&datastore),
-            backup(&datastore, BackupState::Prepared, None),
+            backup(&datastore, from, None),
         ];
         let after = vec![
-            backup(&datastore, BackupState::Sealed, None),
+            backup(&datastore, to, None),
             Expectation::Reachable {
                 datastore: datastore.clone(),
             },

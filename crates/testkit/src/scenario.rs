@@ -97,14 +97,78 @@ impl Scenario {
         Self::of("running stop", plan)
     }
 
+    /// A shadow beside a dump, and a migration that begins again from a copy of the shadow.
+    pub fn shadowed() -> Self {
+        let plan = PlanBuilder::new(FROM, TO, &["identity", "redis"])
+            .shadow("identity")
+            .fetch(TO)
+            .prepare("identity")
+            .prepare("redis")
+            .compare("identity")
+            .stage(StageKind::Run { to: TO.into() }, 1)
+            .stop()
+            .seal("identity")
+            .seal("redis")
+            .prove("redis")
+            .set(TO)
+            .migrate("is-db", TO, "identity", false)
+            .migrate("ns-db", TO, "redis", true)
+            .start(TO)
+            .verify(TO)
+            .seal_plan();
+        Self::of("shadowed", plan)
+    }
+
+    /// Shadows alone, and a second round of them after a stop where the product runs.
+    pub fn shadowed_twice() -> Self {
+        let plan = PlanBuilder::new(FROM, TO, &["identity", "redis"])
+            .shadow("identity")
+            .shadow("redis")
+            .fetch(STOP)
+            .fetch(TO)
+            .prepare("identity")
+            .prepare("redis")
+            .compare("identity")
+            .compare("redis")
+            .stage(StageKind::Run { to: STOP.into() }, 1)
+            .stop()
+            .seal("identity")
+            .seal("redis")
+            .set(STOP)
+            .migrate("is-db", STOP, "identity", false)
+            .start(STOP)
+            .verify(STOP)
+            .stage(StageKind::Run { to: TO.into() }, 2)
+            .prepare("identity")
+            .prepare("redis")
+            .compare("identity")
+            .compare("redis")
+            .stop()
+            .seal("identity")
+            .seal("redis")
+            .set(TO)
+            .migrate("is-db", TO, "identity", false)
+            .migrate("ns-db", TO, "redis", true)
+            .start(TO)
+            .verify(TO)
+            .seal_plan();
+        Self::of("shadowed twice", plan)
+    }
+
     /// The first leg of [`Scenario::running_stop`] alone.
     pub fn first_leg() -> Self {
         Self::of("first leg", to_the_stop(STOP).seal_plan())
     }
 
     /// All of them, each made anew.
-    pub fn all() -> [fn() -> Self; 3] {
-        [Self::one_leg, Self::two_legs, Self::running_stop]
+    pub fn all() -> [fn() -> Self; 5] {
+        [
+            Self::one_leg,
+            Self::two_legs,
+            Self::running_stop,
+            Self::shadowed,
+            Self::shadowed_twice,
+        ]
     }
 
     fn of(name: &'static str, plan: Plan) -> Self {

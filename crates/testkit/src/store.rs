@@ -1,8 +1,10 @@
 //! The simulated datastore.
 
+use std::path::PathBuf;
+
 use switchback_engine::ports::{Context, Datastore, Failure, Finding};
 use switchback_model::event::Outcome;
-use switchback_model::plan::{BackupState, Expectation};
+use switchback_model::plan::{BackupMethod, BackupState, Expectation, Purpose};
 use switchback_model::{Contents, DatastoreName, RunId};
 
 use crate::world::{Reality, SimBackup, SimStore, World};
@@ -46,12 +48,79 @@ impl SimDatastore {
         })
     }
 
+    fn is_shadowed(&self, cx: &Context<'_>) -> bool {
+        let plan = cx.plan.datastores.get(&self.name);
+        plan.is_some_and(|plan| plan.method == BackupMethod::Shadow)
+    }
+
+    fn follows(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        let key = key(cx, cx.run);
+        if self.with(|store| store.following.as_ref() == Some(&key)) {
+            return Ok(());
+        }
+        Err(Failure::new(
+            "shadow-lost",
+            format!("the shadow of `{}` does not follow", self.name),
+        ))
+    }
+
+    fn mark(&self, cx: &Context<'_>, what: &str, state: BackupState) {
+        let key = key(cx, cx.run);
+        self.effect(what, |store| {
+            let live = store.live.clone();
+            if let Some(backup) = store.backups.get_mut(&key) {
+                backup.state = state;
+                // What follows holds what the original holds.
+                if state <= BackupState::Sealed || store.following.is_some() {
+                    backup.data = live;
+                }
+            }
+        });
+    }
+
+    /// No longer than it takes to replay the last position and to end.
+    fn seal_shadow(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        self.answers()?;
+        self.follows(cx)?;
+        self.mark(cx, "seal", BackupState::Proven);
+        self.effect("end the companion", |store| store.following = None);
+        Ok(done("sealed"))
+    }
+
+    /// In the place of the data; a way back moves it, a restore within an upgrade copies it.
+    fn exchange(&self, cx: &Context<'_>, run: &RunId, backup: &SimBackup) -> Result<(), Failure> {
+        if self.with(|store| store.live == backup.data) {
+            return Ok(());
+        }
+        if backup.moved {
+            return Err(Failure::new(
+                "shadow-spent",
+                "it has taken the place already",
+            ));
+        }
+        let moves = matches!(cx.plan.purpose, Purpose::Rollback { .. });
+        let key = key(cx, run);
+        self.effect("stop the server", |store| store.dead = true);
+        self.effect("exchange", |store| {
+            let old = std::mem::replace(&mut store.live, backup.data.clone());
+            store.aside.get_or_insert(old);
+            if let Some(backup) = store.backups.get_mut(&key) {
+                backup.moved |= moves;
+            }
+        });
+        Ok(())
+    }
+
     fn sealed(&self, cx: &Context<'_>, run: &RunId) -> Result<SimBackup, Failure> {
-        let key = (cx.backups.to_owned(), run.clone());
+        let key = key(cx, run);
         self.with(|store| store.backups.get(&key).cloned())
             .filter(|backup| backup.state >= BackupState::Sealed)
             .ok_or_else(|| Failure::new("backup-missing", format!("no sealed backup of `{run}`")))
     }
+}
+
+fn key(cx: &Context<'_>, run: &RunId) -> (PathBuf, RunId) {
+    (cx.backups.to_owned(), run.clone())
 }
 
 fn done(summary: &str) -> Outcome {
@@ -78,8 +147,13 @@ impl Datastore for SimDatastore {
         match expectation {
             Expectation::Reachable { .. } => either(!store.dead, "no answer"),
             Expectation::Backup { state, run, .. } => {
-                let found = backup(run.as_ref().unwrap_or(cx.run)).map(|backup| backup.state);
-                either(found.is_some_and(|found| found >= *state), "less")
+                let run = run.as_ref().unwrap_or(cx.run);
+                let found = backup(run).map(|backup| backup.state);
+                let follows = found >= Some(BackupState::Sealed)
+                    || *state != BackupState::Compared
+                    || store.following.as_ref() == Some(&key(cx, run));
+                let far = found.is_some_and(|found| found >= *state);
+                either(far && follows, "less")
             }
             Expectation::Released { .. } => either(store.aside.is_none(), "data moved aside"),
             _ if store.dead => Finding::Unknown {
@@ -113,19 +187,33 @@ impl Datastore for SimDatastore {
 
     fn prepare(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
         self.answers()?;
-        let key = (cx.backups.to_owned(), cx.run.clone());
+        let key = key(cx, cx.run);
         self.effect("prepare", |store| {
             let data = store.live.clone();
             store.backups.entry(key).or_insert(SimBackup {
                 state: BackupState::Prepared,
                 data,
+                moved: false,
             });
         });
+        if self.is_shadowed(cx) {
+            let key = self::key(cx, cx.run);
+            self.effect("start a companion", |store| store.following = Some(key));
+        }
         Ok(done("prepared"))
     }
 
-    fn follow(&self, _: &Context<'_>) -> Result<Outcome, Failure> {
-        Ok(Outcome::default())
+    fn follow(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        let key = key(cx, cx.run);
+        let unsealed = self.with(|store| {
+            let backup = store.backups.get(&key);
+            backup.is_some_and(|backup| backup.state < BackupState::Sealed)
+        });
+        if self.is_shadowed(cx) && unsealed && self.follows(cx).is_err() {
+            self.answers()?;
+            self.effect("start a companion", |store| store.following = Some(key));
+        }
+        Ok(done("follows"))
     }
 
     fn seal(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
@@ -135,7 +223,10 @@ impl Datastore for SimDatastore {
                 format!("`{writer}` is connected"),
             ));
         }
-        let key = (cx.backups.to_owned(), cx.run.clone());
+        if self.is_shadowed(cx) {
+            return self.seal_shadow(cx);
+        }
+        let key = key(cx, cx.run);
         let offline = self.with(|store| store.copied_offline);
         if offline {
             self.effect("stop the server", |store| store.dead = true);
@@ -145,7 +236,9 @@ impl Datastore for SimDatastore {
         self.effect("seal", |store| {
             let data = store.live.clone();
             let state = BackupState::Sealed;
-            store.backups.insert(key, SimBackup { state, data });
+            let moved = false;
+            let backup = SimBackup { state, data, moved };
+            store.backups.insert(key, backup);
         });
         if offline {
             self.effect("start the server", |store| store.dead = false);
@@ -155,6 +248,11 @@ impl Datastore for SimDatastore {
 
     fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
         self.answers()?;
+        if self.is_shadowed(cx) {
+            self.follows(cx)?;
+            self.mark(cx, "mark compared", BackupState::Compared);
+            return Ok(done("compared"));
+        }
         let backup = self.sealed(cx, cx.run)?;
         self.effect("start a scratch server", |store| store.scratch = true);
         if self.with(|store| store.live != backup.data) {
@@ -163,7 +261,7 @@ impl Datastore for SimDatastore {
                 "the backup holds other data",
             ));
         }
-        let key = (cx.backups.to_owned(), cx.run.clone());
+        let key = key(cx, cx.run);
         self.effect("mark proven", |store| {
             if let Some(backup) = store.backups.get_mut(&key) {
                 backup.state = BackupState::Proven;
@@ -175,6 +273,11 @@ impl Datastore for SimDatastore {
 
     fn restore(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure> {
         let backup = self.sealed(cx, run)?;
+        if self.is_shadowed(cx) {
+            self.exchange(cx, run, &backup)?;
+            self.effect("start the server", |store| store.dead = false);
+            return Ok(done("restored"));
+        }
         let bad = self
             .world
             .touch(|now| now.faults.bad_restores.remove(&self.name));

@@ -18,7 +18,7 @@ use crate::driver::advance;
 use crate::plans::deployment;
 use crate::scenario::Scenario;
 
-/// What happens to containers that still run, between the death of one engine and the next.
+/// What happens to containers that still run, companions among them, between the death of one engine and the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meanwhile {
     /// They wait: the next engine finds them running.
@@ -163,7 +163,14 @@ impl Lab {
                     }
                 }
             }
-            running.len()
+            let mut touched = running.len();
+            for store in now.stores.values_mut() {
+                touched += usize::from(store.following.is_some());
+                if meanwhile == Meanwhile::TheyDie {
+                    store.following = None;
+                }
+            }
+            touched
         })
     }
 

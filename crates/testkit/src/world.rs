@@ -80,6 +80,8 @@ pub struct SimStore {
     pub beside: Option<(SimData, bool)>,
     /// A second server that reads a backup.
     pub scratch: bool,
+    /// The shadow that follows it, by the place and run that make it.
+    pub following: Option<(PathBuf, RunId)>,
     /// Backups by place and run.
     pub backups: BTreeMap<(PathBuf, RunId), SimBackup>,
 }
@@ -91,6 +93,8 @@ pub struct SimBackup {
     pub state: BackupState,
     /// What it holds.
     pub data: SimData,
+    /// A shadow that took the place of the data: there is nothing to take a second time.
+    pub moved: bool,
 }
 
 /// Data: collections with their number of rows and how often they were rewritten, and the product's own
@@ -156,6 +160,7 @@ impl World {
                     (store.aside.is_some(), "data moved aside"),
                     (store.beside.is_some(), "data written beside"),
                     (store.scratch, "scratch server"),
+                    (store.following.is_some(), "companion"),
                 ]
                 .into_iter()
                 .filter(|(there, _)| *there)

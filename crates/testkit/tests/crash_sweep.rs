@@ -164,26 +164,31 @@ fn from_wherever_an_upgrade_died_the_way_back_restores_everything() {
 #[test]
 fn a_way_back_that_dies_anywhere_is_finished_by_the_same_command() {
     let mut count = Count::default();
-    let make = Scenario::two_legs;
-    let (_, points) = undisturbed(make);
-    for point in (1..=points).step_by(9) {
-        for second in 1.. {
-            let (lab, why) = died_at(make, point, Meanwhile::TheyGoOn).expect("it died");
-            let Some(plan) = planned_way_back(&lab, &why) else {
-                break;
-            };
-            lab.scenario.world.crash.arm(second);
-            let died_again = lab.run(&plan, &back()).is_err();
-            lab.scenario.world.crash.arm(0);
-            if !died_again {
-                break;
+    for make in [
+        Scenario::two_legs as fn() -> Scenario,
+        Scenario::shadowed,
+        Scenario::shadowed_twice,
+    ] {
+        let (_, points) = undisturbed(make);
+        for point in (1..=points).step_by(9) {
+            for second in 1.. {
+                let (lab, why) = died_at(make, point, Meanwhile::TheyGoOn).expect("it died");
+                let Some(plan) = planned_way_back(&lab, &why) else {
+                    break;
+                };
+                lab.scenario.world.crash.arm(second);
+                let died_again = lab.run(&plan, &back()).is_err();
+                lab.scenario.world.crash.arm(0);
+                if !died_again {
+                    break;
+                }
+                count.points += 1;
+                let why = format!("{why}, way back died at point {second}");
+                lab.pass(Meanwhile::TheyDie);
+                lab.finish(&plan, &back());
+                assert_restored(&lab, &ran_before(&plan), &why);
+                count.recovered += 1;
             }
-            count.points += 1;
-            let why = format!("{why}, way back died at point {second}");
-            lab.pass(Meanwhile::TheyDie);
-            lab.finish(&plan, &back());
-            assert_restored(&lab, &ran_before(&plan), &why);
-            count.recovered += 1;
         }
     }
     report("rollback killed", &count);

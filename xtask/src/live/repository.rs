@@ -2,7 +2,6 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -30,22 +29,15 @@ pub(super) fn cases() -> Vec<Case> {
 
 fn with_repository<'a>(lab: &'a Lab, name: &str) -> Result<Subject<'a>> {
     let subject = Subject::new(lab, name, Edition::OpenSource)?;
-    let password = subject.state().join("repository-password");
-    fs::write(&password, PASSWORD)?;
+    let dir = subject.deployment.dir();
+    fs::write(dir.join("repository-password"), PASSWORD)?;
     let mut file = OpenOptions::new()
         .append(true)
-        .open(subject.deployment.dir().join("switchback.toml"))?;
-    write!(
-        file,
-        "\n[backup]\nrepository = {:?}\npassword = {{ file = {password:?} }}\n",
-        place(&subject)
+        .open(dir.join("switchback.toml"))?;
+    file.write_all(
+        b"\n[backup]\nrepository = \"repository\"\npassword = { file = \"repository-password\" }\n",
     )?;
     Ok(subject)
-}
-
-/// Apart from the deployment, whose directory must be in the end as it was.
-fn place(subject: &Subject<'_>) -> PathBuf {
-    subject.state().join("backups-of-the-lab")
 }
 
 /// The backups in the repository, as the list tells them.
@@ -90,9 +82,9 @@ fn killed_create(lab: &Lab) -> Result<()> {
         subject.expect(&["backup", "prove", id_of(newest)?], 0)?;
     }
     let checked = tool("restic")
+        .dir(subject.deployment.dir())
         .env("RESTIC_PASSWORD", PASSWORD)
-        .args(["--no-cache", "check", "--read-data", "--repo"])
-        .arg(place(&subject))
+        .args(["--no-cache", "--repo", "repository", "check", "--read-data"])
         .read()?;
     judge::told(&checked, &["no errors were found"])?;
     judge::restored(&subject)?;

@@ -48,7 +48,7 @@ fn stages(text: &mut String, plan: &Plan) {
                 text,
                 "| {} | {} | {} | {} | {} |",
                 one.number,
-                one.act.verb(),
+                plan.verb(&one.act),
                 cell(&step::what(plan, &one.act)),
                 if one.downtime { "yes" } else { "" },
                 cell(&step::way_back_in_full(&one.way_back)),

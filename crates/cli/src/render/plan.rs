@@ -110,7 +110,7 @@ fn stage_table(plan: &Plan, detail: Detail, apart: bool) -> Table {
             (stage.kind != StageKind::Preparation && !way_back_named).then_some("way back");
         way_back_named |= over_last.is_some();
         table.heading(heading(stage, legs), over_last);
-        for group in grouped(&stage.steps) {
+        for group in grouped(plan, &stage.steps) {
             table.row(row(plan, &group, downtime, detail, apart));
         }
     }
@@ -144,7 +144,7 @@ fn row(plan: &Plan, steps: &[&Step], downtime: Downtime, detail: Detail, apart: 
     }
     let mut cells = vec![
         Cell::from(numbers),
-        Cell::new(BOLD, first.act.verb()),
+        Cell::new(BOLD, plan.verb(&first.act)),
         Cell::from(what),
     ];
     if apart {
@@ -186,11 +186,11 @@ impl Downtime {
     }
 }
 
-fn grouped(steps: &[Step]) -> Vec<Vec<&Step>> {
+fn grouped<'s>(plan: &Plan, steps: &'s [Step]) -> Vec<Vec<&'s Step>> {
     let mut groups: Vec<Vec<&Step>> = Vec::new();
     for step in steps {
         match groups.last_mut() {
-            Some(group) if step::alike(group[0], step) => group.push(step),
+            Some(group) if step::alike(plan, group[0], step) => group.push(step),
             _ => groups.push(vec![step]),
         }
     }

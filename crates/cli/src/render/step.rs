@@ -108,7 +108,7 @@ fn set_together(plan: &Plan, steps: &[&Step]) -> Option<String> {
 }
 
 /// Whether two steps can share one line of a plan.
-pub(crate) fn alike(one: &Step, other: &Step) -> bool {
+pub(crate) fn alike(plan: &Plan, one: &Step, other: &Step) -> bool {
     let mergeable = matches!(
         one.act,
         Act::Fetch { .. }
@@ -120,7 +120,7 @@ pub(crate) fn alike(one: &Step, other: &Step) -> bool {
             | Act::Release { .. }
     );
     mergeable
-        && one.act.verb() == other.act.verb()
+        && plan.verb(&one.act) == plan.verb(&other.act)
         && one.way_back == other.way_back
         && one.downtime == other.downtime
 }

@@ -16,7 +16,6 @@ mod keep;
 mod keys;
 mod layout;
 mod online;
-mod promote;
 mod replica;
 mod reply;
 mod restore;

@@ -17,7 +17,6 @@ use super::keep::{SAVING, SCRATCH};
 use super::keys::{About, Keys};
 use super::layout::Layout;
 use super::server::{Server, kept_layout};
-use super::shadow::appended;
 use super::shadowing::available_memory;
 use crate::backup::{Backup, Manifest};
 use crate::{disk, tally};
@@ -277,7 +276,8 @@ impl Server {
 
 /// The append-only files of a replica.
 fn written(place: &Path, layout: &Layout) -> Vec<PathBuf> {
-    vec![place.join(DATA).join(appended(layout))]
+    let name = layout.aof_directory.as_deref().unwrap_or(&layout.aof);
+    vec![place.join(DATA).join(name)]
 }
 
 /// A replica always appends.

@@ -60,11 +60,7 @@ impl Server {
         self.require_same_at_start(cx, &layout, &directory)?;
         let place = shadow::place(&backup, &directory, &self.location.access);
         // What was sent for the beginning, and what is written from it.
-        let memory = self.client(cx.commands)?.info("memory")?;
-        let held = memory
-            .get("used_memory")
-            .and_then(|bytes| bytes.parse().ok());
-        let bytes = disk::size_of(&directory).max(held.unwrap_or(0));
+        let bytes = disk::size_of(&directory);
         disk::require_space(&place, bytes * 2, &format!("the shadow of `{}`", self.name))?;
         let facts = described(&backup, &layout)?;
         backup.begin_shadow(&place, Some(self.engine(cx.commands)?), facts)?;
@@ -109,7 +105,7 @@ impl Server {
     }
 
     /// The replica of a shadow; started anew, and `true`, where none runs.
-    pub(super) fn replica(
+    fn replica(
         &self,
         cx: &Context<'_>,
         backup: &Backup,
@@ -297,7 +293,10 @@ impl Server {
         self.end_replica(cx, replica.as_ref())?;
         let layout = kept_layout(&manifest)?;
         let data = backup.place_of(&manifest)?.join(DATA);
-        keep_only(&data, appended(&layout))
+        keep_only(
+            &data,
+            layout.aof_directory.as_deref().unwrap_or(&layout.aof),
+        )
         .map_err(|error| backup.io("complete", &error))?;
         let mut facts = described(backup, &layout)?;
         facts.insert(KEYS.to_owned(), keys);
@@ -330,7 +329,7 @@ impl Server {
         let shadow = self.replica_client(cx, replica)?;
         let last = || {
             compare::with_both(cx, &original, &shadow, |pair| {
-                let standing = pair.standing()?;
+                let standing = pair.catch_up()?;
                 let compared = match manifest.facts.get(LINK) == Some(&standing.link) {
                     true => pair.compare_these(&moving)?,
                     false => Compared::default(),
@@ -367,11 +366,7 @@ impl Server {
 
     /// Ends a replica such that everything it applied is on disk: it syncs its append-only file, whose size
     /// does not matter for that, and saves nothing else.
-    pub(super) fn end_replica(
-        &self,
-        cx: &Context<'_>,
-        replica: &dyn Companion,
-    ) -> Result<(), Failure> {
+    fn end_replica(&self, cx: &Context<'_>, replica: &dyn Companion) -> Result<(), Failure> {
         let client = self.replica_client(cx, replica)?;
         // It ends the connection instead of answering.
         let asked = client.ask(&["SHUTDOWN NOSAVE"]);
@@ -415,7 +410,7 @@ impl Backup {
 
 /// Makes what a replica appended durable, and removes everything else: the snapshot that it began from is old,
 /// and nobody may load it.
-pub(super) fn keep_only(data: &Path, appended: &str) -> std::io::Result<()> {
+fn keep_only(data: &Path, appended: &str) -> std::io::Result<()> {
     disk::sync_all(&data.join(appended))?;
     for name in swap::names(data)? {
         if name != appended {
@@ -423,11 +418,6 @@ pub(super) fn keep_only(data: &Path, appended: &str) -> std::io::Result<()> {
         }
     }
     disk::sync_directory(data)
-}
-
-/// The name of what a replica appends to: the file, or the directory of its parts.
-pub(super) fn appended(layout: &Layout) -> &str {
-    layout.aof_directory.as_deref().unwrap_or(&layout.aof)
 }
 
 /// A position for people, and to compare.

@@ -166,7 +166,10 @@ fn comes_back_with_names_of_its_own_and_nobody_to_ask_for_the_configuration() {
 fn a_user_with_just_enough_rights_and_one_without() {
     let (server, _) = shadowed(APPENDING);
     server.cli(0, "ACL SETUSER keeper on >keeper-secret ~* &* +@all");
-    server.cli(0, "ACL SETUSER reader on >reader-secret ~* &* +@all -psync");
+    server.cli(
+        0,
+        "ACL SETUSER reader on >reader-secret ~* &* +@all -psync",
+    );
     let as_user = |user: &str| {
         let mut location = server.location();
         location.user = Some(user.to_owned());
@@ -501,29 +504,6 @@ fn a_way_back_goes_on_from_wherever_it_was_killed() {
                 "from point {stop}"
             );
         });
-    }
-}
-
-#[test]
-fn a_shadow_becomes_a_server_of_its_own_for_a_rehearsal() {
-    for settings in [APPENDING, SNAPSHOTS] {
-        let (server, store) = shadowed(settings);
-        server
-            .bench
-            .within(UPGRADE, |cx| store.prepare(cx).expect("prepares"));
-        let before = contents(&server, store.as_ref());
-        let copy = RedisServer::stopped(settings);
-        server.bench.within(UPGRADE, |cx| {
-            store
-                .promote(cx, &copy.data())
-                .expect("promoted")
-                .expect("a shadow was there");
-        });
-        assert!(server.beside().is_none() && !place(&server).exists());
-        server.cli(0, "FLUSHALL");
-        copy.up();
-        let found = contents(&copy, copy.datastore().as_ref());
-        assert_eq!(found, before);
     }
 }
 

@@ -28,6 +28,18 @@ const ONE_OFF: u64 = 4;
 /// Seconds that any dealing with a server takes: connecting, counting, stopping, starting.
 const TOUCH: u64 = 2;
 
+/// Seconds in which a shadow is sealed: the last position is replayed and its server ends.
+pub(crate) const SHADOW_SEAL: u64 = 1;
+/// Seconds in which a shadow takes the place of the data: the server stops, directories are renamed, it starts.
+pub(crate) const EXCHANGE: u64 = TOUCH;
+
+/// Bytes that a shadow takes beside the data, for a log that is written while it is copied: one part
+/// in this many of the data, at most what servers keep anyway ([`SHADOW_LOG`]).
+const SHADOW_LOG_SHARE: u64 = 10;
+/// Bytes of log that PostgreSQL keeps at the most by default (`max_wal_size`), and about what a busy
+/// Redis appends during a copy.
+const SHADOW_LOG: u64 = 1_000_000_000;
+
 /// Bytes that an image takes which is not here yet, unpacked: The Things Stack takes about 250 MB.
 pub(crate) const IMAGE: u64 = 500_000_000;
 /// Bytes that journal and captured output take at the most in one run.
@@ -42,6 +54,16 @@ pub(crate) fn seal(kind: DatastoreKind, size: u64) -> u64 {
         DatastoreKind::Redis | DatastoreKind::Files => COPY,
     };
     TOUCH + size / pace
+}
+
+/// Bytes that a shadow takes.
+pub(crate) fn shadow(kind: DatastoreKind, size: u64) -> u64 {
+    match kind {
+        DatastoreKind::Files => size,
+        DatastoreKind::Postgres | DatastoreKind::Redis => {
+            size + (size / SHADOW_LOG_SHARE).min(SHADOW_LOG)
+        }
+    }
 }
 
 /// Seconds in which a backup is restored and read; proving and going back cost the same.

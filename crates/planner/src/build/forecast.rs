@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use switchback_model::exit::Exit;
 use switchback_model::observed::{Filesystem, Observed};
-use switchback_model::plan::{Act, DatastorePlan, Forecast, SpaceForecast, Stage, Step};
+use switchback_model::plan::{
+    Act, DatastorePlan, Forecast, Interrupted, SpaceForecast, Stage, Step,
+};
 use switchback_model::product::{DatastoreKind, Product};
 use switchback_model::{DatastoreName, Problem};
 
@@ -71,6 +73,7 @@ fn seconds(step: &Step, keeping: &Keeping) -> u64 {
     match &step.act {
         Act::Fetch { .. } | Act::Prepare { .. } | Act::Set { .. } | Act::Release { .. } => 0,
         Act::Stop { .. } => costs::STOP,
+        Act::Seal { datastore } if keeping.is_shadowed(datastore) => costs::SHADOW_SEAL,
         Act::Seal { datastore } => costs::seal(of(datastore).0, of(datastore).1),
         Act::Prove { datastore } | Act::Restore { datastore, .. } => {
             costs::restore(of(datastore).0, of(datastore).1)
@@ -85,11 +88,13 @@ fn because<'a>(keeping: &Keeping, steps: impl Iterator<Item = &'a Step>) -> Stri
     let migrations = steps
         .filter(|step| matches!(step.act, Act::Migrate { .. }))
         .count();
-    let size: u64 = keeping
-        .backed_up()
-        .map(|name| keeping.measure(name).1)
-        .sum();
-    let backups = format!("backups of {} made and proven while stopped", bytes(size));
+    let size: u64 = keeping.dumped().map(|name| keeping.measure(name).1).sum();
+    let sealed = keeping.shadowed().count();
+    let backups = match (keeping.dumped().count(), sealed) {
+        (0, 0) => "no backup".to_owned(),
+        (0, _) => "shadows are only sealed".to_owned(),
+        _ => format!("backups of {} made and proven while stopped", bytes(size)),
+    };
     match migrations {
         0 => format!("{backups}, no migration"),
         1 => format!("{backups}, one migration not measured yet"),
@@ -126,10 +131,17 @@ fn space(
     let rounds = u64::from(stages.iter().map(|stage| stage.round).max().unwrap_or(1));
     let backup = used_for(observed, "backup");
     let mut largest = 0;
-    for name in keeping.backed_up() {
+    for name in keeping.dumped() {
         let (_, size) = keeping.measure(name);
         largest = largest.max(size);
         add(backup, format!("backup of {name}"), size * rounds);
+    }
+    for name in keeping.shadowed() {
+        let (kind, size) = keeping.measure(name);
+        // A shadow lies where the data does, so that it can take its place by renaming.
+        let home = home(observed, name, &keeping.plans()[name]);
+        let bytes = costs::shadow(kind, size) * rounds;
+        add(home, format!("shadow of {name}"), bytes);
     }
     if largest > 0 {
         // Backups are proven one after the other, and each copy goes before the next comes.
@@ -144,8 +156,13 @@ fn space(
             add(home, format!("migrations of {name}"), growth);
         }
         if keeping.keeper(name) == Some(name) {
-            // What a restore replaces is moved aside, so both are there for a while.
-            add(home, format!("way back of {name}"), size);
+            if !keeping.is_shadowed(name) {
+                // What a restore replaces is moved aside, so both are there for a while.
+                add(home, format!("way back of {name}"), size);
+            } else if is_restored_first(stages, name) {
+                // The shadow itself must stay, so a half-run migration begins again from a copy of it.
+                add(home, format!("beginning again with {name}"), size);
+            }
         }
     }
     let missing = stages
@@ -175,6 +192,14 @@ fn space(
         .collect();
     forecast.sort_by(|one, other| one.path.cmp(&other.path));
     forecast
+}
+
+/// True where a migration that stops half way is begun again from the backup of `name`.
+fn is_restored_first(stages: &[Stage], name: &DatastoreName) -> bool {
+    stages
+        .iter()
+        .flat_map(|stage| &stage.steps)
+        .any(|step| matches!(&step.interrupted, Interrupted::RestoreFirst { datastore, .. } if datastore == name))
 }
 
 /// The most that any one migration of the plan needs on top of `name`.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_model::exit::Exit;
-use switchback_model::observed::{Datastore as Found, DatastoreLocation};
+use switchback_model::observed::{Datastore as Found, DatastoreLocation, Shadowing};
 use switchback_model::plan::{BackupMethod, DatastorePlan, Notice};
 use switchback_model::product::{Datastore as Defined, DatastoreKind, NoticeKind};
 use switchback_model::{DatastoreName, Problem, Version};
@@ -62,6 +62,21 @@ impl Keeping {
             .filter(|name| self.plans[*name].method != BackupMethod::None)
     }
 
+    /// Those of them that are kept by a shadow.
+    pub(crate) fn shadowed(&self) -> impl Iterator<Item = &DatastoreName> {
+        self.backed_up().filter(|name| self.is_shadowed(name))
+    }
+
+    /// Those of them that are kept by a dump.
+    pub(crate) fn dumped(&self) -> impl Iterator<Item = &DatastoreName> {
+        self.backed_up().filter(|name| !self.is_shadowed(name))
+    }
+
+    /// True where a shadow keeps it.
+    pub(crate) fn is_shadowed(&self, name: &DatastoreName) -> bool {
+        self.plans[name].method == BackupMethod::Shadow
+    }
+
     /// The datastore whose backup holds the data of `name`; `None` where no backup does.
     pub(crate) fn keeper(&self, name: &DatastoreName) -> Option<&DatastoreName> {
         let (key, plan) = self.plans.get_key_value(name)?;
@@ -91,7 +106,8 @@ impl Keeping {
                 Some(keeper.clone()),
                 format!("it lives in the same database as `{keeper}`, whose backup holds both"),
             ),
-            (None, Choice::Dump) => (BackupMethod::Dump, None, documented(found.location.kind)),
+            (None, Choice::Shadow) => (BackupMethod::Shadow, None, following(found.location.kind)),
+            (None, Choice::Dump(because)) => (BackupMethod::Dump, None, because),
             (None, Choice::Declined) => (
                 BackupMethod::None,
                 None,
@@ -151,16 +167,27 @@ impl Keeping {
 }
 
 enum Choice {
-    Dump,
+    Shadow,
+    /// With the reason, which is also why it is no shadow.
+    Dump(String),
     Declined,
     Impossible(String),
 }
 
 fn choose(input: &Input<'_>, found: &Found) -> Result<Choice, Problem> {
+    let kind = found.location.kind;
     let configured = input.config.datastores.get(&found.name);
     match configured.and_then(|config| config.backup.as_deref()) {
         Some("none") => return Ok(Choice::Declined),
-        Some("dump") | None => {}
+        Some("shadow") => return wanted_shadow(found),
+        Some("dump") => {
+            let asked = format!(
+                "{}; `backup = \"dump\"` in switchback.toml",
+                documented(kind)
+            );
+            return Ok(dump(found, asked));
+        }
+        None => {}
         Some(other) => {
             return Err(Problem::new(
                 Exit::Usage,
@@ -169,18 +196,54 @@ fn choose(input: &Input<'_>, found: &Found) -> Result<Choice, Problem> {
             )
             .state("deployment", "unchanged")
             .hint(format!(
-                "set `backup = \"dump\"` or `\"none\"` under [datastores.{}] in switchback.toml, or leave the line out",
+                "set `backup` to \"shadow\", \"dump\" or \"none\" under [datastores.{}] in switchback.toml, or leave the line out",
                 found.name
             )));
         }
     }
-    Ok(
-        if found.location.kind != DatastoreKind::Postgres && found.location.directory.is_none() {
-            Choice::Impossible("its directory was not found on this host".to_owned())
-        } else {
-            Choice::Dump
-        },
+    Ok(match &found.shadow {
+        Shadowing::Possible => Choice::Shadow,
+        Shadowing::Impossible { because } => {
+            dump(found, format!("{}; no shadow: {because}", documented(kind)))
+        }
+        Shadowing::Unknown => dump(found, documented(kind)),
+    })
+}
+
+fn dump(found: &Found, because: String) -> Choice {
+    if found.location.kind != DatastoreKind::Postgres && found.location.directory.is_none() {
+        Choice::Impossible("its directory was not found on this host".to_owned())
+    } else {
+        Choice::Dump(because)
+    }
+}
+
+/// The operator asks for a shadow: given where it can be, refused with the reason where it cannot.
+fn wanted_shadow(found: &Found) -> Result<Choice, Problem> {
+    let because = match &found.shadow {
+        Shadowing::Possible => return Ok(Choice::Shadow),
+        Shadowing::Impossible { because } => because.as_str(),
+        Shadowing::Unknown => "nothing could look whether it can follow",
+    };
+    Err(Problem::new(
+        Exit::Refused,
+        "no-shadow",
+        format!("`{}` cannot have a shadow: {because}", found.name),
     )
+    .state("deployment", "unchanged")
+    .hint(format!(
+        "remove what is in the way, or set `backup = \"dump\"` under [datastores.{}] in switchback.toml: downtime grows with the data then",
+        found.name
+    )))
+}
+
+fn following(kind: DatastoreKind) -> String {
+    match kind {
+        DatastoreKind::Postgres => "a standby follows it until the seal",
+        DatastoreKind::Redis => "a replica follows it until the seal",
+        DatastoreKind::Files => "a copy, brought up to date at the seal",
+    }
+    .to_owned()
 }
 
 fn documented(kind: DatastoreKind) -> String {

@@ -1,18 +1,21 @@
 //! The sequence: which steps, in which order, in which stage.
 //!
 //! ```text
-//! preparation   fetch every image · prepare every datastore            service up
-//! first leg     stop · seal every · prove every · …                    service down from here
+//! preparation   fetch every image · prepare every datastore ·
+//!               compare every shadow                                   service up
+//! first leg     stop · seal every · prove every dump · …               service down from here
 //! a leg         migrate …                                              with the image of its stop
 //! a leg that    set every place · migrate … · start · look from
 //!   runs        outside · compare counts                               service up again
-//! next leg      prepare · stop · seal · prove anew (round 2), for writers were active meanwhile
+//! next leg      all of the backups anew (round 2), for writers were active meanwhile
 //! ```
 
 use std::collections::BTreeMap;
 
 use switchback_model::observed::ImagePin;
-use switchback_model::plan::{Act, Check, Expectation, Interrupted, Stage, StageKind, Step};
+use switchback_model::plan::{
+    Act, BackupState, Check, Expectation, Interrupted, Stage, StageKind, Step,
+};
 use switchback_model::{DatastoreName, Digest, Problem, ServiceName, StepNumber, Version};
 
 use super::cast::Cast;
@@ -84,6 +87,7 @@ impl<'a> Composer<'a> {
                     round += 1;
                     self.begin_round();
                     steps.extend(self.prepare());
+                    steps.extend(self.compare());
                 }
                 steps.push(self.stop());
                 steps.extend(self.seal());
@@ -126,6 +130,7 @@ impl<'a> Composer<'a> {
             }));
         }
         steps.extend(self.prepare());
+        steps.extend(self.compare());
         Ok(Stage {
             kind: StageKind::Preparation,
             required_by: Vec::new(),
@@ -213,6 +218,10 @@ impl<'a> Composer<'a> {
                     version: version.clone(),
                 });
             }
+        }
+        // What follows until the seal must follow still, or the service stops for nothing.
+        for name in self.keeping.shadowed() {
+            before.push(guards::backup(name, BackupState::Compared, None));
         }
         self.down = true;
         self.changed.anything = true;

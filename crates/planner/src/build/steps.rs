@@ -20,26 +20,50 @@ impl Composer<'_> {
         })
     }
 
-    /// Completes every backup, now that nothing writes.
-    pub(super) fn seal(&mut self) -> Vec<Step> {
-        let stopped = guards::stopped(&self.services);
-        self.for_each_backup(|datastore| Draft {
+    /// Reads every shadow and its original while both are up, and compares them.
+    pub(super) fn compare(&mut self) -> Vec<Step> {
+        let names = self.keeping.shadowed().cloned().collect();
+        self.for_each(names, |datastore| Draft {
             before: vec![
-                stopped.clone(),
-                guards::no_writers(&datastore),
+                guards::reachable(&datastore),
                 guards::backup(&datastore, BackupState::Prepared, None),
             ],
-            after: vec![guards::backup(&datastore, BackupState::Sealed, None)],
-            act: Act::Seal { datastore },
+            after: vec![guards::backup(&datastore, BackupState::Compared, None)],
+            act: Act::Prove { datastore },
             interrupted: Interrupted::Repeat,
             because: None,
         })
     }
 
-    /// Restores every backup elsewhere and compares it with the original, which still nothing changes.
+    /// Completes every backup, now that nothing writes. A shadow that was compared is proven by that.
+    pub(super) fn seal(&mut self) -> Vec<Step> {
+        let stopped = guards::stopped(&self.services);
+        let keeping = self.keeping;
+        self.for_each_backup(|datastore| {
+            let (from, to) = if keeping.is_shadowed(&datastore) {
+                (BackupState::Compared, BackupState::Proven)
+            } else {
+                (BackupState::Prepared, BackupState::Sealed)
+            };
+            Draft {
+                before: vec![
+                    stopped.clone(),
+                    guards::no_writers(&datastore),
+                    guards::backup(&datastore, from, None),
+                ],
+                after: vec![guards::backup(&datastore, to, None)],
+                act: Act::Seal { datastore },
+                interrupted: Interrupted::Repeat,
+                because: None,
+            }
+        })
+    }
+
+    /// Restores every dump elsewhere and compares it with the original, which still nothing changes.
     pub(super) fn prove(&mut self) -> Vec<Step> {
         let stopped = guards::stopped(&self.services);
-        self.for_each_backup(|datastore| Draft {
+        let names = self.keeping.dumped().cloned().collect();
+        self.for_each(names, |datastore| Draft {
             before: vec![
                 stopped.clone(),
                 guards::backup(&datastore, BackupState::Sealed, None),
@@ -176,7 +200,15 @@ impl Composer<'_> {
     }
 
     fn for_each_backup(&mut self, draft: impl Fn(DatastoreName) -> Draft) -> Vec<Step> {
-        let names: Vec<DatastoreName> = self.keeping.backed_up().cloned().collect();
+        let names = self.keeping.backed_up().cloned().collect();
+        self.for_each(names, draft)
+    }
+
+    fn for_each(
+        &mut self,
+        names: Vec<DatastoreName>,
+        draft: impl Fn(DatastoreName) -> Draft,
+    ) -> Vec<Step> {
         names
             .into_iter()
             .map(|name| {

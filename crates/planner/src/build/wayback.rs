@@ -40,10 +40,16 @@ impl Changed {
                 because: "no datastore has a backup".to_owned(),
             },
             (true, true) => WayBack::Instant,
+            (false, _) if datastores.iter().all(|name| keeping.is_shadowed(name)) => {
+                WayBack::Shadow { datastores }
+            }
             (false, _) => {
                 let restores: u64 = datastores
                     .iter()
                     .map(|name| {
+                        if keeping.is_shadowed(name) {
+                            return costs::EXCHANGE;
+                        }
                         let (kind, size) = keeping.measure(name);
                         // Once built beside, once read before it takes the place of the other.
                         2 * costs::restore(kind, size)

@@ -54,9 +54,7 @@ impl<'p> Walk<'_, 'p> {
             Act::Prepare { datastore } => self.backup(datastore, None, BackupState::Prepared),
             Act::Stop { services } => self.stop(services),
             Act::Seal { datastore } => self.seal(datastore),
-            Act::Prove { datastore } => {
-                self.backup(datastore, Some(BackupState::Sealed), BackupState::Proven);
-            }
+            Act::Prove { datastore } => self.prove(datastore),
             Act::Set { .. } => self.set(),
             Act::Migrate { .. } => self.migrate(),
             Act::Start { .. } => self.start(),
@@ -102,7 +100,11 @@ impl<'p> Walk<'_, 'p> {
                 "it is said to cost no downtime, and services are stopped",
             );
         }
-        let harmless = matches!(step.act, Act::Fetch { .. } | Act::Prepare { .. });
+        let harmless = match &step.act {
+            Act::Fetch { .. } | Act::Prepare { .. } => true,
+            Act::Prove { datastore } => self.world.is_shadowed(datastore),
+            _ => false,
+        };
         if self.stage.kind == StageKind::Preparation && !harmless {
             self.object("preparation", "it does not belong where the service is up");
         }
@@ -112,7 +114,53 @@ impl<'p> Walk<'_, 'p> {
         self.needs_after(&Expectation::Stopped {
             services: services.to_vec(),
         });
+        if self.world.plan.purpose == Purpose::Upgrade {
+            self.shadows_follow();
+        }
         self.world.stopped.extend(services);
+    }
+
+    /// The service stops only once every shadow was found equal, and follows still.
+    fn shadows_follow(&mut self) {
+        let round = self.stage.round;
+        let shadows: Vec<&DatastoreName> = self
+            .world
+            .kept()
+            .filter(|name| self.world.is_shadowed(name))
+            .collect();
+        for name in shadows {
+            let reached = self.world.backups.get(&(round, name));
+            if reached.is_none_or(|reached| *reached < BackupState::Compared) {
+                self.object(
+                    "stop-before-comparison",
+                    format!("the shadow of `{name}` is not compared by then"),
+                );
+            }
+            self.needs_before(&Expectation::Backup {
+                datastore: name.clone(),
+                state: BackupState::Compared,
+                run: None,
+            });
+        }
+    }
+
+    /// A shadow is compared while the original is up, a dump once nothing changes it any more.
+    fn prove(&mut self, datastore: &'p DatastoreName) {
+        if !self.world.is_shadowed(datastore) {
+            self.backup(datastore, Some(BackupState::Sealed), BackupState::Proven);
+            return;
+        }
+        if !self.world.stopped.is_empty() {
+            self.object(
+                "compared-while-down",
+                format!("`{datastore}` is compared while users wait, which grows with the data"),
+            );
+        }
+        self.backup(
+            datastore,
+            Some(BackupState::Prepared),
+            BackupState::Compared,
+        );
     }
 
     fn seal(&mut self, datastore: &'p DatastoreName) {
@@ -136,7 +184,12 @@ impl<'p> Walk<'_, 'p> {
         self.needs_before(&Expectation::NoWriters {
             datastore: datastore.clone(),
         });
-        self.backup(datastore, Some(BackupState::Prepared), BackupState::Sealed);
+        let (from, to) = if self.world.is_shadowed(datastore) {
+            (BackupState::Compared, BackupState::Proven)
+        } else {
+            (BackupState::Prepared, BackupState::Sealed)
+        };
+        self.backup(datastore, Some(from), to);
     }
 
     /// A step that brings a backup from `from` to `to`.
@@ -343,7 +396,8 @@ impl<'p> Walk<'_, 'p> {
             services: services.clone(),
         });
         for name in self.world.restored.clone() {
-            if !self.world.counted.contains(name) {
+            // A shadow was compared before and its seal and its exchange are told by position.
+            if !self.world.counted.contains(name) && !self.world.is_shadowed(name) {
                 self.object(
                     "restored-not-counted",
                     format!("`{name}` was restored and not compared before the start"),

@@ -74,6 +74,12 @@ impl<'p> World<'p> {
             .map(|(name, _)| name)
     }
 
+    /// True where a shadow keeps it, which is compared before the stop and proven by its seal.
+    pub(super) fn is_shadowed(&self, name: &DatastoreName) -> bool {
+        let datastore = self.plan.datastores.get(name);
+        datastore.is_some_and(|datastore| datastore.method == BackupMethod::Shadow)
+    }
+
     /// The datastore whose backup holds the data of `name`.
     pub(super) fn keeper(&self, name: &DatastoreName) -> Option<&'p DatastoreName> {
         let (key, datastore) = self.plan.datastores.get_key_value(name)?;

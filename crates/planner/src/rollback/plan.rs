@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use switchback_model::observed::Observed;
 use switchback_model::plan::{
-    Act, Expectation, FORMAT, Forecast, Notice, Plan, Purpose, SpaceForecast, Stage, StageKind,
+    Act, BackupMethod, Expectation, FORMAT, Forecast, Notice, Plan, Purpose, SpaceForecast, Stage,
+    StageKind,
 };
 use switchback_model::product::NoticeKind;
-use switchback_model::{Digest, PlanId, Problem, Version};
+use switchback_model::{DatastoreName, Digest, PlanId, Problem, Version};
 
 use super::problems;
 use super::proven::{Proven, Stretch};
@@ -206,9 +207,14 @@ fn duration(seconds: u64) -> String {
 }
 
 fn cost(plan: &Plan, observed: &Observed, changes: &Changes, stages: &[Stage]) -> Forecast {
-    let measure = |name| {
+    let is_shadowed = |name: &DatastoreName| plan.datastores[name].method == BackupMethod::Shadow;
+    let restore = |name: &DatastoreName| {
         let datastore = &plan.datastores[name];
-        (datastore.location.kind, datastore.size.unwrap_or(0))
+        if is_shadowed(name) {
+            return costs::EXCHANGE;
+        }
+        // Once built beside, once read before it takes the place of the other.
+        2 * costs::restore(datastore.location.kind, datastore.size.unwrap_or(0))
     };
     let steps = stages.iter().flat_map(|stage| &stage.steps);
     let seconds = steps
@@ -217,15 +223,12 @@ fn cost(plan: &Plan, observed: &Observed, changes: &Changes, stages: &[Stage]) -
             Act::Stop { .. } => costs::STOP,
             Act::Start { .. } => costs::START,
             Act::Verify { .. } => costs::VERIFY,
-            Act::Restore { datastore, .. } => {
-                let (kind, size) = measure(datastore);
-                2 * costs::restore(kind, size)
-            }
+            Act::Restore { datastore, .. } => restore(datastore),
             _ => 0,
         })
         .sum();
     let mut space: BTreeMap<&str, SpaceForecast> = BTreeMap::new();
-    for name in &changes.restore {
+    for name in changes.restore.iter().filter(|name| !is_shadowed(name)) {
         let datastore = &plan.datastores[name];
         let Some(home) = forecast::home(observed, name, datastore) else {
             continue;
@@ -243,11 +246,47 @@ fn cost(plan: &Plan, observed: &Observed, changes: &Changes, stages: &[Stage]) -
     }
     Forecast {
         downtime_seconds: Some(seconds),
-        downtime_because: match changes.restore.len() {
-            0 => "no data is touched".to_owned(),
-            1 => "one datastore is restored and compared".to_owned(),
-            several => format!("{several} datastores are restored and compared"),
-        },
+        downtime_because: brought_back(
+            changes
+                .restore
+                .iter()
+                .filter(|name| is_shadowed(name))
+                .count(),
+            changes
+                .restore
+                .iter()
+                .filter(|name| !is_shadowed(name))
+                .count(),
+        ),
         space: space.into_values().collect(),
+    }
+}
+
+/// What the downtime of a way back is for.
+fn brought_back(shadows: usize, dumps: usize) -> String {
+    let of = |count: usize, one: &str, many: &str| match count {
+        0 => None,
+        1 => Some(one.to_owned()),
+        several => Some(format!("{several} {many}")),
+    };
+    let parts: Vec<String> = [
+        of(
+            shadows,
+            "one shadow takes the place of the data",
+            "shadows take the place of the data",
+        ),
+        of(
+            dumps,
+            "one datastore is restored and compared",
+            "datastores are restored and compared",
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if parts.is_empty() {
+        "no data is touched".to_owned()
+    } else {
+        parts.join(", ")
     }
 }

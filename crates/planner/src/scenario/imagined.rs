@@ -63,7 +63,7 @@ impl<'a> Imagined<'a> {
 
     /// Makes one thing other than it usually is.
     pub(super) fn option(&mut self, option: &str) -> Result<(), String> {
-        if let Some(wanted) = option.strip_prefix("no-") {
+        if let Some(wanted) = option.strip_prefix("no-").filter(|_| !option.contains('=')) {
             let datastores = &mut self.observed.datastores;
             let before = datastores.len();
             datastores.retain(|known| known.name.as_str() != wanted);
@@ -74,7 +74,7 @@ impl<'a> Imagined<'a> {
         }
         let (name, value) = option.split_once('=').ok_or_else(|| {
             format!(
-                "`{option}` is none of PROBE=ANSWER, backup:DATASTORE=METHOD, no-DATASTORE, free=GB"
+                "`{option}` is none of PROBE=ANSWER, backup:DATASTORE=METHOD, no-shadow:DATASTORE=WHY, no-DATASTORE, free=GB"
             )
         })?;
         if name == "free" {
@@ -84,6 +84,13 @@ impl<'a> Imagined<'a> {
             for filesystem in &mut self.observed.filesystems {
                 filesystem.free = free * GB;
             }
+        } else if let Some(datastore) = name.strip_prefix("no-shadow:") {
+            let mut all = self.observed.datastores.iter_mut();
+            let found = all.find(|known| known.name.as_str() == datastore);
+            let found = found.ok_or_else(|| format!("there is no datastore `{datastore}`"))?;
+            found.shadow = Shadowing::Impossible {
+                because: value.replace('-', " "),
+            };
         } else if let Some(datastore) = name.strip_prefix("backup:") {
             let config = self.config.datastores.entry(datastore.into()).or_default();
             *config = DatastoreConfig {
@@ -202,7 +209,7 @@ impl<'a> Imagined<'a> {
             engine: engine.map(str::to_owned),
             size: Some(size),
             count: Some(1_000),
-            shadow: Shadowing::Unknown,
+            shadow: Shadowing::Possible,
         });
     }
 

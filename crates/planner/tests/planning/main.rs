@@ -6,5 +6,6 @@ mod mutations;
 mod properties;
 mod refusals;
 mod scenarios;
+mod shadows;
 mod site;
 mod ways_back;

@@ -299,7 +299,7 @@ fn an_unknown_way_to_back_up() {
     insta::assert_snapshot!(told(&refused(&site)), @r#"
     2 backup-method-unknown: `prayer` is no way to back up `redis`
     state: deployment: unchanged
-    hint: set `backup = "dump"` or `"none"` under [datastores.redis] in switchback.toml, or leave the line out
+    hint: set `backup` to "shadow", "dump" or "none" under [datastores.redis] in switchback.toml, or leave the line out
     "#);
 }
 

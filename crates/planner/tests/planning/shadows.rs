@@ -1,0 +1,184 @@
+//! Shadows in plans: which datastore gets one, and what the checker holds against a plan that cheats.
+
+use switchback_model::config::DatastoreConfig;
+use switchback_model::exit::Exit;
+use switchback_model::observed::Shadowing;
+use switchback_model::plan::{Act, BackupMethod, BackupState, Expectation, Plan, WayBack};
+use switchback_planner::check;
+
+use super::site::Site;
+
+fn site() -> Site {
+    let mut site = Site::things_stack("open-source", "3.23.2").answer("ns-schema", "1");
+    for name in ["identity", "redis", "blobs"] {
+        site.datastore(name).shadow = Shadowing::Possible;
+    }
+    site
+}
+
+fn plan(site: &Site) -> Plan {
+    site.plan("3.32.1").expect("there is a plan").plan
+}
+
+fn rules(plan: &Plan) -> Vec<String> {
+    let objections = check(&plan.clone().seal());
+    objections
+        .into_iter()
+        .map(|objection| objection.rule)
+        .collect()
+}
+
+fn position(plan: &Plan, wanted: impl Fn(&Act) -> bool) -> usize {
+    plan.steps()
+        .position(|(_, step)| wanted(&step.act))
+        .expect("the plan has such a step")
+}
+
+#[test]
+fn what_grows_with_the_data_comes_before_the_stop() {
+    let plan = plan(&site());
+    let stop = position(&plan, |act| matches!(act, Act::Stop { .. }));
+    for (index, (_, step)) in plan.steps().enumerate() {
+        match &step.act {
+            Act::Prepare { .. } | Act::Prove { .. } => {
+                assert!(index < stop && !step.downtime, "{step:?}");
+            }
+            Act::Seal { datastore } => {
+                assert!(index > stop && step.downtime, "{step:?}");
+                let proven = Expectation::Backup {
+                    datastore: datastore.clone(),
+                    state: BackupState::Proven,
+                    run: None,
+                };
+                assert_eq!(step.after, [proven]);
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(rules(&plan), [""; 0]);
+}
+
+#[test]
+fn downtime_does_not_grow_with_the_data() {
+    let forecast = |size: u64| {
+        let mut site = site();
+        site.datastore("identity").size = Some(size);
+        let plan = plan(&site);
+        let kept = plan.steps().filter(|(_, step)| step.downtime);
+        let migrates = |act: &Act| matches!(act, Act::Migrate { .. });
+        let fixed = kept.filter(|(_, step)| !migrates(&step.act)).count();
+        (plan.forecast.downtime_because.clone(), fixed)
+    };
+    assert_eq!(forecast(1_000_000), forecast(5_000_000_000));
+    assert!(forecast(1).0.starts_with("shadows are only sealed"));
+}
+
+#[test]
+fn the_way_back_is_the_shadow_once_data_has_changed() {
+    let plan = plan(&site());
+    let migration = plan
+        .steps()
+        .find(|(_, step)| matches!(step.act, Act::Migrate { .. }))
+        .map(|(_, step)| step.way_back.clone());
+    assert_eq!(
+        migration,
+        Some(WayBack::Shadow {
+            datastores: vec!["identity".into()]
+        })
+    );
+}
+
+#[test]
+fn a_datastore_that_cannot_have_one_is_dumped_and_the_plan_says_why() {
+    let mut site = site();
+    site.datastore("identity").shadow = Shadowing::Impossible {
+        because: "the role may not replicate".to_owned(),
+    };
+    let plan = plan(&site);
+    let identity = &plan.datastores[&"identity".into()];
+    assert_eq!(identity.method, BackupMethod::Dump);
+    assert_eq!(
+        identity.because,
+        "dump in custom format, as documented; no shadow: the role may not replicate"
+    );
+    assert_eq!(
+        plan.datastores[&"redis".into()].method,
+        BackupMethod::Shadow
+    );
+}
+
+#[test]
+fn the_operator_chooses_and_is_refused_what_cannot_be() {
+    let mut site = site();
+    let backup = |method: &str| DatastoreConfig {
+        backup: Some(method.to_owned()),
+        ..DatastoreConfig::default()
+    };
+    let datastores = &mut site.config.datastores;
+    datastores.insert("identity".into(), backup("dump"));
+    datastores.insert("redis".into(), backup("shadow"));
+    let made = plan(&site);
+    assert_eq!(
+        made.datastores[&"identity".into()].method,
+        BackupMethod::Dump
+    );
+    assert_eq!(
+        made.datastores[&"redis".into()].method,
+        BackupMethod::Shadow
+    );
+    site.datastore("redis").shadow = Shadowing::Impossible {
+        because: "it is a cluster".to_owned(),
+    };
+    let problem = site.plan("3.32.1").expect_err("it cannot be");
+    assert_eq!(
+        (problem.exit, problem.code.as_str()),
+        (Exit::Refused, "no-shadow")
+    );
+    assert_eq!(
+        problem.what,
+        "`redis` cannot have a shadow: it is a cluster"
+    );
+}
+
+#[test]
+fn the_checker_objects_to_a_stop_before_the_comparison() {
+    let mut plan = plan(&site());
+    for stage in &mut plan.stages {
+        stage.steps.retain(
+            |step| !matches!(&step.act, Act::Prove { datastore } if datastore.as_str() == "redis"),
+        );
+    }
+    assert!(rules(&plan).contains(&"stop-before-comparison".to_owned()));
+}
+
+#[test]
+fn the_checker_objects_to_a_comparison_while_users_wait() {
+    let mut plan = plan(&site());
+    let moved = {
+        let first = &mut plan.stages[0].steps;
+        let index = first
+            .iter()
+            .position(|step| matches!(step.act, Act::Prove { .. }))
+            .expect("it compares");
+        first.remove(index)
+    };
+    let stage = &mut plan.stages[1].steps;
+    let stop = stage
+        .iter()
+        .position(|step| matches!(step.act, Act::Stop { .. }))
+        .expect("it stops");
+    stage.insert(stop + 1, moved);
+    assert!(rules(&plan).contains(&"compared-while-down".to_owned()));
+}
+
+#[test]
+fn the_checker_objects_to_a_stop_that_does_not_ask_whether_shadows_follow() {
+    let mut plan = plan(&site());
+    for step in plan.stages.iter_mut().flat_map(|stage| &mut stage.steps) {
+        if matches!(step.act, Act::Stop { .. }) {
+            let asks = |expected: &Expectation| matches!(expected, Expectation::Backup { .. });
+            step.before.retain(|expected| !asks(expected));
+        }
+    }
+    assert_eq!(rules(&plan), ["guard"; 3]);
+}
