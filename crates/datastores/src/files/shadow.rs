@@ -52,8 +52,6 @@ const MARGIN: i64 = 2;
 /// How often what changed while it was compared is copied and compared again. What changes all the time is left
 /// to the seal.
 const ROUNDS: u32 = 3;
-/// Up to so many files are made durable one by one; more of them with the filesystem that they are on.
-const FEW: usize = 256;
 /// How many an error names.
 const NAMED: usize = 5;
 
@@ -218,8 +216,8 @@ impl Shadow<'_> {
             if again {
                 self.sweep(&workers, (&source, &copy), &index.with(&compared.changes))?;
             }
-            update::sync(&copy, &compared.changes, FEW)
-                .map_err(|error| self.backup.io("complete", &error))?;
+            update::sync(&workers, &copy, &compared.changes)
+                .map_err(|trouble| self.trouble("complete", trouble))?;
         }
         self.write_index(SEALED, &Index::only(&compared.changes))?;
         let contents = if manifest.state >= BackupState::Compared {

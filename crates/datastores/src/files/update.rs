@@ -21,6 +21,8 @@ use crate::disk;
 
 /// Changes that one task makes.
 const TOGETHER: usize = 64;
+/// More changes than this are made durable together with everything else on the filesystem.
+const MANY: usize = 4096;
 /// Where files are larger than this on average, progress counts bytes.
 const LARGE: u64 = 64 << 10;
 
@@ -421,22 +423,36 @@ pub(super) fn dress(source: &OwnedFd, copy: &OwnedFd) -> io::Result<Entry> {
     Ok(entry)
 }
 
-/// Makes the copies of `changes` durable, one after the other where they are few.
-pub(super) fn sync(copy: &Root, changes: &[Change], few: usize) -> io::Result<()> {
-    if changes.len() > few {
-        return copy.sync_filesystem();
+/// Makes the copies of `changes` durable: each for itself, many at a time, so that the filesystem makes one
+/// write of them and what others wrote need not be waited for; with the whole filesystem where they are very many.
+pub(super) fn sync(workers: &Workers<'_>, copy: &Root, changes: &[Change]) -> Result<(), Trouble> {
+    let failed = |path: &Path| Trouble::at("write to disk", path);
+    if changes.len() > MANY {
+        return copy.sync_filesystem().map_err(failed(copy.path()));
     }
+    let mut paths: HashSet<PathBuf> = HashSet::new();
     for change in changes {
-        let path: &Path = &copy.path().join(change.path());
-        let regular = |now: &Record| now.entry().is_file() || now.entry().is_directory();
-        if change.now.as_deref().is_some_and(regular) {
-            std::fs::File::open(path)?.sync_all()?;
-        }
-        if let Some(parent) = path.parent().filter(|parent| parent.exists()) {
-            disk::sync_directory(parent)?;
+        let path = copy.path().join(change.path());
+        let parent = path.parent().map(Path::to_owned);
+        paths.extend(parent.filter(|parent| parent.exists()));
+        let entry = change.now.as_deref().map(Record::entry);
+        if entry.is_some_and(|entry| entry.is_file() || entry.is_directory()) {
+            paths.insert(path);
         }
     }
-    Ok(())
+    let telling = Telling {
+        doing: "writing to disk",
+        of: Some(paths.len() as u64),
+        unit: "files",
+    };
+    let tasks = paths.into_iter().collect();
+    workers
+        .waiting()
+        .run(telling, tasks, |path: PathBuf, queue, (): &mut ()| {
+            queue.did(1);
+            disk::sync_directory(&path).map_err(failed(&path))
+        })
+        .map(drop)
 }
 
 /// Names of one file after the first: where they are, and where that is.

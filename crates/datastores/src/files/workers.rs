@@ -14,6 +14,8 @@ use crate::disk;
 /// Looking at names and copying small files is waiting for the kernel: more threads than this only get in each
 /// other's and the product's way.
 const THREADS: usize = 4;
+/// Threads that wait for the disk: so many writes become one.
+const WAITING: usize = 32;
 /// How often progress is told.
 const TOLD: Duration = Duration::from_millis(250);
 /// By how much work that can wait steps behind the product's own.
@@ -42,7 +44,7 @@ pub(super) enum Trouble {
 
 impl Trouble {
     /// For `map_err`.
-    pub(super) fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(super) fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |error| Self::Io { doing, path, error }
     }
@@ -167,6 +169,16 @@ impl<'a> Workers<'a> {
         Self {
             gentle: true,
             ..Self::fast(cx)
+        }
+    }
+
+    /// The same, for work that only waits for the disk.
+    pub(super) fn waiting(&self) -> Workers<'a> {
+        Workers {
+            progress: self.progress,
+            stop: self.stop.clone(),
+            gentle: false,
+            threads: WAITING,
         }
     }
 
