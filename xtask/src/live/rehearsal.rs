@@ -140,6 +140,7 @@ fn failing(lab: &Lab) -> Result<()> {
     // A copy that was asked for is there to look into, until nobody needs it.
     subject.expect(&["rehearse", "--keep"], 4)?;
     ensure!(!copies(&subject)?.is_empty(), "the copy was not kept");
+    shut_in(&subject)?;
     subject.expect(&["rehearse", "--clean"], 0)?;
     nothing_left(&subject)?;
     subject.remove()
@@ -239,6 +240,27 @@ fn copies(subject: &Subject<'_>) -> Result<Vec<String>> {
         .filter(|name| name.starts_with(&begins))
         .map(str::to_owned)
         .collect())
+}
+
+/// The copy publishes nothing, restarts nothing, and its networks lead nowhere.
+fn shut_in(subject: &Subject<'_>) -> Result<()> {
+    for name in copies(subject)? {
+        let format = "{{json .HostConfig.PortBindings}} {{.HostConfig.RestartPolicy.Name}} \
+                      {{range $network, $of := .NetworkSettings.Networks}}{{$network}}{{end}}";
+        let line = docker().args(["inspect", "--format", format, &name]).read()?;
+        let mut words = line.split_whitespace();
+        let (ports, restart, network) = (words.next(), words.next(), words.next());
+        ensure!(
+            matches!(ports, Some("{}" | "null")) && restart == Some("no"),
+            "{name} is not shut in: {line}"
+        );
+        let network = network.context("it has a network")?;
+        let inside = docker()
+            .args(["network", "inspect", "--format", "{{.Internal}}", network])
+            .read()?;
+        ensure!(inside.trim() == "true", "{network} has a way out");
+    }
+    Ok(())
 }
 
 /// No container, network, volume, directory or session of a rehearsal is there any more.

@@ -9,6 +9,7 @@ use switchback_model::rehearsal::{Changes, Measured, Outcome, Verdict};
 use switchback_model::structure::StructureChanges;
 
 use super::plan::route;
+use super::run::what_width;
 use super::style::{BAD, BANG, BOLD, CHECK, CROSS, DIM, GOOD, PLAIN, WARN, paint};
 use super::table::{Cell, Table};
 use super::{measure, wrap};
@@ -46,10 +47,19 @@ pub(crate) fn heading() -> String {
 }
 
 /// A piece of the preparation that is done.
-pub(crate) fn acted(verb: &str, what: &str, took: u64, summary: &str, width: usize) -> String {
+pub(crate) fn acted(
+    plan: &Plan,
+    verb: &str,
+    what: &str,
+    took: u64,
+    summary: &str,
+    width: usize,
+) -> String {
+    let columns = what_width(plan);
     let first = format!(
-        "  {}    {verb:<8} {what:<22} {:>9}  ",
+        "  {}    {verb:<8} {:<columns$} {:>9}  ",
         paint(GOOD, CHECK),
+        wrap::cut(what, columns),
         measure::duration(took)
     );
     format!("{}\n", wrap::hanging(&first, summary, width))
@@ -73,7 +83,7 @@ pub(crate) fn report(report: &Rehearsal, width: usize) -> String {
         let line = format!(
             "The copy is kept in {place}: the next rehearsal removes it, or switchback rehearse --clean"
         );
-        let _ = writeln!(text, "  {}", wrap::hanging("", &line, width));
+        let _ = writeln!(text, "{}", wrap::hanging("  ", &line, width));
     }
     text
 }

@@ -26,18 +26,23 @@ pub(crate) struct Narrator<'a> {
     began: BTreeMap<StepNumber, u64>,
 }
 
+/// Columns for what the steps of a plan do.
+pub(crate) fn what_width(plan: &Plan) -> usize {
+    let widest = plan
+        .steps()
+        .map(|(_, step)| step::brief(plan, &step.act).chars().count())
+        .max()
+        .unwrap_or(0);
+    widest.clamp(*WHAT.start(), *WHAT.end())
+}
+
 impl<'a> Narrator<'a> {
     /// A narrator of runs of this plan, on lines of at most `width` columns.
     pub(crate) fn new(plan: &'a Plan, width: usize) -> Self {
-        let widest = plan
-            .steps()
-            .map(|(_, step)| step::brief(plan, &step.act).chars().count())
-            .max()
-            .unwrap_or(0);
         Self {
             plan,
             width,
-            what_width: widest.clamp(*WHAT.start(), *WHAT.end()),
+            what_width: what_width(plan),
             stage: None,
             began: BTreeMap::new(),
         }

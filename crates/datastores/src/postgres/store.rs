@@ -158,6 +158,14 @@ impl Datastore for Postgres {
         }
     }
 
+    fn promote(
+        &self,
+        cx: &Context<'_>,
+        into: &std::path::Path,
+    ) -> Result<Option<Outcome>, Failure> {
+        self.server.promote(cx, into)
+    }
+
     fn capture(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
         self.server.capture(cx)
     }

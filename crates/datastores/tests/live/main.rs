@@ -5,5 +5,8 @@ mod capture;
 mod cluster;
 mod files;
 mod postgres;
+mod postgres_shadow;
+mod promoted;
 mod redis;
 mod redis_server;
+mod redis_shadow;

@@ -2,17 +2,19 @@
 //! meanwhile, so that nobody upgrades what is being copied.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use switchback_drivers::compose::copy::{Blueprint, CopiedProject};
-use switchback_engine::ports::{Context, Failure, Progress};
+use switchback_engine::ports::{Context, Datastore, Failure, Progress};
 use switchback_engine::process::Commands;
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
 use switchback_journal::{Journal, Lease};
+use switchback_model::event::Outcome;
 use switchback_model::exit::Exit;
 use switchback_model::observed::Observed;
-use switchback_model::plan::{BackupMethod, Plan};
+use switchback_model::plan::{BackupMethod, DatastorePlan, Plan};
 use switchback_model::product::DatastoreKind;
 use switchback_model::rehearsal::Copied;
 use switchback_model::{DatastoreName, Problem, RunId, StepNumber};
@@ -40,10 +42,10 @@ pub(super) struct Copy<'a> {
     pub(super) place: Place,
     /// How each datastore came over.
     pub(super) copies: Vec<Copied>,
+    /// How production is kept from going short.
+    pub(super) bounds: Vec<String>,
     /// What it was drawn from.
     pub(super) blueprint: Blueprint,
-    /// The project.
-    pub(super) project: CopiedProject,
 }
 
 /// Nobody listens: the line of the piece says what is done.
@@ -59,11 +61,11 @@ pub(super) fn take(
     journal: &Journal,
     original: &Place,
     blueprint: &Blueprint,
-) -> Result<BTreeMap<DatastoreName, u64>, Failed> {
+) -> Result<BTreeMap<DatastoreName, Taken>, Failed> {
     space::enough(stage, blueprint)?;
     let key = stage.found.key();
     let lease: Lease = journal.acquire(&key, &super::holder(stage.id))?;
-    let taken = captured(stage, original).and_then(|took| {
+    let taken = captured(stage, original, blueprint).and_then(|took| {
         files(stage, original, blueprint)?;
         Ok(took)
     });
@@ -71,12 +73,16 @@ pub(super) fn take(
     taken
 }
 
-fn captured(stage: &Stage<'_>, original: &Place) -> Result<BTreeMap<DatastoreName, u64>, Failed> {
-    let plan = by_dump(stage.plan);
+fn captured(
+    stage: &Stage<'_>,
+    original: &Place,
+    blueprint: &Blueprint,
+) -> Result<BTreeMap<DatastoreName, Taken>, Failed> {
+    let plan = for_copying(stage.plan);
     let commands = stage.commands(original.redactor());
     let run = RunId::new(stage.id);
     let captured = stage.captured();
-    let mut took = BTreeMap::new();
+    let mut taken_all = BTreeMap::new();
     let cx = Context {
         plan: &plan,
         run: &run,
@@ -89,17 +95,65 @@ fn captured(stage: &Stage<'_>, original: &Place) -> Result<BTreeMap<DatastoreNam
     for (name, datastore) in served(&plan) {
         stage.go_on()?;
         let keeper = original.keeper(name, &datastore.location)?;
-        let (_, milliseconds) = stage.act("copy", name.as_str(), || {
-            let outcome = keeper.capture(&cx);
+        let (promoted, milliseconds) = stage.act("copy", name.as_str(), || {
+            let copied = match (Way::of(datastore), blueprint.data.get(name)) {
+                (Way::Shadow, Some(into)) => shadow(keeper.as_ref(), &cx, into),
+                _ => keeper.capture(&cx).map(|outcome| (false, outcome)),
+            };
             // Whatever came of it, nothing of ours stays in production's server.
             let cleaned = clean(stage, original, &plan, name);
-            let outcome = outcome.map_err(|failure| told(failure, name))?;
+            let (promoted, outcome) = copied.map_err(|failure| told(failure, name))?;
             cleaned?;
-            Ok::<_, Failed>(((), outcome.summary))
+            Ok::<_, Failed>((promoted, outcome.summary))
         })?;
-        took.insert(name.clone(), milliseconds);
+        let taken = Taken {
+            promoted,
+            took: milliseconds,
+        };
+        taken_all.insert(name.clone(), taken);
     }
-    Ok(took)
+    Ok(taken_all)
+}
+
+/// How the copy of a datastore's data is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// From a shadow, which becomes the data directory of the copy's server as it is.
+    Shadow,
+    /// From a backup of one moment, which the copy's server is filled with.
+    Moment,
+}
+
+impl Way {
+    /// A shadow where the plan makes one, too.
+    fn of(datastore: &DatastorePlan) -> Self {
+        match datastore.method {
+            BackupMethod::Shadow => Self::Shadow,
+            BackupMethod::Dump | BackupMethod::None => Self::Moment,
+        }
+    }
+}
+
+/// What came over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    /// True where it lies in its place already.
+    promoted: bool,
+    /// Milliseconds it took.
+    took: u64,
+}
+
+/// Makes a shadow and lets it go where the copy's server finds it; true where that was done.
+fn shadow(
+    keeper: &dyn Datastore,
+    cx: &Context<'_>,
+    into: &Path,
+) -> Result<(bool, Outcome), Failure> {
+    keeper.prepare(cx)?;
+    match keeper.promote(cx, into)? {
+        Some(outcome) => Ok((true, outcome)),
+        None => Ok((false, keeper.capture(cx)?)),
+    }
 }
 
 fn clean(
@@ -133,11 +187,12 @@ fn clean(
         .map_err(|failure| told(failure, name))
 }
 
-/// The plan as the copying of data reads it: every server's data of one moment, whatever the upgrade does.
-pub(super) fn by_dump(plan: &Plan) -> Plan {
+/// The plan as the copying of data reads it: a backup of one moment of every server that no shadow is made
+/// of, whatever the upgrade does.
+pub(super) fn for_copying(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
     for datastore in plan.datastores.values_mut() {
-        if datastore.kept_with.is_none() {
+        if datastore.kept_with.is_none() && Way::of(datastore) == Way::Moment {
             datastore.method = BackupMethod::Dump;
         }
     }
@@ -145,9 +200,7 @@ pub(super) fn by_dump(plan: &Plan) -> Plan {
 }
 
 /// Datastores that a server keeps, each place once.
-fn served(
-    plan: &Plan,
-) -> impl Iterator<Item = (&DatastoreName, &switchback_model::plan::DatastorePlan)> {
+fn served(plan: &Plan) -> impl Iterator<Item = (&DatastoreName, &DatastorePlan)> {
     plan.datastores.iter().filter(|(_, datastore)| {
         datastore.kept_with.is_none() && datastore.location.kind != DatastoreKind::Files
     })
@@ -180,7 +233,7 @@ fn files(stage: &Stage<'_>, original: &Place, blueprint: &Blueprint) -> Result<(
 pub(super) fn start<'a>(
     stage: &'a Stage<'a>,
     blueprint: Blueprint,
-    took: &BTreeMap<DatastoreName, u64>,
+    taken: &BTreeMap<DatastoreName, Taken>,
 ) -> Result<Copy<'a>, Failed> {
     let text = toml::to_string(&blueprint.config).map_err(|error| {
         Problem::new(
@@ -217,9 +270,14 @@ pub(super) fn start<'a>(
             .map_err(|error| not_started(&servers, error))?;
         let place = Place::open_quietly(&session, &found, stage.stop.clone())?;
         answer(stage, &place, &project, &blueprint)?;
-        Ok::<_, Failed>((place, "with empty data".to_owned()))
+        let summary = if taken.values().all(|taken| taken.promoted) {
+            "on what was copied"
+        } else {
+            "ready to be filled"
+        };
+        Ok::<_, Failed>((place, summary.to_owned()))
     })?;
-    let copies = fill(stage, &place, &blueprint, took)?;
+    let copies = fill(stage, &place, &blueprint, taken)?;
     let services = names(&blueprint.services);
     stage.act("start", &services, || {
         project
@@ -227,13 +285,17 @@ pub(super) fn start<'a>(
             .map_err(|error| not_started(&services, error))?;
         Ok::<_, Failed>(((), format!("in project {}", blueprint.project)))
     })?;
+    let weighed = blueprint
+        .servers
+        .first()
+        .is_some_and(|service| project.disk_is_weighed(&commands, service));
     Ok(Copy {
+        bounds: blueprint.bounds(weighed),
         found,
         session,
         place,
         copies,
         blueprint,
-        project,
     })
 }
 
@@ -280,10 +342,10 @@ fn fill(
     stage: &Stage<'_>,
     place: &Place,
     blueprint: &Blueprint,
-    took: &BTreeMap<DatastoreName, u64>,
+    taken: &BTreeMap<DatastoreName, Taken>,
 ) -> Result<Vec<Copied>, Failed> {
     let observed = place.observe_quietly()?;
-    let plan = by_dump(stage.plan);
+    let plan = for_copying(stage.plan);
     let commands = stage.commands(place.redactor());
     let run = RunId::new(stage.id);
     let captured = stage.captured();
@@ -300,19 +362,24 @@ fn fill(
     for (name, datastore) in served(&plan) {
         stage.go_on()?;
         let location = location(&observed, name)?;
-        let keeper = place.keeper(name, &location)?;
-        let (_, milliseconds) = stage.act("fill", name.as_str(), || {
-            let outcome = keeper
-                .restore(&cx, &run)
-                .and_then(|outcome| keeper.release(&cx, &run).map(|_| outcome))
-                .map_err(|failure| told(failure, name))?;
-            Ok::<_, Failed>(((), outcome.summary))
-        })?;
+        let taken = taken.get(name).copied();
+        let promoted = taken.is_some_and(|taken| taken.promoted);
+        let mut milliseconds = 0;
+        if !promoted {
+            let keeper = place.keeper(name, &location)?;
+            (_, milliseconds) = stage.act("fill", name.as_str(), || {
+                let outcome = keeper
+                    .restore(&cx, &run)
+                    .and_then(|outcome| keeper.release(&cx, &run).map(|_| outcome))
+                    .map_err(|failure| told(failure, name))?;
+                Ok::<_, Failed>(((), outcome.summary))
+            })?;
+        }
         copies.push(Copied {
             datastore: name.clone(),
-            how: how(datastore.location.kind).to_owned(),
+            how: how(datastore.location.kind, promoted).to_owned(),
             bytes: blueprint.data.get(name).map_or(0, |path| space::used(path)),
-            took: took.get(name).copied().unwrap_or(0) + milliseconds,
+            took: taken.map_or(0, |taken| taken.took) + milliseconds,
             method: stage.plan.datastores[name].method,
         });
     }
@@ -332,8 +399,9 @@ fn fill(
     Ok(copies)
 }
 
-fn how(kind: DatastoreKind) -> &'static str {
+fn how(kind: DatastoreKind, promoted: bool) -> &'static str {
     match kind {
+        _ if promoted => "shadow, promoted",
         DatastoreKind::Postgres => "dump of one moment, restored",
         DatastoreKind::Redis => "snapshot of one moment",
         DatastoreKind::Files => "files",

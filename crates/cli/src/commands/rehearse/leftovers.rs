@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use switchback_datastores::backup;
 use switchback_drivers::compose::copy::CopiedProject;
 use switchback_engine::ports::Context;
 use switchback_engine::process::{Commands, end_leftovers};
@@ -11,7 +12,7 @@ use switchback_engine::signal::StopSignal;
 use switchback_model::exit::Exit;
 use switchback_model::{Problem, RunId, StepNumber};
 
-use super::copying::{Silent, by_dump};
+use super::copying::{Silent, for_copying};
 use crate::failure::Failed;
 use crate::place::deployment::Found;
 use crate::rehearsals::{Marker, Rehearsals};
@@ -77,7 +78,7 @@ fn tidy_production(session: &Session<'_>, found: &Found, marker: &Marker) {
     let Ok(plan) = session.state.plan(&marker.plan) else {
         return;
     };
-    let plan = by_dump(&plan);
+    let plan = for_copying(&plan);
     let stop = StopSignal::default();
     let Ok(place) = Place::open(session, found, stop.clone()) else {
         return;
@@ -131,6 +132,18 @@ pub(super) fn remove(session: &Session<'_>, marker: &Marker) -> Result<(), Faile
             project.remove(&commands).map_err(|error| {
                 left(marker, "its containers cannot be removed").caused_by(&error)
             })?;
+        }
+        // A shadow may have been begun beside production's data, where a rename leads to them.
+        let begun = backup::list(&directory.join("captured")).unwrap_or_default();
+        for place in begun.into_iter().flatten().filter_map(|kept| kept.place) {
+            match fs::remove_dir_all(&place) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(left(marker, "a shadow cannot be removed")
+                        .cause(error)
+                        .into());
+                }
+                _ => {}
+            }
         }
         // The marker goes last: what a crash leaves here is found again.
         for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {

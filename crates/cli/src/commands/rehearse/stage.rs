@@ -89,7 +89,7 @@ impl<'a> Stage<'a> {
         let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let screen = self.session.screen;
         if !screen.json() {
-            let line = render::acted(verb, what, took, summary, screen.progress_width);
+            let line = render::acted(self.plan, verb, what, took, summary, screen.progress_width);
             screen.advice(&line);
         }
         took

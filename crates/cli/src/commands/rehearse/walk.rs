@@ -205,6 +205,7 @@ fn walk(stage: &Stage<'_>, copy: &Copy<'_>, plan: &Plan) -> Result<Walked, Faile
     );
     let listening = Listening {
         live: &live,
+        directory: format!("{}/", copy.found.directory.display()),
         json: stage.session.screen.json(),
         heard: Mutex::default(),
     };
@@ -243,8 +244,21 @@ fn walk(stage: &Stage<'_>, copy: &Copy<'_>, plan: &Plan) -> Result<Walked, Faile
 /// Shows what happens on the copy as it is shown in production, but for what only production can be told.
 struct Listening<'a> {
     live: &'a Live<'a>,
+    /// Of the copy, with a final slash.
+    directory: String,
     json: bool,
     heard: Mutex<Vec<Stamped>>,
+}
+
+impl Listening<'_> {
+    /// The copy's files are called as those of the original: by their names.
+    fn within(&self, stamped: &Stamped) -> Stamped {
+        let mut stamped = stamped.clone();
+        if let Event::StepFinished { outcome, .. } = &mut stamped.event {
+            outcome.summary = outcome.summary.replace(&self.directory, "");
+        }
+        stamped
+    }
 }
 
 impl Listener for Listening<'_> {
@@ -253,8 +267,10 @@ impl Listener for Listening<'_> {
             stamped.event,
             Event::RunStarted { .. } | Event::RunHalted { .. } | Event::RunFinished { .. }
         );
-        if self.json || !of_production {
+        if self.json {
             self.live.hear(stamped);
+        } else if !of_production {
+            self.live.hear(&self.within(stamped));
         }
         if !matches!(stamped.event, Event::Progress { .. }) {
             self.heard
@@ -302,7 +318,7 @@ fn report(stage: &Stage<'_>, copy: &Copy<'_>, plan: &Plan, walked: &Walked) -> R
         changes: Vec::new(),
         notices: Vec::new(),
         production: Default::default(),
-        bounds: copy.blueprint.bounds.clone(),
+        bounds: copy.bounds.clone(),
         left_out: copy.blueprint.left_out.clone(),
         remarks: copy.blueprint.remarks.clone(),
         kept: None,

@@ -18,6 +18,7 @@ mod layout;
 mod moment;
 mod possible;
 mod prepare;
+mod promote;
 mod prove;
 mod restore;
 mod seal;

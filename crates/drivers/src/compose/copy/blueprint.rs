@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 use switchback_model::config::{ComposeConfig, Config, SecretRef};
 use switchback_model::observed::{Access, DatastoreLocation, Observed, ServiceState};
-use switchback_model::plan::{Act, Plan};
+use switchback_model::plan::{Act, BackupMethod, Plan};
 use switchback_model::product::DatastoreKind;
 use switchback_model::{DatastoreName, Problem, ServiceName};
 
@@ -63,8 +63,7 @@ pub struct Blueprint {
     pub left_out: Vec<ServiceName>,
     /// What is different in the copy, one line each.
     pub remarks: Vec<String>,
-    /// How production is kept from going short, one line each.
-    pub bounds: Vec<String>,
+    outbound: bool,
     compose: String,
     environment: String,
 }
@@ -192,7 +191,7 @@ pub(super) fn draw(
             .iter()
             .flat_map(|name| service::remarks(name, &original.config["services"][name]))
             .collect(),
-        bounds: bounds(request.outbound),
+        outbound: request.outbound,
         environment: drawing.environment(),
         compose: emit::yaml(&compose),
     })
@@ -465,6 +464,13 @@ fn config(
             .and_then(|said| places.of(&original.directory.join(said)))
             .map(|place| place.to_string_lossy().into_owned());
     }
+    // What was possible for the original is decided: a copy is not asked again.
+    for (name, datastore) in &request.plan.datastores {
+        if datastore.kept_with.is_none() {
+            let said = config.datastores.entry(name.clone()).or_default();
+            said.backup = Some(word(datastore.method).to_owned());
+        }
+    }
     config.verify.api_key.iter_mut().for_each(absolute);
     // That is where users reach the original.
     config.verify.url = None;
@@ -472,20 +478,13 @@ fn config(
     config
 }
 
-fn bounds(outbound: bool) -> Vec<String> {
-    let way_out = if outbound {
-        "networks of its own, with a way out as you asked"
-    } else {
-        "networks of its own without a way out, no published port"
-    };
-    vec![
-        way_out.to_owned(),
-        format!(
-            "processor shares {} of 1024, disk weight {} of 500: production goes first",
-            service::PROCESSOR_SHARES,
-            service::DISK_WEIGHT
-        ),
-    ]
+/// A method as `switchback.toml` says it.
+fn word(method: BackupMethod) -> &'static str {
+    match method {
+        BackupMethod::Shadow => "shadow",
+        BackupMethod::Dump => "dump",
+        BackupMethod::None => "none",
+    }
 }
 
 /// Name of the copy's project, which no other has.
@@ -549,6 +548,27 @@ impl Blueprint {
             io::Write::write_all(&mut file, text.as_bytes())?;
         }
         Ok(())
+    }
+
+    /// How production is kept from being reached and from going short, one line each. Not every kernel can
+    /// weigh who gets the disk; `disk_weighed` says whether this one does.
+    pub fn bounds(&self, disk_weighed: bool) -> Vec<String> {
+        let way_out = if self.outbound {
+            "networks of its own, with a way out as you asked"
+        } else {
+            "networks of its own without a way out, no published port"
+        };
+        let (shares, weight) = (service::PROCESSOR_SHARES, service::DISK_WEIGHT);
+        let weights = if disk_weighed {
+            format!(
+                "processor shares {shares} of 1024, disk weight {weight} of 500: production goes first"
+            )
+        } else {
+            format!(
+                "processor shares {shares} of 1024: production goes first; this kernel cannot weigh the disk"
+            )
+        };
+        vec![way_out.to_owned(), weights]
     }
 
     /// The compose file of the copy.

@@ -7,7 +7,7 @@ use switchback_engine::process::{Argv, CommandError, Commands};
 use switchback_model::ServiceName;
 
 use super::service::REHEARSAL;
-use crate::compose::deployment::PROJECT;
+use crate::compose::deployment::{PROJECT, SERVICE};
 use crate::compose::labels;
 
 /// A Compose project that is a copy.
@@ -49,6 +49,33 @@ impl CopiedProject {
             .args(services.iter().map(ServiceName::as_str))
             .directory(&self.directory);
         commands.capture(&argv).map(drop)
+    }
+
+    /// Whether the kernel weighs this service's use of the disk: the engine forgets a weight that it cannot give.
+    pub fn disk_is_weighed(&self, commands: &Commands, service: &ServiceName) -> bool {
+        let filters = [
+            format!("label={PROJECT}={}", self.name),
+            format!("label={SERVICE}={service}"),
+        ];
+        let words = [
+            "ps",
+            "--quiet",
+            "--filter",
+            &filters[0],
+            "--filter",
+            &filters[1],
+        ];
+        let Some(id) = list(commands, &words)
+            .ok()
+            .and_then(|ids| ids.into_iter().next())
+        else {
+            return false;
+        };
+        let format = "{{.HostConfig.BlkioWeight}}";
+        let argv = Argv::new("docker", ["inspect", "--format", format, &id]);
+        commands
+            .capture(&argv)
+            .is_ok_and(|weight| weight.trim().parse::<u64>().is_ok_and(|weight| weight > 0))
     }
 
     /// Runs a program in a service's container; an error where it does not end well.

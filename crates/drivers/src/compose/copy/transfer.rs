@@ -59,7 +59,7 @@ impl Transfer {
     fn bring(&self, commands: &Commands, from: &Path, to: &Path) -> Result<(), TransferError> {
         let holds_exception = self.except.iter().any(|path| path.starts_with(from));
         if !holds_exception {
-            return copy(commands, from, to);
+            return copy(commands, from, to, from == self.from);
         }
         same_directory(from, to).map_err(|error| place(to, error))?;
         if self.except.iter().any(|path| path == from) {
@@ -88,8 +88,9 @@ impl Transfer {
     }
 }
 
-fn copy(commands: &Commands, from: &Path, to: &Path) -> Result<(), TransferError> {
-    match commands.capture(&command(from, to)) {
+/// What is mounted is what a link leads to (`follow`); what is inside of it stays a link.
+fn copy(commands: &Commands, from: &Path, to: &Path, follow: bool) -> Result<(), TransferError> {
+    match commands.capture(&command(from, to, follow)) {
         // What the service removes while it is copied was not there a moment later.
         Err(CommandError::Exit { output, .. })
             if output
@@ -106,8 +107,9 @@ fn copy(commands: &Commands, from: &Path, to: &Path) -> Result<(), TransferError
 }
 
 /// At the lowest priority: production goes first.
-fn command(from: &Path, to: &Path) -> Argv {
-    Argv::new("nice", ["-n", "19", "cp", "-a", "-H", "--reflink=auto"])
+fn command(from: &Path, to: &Path, follow: bool) -> Argv {
+    let links = if follow { "-H" } else { "-P" };
+    Argv::new("nice", ["-n", "19", "cp", "-a", links, "--reflink=auto"])
         .args(["--sparse=auto", "-T", "--"])
         .arg(from.to_string_lossy())
         .arg(to.to_string_lossy())

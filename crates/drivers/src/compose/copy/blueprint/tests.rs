@@ -209,6 +209,8 @@ fn the_copys_own_configuration_does_not_lead_to_the_original() {
         Some(SecretRef::File("/srv/lorawan/api-key".to_owned()))
     );
     assert_eq!(config.policy.require_rehearsal, None);
+    let redis = &config.datastores[&DatastoreName::new("redis")];
+    assert_eq!(redis.backup.as_deref(), Some("dump"));
     let compose = config.compose.expect("it is a Compose deployment");
     assert_eq!(
         compose.project.as_deref(),
@@ -222,7 +224,9 @@ fn a_way_out_is_there_only_where_it_was_asked_for() {
     assert!(shut.compose().contains("internal: true"));
     let open = drawn_of(&config(), &plan(), true).expect("it can be copied");
     assert!(open.compose().contains("internal: false"));
-    assert!(open.bounds[0].contains("a way out"), "{:?}", open.bounds);
+    assert!(open.bounds(true)[0].contains("as you asked"));
+    assert!(shut.bounds(true)[1].contains("disk weight 100"));
+    assert!(shut.bounds(false)[1].contains("cannot weigh the disk"));
 }
 
 #[test]
