@@ -1,11 +1,13 @@
 //! `cargo xtask bench`: figures of this machine, ours beside those of an Ansible playbook and of a shell script.
 
+mod files;
 mod machine;
 mod procedure;
 mod program;
 mod report;
+mod shadows;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::paths;
@@ -29,19 +31,25 @@ impl Row {
     }
 }
 
-/// Measures everything, prints the table and writes `docs/benchmarks.md`.
-pub(crate) fn run() -> Result<()> {
+/// Measures, prints a table and keeps it in `docs/benchmarks.md`.
+pub(crate) fn run(words: &[&str]) -> Result<()> {
+    match words {
+        [] => everything_small(),
+        ["shadows", rest @ ..] => shadows::run(rest),
+        ["files", rest @ ..] => files::run(rest),
+        _ => bail!("usage: cargo xtask bench [shadows [--size 1G] | files [COUNT]]"),
+    }
+}
+
+/// Planner, engine, program.
+fn everything_small() -> Result<()> {
     setup::packages(&[Need::Python])?;
     let mut rows = figures()?;
     rows.extend(procedure::rows(&rows)?);
     rows.extend(program::rows()?);
     let table = report::table(&rows);
     println!("{table}");
-    let document = paths::root().join("docs/benchmarks.md");
-    std::fs::write(&document, report::document(&table, &machine::described()?))
-        .context("cannot write docs/benchmarks.md")?;
-    eprintln!("written to {}", document.display());
-    Ok(())
+    report::keep("planner, engine, program", &table)
 }
 
 /// Planning and the engine, measured inside the process.

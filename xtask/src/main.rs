@@ -32,6 +32,10 @@ Tasks of this repository: cargo xtask TASK
   test              all tests, those on real Docker, PostgreSQL and Redis included
   demo [--local]    a real upgrade: applied, killed, resumed, rolled back; --local without containers
   bench             measures, and compares with an Ansible playbook and a shell script
+  bench shadows [--size 1G]
+                    the same upgrade by the documented runbook, by dumps and by shadows
+  bench files [COUNT]
+                    a shadow of very many small files
   setup             installs and starts what tests and demo need
   deploy DIR VERSION [--rows N] [--port P] [--enterprise]
                     brings up a deployment with data
@@ -52,7 +56,7 @@ fn run() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["bench"] => bench::run(),
+        ["bench", rest @ ..] => bench::run(rest),
         ["demo"] => demo::run(false),
         ["demo", "--local"] => demo::run(true),
         ["check"] => check::run(),

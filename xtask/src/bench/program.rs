@@ -1,7 +1,7 @@
 //! The released program: size, start, memory.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,8 @@ const ROWS: u32 = 2_000;
 
 const STARTS: usize = 21;
 
-/// Builds with the release profile and measures; with a deployment where an Engine can run.
-pub(super) fn rows() -> Result<Vec<Row>> {
+/// Builds the released program.
+pub(super) fn release() -> Result<PathBuf> {
     eprintln!("building the release");
     cargo()
         .dir(&paths::root())
@@ -33,7 +33,12 @@ pub(super) fn rows() -> Result<Vec<Row>> {
             "switchback",
         ])
         .run()?;
-    let program = paths::target().join("release/switchback");
+    Ok(paths::target().join("release/switchback"))
+}
+
+/// Measures the released program; with a deployment where an Engine can run.
+pub(super) fn rows() -> Result<Vec<Row>> {
+    let program = release()?;
     let size = fs::metadata(&program)?.len() as f64 / 1e6;
     let mut rows = vec![
         Row::new("size of the program", format!("{size:.1} MB"), "–"),

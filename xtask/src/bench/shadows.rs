@@ -1,0 +1,242 @@
+//! `cargo xtask bench shadows`: the same upgrade of the same data by the documented runbook, by dumps and by
+//! shadows, side by side; what copies cost beside the server's own tools; the way back; what users feel.
+
+mod alone;
+mod felt;
+mod outage;
+mod subject;
+mod upgrade;
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use self::outage::watched;
+use self::subject::Subject;
+use self::upgrade::Upgrade;
+use super::{Row, report};
+use crate::paths;
+use crate::setup::{self, Engine};
+use crate::tool::tool;
+
+/// No stop lies between the two.
+const FROM: &str = "3.24.2";
+const TO: &str = "3.32.1";
+
+const RUNBOOK: &str = include_str!("shadows/runbook.sh");
+
+/// Measures at one size and writes that section of `docs/benchmarks.md`.
+pub(crate) fn run(words: &[&str]) -> Result<()> {
+    let size = match words {
+        [] => 1,
+        ["--size", size] => gigabytes(size)?,
+        _ => bail!("usage: cargo xtask bench shadows [--size 1G]"),
+    };
+    if setup::all()? != Engine::Ready {
+        bail!("this bench needs a container engine");
+    }
+    crate::images::releases(&[FROM, TO])?;
+    let program = super::program::release()?;
+    let template = Subject::template(&program, size)?;
+    let mut rows = Vec::new();
+    let measured = measure(&template, &mut rows);
+    template.remove()?;
+    measured?;
+    let table = report::table(&rows);
+    println!("{table}");
+    report::keep(&format!("shadows at {size} GB"), &table)
+}
+
+fn gigabytes(text: &str) -> Result<u32> {
+    text.strip_suffix('G')
+        .and_then(|number| number.parse().ok())
+        .with_context(|| format!("`{text}` is no size, e.g. 5G"))
+}
+
+fn measure(template: &Subject, rows: &mut Vec<Row>) -> Result<()> {
+    eprintln!("measuring the runbook");
+    let by_hand = template.with("hand", runbook)?;
+    rows.push(Row::new(
+        format!(
+            "data: PostgreSQL, {} end devices in Redis, pictures",
+            subject::DEVICES
+        ),
+        by_hand.size.as_str(),
+        "",
+    ));
+    rows.push(Row::new(
+        "downtime of the documented runbook, seen from outside",
+        seconds(by_hand.downtime),
+        "1 ×",
+    ));
+    let dump = template.with("dump", |subject| upgrade_and_back(subject, "dump"))?;
+    let shadow = template.with("shadow", |subject| upgrade_and_back(subject, "shadow"))?;
+    for (method, found) in [("dump", &dump), ("shadow", &shadow)] {
+        rows.extend(downtime_rows(method, found, by_hand.downtime));
+    }
+    let needed = shadow.upgrade.needed();
+    rows.push(Row::new(
+        "shadow: downtime ÷ (stop + migrate + start + verify)",
+        format!("{:.2} ×", shadow.upgrade.downtime() / needed),
+        "≤ 1.05 ×",
+    ));
+    rows.push(Row::new(
+        "shadow: seal of all datastores",
+        format!("{:.0} ms", shadow.upgrade.took("seal") * 1_000.0),
+        "< 1 s",
+    ));
+    rows.extend(copy_rows(&shadow, &by_hand));
+    rows.push(Row::new(
+        "way back by shadow: `rollback` until healthy",
+        seconds(shadow.back),
+        "independent of size",
+    ));
+    rows.push(Row::new(
+        "way back by dump: `rollback` until healthy",
+        seconds(dump.back),
+        "",
+    ));
+    rows.push(Row::new(
+        "`pg_restore` alone, as documented",
+        seconds(by_hand.restore),
+        format!(
+            "{:.1} × the way back by shadow",
+            by_hand.restore / shadow.back
+        ),
+    ));
+    let felt = template.with("felt", felt::measure)?;
+    rows.extend(felt.rows());
+    rows.push(Row::new("load of the machine before", load(), "2 cores"));
+    Ok(())
+}
+
+/// What the runbook took, and the server's tools alone on the same data.
+struct ByHand {
+    size: String,
+    downtime: f64,
+    base_backup: f64,
+    dump: f64,
+    restore: f64,
+}
+
+fn runbook(subject: &Subject) -> Result<ByHand> {
+    let size = alone::size(subject)?;
+    let base_backup = alone::base_backup(subject)?;
+    let dump = alone::dump(subject)?;
+    let restore = alone::restore(subject)?;
+    let place = subject.state.join("by-hand");
+    fs::create_dir_all(&place)?;
+    let script = subject.state.join("runbook.sh");
+    fs::write(&script, RUNBOOK)?;
+    let ((), downtime) = watched(&subject.deployment, || {
+        tool("sh")
+            .arg(&script)
+            .arg(TO)
+            .arg(&place)
+            .dir(subject.dir())
+            .quiet()
+    })?;
+    Ok(ByHand {
+        size,
+        downtime,
+        base_backup,
+        dump,
+        restore,
+    })
+}
+
+/// One upgrade by switchback, and the way back.
+struct ThereAndBack {
+    upgrade: Upgrade,
+    outside: f64,
+    back: f64,
+}
+
+fn upgrade_and_back(subject: &Subject, method: &str) -> Result<ThereAndBack> {
+    eprintln!("measuring the upgrade by {method}");
+    subject.choose(method)?;
+    let (upgrade, outside) = watched(&subject.deployment, || Upgrade::apply(subject, TO))?;
+    upgrade.require(method)?;
+    let since = Instant::now();
+    subject
+        .switchback(&["rollback", "--yes", "--accept", "data-loss"])
+        .quiet()?;
+    outage::until_healthy(&subject.deployment)?;
+    Ok(ThereAndBack {
+        upgrade,
+        outside,
+        back: since.elapsed().as_secs_f64(),
+    })
+}
+
+fn downtime_rows(method: &str, found: &ThereAndBack, by_hand: f64) -> Vec<Row> {
+    vec![
+        Row::new(
+            format!("downtime by {method}, seen from outside"),
+            seconds(found.outside),
+            format!("the runbook's is {:.1} ×", by_hand / found.outside),
+        ),
+        Row::new(
+            format!("downtime by {method}, as the journal has it"),
+            seconds(found.upgrade.downtime()),
+            format!(
+                "stop {}, seal {}, prove {}, migrate {}, start {}, verify {}",
+                seconds(found.upgrade.down("stop")),
+                seconds(found.upgrade.down("seal")),
+                seconds(found.upgrade.down("prove")),
+                seconds(found.upgrade.down("migrate")),
+                seconds(found.upgrade.down("start")),
+                seconds(found.upgrade.down("verify")),
+            ),
+        ),
+    ]
+}
+
+fn copy_rows(shadow: &ThereAndBack, alone: &ByHand) -> Vec<Row> {
+    let of = |verb: &str| shadow.upgrade.of_kind(verb, "postgres");
+    let ratio = |alone: f64, ours: f64| format!("{:.2} × the speed, goal ≥ 0.9 ×", alone / ours);
+    vec![
+        Row::new("`pg_basebackup` alone", seconds(alone.base_backup), ""),
+        Row::new(
+            "shadow: prepare PostgreSQL, until it follows",
+            seconds(of("prepare")),
+            ratio(alone.base_backup, of("prepare")),
+        ),
+        Row::new("`pg_dump` alone", seconds(alone.dump), ""),
+        Row::new(
+            "shadow: prove PostgreSQL, both sides read",
+            seconds(of("prove")),
+            ratio(alone.dump, of("prove")),
+        ),
+    ]
+}
+
+fn seconds(number: f64) -> String {
+    format!("{number:.1} s")
+}
+
+/// What else the machine did.
+fn load() -> String {
+    fs::read_to_string("/proc/loadavg")
+        .ok()
+        .and_then(|text| text.split_whitespace().next().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+/// A place of ours that is empty.
+fn emptied(path: &Path) -> Result<()> {
+    if path.exists() {
+        fs::remove_dir_all(path)?;
+    }
+    fs::create_dir_all(path)?;
+    Ok(())
+}
+
+/// Where deployments of this bench lie.
+fn place() -> Result<std::path::PathBuf> {
+    let place = paths::work()?.join("bench-shadows");
+    fs::create_dir_all(&place)?;
+    Ok(place)
+}

@@ -1,0 +1,163 @@
+//! Deployments with data that do not compress to nothing: one is installed, the others are copies of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::{FROM, emptied, place};
+use crate::deployment::{Deployment, Site};
+use crate::images::Edition;
+use crate::tool::{Tool, tool};
+
+/// End devices, with some ten keys each in Redis.
+pub(super) const DEVICES: u32 = 20_000;
+/// Rows of the largest table that make a gigabyte of PostgreSQL, indexes included.
+const ROWS_PER_GIGABYTE: u32 = 2_000_000;
+/// Rows inserted by one statement.
+const AT_ONCE: u32 = 500_000;
+const PORT: u16 = 21_880;
+
+/// A deployment and an operator's state directory.
+pub(super) struct Subject {
+    pub(super) deployment: Deployment,
+    pub(super) state: PathBuf,
+    dir: PathBuf,
+    program: PathBuf,
+}
+
+impl Subject {
+    /// Installs one and stops it.
+    pub(super) fn template(program: &Path, gigabytes: u32) -> Result<Self> {
+        eprintln!("installing a deployment with {gigabytes} GB");
+        let subject = Self::at("swbsh-template", program, |dir| {
+            Deployment::write(dir, PORT, Edition::OpenSource, FROM)
+        })?;
+        subject.deployment.install(FROM, DEVICES)?;
+        let rows = gigabytes * ROWS_PER_GIGABYTE;
+        for from in (1..=rows).step_by(AT_ONCE as usize) {
+            let to = (from + AT_ONCE - 1).min(rows);
+            subject.deployment.sql(&filler(from, to))?;
+        }
+        subject.deployment.sql("VACUUM ANALYZE; CHECKPOINT;")?;
+        subject.deployment.stop()?;
+        Ok(subject)
+    }
+
+    fn at(
+        name: &str,
+        program: &Path,
+        make: impl FnOnce(&Path) -> Result<Deployment>,
+    ) -> Result<Self> {
+        let (dir, state) = (place()?.join(name), place()?.join(format!("{name}.state")));
+        if dir.join("docker-compose.yml").exists() {
+            Deployment::open(&dir)?.remove()?;
+        }
+        emptied(&state)?;
+        Ok(Self {
+            deployment: make(&dir)?,
+            state,
+            dir,
+            program: program.to_owned(),
+        })
+    }
+
+    /// Lets `measure` have a running copy, and removes it.
+    pub(super) fn with<T>(
+        &self,
+        name: &str,
+        measure: impl FnOnce(&Self) -> Result<T>,
+    ) -> Result<T> {
+        let copy = Self::at(&format!("swbsh-{name}"), &self.program, |dir| {
+            self.deployment.copy(dir, PORT, FROM)
+        })?;
+        let measured = copy.deployment.start().and_then(|()| {
+            copy.warm()?;
+            measure(&copy)
+        });
+        if measured.is_err() {
+            let left = copy
+                .deployment
+                .compose(["logs", "--no-color", "--tail", "20"])
+                .answer()?;
+            eprintln!("{}", left.stdout);
+        }
+        copy.remove()?;
+        measured
+    }
+
+    /// Reads the large table once, so that nobody is the first.
+    fn warm(&self) -> Result<()> {
+        self.deployment
+            .sql("SELECT sum(length(value)) FROM attributes")
+            .map(drop)
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(super) fn remove(&self) -> Result<()> {
+        self.deployment.remove()?;
+        fs::remove_dir_all(&self.state)?;
+        Ok(())
+    }
+
+    /// Writes the configuration, with one method for every datastore.
+    pub(super) fn choose(&self, method: &str) -> Result<()> {
+        self.switchback(&["init"]).quiet()?;
+        let file = self.dir.join("switchback.toml");
+        let mut text = fs::read_to_string(&file)? + &crate::deployment::verify_section();
+        let plan = self.plan(super::TO)?;
+        let names = plan["datastores"]
+            .as_object()
+            .context("a plan with datastores")?;
+        for (name, datastore) in names {
+            if datastore
+                .get("kept_with")
+                .is_some_and(|with| !with.is_null())
+            {
+                continue;
+            }
+            let head = format!("[datastores.{name}]");
+            let line = format!("{head}\nbackup = \"{method}\"");
+            text = if text.lines().any(|line| line == head) {
+                text.replacen(&head, &line, 1)
+            } else {
+                format!("{text}\n{line}\n")
+            };
+        }
+        fs::write(file, text)?;
+        Ok(())
+    }
+
+    /// Plans, and reads the plan.
+    pub(super) fn plan(&self, to: &str) -> Result<Value> {
+        self.switchback(&["plan", "--to", to]).quiet()?;
+        let plans = fs::read_dir(self.state.join("plans"))?;
+        let newest = plans
+            .flatten()
+            .filter(|entry| entry.path().extension().is_some_and(|kind| kind == "json"))
+            .max_by_key(|entry| entry.metadata().and_then(|found| found.modified()).ok())
+            .context("no plan was written")?;
+        Ok(serde_json::from_slice(&fs::read(newest.path())?)?)
+    }
+
+    pub(super) fn switchback(&self, words: &[&str]) -> Tool {
+        tool(&self.program)
+            .dir(&self.dir)
+            .env("SWITCHBACK_STATE", &self.state)
+            .args(words)
+    }
+}
+
+/// Attributes of devices, as integrations write them: tokens and addresses.
+fn filler(from: u32, to: u32) -> String {
+    format!(
+        "INSERT INTO attributes (entity_id, entity_type, key, value)
+  SELECT md5((n % {DEVICES})::text)::uuid, 'end_device', 'token-' || n,
+    (SELECT string_agg(encode(sha256((n || '/' || part)::bytea), 'base64'), '') FROM generate_series(1, 7) part)
+  FROM generate_series({from}, {to}) n;"
+    )
+}
