@@ -179,9 +179,9 @@ pub(crate) fn several_products(found: &[(&str, &str)]) -> Problem {
     found.iter().fold(problem, |problem, (id, image)| {
         problem
             .state(*id, format!("image {image}"))
-            .hint(format!("for this one: `switchback init --product {id}`"))
+            .hint(format!("to go on with {id}: `switchback init --product {id}`"))
     })
-    .hint("the other one gets its own: `switchback init` in another directory, with --file and --product")
+    .hint("and the other one from a directory of its own, with --file and --product")
 }
 
 /// The tag moves, so that the version in use is not written down.

@@ -150,4 +150,17 @@ mod tests {
         assert!(image.ends_with(":3.30.0"));
         assert!(known(&products, &images(&["redis:7", "nginx"])).is_empty());
     }
+
+    #[test]
+    fn every_product_that_is_there_is_known() {
+        let product = crate::compose::fixtures::product();
+        let mut other = product.clone();
+        other.editions.truncate(1);
+        other.editions[0].images = vec!["redis".to_owned()];
+        let mut paths_only = other.clone();
+        paths_only.path_only = true;
+        let products = [product, other, paths_only];
+        let images = ["redis:7", "thethingsindustries/lorawan-stack:3.30.0"].map(str::to_owned);
+        assert_eq!(known(&products, &images).len(), 2);
+    }
 }

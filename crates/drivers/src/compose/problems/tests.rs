@@ -35,6 +35,17 @@ fn every_problem_says_what_state_and_next() {
     let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
     let problems = [
         file_missing(Path::new("/srv/lorawan")),
+        several_products(&[("lorawan", "lorawan:1.0.0"), ("grafana", "grafana:9.0.0")]),
+        nothing_kept(&denied),
+        password_unread(
+            "identity",
+            switchback_model::Problem::new(
+                switchback_model::exit::Exit::Usage,
+                "secret-missing",
+                "cannot read the secret in the file `/etc/password`",
+            )
+            .hint("correct the reference in switchback.toml, or set what it names"),
+        ),
         file_unreadable(Path::new("/srv/docker-compose.yml"), &denied),
         file_unreadable(Path::new("/srv/prod.yml"), &missing),
         file_malformed(
