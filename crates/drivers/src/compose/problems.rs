@@ -176,12 +176,14 @@ pub(crate) fn several_products(found: &[(&str, &str)]) -> Problem {
     )
     .state("deployment", UNTOUCHED)
     .why("a switchback.toml is about one product, whose services are stopped and started together");
-    found.iter().fold(problem, |problem, (id, image)| {
-        problem
-            .state(*id, format!("image {image}"))
-            .hint(format!("to go on with {id}: `switchback init --product {id}`"))
-    })
-    .hint("and the other one from a directory of its own, with --file and --product")
+    found
+        .iter()
+        .fold(problem, |problem, (id, image)| {
+            problem.state(*id, format!("image {image}")).hint(format!(
+                "to go on with {id}: `switchback init --product {id}`"
+            ))
+        })
+        .hint("and the other one from a directory of its own, with --file and --product")
 }
 
 /// The tag moves, so that the version in use is not written down.
