@@ -11,7 +11,9 @@ use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
 use switchback_model::config::SecretRef;
 use switchback_model::exit::Exit;
-use switchback_model::observed::{DatastoreLocation, Deployment as Identity, ImagePin, Observed};
+use switchback_model::observed::{
+    DatastoreLocation, Deployment as Identity, ImagePin, Observed, Shadowing,
+};
 use switchback_model::plan::{FileEdit, Plan};
 use switchback_model::product::{Probe, Product};
 use switchback_model::{DatastoreName, Problem, Structure, Version};
@@ -27,6 +29,7 @@ pub(crate) struct Place {
     deployment: Deployment,
     directories: Directories,
     redactor: Redactor,
+    commands: Commands,
     /// The product's definition.
     pub product: Product,
 }
@@ -73,6 +76,7 @@ impl Place {
                 journal: session.state.root().to_owned(),
             },
             redactor,
+            commands,
             product,
         })
     }
@@ -85,13 +89,28 @@ impl Place {
     /// Looks at everything.
     pub(crate) fn observe(&self, session: &Session<'_>) -> Result<Observed, Problem> {
         waiting::during(session.screen, "looking at the deployment", || {
-            self.deployment.observe(&self.directories)
+            self.observe_quietly()
         })
     }
 
     /// As [`Place::observe`], without saying so.
     pub(crate) fn observe_quietly(&self) -> Result<Observed, Problem> {
-        self.deployment.observe(&self.directories)
+        let mut observed = self.deployment.observe(&self.directories)?;
+        for found in &mut observed.datastores {
+            found.shadow = self.shadowing(&found.name, &found.location);
+        }
+        Ok(observed)
+    }
+
+    /// Whether a datastore can be followed. One that does not answer was told already.
+    fn shadowing(&self, name: &DatastoreName, location: &DatastoreLocation) -> Shadowing {
+        let Ok(password) = self.password(location) else {
+            return Shadowing::Unknown;
+        };
+        let reach = self.deployment.reach(location);
+        let survey =
+            switchback_datastores::survey(name, location, reach, password, &self.commands);
+        survey.map_or(Shadowing::Unknown, |survey| survey.shadow)
     }
 
     /// What changes this deployment.

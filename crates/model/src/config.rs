@@ -95,7 +95,7 @@ pub struct DatastoreConfig {
     /// Command that starts its server, word by word (exec driver). It runs as the owner of `directory`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub start: Vec<String>,
-    /// `dump` or `none`; what the planner chooses where it is not given.
+    /// `shadow`, `dump` or `none`; what the planner chooses where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<String>,
 }
@@ -161,6 +161,17 @@ pub struct BackupConfig {
 }
 
 impl BackupConfig {
+    /// How long shadows of finished runs stay where nothing is said, in seconds.
+    pub const KEEP_SHADOWS: u64 = 24 * 3600;
+
+    /// How long shadows of finished runs stay, in seconds; `Err` with what is said where that is no period.
+    pub fn shadows_stay(&self) -> Result<u64, &str> {
+        match self.keep_shadows.as_deref() {
+            None => Ok(Self::KEEP_SHADOWS),
+            Some(said) => period(said).ok_or(said),
+        }
+    }
+
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -176,6 +187,18 @@ impl PolicyConfig {
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// Seconds of a period of whole hours, days or weeks, e.g. `24h`, `7d`, `2w`.
+fn period(text: &str) -> Option<u64> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let hours = match unit {
+        "h" => 1,
+        "d" => 24,
+        "w" => 7 * 24,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(hours * 3600)
 }
 
 /// Where a secret is read from, at the last moment. The secret itself is never stored.
@@ -200,4 +223,28 @@ pub enum SecretRef {
         /// The variable.
         variable: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stay(said: Option<&str>) -> Option<u64> {
+        let config = BackupConfig {
+            keep_shadows: said.map(str::to_owned),
+            ..BackupConfig::default()
+        };
+        config.shadows_stay().ok()
+    }
+
+    #[test]
+    fn shadows_stay_a_day_unless_another_period_is_said() {
+        assert_eq!(stay(None), Some(86_400));
+        assert_eq!(stay(Some("12h")), Some(43_200));
+        assert_eq!(stay(Some("7d")), Some(604_800));
+        assert_eq!(stay(Some("2w")), stay(Some("14d")));
+        for wrong in ["", "h", "12", "12m", "-1h", "1 h", "99999999999999999h"] {
+            assert_eq!(stay(Some(wrong)), None, "{wrong}");
+        }
+    }
 }

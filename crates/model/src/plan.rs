@@ -2,8 +2,8 @@
 //! further choice, so the same file does the same thing or refuses.
 //!
 //! ```text
-//! Plan ─┬─ stage 0: preparation  (service up: fetch, prepare)
-//!       ├─ stage 1: to 3.24.2    (stop, seal, prove, migrate)
+//! Plan ─┬─ stage 0: preparation  (service up: fetch, prepare, prove shadows)
+//!       ├─ stage 1: to 3.24.2    (stop, seal, prove dumps, migrate)
 //!       └─ stage 2: to 3.32.1    (set version, migrate, start, verify, release)
 //! ```
 //!
@@ -259,7 +259,7 @@ pub enum Act {
         /// Which datastore.
         datastore: DatastoreName,
     },
-    /// Restore the backup into a scratch place and compare it with the original.
+    /// Compare the backup with the original: a dump by restoring it into a scratch place, a shadow while it follows.
     Prove {
         /// Which datastore.
         datastore: DatastoreName,
@@ -475,6 +475,9 @@ pub enum WayBack {
     Shadow {
         /// Which datastores.
         datastores: Vec<DatastoreName>,
+        /// How long it holds once the run is over; `None` where the run is not over by then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        holds: Option<Holding>,
     },
     /// By restoring backups.
     Restore {
@@ -488,6 +491,17 @@ pub enum WayBack {
         /// Why.
         because: String,
     },
+}
+
+/// How long a way back by shadow holds once its run is over, and what there is after that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Holding {
+    /// Seconds for which the shadows stay at least.
+    pub seconds: u64,
+    /// Estimated seconds of a restore from the repository after that; `None` where there is no repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<u64>,
 }
 
 /// Something to look at from outside.
@@ -544,6 +558,24 @@ pub struct Forecast {
     pub downtime_because: String,
     /// Space needed, by filesystem.
     pub space: Vec<SpaceForecast>,
+    /// What keeping each datastore costs, for those that have a backup of their own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keeping: BTreeMap<DatastoreName, KeepingForecast>,
+}
+
+/// What the backup of one datastore costs, and what it is good for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct KeepingForecast {
+    /// Seconds of the downtime that completing and proving it takes.
+    pub downtime_seconds: u64,
+    /// Bytes that it takes.
+    pub space: u64,
+    /// Seconds in which the datastore comes back from it.
+    pub way_back_seconds: u64,
+    /// How long that holds once the run is over; `None` where it holds until the backup is pruned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds: Option<Holding>,
 }
 
 /// Space needed on one filesystem.

@@ -89,7 +89,7 @@ fn line(plan: &Plan, step: &Step, what: String) -> String {
     match &step.way_back {
         WayBack::NotNeeded => {}
         WayBack::Instant => text.push_str(" | back: instant"),
-        WayBack::Shadow { datastores } => {
+        WayBack::Shadow { datastores, .. } => {
             let names: Vec<&str> = datastores.iter().map(|name| name.as_str()).collect();
             let _ = write!(text, " | back: shadow {}", names.join("+"));
         }

@@ -29,6 +29,7 @@ pub(super) fn forecast(
         downtime_seconds: Some(seconds),
         downtime_because: because(keeping, steps()),
         space: space(product, observed, keeping, stages),
+        keeping: BTreeMap::new(),
     }
 }
 

@@ -41,7 +41,10 @@ impl Changed {
             },
             (true, true) => WayBack::Instant,
             (false, _) if datastores.iter().all(|name| keeping.is_shadowed(name)) => {
-                WayBack::Shadow { datastores }
+                WayBack::Shadow {
+                    datastores,
+                    holds: None,
+                }
             }
             (false, _) => {
                 let restores: u64 = datastores

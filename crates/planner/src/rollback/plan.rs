@@ -259,6 +259,7 @@ fn cost(plan: &Plan, observed: &Observed, changes: &Changes, stages: &[Stage]) -
                 .count(),
         ),
         space: space.into_values().collect(),
+        keeping: BTreeMap::new(),
     }
 }
 
