@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use switchback_engine::process::{Argv, CommandError, Commands};
 use switchback_model::ServiceName;
 
-use super::service::REHEARSAL;
 use crate::compose::deployment::{PROJECT, SERVICE};
 use crate::compose::labels;
 
@@ -112,20 +111,6 @@ impl CopiedProject {
             remove_all(commands, &[kind, "rm"], &listed)?;
         }
         Ok(())
-    }
-
-    /// Projects of this engine that are copies, by the id of their rehearsal.
-    pub fn left(commands: &Commands) -> Result<BTreeMap<String, String>, CommandError> {
-        let filter = format!("label={REHEARSAL}");
-        let format = format!("{{{{.Label \"{REHEARSAL}\"}}}} {{{{.Label \"{PROJECT}\"}}}}");
-        let argv =
-            Argv::new("docker", ["ps", "--all", "--filter", &filter]).args(["--format", &format]);
-        let answer = commands.capture(&argv)?;
-        Ok(answer
-            .lines()
-            .filter_map(|line| line.split_once(' '))
-            .map(|(id, project)| (id.to_owned(), project.to_owned()))
-            .collect())
     }
 }
 
