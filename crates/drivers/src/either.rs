@@ -22,6 +22,14 @@ pub enum Deployment {
     Exec(exec::Deployment),
 }
 
+/// A quick look at the services of the deployment in `directory`; empty where none was ever started.
+pub fn glance(directory: &Path, config: &Config) -> Result<Vec<compose::Glance>, Problem> {
+    match &config.exec {
+        Some(exec) => Ok(exec::glance(directory, exec)),
+        None => compose::glance(directory, config),
+    }
+}
+
 /// Calls the method of whichever it is.
 macro_rules! either {
     ($deployment:expr, $inner:ident => $call:expr) => {

@@ -21,6 +21,6 @@ mod waiting;
 mod write;
 mod write_path;
 
-pub use either::Deployment;
+pub use either::{Deployment, glance};
 pub use filesystem::Directories;
 pub use secret::plain as plain_secret;

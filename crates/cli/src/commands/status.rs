@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 use switchback_datastores::backup;
-use switchback_drivers::compose::{self, Glance};
+use switchback_drivers::compose::Glance;
 use switchback_journal::{Journal, RunRecord};
 use switchback_model::exit::Exit;
 use switchback_model::observed::ServiceState;
@@ -66,7 +66,7 @@ struct Way {
 pub(crate) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
     let found = session.deployment()?;
     let journal = session.journal()?;
-    let (services, unseen) = match compose::glance(&found.directory, &found.config) {
+    let (services, unseen) = match switchback_drivers::glance(&found.directory, &found.config) {
         Ok(services) => (services, None),
         Err(problem) => (Vec::new(), Some(problem)),
     };
@@ -186,6 +186,8 @@ fn versions(session: &Session<'_>, found: &Found, services: &[Glance]) -> Vec<St
     let Ok(product) = product else {
         return Vec::new();
     };
+    // Local processes run nothing but the product.
+    let only_the_product = found.config.exec.is_some();
     let images: Vec<&String> = product
         .editions
         .iter()
@@ -196,10 +198,11 @@ fn versions(session: &Session<'_>, found: &Found, services: &[Glance]) -> Vec<St
         .filter_map(|service| {
             let named = service.image.split('@').next()?;
             let (repository, tag) = named.rsplit_once(':')?;
-            images
-                .iter()
-                .any(|image| repository == *image || repository.ends_with(&format!("/{image}")))
-                .then(|| tag.to_owned())
+            let of_product = only_the_product
+                || images.iter().any(|image| {
+                    repository == *image || repository.ends_with(&format!("/{image}"))
+                });
+            of_product.then(|| tag.to_owned())
         })
         .collect();
     versions.sort();

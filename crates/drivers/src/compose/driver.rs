@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,12 +13,11 @@ use switchback_model::observed::{ImagePin, ServiceState};
 use switchback_model::plan::{Check, Expectation, FileEdit};
 use switchback_model::{Digest, MigrationId, Problem, ServiceName};
 
-use super::deployment::{PROJECT, SERVICE, Shared, pin_of};
-use super::engine_api::{Container, Engine, EngineError, Image, Status, unknown};
+use super::deployment::{PROJECT, SERVICE, Shared};
+use super::engine_api::{Container, Engine, Status, unknown};
 use super::observe::state_of;
 use super::reach::{containers_failed, end_all};
-use super::reference::Reference;
-use super::{credentials, health, labels, oneoff};
+use super::{health, images, labels, oneoff};
 use crate::write;
 
 /// How often a wait looks.
@@ -71,7 +69,7 @@ impl ComposeDriver {
 
     fn find(&self, cx: &Context<'_>, expectation: &Expectation) -> Result<Finding, Failure> {
         match expectation {
-            Expectation::ImageHere { image } => self.image_here(image),
+            Expectation::ImageHere { image } => images::here(self.engine()?, image),
             Expectation::Running { services } => {
                 Ok(all_are(&self.states(services)?, &[ServiceState::Running]))
             }
@@ -85,26 +83,6 @@ impl ComposeDriver {
                 why: "not for the driver to tell".to_owned(),
             }),
         }
-    }
-
-    fn image_here(&self, pin: &ImagePin) -> Result<Finding, Failure> {
-        let image = self.local(pin)?;
-        Ok(match image {
-            Some(image) if is_pinned(pin, &image) => Finding::Holds,
-            Some(image) => Finding::Differs {
-                found: format!("`{}` is image {}", pin.reference, short(&image.id)),
-            },
-            None => Finding::Differs {
-                found: format!("`{}` is not on this host", pin.reference),
-            },
-        })
-    }
-
-    /// The image that the pin's reference stands for on this host.
-    fn local(&self, pin: &ImagePin) -> Result<Option<Image>, Failure> {
-        self.engine()?.image(&pin.reference).map_err(|error| {
-            error.into_failure(format!("cannot look at image `{}`", pin.reference))
-        })
     }
 
     fn stopped(&self, services: &[ServiceName]) -> Result<Finding, Failure> {
@@ -141,7 +119,7 @@ impl ComposeDriver {
             })?;
             let same = match (&pin.id, &image) {
                 (Some(id), _) => *id == container.image,
-                (None, Some(image)) => is_pinned(pin, image),
+                (None, Some(image)) => images::is_pinned(pin, image),
                 (None, None) => false,
             };
             if !same {
@@ -149,7 +127,7 @@ impl ComposeDriver {
                     found: format!(
                         "`{service}` was made from {} ({})",
                         container.reference,
-                        short(&container.image)
+                        images::short(&container.image)
                     ),
                 });
             }
@@ -219,64 +197,6 @@ impl ComposeDriver {
         }
         Ok(finding)
     }
-
-    /// Gives the pinned image its name again, where the image is here and only its tag was moved or removed.
-    fn name_again(&self, pin: &ImagePin) -> Result<bool, Failure> {
-        let what = format!("cannot tag `{}`", pin.reference);
-        let failed = |error: EngineError| error.into_failure(what.as_str());
-        let reference = Reference::parse(&pin.reference);
-        let tag = reference.tag.as_ref().map_or("latest", |(tag, _)| tag);
-        let by_digest = pin
-            .digest
-            .as_ref()
-            .map(|digest| format!("{}@{digest}", reference.repository));
-        let engine = self.engine()?;
-        for known in pin.id.clone().into_iter().chain(by_digest) {
-            let image = engine.image(&known).map_err(failed)?;
-            if let Some(image) = image.filter(|image| is_pinned(pin, image)) {
-                engine
-                    .tag(&image.id, reference.repository, tag)
-                    .map_err(failed)?;
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Pulls the pinned digest, or the tag where no registry was asked, and names it as the files do.
-    fn pull(&self, cx: &Context<'_>, pin: &ImagePin) -> Result<(), Failure> {
-        let what = format!("cannot pull `{}`", pin.reference);
-        let reference = Reference::parse(&pin.reference);
-        let tag = reference.tag.as_ref().map_or("latest", |(tag, _)| tag);
-        let wanted = pin.digest.as_deref().unwrap_or(tag);
-        let doing = format!("pulling {}", pin.reference);
-        let credentials = credentials::of_registry(reference.registry(), cx.commands);
-        let mut tick = |done: u64, of: u64| {
-            cx.progress
-                .report(&doing, Some(done), Some(of).filter(|of| *of > 0), Some("B"));
-            match cx.stop.urgency() {
-                Urgency::Now => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            }
-        };
-        let engine = self.engine()?;
-        let ended = engine
-            .pull(reference.repository, wanted, credentials, &mut tick)
-            .map_err(|error| pull_failed(error, &what))?;
-        if ended.is_break() {
-            let mut failure =
-                Failure::new("stopped", what).state("image", "not complete; the next pull goes on");
-            failure.stopped = true;
-            return Err(failure);
-        }
-        if let Some(digest) = &pin.digest {
-            let pulled = format!("{}@{digest}", reference.repository);
-            engine
-                .tag(&pulled, reference.repository, tag)
-                .map_err(|error| error.into_failure(what))?;
-        }
-        Ok(())
-    }
 }
 
 impl Driver for ComposeDriver {
@@ -291,47 +211,7 @@ impl Driver for ComposeDriver {
     }
 
     fn fetch(&self, cx: &Context<'_>, image: &ImagePin) -> Result<Outcome, Failure> {
-        if self.image_here(image)? == Finding::Holds {
-            return Ok(outcome(
-                Completed::AlreadyDone,
-                format!("{} is here", image.reference),
-            ));
-        }
-        if self.name_again(image)? && self.image_here(image)? == Finding::Holds {
-            return Ok(outcome(
-                Completed::Done,
-                format!("{} was here, and has its name again", image.reference),
-            ));
-        }
-        self.pull(cx, image)?;
-        match self.local(image)? {
-            Some(local) if is_pinned(image, &local) => {
-                let pin = pin_of(&image.reference, &local);
-                let mut done = outcome(
-                    Completed::Done,
-                    format!("{} is {}", image.reference, short(&local.id)),
-                );
-                done.facts.insert("image-id".to_owned(), local.id);
-                done.facts
-                    .extend(pin.digest.map(|digest| ("image-digest".to_owned(), digest)));
-                Ok(done)
-            }
-            found => Err(Failure::new(
-                "image-moved",
-                format!(
-                    "`{}` is not the image that was planned with",
-                    image.reference
-                ),
-            )
-            .state(
-                &image.reference,
-                found.map_or_else(
-                    || "not here".to_owned(),
-                    |local| format!("image {}", short(&local.id)),
-                ),
-            )
-            .hint("the tag was pushed anew since: plan again, and look at what changed")),
-        }
+        images::fetch(self.engine()?, cx, image)
     }
 
     fn stop(&self, cx: &Context<'_>, services: &[ServiceName]) -> Result<Outcome, Failure> {
@@ -379,7 +259,7 @@ impl Driver for ComposeDriver {
         let names = list(services);
         // Compose starts what the tag stands for: it has to be what was planned.
         for pin in images.values() {
-            if let Finding::Differs { found } = self.image_here(pin)? {
+            if let Finding::Differs { found } = images::here(self.engine()?, pin)? {
                 return Err(Failure::new(
                     "image-moved",
                     format!("`{}` is not the image that was planned with", pin.reference),
@@ -471,18 +351,6 @@ impl Driver for ComposeDriver {
     }
 }
 
-/// True where the local image is the pinned one.
-pub(super) fn is_pinned(pin: &ImagePin, image: &Image) -> bool {
-    match (&pin.id, &pin.digest) {
-        (Some(id), _) => *id == image.id,
-        (None, Some(digest)) => image
-            .repo_digests
-            .iter()
-            .any(|known| Reference::parse(known).digest == Some(digest)),
-        (None, None) => false,
-    }
-}
-
 /// A problem as a step's failure.
 pub(super) fn failure_of(problem: Problem) -> Failure {
     Failure {
@@ -510,20 +378,6 @@ pub(super) fn command_failed(error: CommandError, code: &str, what: String) -> F
             .hint("start the Docker Engine (sudo systemctl start docker), then resume: what was begun is found again")
     } else {
         error.into_failure(code, what)
-    }
-}
-
-fn pull_failed(error: EngineError, what: &str) -> Failure {
-    let text = error.to_string().to_lowercase();
-    let failure = error.into_failure(what);
-    if text.contains("no space left") {
-        failure.hint("free some space where Docker keeps images (docker system df), then resume")
-    } else if text.contains("unauthorized") || text.contains("denied") {
-        failure.hint("log in to the registry (docker login), then resume")
-    } else if text.contains("manifest unknown") {
-        failure.hint("the registry no longer serves what was planned with: plan again, or bring the image here (docker save, docker load) and resume")
-    } else {
-        failure.hint("check the way to the registry, then resume: layers that are complete are not pulled again")
     }
 }
 
@@ -565,7 +419,7 @@ fn all_are(states: &[(ServiceName, ServiceState)], wanted: &[ServiceState]) -> F
     }
 }
 
-fn outcome(completed: Completed, summary: impl Into<String>) -> Outcome {
+pub(super) fn outcome(completed: Completed, summary: impl Into<String>) -> Outcome {
     Outcome {
         completed,
         summary: summary.into(),
@@ -576,12 +430,6 @@ fn outcome(completed: Completed, summary: impl Into<String>) -> Outcome {
 fn list(services: &[ServiceName]) -> String {
     let names: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
     names.join(" ")
-}
-
-/// Enough of an image id to recognise it.
-fn short(id: &str) -> &str {
-    let digits = id.strip_prefix("sha256:").unwrap_or(id);
-    &digits[..digits.len().min(12)]
 }
 
 #[cfg(test)]
@@ -614,26 +462,5 @@ mod tests {
             failure.causes.last().map(String::as_str),
             Some("no such service: x")
         );
-    }
-
-    #[test]
-    fn a_pin_holds_by_id_else_by_digest() {
-        let image = Image {
-            id: "sha256:aa".to_owned(),
-            repo_digests: vec!["mirror.example/a/b@sha256:dd".to_owned()],
-            labels: std::collections::HashMap::new(),
-        };
-        let pin = |id: Option<&str>, digest: Option<&str>| ImagePin {
-            reference: "a/b:1".to_owned(),
-            id: id.map(str::to_owned),
-            digest: digest.map(str::to_owned),
-        };
-        assert!(is_pinned(&pin(Some("sha256:aa"), None), &image));
-        assert!(!is_pinned(
-            &pin(Some("sha256:bb"), Some("sha256:dd")),
-            &image
-        ));
-        assert!(is_pinned(&pin(None, Some("sha256:dd")), &image));
-        assert!(!is_pinned(&pin(None, None), &image));
     }
 }

@@ -17,6 +17,7 @@ mod engine_api;
 pub(crate) mod fixtures;
 mod glance;
 mod health;
+mod images;
 mod interpolate;
 mod labels;
 mod layout;

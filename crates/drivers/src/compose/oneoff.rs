@@ -19,8 +19,9 @@ use switchback_model::{MigrationId, RunId, StepNumber, Version};
 
 use super::commands::{OneOff, image_override};
 use super::deployment::Shared;
-use super::driver::{command_failed, is_pinned};
+use super::driver::command_failed;
 use super::engine_api::{Container, Engine, EngineError, Status};
+use super::images::is_pinned;
 use super::labels;
 use crate::log::Log;
 

@@ -13,6 +13,7 @@
 mod companion;
 mod deployment;
 mod driver;
+mod glance;
 mod migration;
 mod passage;
 mod place;
@@ -20,6 +21,7 @@ mod process;
 mod server;
 
 pub use deployment::Deployment;
+pub(crate) use glance::glance;
 
 #[cfg(test)]
 mod tests;

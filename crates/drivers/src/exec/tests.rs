@@ -274,6 +274,29 @@ fn a_migration_that_failed_or_was_killed_says_so() {
 }
 
 #[test]
+fn a_glance_sees_what_runs_and_what_would() {
+    let lab = lab();
+    let services = [ServiceName::new("app")];
+    let look = || {
+        let found = crate::glance(&lab.path(), &lab.config).expect("a look");
+        assert_eq!(found.len(), 1);
+        (found[0].image.clone(), found[0].state)
+    };
+    assert_eq!(look(), ("app:3.23.2".to_owned(), ServiceState::Stopped));
+    lab.with(&StopSignal::default(), |deployment, cx| {
+        let release = deployment.resolve(&["app:3.23.2".to_owned()]);
+        let images = [(services[0].clone(), release.expect("here").remove(0))].into();
+        let driver = deployment.driver();
+        driver.start(cx, &services, &images).expect("starts");
+        // What runs counts, whatever the file says would.
+        fs::write(lab.path().join("current"), "3.24.2\n").expect("written");
+        assert_eq!(look(), ("app:3.23.2".to_owned(), ServiceState::Running));
+        driver.stop(cx, &services).expect("stops");
+        assert_eq!(look(), ("app:3.24.2".to_owned(), ServiceState::Stopped));
+    });
+}
+
+#[test]
 fn secrets_do_not_show() {
     let lab = lab();
     fs::write(
