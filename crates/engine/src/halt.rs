@@ -9,6 +9,7 @@ use switchback_model::plan::{
     Act, BackupMethod, BackupState, Expectation, Interrupted, Plan, Step,
 };
 use switchback_model::problem::State;
+use switchback_model::product::Advice;
 use switchback_model::{DatastoreName, Problem};
 
 use crate::guard::{self, Guard};
@@ -36,25 +37,7 @@ pub(crate) fn failed(run: &Run<'_>, step: &Step, failure: &Failure) -> Problem {
     if let Interrupted::RestoreFirst { because, .. } = &step.interrupted {
         problem.why = Some(because.clone());
     }
-    let said = format!(
-        "{}\n{}\n{}",
-        failure.what,
-        failure.causes.join("\n"),
-        failure.output.as_deref().unwrap_or_default()
-    )
-    .to_lowercase();
-    // The advice is about the product: what our own backups say is not its output.
-    let of_product = matches!(
-        step.act,
-        Act::Migrate { .. } | Act::Start { .. } | Act::Verify { .. }
-    );
-    let known = run.plan().advice.iter().find(|advice| {
-        of_product
-            && advice
-                .patterns
-                .iter()
-                .any(|pattern| said.contains(&pattern.to_lowercase()))
-    });
+    let known = advice_for(&run.plan().advice, &step.act, failure);
     if let Some(advice) = known {
         problem = problem
             .fact(switchback_model::problem::Citation {
@@ -65,6 +48,29 @@ pub(crate) fn failed(run: &Run<'_>, step: &Step, failure: &Failure) -> Problem {
             .hint(advice.next.clone());
     }
     with_next_commands(run, problem, Some(step), "fix the cause, then: ")
+}
+
+/// What the definition knows of a failure. It is about the product: what our own backups, a registry or
+/// the container engine say is not its output, even where the words are the same.
+fn advice_for<'a>(advice: &'a [Advice], act: &Act, failure: &Failure) -> Option<&'a Advice> {
+    let of_product = matches!(
+        act,
+        Act::Migrate { .. } | Act::Start { .. } | Act::Verify { .. }
+    );
+    if !of_product || failure.code.starts_with("docker-engine-") {
+        return None;
+    }
+    let said = format!(
+        "{}\n{}\n{}",
+        failure.what,
+        failure.causes.join("\n"),
+        failure.output.as_deref().unwrap_or_default()
+    )
+    .to_lowercase();
+    advice.iter().find(|advice| {
+        let mut patterns = advice.patterns.iter();
+        patterns.any(|pattern| said.contains(&pattern.to_lowercase()))
+    })
 }
 
 /// A guard that says *drifted* or *cannot tell*.
@@ -296,5 +302,37 @@ fn datastore_state(
     State {
         subject: name.to_string(),
         seen: (!parts.is_empty()).then(|| parts.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn advice_is_about_what_the_product_says_and_nothing_else() {
+        let advice = [Advice {
+            id: "no-database".to_owned(),
+            patterns: vec!["Connection refused".to_owned()],
+            explanation: String::new(),
+            next: String::new(),
+            source: String::new(),
+        }];
+        let start = Act::Start {
+            services: Vec::new(),
+            images: BTreeMap::new(),
+        };
+        let stop = Act::Stop {
+            services: Vec::new(),
+        };
+        let said = |code: &str| {
+            Failure::new(code, "cannot start stack").cause("dial tcp: connect: connection refused")
+        };
+        let known = |act: &Act, code: &str| advice_for(&advice, act, &said(code)).is_some();
+        assert!(known(&start, "start-failed"));
+        assert!(!known(&start, "docker-engine-down"));
+        assert!(!known(&stop, "stop-failed"));
     }
 }
