@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -29,15 +30,22 @@ pub(super) fn cases() -> Vec<Case> {
 
 fn with_repository<'a>(lab: &'a Lab, name: &str) -> Result<Subject<'a>> {
     let subject = Subject::new(lab, name, Edition::OpenSource)?;
-    let dir = subject.deployment.dir();
-    fs::write(dir.join("repository-password"), PASSWORD)?;
+    let password = subject.state().join("repository-password");
+    fs::write(&password, PASSWORD)?;
     let mut file = OpenOptions::new()
         .append(true)
-        .open(dir.join("switchback.toml"))?;
-    file.write_all(
-        b"\n[backup]\nrepository = \"repository\"\npassword = { file = \"repository-password\" }\n",
+        .open(subject.deployment.dir().join("switchback.toml"))?;
+    write!(
+        file,
+        "\n[backup]\nrepository = {:?}\npassword = {{ file = {password:?} }}\n",
+        place(&subject)
     )?;
     Ok(subject)
+}
+
+/// Apart from the deployment, whose directory must be in the end as it was.
+fn place(subject: &Subject<'_>) -> PathBuf {
+    subject.state().join("backups-of-the-lab")
 }
 
 /// The backups in the repository, as the list tells them.
@@ -82,9 +90,9 @@ fn killed_create(lab: &Lab) -> Result<()> {
         subject.expect(&["backup", "prove", id_of(newest)?], 0)?;
     }
     let checked = tool("restic")
-        .dir(subject.deployment.dir())
         .env("RESTIC_PASSWORD", PASSWORD)
-        .args(["--no-cache", "--repo", "repository", "check", "--read-data"])
+        .args(["--no-cache", "check", "--read-data", "--repo"])
+        .arg(place(&subject))
         .read()?;
     judge::told(&checked, &["no errors were found"])?;
     judge::restored(&subject)?;

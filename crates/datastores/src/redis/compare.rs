@@ -27,7 +27,7 @@ use super::session::Session;
 use crate::tally;
 
 /// Keys that are looked at again together: few, so that little happens to them meanwhile.
-const TOGETHER: usize = 50;
+const TOGETHER: usize = 200;
 /// How often a key must differ, and rest, before it counts.
 const TRIES: u32 = 4;
 /// Moving keys that the seal can look at in no time.
@@ -202,27 +202,32 @@ impl Pair<'_> {
         Ok(())
     }
 
-    /// Waits until the replica has applied what the original has now, and returns where that is.
-    pub(super) fn catch_up(&mut self) -> Result<Standing, Failure> {
-        let target = self.original_offset()?;
+    /// Waits until the replica has applied what the original has now.
+    pub(super) fn catch_up(&mut self) -> Result<(), Failure> {
+        let (history, target) = self.original_offset()?;
         let mut moved = Instant::now();
         let mut last = 0;
         loop {
-            let standing = Standing::of(self.shadow.session())?;
-            if !standing.follows() && standing.link.is_empty() {
+            let found = self.shadow.session().info("replication")?;
+            let is = |name: &str, value: &str| found.get(name).is_some_and(|found| found == value);
+            if !is("master_link_status", "up") {
                 return Err(lost());
             }
-            if standing.offset >= target.1 && standing.history == target.0 {
-                return Ok(standing);
+            if !is("master_replid", &history) {
+                return Err(lost().cause("the original began another history"));
             }
-            if standing.history != target.0 {
-                return Err(lost().cause("the original begins another history"));
+            let offset = found
+                .get("slave_repl_offset")
+                .and_then(|offset| offset.parse().ok())
+                .unwrap_or(0);
+            if offset >= target {
+                return Ok(());
             }
-            if standing.offset != last {
-                (moved, last) = (Instant::now(), standing.offset);
+            if offset != last {
+                (moved, last) = (Instant::now(), offset);
             }
             if moved.elapsed() > SILENCE {
-                return Err(lost().cause(format!("it stays at {last}, before {}", target.1)));
+                return Err(lost().cause(format!("it stays at {last}, before {target}")));
             }
             if self.cx.stop.urgency() == Urgency::Now {
                 let mut failure = Failure::new("stopped", "stopped by the operator while waiting");
@@ -231,6 +236,12 @@ impl Pair<'_> {
             }
             thread::sleep(CATCH_UP);
         }
+    }
+
+    /// Where the replica stands once it has applied what the original has now.
+    pub(super) fn standing(&mut self) -> Result<Standing, Failure> {
+        self.catch_up()?;
+        Standing::of(self.shadow.session())
     }
 
     /// The original's history, and where it is in it.

@@ -1,9 +1,15 @@
-//! Redis and Valkey: kept by a copy of the append-only files and the snapshot,
-//! taken while the server is stopped; proven by a second server that loads
-//! them; brought back by exchanging files.
+//! Redis and Valkey, in two ways.
 //!
-//! Works with the single append-only file, with the parts of Redis 7 and later,
-//! and with snapshots alone. Start with `layout.rs`.
+//! A *shadow* is a replica that appends: compared with the original while both
+//! are up, ended at its last position, exchanged for it by renames. Start with
+//! `shadow.rs`.
+//!
+//! A *dump* is a copy of the append-only files and the snapshot, taken while the
+//! server is stopped; proven by a second server that loads them; brought back by
+//! exchanging files. Start with `keep.rs`.
+//!
+//! Both work with the single append-only file, with the parts of Redis 7 and
+//! later, and with snapshots alone: see `layout.rs`.
 
 mod client;
 mod commands;
@@ -16,6 +22,7 @@ mod keep;
 mod keys;
 mod layout;
 mod online;
+mod promote;
 mod replica;
 mod reply;
 mod restore;

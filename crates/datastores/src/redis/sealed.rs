@@ -17,6 +17,7 @@ use super::keep::{SAVING, SCRATCH};
 use super::keys::{About, Keys};
 use super::layout::Layout;
 use super::server::{Server, kept_layout};
+use super::shadow::appended;
 use super::shadowing::available_memory;
 use crate::backup::{Backup, Manifest};
 use crate::{disk, tally};
@@ -276,8 +277,7 @@ impl Server {
 
 /// The append-only files of a replica.
 fn written(place: &Path, layout: &Layout) -> Vec<PathBuf> {
-    let name = layout.aof_directory.as_deref().unwrap_or(&layout.aof);
-    vec![place.join(DATA).join(name)]
+    vec![place.join(DATA).join(appended(layout))]
 }
 
 /// A replica always appends.

@@ -60,7 +60,11 @@ impl Server {
         self.require_same_at_start(cx, &layout, &directory)?;
         let place = shadow::place(&backup, &directory, &self.location.access);
         // What was sent for the beginning, and what is written from it.
-        let bytes = disk::size_of(&directory);
+        let memory = self.client(cx.commands)?.info("memory")?;
+        let held = memory
+            .get("used_memory")
+            .and_then(|bytes| bytes.parse().ok());
+        let bytes = disk::size_of(&directory).max(held.unwrap_or(0));
         disk::require_space(&place, bytes * 2, &format!("the shadow of `{}`", self.name))?;
         let facts = described(&backup, &layout)?;
         backup.begin_shadow(&place, Some(self.engine(cx.commands)?), facts)?;
@@ -105,7 +109,7 @@ impl Server {
     }
 
     /// The replica of a shadow; started anew, and `true`, where none runs.
-    fn replica(
+    pub(super) fn replica(
         &self,
         cx: &Context<'_>,
         backup: &Backup,
@@ -293,10 +297,7 @@ impl Server {
         self.end_replica(cx, replica.as_ref())?;
         let layout = kept_layout(&manifest)?;
         let data = backup.place_of(&manifest)?.join(DATA);
-        keep_only(
-            &data,
-            layout.aof_directory.as_deref().unwrap_or(&layout.aof),
-        )
+        keep_only(&data, appended(&layout))
         .map_err(|error| backup.io("complete", &error))?;
         let mut facts = described(backup, &layout)?;
         facts.insert(KEYS.to_owned(), keys);
@@ -329,7 +330,7 @@ impl Server {
         let shadow = self.replica_client(cx, replica)?;
         let last = || {
             compare::with_both(cx, &original, &shadow, |pair| {
-                let standing = pair.catch_up()?;
+                let standing = pair.standing()?;
                 let compared = match manifest.facts.get(LINK) == Some(&standing.link) {
                     true => pair.compare_these(&moving)?,
                     false => Compared::default(),
@@ -366,7 +367,11 @@ impl Server {
 
     /// Ends a replica such that everything it applied is on disk: it syncs its append-only file, whose size
     /// does not matter for that, and saves nothing else.
-    fn end_replica(&self, cx: &Context<'_>, replica: &dyn Companion) -> Result<(), Failure> {
+    pub(super) fn end_replica(
+        &self,
+        cx: &Context<'_>,
+        replica: &dyn Companion,
+    ) -> Result<(), Failure> {
         let client = self.replica_client(cx, replica)?;
         // It ends the connection instead of answering.
         let asked = client.ask(&["SHUTDOWN NOSAVE"]);
@@ -410,7 +415,7 @@ impl Backup {
 
 /// Makes what a replica appended durable, and removes everything else: the snapshot that it began from is old,
 /// and nobody may load it.
-fn keep_only(data: &Path, appended: &str) -> std::io::Result<()> {
+pub(super) fn keep_only(data: &Path, appended: &str) -> std::io::Result<()> {
     disk::sync_all(&data.join(appended))?;
     for name in swap::names(data)? {
         if name != appended {
@@ -418,6 +423,11 @@ fn keep_only(data: &Path, appended: &str) -> std::io::Result<()> {
         }
     }
     disk::sync_directory(data)
+}
+
+/// The name of what a replica appends to: the file, or the directory of its parts.
+pub(super) fn appended(layout: &Layout) -> &str {
+    layout.aof_directory.as_deref().unwrap_or(&layout.aof)
 }
 
 /// A position for people, and to compare.

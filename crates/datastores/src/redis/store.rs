@@ -136,6 +136,14 @@ impl Datastore for Redis {
         self.server.capture(cx)
     }
 
+    fn promote(
+        &self,
+        cx: &Context<'_>,
+        into: &std::path::Path,
+    ) -> Result<Option<Outcome>, Failure> {
+        self.server.promote(cx, into)
+    }
+
     fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
         self.server.prove(cx)
     }

@@ -37,6 +37,13 @@ struct Process {
 impl RedisServer {
     /// Starts one with these settings, on a free port of the loopback interface.
     pub(crate) fn start(settings: &[&str]) -> Self {
+        let server = Self::stopped(settings);
+        server.up();
+        server
+    }
+
+    /// One that was never started.
+    pub(crate) fn stopped(settings: &[&str]) -> Self {
         let bench = Bench::new();
         let data = bench.path("data");
         std::fs::create_dir(&data).expect("a data directory");
@@ -64,13 +71,10 @@ impl RedisServer {
             companion: RefCell::default(),
             log: bench.path("server.log"),
         };
-        let server = Self {
+        Self {
             bench,
             process: Rc::new(process),
-        };
-        server.process.start();
-        server.wait();
-        server
+        }
     }
 
     pub(crate) fn data(&self) -> PathBuf {
