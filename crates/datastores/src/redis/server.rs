@@ -92,7 +92,11 @@ impl Server {
             let field = |mut info: std::collections::BTreeMap<String, String>, name: &str| {
                 info.remove(name).unwrap_or_default()
             };
-            let mode = field(session.info("server")?, "redis_mode");
+            let server = session.info("server")?;
+            // Valkey calls it otherwise.
+            let mode = ["redis_mode", "server_mode"]
+                .map(|name| field(server.clone(), name))
+                .concat();
             if mode == "cluster" || mode == "sentinel" {
                 return Ok(Some(format!("the server runs in {mode} mode")));
             }
@@ -120,7 +124,7 @@ impl Server {
             }
             Some(why) => Err(Failure::new(
                 "datastore-unsupported",
-                format!("`{}` cannot be kept by copying its files", self.name),
+                format!("`{}` cannot be kept", self.name),
             )
             .cause(why)
             .hint(format!(

@@ -10,6 +10,7 @@ use super::layout::Layout;
 use super::reply::{Reply, Value, quoted};
 use super::server::Server;
 use super::session::Session;
+use crate::shadow;
 
 /// Memory that must be free, in hundredths of what the original holds: the replica, and for a while a
 /// second server that reads what the replica wrote to disk.
@@ -46,6 +47,13 @@ impl Server {
         }
         if let Some(why) = self.right_to_follow(session)? {
             return Ok(Some(why));
+        }
+        let directory = layout.on_host(&self.name, &self.location)?;
+        if shadow::is_out_of_reach(&directory, &self.location.access) {
+            return Ok(Some(format!(
+                "{} is a filesystem of its own: its server's user can put no copy beside it",
+                directory.display()
+            )));
         }
         if layout.modules.iter().any(Vec::is_empty) {
             return Ok(Some(

@@ -166,10 +166,7 @@ fn comes_back_with_names_of_its_own_and_nobody_to_ask_for_the_configuration() {
 fn a_user_with_just_enough_rights_and_one_without() {
     let (server, _) = shadowed(APPENDING);
     server.cli(0, "ACL SETUSER keeper on >keeper-secret ~* &* +@all");
-    server.cli(
-        0,
-        "ACL SETUSER reader on >reader-secret ~* &* +@all -psync",
-    );
+    server.cli(0, "ACL SETUSER reader on >reader-secret ~* &* +@all -psync");
     let as_user = |user: &str| {
         let mut location = server.location();
         location.user = Some(user.to_owned());
@@ -262,7 +259,7 @@ impl Writer {
             let mut answer = [0; 4096];
             while !told.load(Ordering::Relaxed) {
                 let text = format!(
-                    "INCR counter\r\nSET hot:{} {number}\r\nDEL hot:{}\r\nRPUSH log {number}\r\nSET brief:{number} x PX 5\r\n",
+                    "INCR counter\r\nSET hot:{} {number}\r\nDEL hot:{}\r\nRPUSH log {number}\r\nLTRIM log -300 -1\r\nSET brief:{number} x PX 5\r\n",
                     number % 100,
                     (number + 50) % 100
                 );
