@@ -149,12 +149,7 @@ fn verdict(
                 change
                     .counts
                     .iter()
-                    .filter(|count| {
-                        deletion
-                            .collections
-                            .iter()
-                            .any(|name| *name == count.collection)
-                    })
+                    .filter(|count| deletion.collections.contains(&count.collection))
                     .filter_map(lost),
             );
         }

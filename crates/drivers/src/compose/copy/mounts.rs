@@ -48,7 +48,7 @@ impl Places {
 
     /// What has to be copied, everything but `except`.
     pub(super) fn transfers(&self, except: &[PathBuf]) -> Vec<Transfer> {
-        let except: Vec<PathBuf> = except.iter().map(|path| plain(path)).collect();
+        let except: Vec<PathBuf> = except.iter().map(plain).collect();
         self.roots
             .iter()
             .map(|(root, place)| Transfer {
