@@ -52,6 +52,9 @@ enum Said {
     Large,
 }
 
+/// A key and what the script says of it.
+type SaidOf = (Vec<u8>, Said);
+
 /// Reads the keys of one database.
 pub(super) struct Keys<'a> {
     session: Session<'a>,
@@ -132,7 +135,7 @@ impl<'a> Keys<'a> {
         &mut self,
         names: &[Vec<u8>],
         cursor: &str,
-    ) -> Result<(String, Vec<(Vec<u8>, Said)>), Failure> {
+    ) -> Result<(String, Vec<SaidOf>), Failure> {
         let mut command = format!("EVAL {} {}", self.script, names.len());
         for name in names {
             command.push(' ');
@@ -176,7 +179,7 @@ impl<'a> Keys<'a> {
     }
 
     /// Reads what a script left, however often that takes: each one does at least one key.
-    fn settle(&mut self, said: Vec<(Vec<u8>, Said)>) -> Result<Vec<Key>, Failure> {
+    fn settle(&mut self, said: Vec<SaidOf>) -> Result<Vec<Key>, Failure> {
         let mut keys = Vec::with_capacity(said.len());
         let (mut later, mut large) = (Vec::new(), Vec::new());
         let mut sort = |from: Vec<(usize, Vec<u8>, Said)>, keys: &mut Vec<Key>| {
