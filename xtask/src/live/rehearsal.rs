@@ -247,7 +247,9 @@ fn shut_in(subject: &Subject<'_>) -> Result<()> {
     for name in copies(subject)? {
         let format = "{{json .HostConfig.PortBindings}} {{.HostConfig.RestartPolicy.Name}} \
                       {{range $network, $of := .NetworkSettings.Networks}}{{$network}}{{end}}";
-        let line = docker().args(["inspect", "--format", format, &name]).read()?;
+        let line = docker()
+            .args(["inspect", "--format", format, &name])
+            .read()?;
         let mut words = line.split_whitespace();
         let (ports, restart, network) = (words.next(), words.next(), words.next());
         ensure!(
