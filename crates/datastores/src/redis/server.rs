@@ -403,7 +403,7 @@ mod tests {
             told(&["name", "bf", "ver", "20609"]),
             [Vec::<String>::new()]
         );
-        assert_eq!(told(&[]), [Vec::<String>::new(); 0]);
+        assert!(told(&[]).is_empty());
     }
 
     #[test]

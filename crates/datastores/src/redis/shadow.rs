@@ -297,8 +297,7 @@ impl Server {
         self.end_replica(cx, replica.as_ref())?;
         let layout = kept_layout(&manifest)?;
         let data = backup.place_of(&manifest)?.join(DATA);
-        keep_only(&data, appended(&layout))
-        .map_err(|error| backup.io("complete", &error))?;
+        keep_only(&data, appended(&layout)).map_err(|error| backup.io("complete", &error))?;
         let mut facts = described(backup, &layout)?;
         facts.insert(KEYS.to_owned(), keys);
         let sealed = backup.seal_shadow(Seal {

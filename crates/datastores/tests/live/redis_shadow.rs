@@ -370,10 +370,8 @@ fn one_flipped_byte_in_memory_or_on_disk_is_found_before_anything_stops() {
     // In the part that has one.
     let base = fs::read_dir(&parts)
         .expect("parts")
-        .map(|entry| entry.expect("an entry").path());
-    let base = base
-        .filter(|path| path.to_string_lossy().contains(".base."))
-        .next()
+        .map(|entry| entry.expect("an entry").path())
+        .find(|path| path.to_string_lossy().contains(".base."))
         .expect("a base");
     flip(
         &base,
