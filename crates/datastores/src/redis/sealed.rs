@@ -200,7 +200,7 @@ impl Server {
             let client = self.client(cx.commands)?;
             return contents::read(&client, cx.progress).map(|held| held.contents);
         }
-        let (held, ()) = self.loaded(cx, place, &layout, |client| {
+        let (held, ()) = self.read_loaded(cx, place, &layout, |client| {
             let held = contents::read(client, cx.progress)?;
             if !layout.appendonly {
                 client.ask_text("SAVE")?;
@@ -237,13 +237,13 @@ impl Server {
         if !snapshot.join(&layout.rdb).exists() {
             cx.progress
                 .report("making a snapshot of the shadow", None, None, None);
-            self.loaded(cx, place, layout, |client| client.ask_text("SAVE"))?;
+            self.read_loaded(cx, place, layout, |client| client.ask_text("SAVE"))?;
         }
         Ok(snapshot)
     }
 
     /// Talks with a server that has loaded a copy of the sealed shadow. A snapshot that it saved is kept.
-    fn loaded<T>(
+    fn read_loaded<T>(
         &self,
         cx: &Context<'_>,
         place: &Path,
