@@ -17,6 +17,7 @@ use super::passage;
 use super::place::Place;
 use super::process::{self, Process};
 use super::server::{ServerReach, as_owner};
+use super::short;
 use crate::signals;
 
 /// How often a wait looks, and how often before it gives up on a shell that does not note itself.
@@ -71,13 +72,16 @@ pub(super) fn begin(
                 .state(name, "runs already")
                 .hint("switchback resume goes on with it"));
         }
-        earlier.forget().map_err(failed)?;
+        forget(&earlier.notes).map_err(failed)?;
+    } else if notes.exists() {
+        // One that was killed before its program began.
+        forget(&notes).map_err(failed)?;
     }
     let directory = std::path::absolute(directory).map_err(failed)?;
     let owner = fs::metadata(&directory).map_err(failed)?;
     passage::open(cx, &directory, &owner, &what)?;
-    let seen = directory.to_string_lossy().into_owned();
     fs::create_dir_all(&notes).map_err(failed)?;
+    let seen = short::name_of(&directory).map_err(failed)?;
     fs::write(notes.join("directory"), &seen).map_err(failed)?;
     let program = std::iter::once(argv.program)
         .chain(argv.args)
@@ -148,10 +152,16 @@ pub(super) fn clean(place: &Place, cx: &Context<'_>) -> Result<(), Failure> {
             cx.progress.report(doing, None, None, None);
             std::thread::sleep(LOOK);
         }
-        fs::remove_dir_all(&notes).map_err(|error| unremovable(&notes, &error))?;
+        forget(&notes).map_err(|error| unremovable(&notes, &error))?;
     }
     let _ = fs::remove_dir(&directory);
     Ok(())
+}
+
+/// Removes the traces of one that has ended.
+fn forget(notes: &Path) -> std::io::Result<()> {
+    short::forget(&fs::read_to_string(notes.join("directory")).unwrap_or_default());
+    fs::remove_dir_all(notes)
 }
 
 fn unremovable(path: &Path, error: &std::io::Error) -> Failure {
@@ -183,10 +193,6 @@ impl CompanionProcess {
         CompanionState::Ended {
             code: code.unwrap_or(-1),
         }
-    }
-
-    fn forget(&self) -> std::io::Result<()> {
-        fs::remove_dir_all(&self.notes)
     }
 
     fn name(&self) -> String {
@@ -242,7 +248,7 @@ impl Companion for CompanionProcess {
             }
             std::thread::sleep(LOOK);
         }
-        match self.forget() {
+        match forget(&self.notes) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(unremovable(&self.notes, &error))
             }

@@ -19,6 +19,7 @@ mod passage;
 mod place;
 mod process;
 mod server;
+mod short;
 
 pub use deployment::Deployment;
 pub(crate) use glance::glance;

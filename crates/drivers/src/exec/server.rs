@@ -15,6 +15,7 @@ use super::companion;
 use super::passage;
 use super::place::Place;
 use super::process::{self, Process};
+use super::short;
 
 /// How often a wait looks, and how often before it gives up on a program that does not even appear.
 const LOOK: Duration = Duration::from_millis(50);
@@ -131,7 +132,10 @@ impl Reach for ServerReach {
         let owner = fs::metadata(directory)
             .map_err(|error| Failure::new("start-failed", what.as_str()).cause(error))?;
         passage::open(cx, directory, &owner, &what)?;
-        let inside = directory.to_string_lossy();
+        let named = |error| Failure::new("start-failed", what.as_str()).cause(error);
+        let inside = short::name_of(directory).map_err(named)?;
+        fs::create_dir_all(self.place.notes()).map_err(named)?;
+        fs::write(note.with_extension("seen"), &inside).map_err(named)?;
         let program = std::iter::once(argv.program)
             .chain(argv.args)
             .map(|word| word.replace(SCRATCH_DIRECTORY, &inside))
@@ -140,7 +144,7 @@ impl Reach for ServerReach {
         Ok(Box::new(ScratchProcess {
             process,
             note,
-            directory: directory.to_string_lossy().into_owned(),
+            directory: inside,
         }))
     }
 
@@ -172,6 +176,9 @@ pub(super) fn clean(place: &Place, cx: &Context<'_>) {
         }
         if let Some(process) = Process::noted(&entry.path()) {
             process.end(&mut || {});
+        }
+        if entry.path().extension().is_some_and(|end| end == "seen") {
+            short::forget(&fs::read_to_string(entry.path()).unwrap_or_default());
         }
         let _ = fs::remove_file(entry.path());
     }
@@ -256,5 +263,7 @@ impl Drop for ScratchProcess {
         self.process.end(&mut || {});
         let _ = fs::remove_file(&self.note);
         let _ = fs::remove_file(self.note.with_extension("log"));
+        let _ = fs::remove_file(self.note.with_extension("seen"));
+        short::forget(&self.directory);
     }
 }
