@@ -25,7 +25,7 @@ use crate::disk;
 const FORMAT: u32 = 1;
 const MANIFEST: &str = "manifest.json";
 /// Directories of later rounds of a run begin so.
-const ROUND: &str = "round-";
+pub(crate) const ROUND: &str = "round-";
 /// Large enough to keep the disk busy, small enough not to matter.
 const BLOCK: usize = 1 << 20;
 
@@ -117,6 +117,17 @@ impl Backup {
             datastore: datastore.clone(),
             kind,
             run: run.clone(),
+        }
+    }
+
+    /// One in a directory that a test chose.
+    #[cfg(test)]
+    pub(crate) fn at(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            datastore: "identity".into(),
+            kind: DatastoreKind::Postgres,
+            run: RunId::new("r-1"),
         }
     }
 

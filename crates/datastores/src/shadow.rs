@@ -40,15 +40,41 @@ pub(crate) fn place(backup: &Backup, directory: &Path, access: &Access) -> PathB
     let (Some(device), Some(parent)) = (device(directory), directory.parent()) else {
         return kept;
     };
-    // Backups are closed to everybody else: only a mount leads another user there.
-    let enters = matches!(access, Access::Container { .. })
-        || fs::metadata(directory)
-            .is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw());
-    if (enters && device_of_nearest(&kept) == Some(device)) || self::device(parent) != Some(device)
+    if (enters(directory, access) && device_of_nearest(&kept) == Some(device))
+        || self::device(parent) != Some(device)
     {
         return kept;
     }
-    parent.join(format!("{BESIDE}{}-{}", backup.run(), backup.datastore()))
+    // Backups of later rounds lie one directory deeper, which is called after the round.
+    let round = backup
+        .directory()
+        .ancestors()
+        .nth(2)
+        .and_then(Path::file_name)
+        .map(|name| name.to_string_lossy().into_owned())
+        .filter(|name| name.starts_with(backup::ROUND))
+        .map_or(String::new(), |round| format!("-{round}"));
+    parent.join(format!(
+        "{BESIDE}{}{round}-{}",
+        backup.run(),
+        backup.datastore()
+    ))
+}
+
+/// True where the server's user could reach no place of [`place`]: the data is a filesystem of its own, and
+/// the backups are somebody else's.
+pub(crate) fn is_out_of_reach(directory: &Path, access: &Access) -> bool {
+    !enters(directory, access)
+        && directory
+            .parent()
+            .is_some_and(|parent| device(parent) != device(directory))
+}
+
+/// Backups are closed to everybody else: only a mount leads another user there.
+fn enters(directory: &Path, access: &Access) -> bool {
+    matches!(access, Access::Container { .. })
+        || fs::metadata(directory)
+            .is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw())
 }
 
 /// True for names that only shadows have.
@@ -131,6 +157,31 @@ impl Backup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shadows_of_different_rounds_lie_apart() {
+        let data = tempfile::tempdir().expect("temporary directory");
+        let directory = data.path().join("server/data");
+        fs::create_dir_all(&directory).expect("made");
+        let place_of = |backups: &Path| {
+            let backup = Backup::at(&backups.join("r-1/identity"));
+            place(&backup, &directory, &Access::Local)
+        };
+        // On another filesystem, so that no rename leads from there to the data.
+        let (first, second) = (Path::new("/proc/none"), Path::new("/proc/none/round-2"));
+        let names = [first, second].map(|backups| {
+            let place = place_of(backups);
+            assert_eq!(place.parent(), directory.parent());
+            place
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+        });
+        assert_eq!(names[0].as_deref(), Some(".switchback-shadow-r-1-identity"));
+        assert_eq!(
+            names[1].as_deref(),
+            Some(".switchback-shadow-r-1-round-2-identity")
+        );
+    }
 
     #[test]
     fn manifests_from_before_shadows_are_read_as_dumps() {

@@ -13,12 +13,14 @@ use switchback_engine::process::{Argv, Secret};
 use switchback_model::observed::{Access, DatastoreLocation};
 use switchback_model::product::DatastoreKind;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, SmallDisk};
 
 pub(crate) const PASSWORD: &str = "hunter2-secret";
 
 /// A server that ends with the test.
 pub(crate) struct Cluster {
+    // Unmounted before the directory goes.
+    disk: Option<SmallDisk>,
     pub(crate) bench: Bench,
     own: Rc<Own>,
 }
@@ -38,13 +40,24 @@ impl Cluster {
 
     /// The same with more options of `initdb` and of the server.
     pub(crate) fn start_with(initdb: &str, options: &str) -> Self {
+        Self::begin(initdb, options, None)
+    }
+
+    /// The same on a disk of so many megabytes.
+    pub(crate) fn start_on_disk(megabytes: u32) -> Self {
+        Self::begin("", "", Some(megabytes))
+    }
+
+    fn begin(initdb: &str, options: &str, megabytes: Option<u32>) -> Self {
         let bench = Bench::new();
+        let disk = megabytes.map(|megabytes| SmallDisk::mount(bench.root(), megabytes));
         let own = Own {
             binaries: newest_binaries(),
             root: bench.root().to_owned(),
             options: RefCell::new(options.to_owned()),
         };
         let cluster = Self {
+            disk,
             bench,
             own: Rc::new(own),
         };
@@ -60,6 +73,11 @@ impl Cluster {
         ));
         cluster.up();
         cluster
+    }
+
+    /// Whether the disk that it was given is still its own.
+    pub(crate) fn has_disk(&self) -> bool {
+        self.disk.is_some()
     }
 
     /// Its data directory.
@@ -91,9 +109,9 @@ impl Cluster {
         ));
     }
 
-    /// Runs a program of the server's version as the server's user.
-    pub(crate) fn as_postgres(&self, command: &str) {
-        self.own.as_postgres(command);
+    /// Gives a directory to the server's user.
+    pub(crate) fn give(&self, directory: &Path) {
+        shell(&format!("chown postgres {}", directory.display()));
     }
 
     /// A client program that is connected as somebody else's would be.
@@ -444,7 +462,11 @@ pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
+/// Programs of the newest server that is installed, or of the one that `SWITCHBACK_TEST_POSTGRES` names.
 fn newest_binaries() -> PathBuf {
+    if let Some(named) = std::env::var_os("SWITCHBACK_TEST_POSTGRES") {
+        return named.into();
+    }
     let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .expect("PostgreSQL is installed: cargo xtask test installs it")
         .filter_map(|entry| Some(entry.ok()?.path().join("bin")))

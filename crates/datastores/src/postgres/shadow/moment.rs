@@ -19,17 +19,16 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use switchback_engine::ports::{Context, Failure};
-use switchback_engine::signal::Urgency;
+use switchback_model::amount;
 
 use super::super::server::Server;
 use super::control::Position;
+use super::follower::stopped;
 use super::sql;
 use crate::conversation::Conversation;
 
-/// How long the follower may take to reach a moment: as long as what was committed without waiting for
-/// the disk takes to be written, several times over.
-const REACH: u32 = 5;
-/// How long moments are tried: thousands of times on a server that commits all the time.
+/// How long moments are tried by a follower that has caught up: thousands of times on a server that
+/// commits all the time.
 const TRY: Duration = Duration::from_secs(120);
 
 /// What the original's snapshot sees.
@@ -60,7 +59,7 @@ pub(super) fn open(
     original: &mut Conversation,
     follower: &mut Conversation,
 ) -> Result<Moment, Failure> {
-    let begun = Instant::now();
+    let mut begun = Instant::now();
     let mut tries = 0_u64;
     loop {
         tries += 1;
@@ -75,22 +74,44 @@ pub(super) fn open(
         if moment.next.saturating_sub(moment.oldest) > sql::WINDOW {
             return Err(long_open(server, &moment));
         }
-        server.say(follower, &sql::meet(&moment, REACH))?;
-        let met: Met = server.hear(follower)?;
-        if !met.behind && !met.ahead {
-            return Ok(moment);
-        }
+        let mut reached = Position::default();
+        let met = loop {
+            server.say(follower, &sql::meet(&moment))?;
+            let met: Met = server.hear(follower)?;
+            if !met.behind && !met.ahead {
+                return Ok(moment);
+            }
+            server.say(follower, &format!("rollback;\n{}", sql::GO_ON))?;
+            stopped(cx, "comparing")?;
+            let at = Position::parse(&met.position).unwrap_or_default();
+            if !met.behind || at <= reached {
+                break met;
+            }
+            // It gets there: the moment does not run away, and the time for tries begins when it has.
+            reached = at;
+            begun = Instant::now();
+            let lag = lag(&moment, &met);
+            cx.progress.report(
+                "waiting for the shadow to catch up",
+                Some(lag),
+                None,
+                Some("B"),
+            );
+        };
         server.say(original, "rollback;\n")?;
-        server.say(follower, &format!("rollback;\n{}", sql::GO_ON))?;
-        if cx.stop.urgency() == Urgency::Now {
-            let mut failure = Failure::new("stopped", "stopped while comparing");
-            failure.stopped = true;
-            return Err(failure);
-        }
         if begun.elapsed() > TRY {
             return Err(no_moment(server, &moment, &met, tries));
         }
     }
+}
+
+/// How many bytes of log the follower is behind.
+fn lag(moment: &Moment, met: &Met) -> u64 {
+    Position::parse(&moment.position)
+        .zip(Position::parse(&met.position))
+        .map_or(0, |(original, follower)| {
+            original.0.saturating_sub(follower.0)
+        })
 }
 
 fn long_open(server: &Server, moment: &Moment) -> Failure {
@@ -113,13 +134,11 @@ fn long_open(server: &Server, moment: &Moment) -> Failure {
 }
 
 fn no_moment(server: &Server, moment: &Moment, met: &Met, tries: u64) -> Failure {
-    let lag = Position::parse(&moment.position)
-        .zip(Position::parse(&met.position))
-        .map_or(0, |(original, follower)| {
-            original.0.saturating_sub(follower.0)
-        });
     let why = if met.behind {
-        format!("the shadow is {lag} bytes behind")
+        format!(
+            "the shadow is {} behind, and does not get on",
+            amount::bytes(lag(moment, met))
+        )
     } else {
         "every moment was followed by another commit at once".to_owned()
     };

@@ -12,6 +12,7 @@ use switchback_model::observed::Shadowing;
 use super::super::server::Server;
 use super::control::Control;
 use super::sql;
+use crate::shadow;
 
 /// The first version whose followers are made by a file in the data directory and plain settings.
 const OLDEST: u32 = 120_000;
@@ -103,6 +104,11 @@ impl Server {
             return Ok(Err(
                 "its write-ahead log lies outside its data directory".to_owned()
             ));
+        }
+        if shadow::is_out_of_reach(directory.as_ref(), &self.location.access) {
+            return Ok(Err(format!(
+                "{directory} is a filesystem of its own: its server's user can put no copy beside it"
+            )));
         }
         let neighbours = self.neighbours(commands, run, &original.databases)?;
         if !neighbours.is_empty() {

@@ -1,8 +1,8 @@
 //! Comparing a shadow with its original while both are up and the product writes.
 
-
 use serde::Deserialize;
 use switchback_engine::ports::{Companion, Context, Failure};
+use switchback_engine::process::CommandError;
 use switchback_model::contents::{Collection, Contents, Difference};
 use switchback_model::event::Outcome;
 use switchback_model::plan::BackupState;
@@ -169,20 +169,28 @@ impl Server {
             connection.psql()
         })?;
         let theirs = companion.inside(self.reader(cx, companion.directory(), facts))?;
+        // Where one side fails, the other's client is cut off in the middle of an answer, which is no reason.
+        let mut reason = None;
         let read = conversation::with(cx.commands, &ours, |original| {
             let read = conversation::with(cx.commands, &theirs, |follower| {
                 self.converse_with_both(cx, original, follower)
             });
             read.map_err(|broken| match broken {
-                Broken::Client(error) => self.unreadable(error),
+                Broken::Client(error) if cut_off(&error) => self.gone(),
+                Broken::Client(error) => {
+                    let failure = self.unreadable(error);
+                    reason = Some(failure.clone());
+                    failure
+                }
                 Broken::Pipe(error) => self.pipe_broke(&error),
                 Broken::Own(failure) => failure,
             })
         });
-        read.map_err(|broken| match broken {
-            Broken::Client(error) => self.failure(error, "cannot be read"),
-            Broken::Pipe(error) => self.pipe_broke(&error),
-            Broken::Own(failure) => failure,
+        read.map_err(|broken| match (reason, broken) {
+            (Some(reason), _) => reason,
+            (None, Broken::Client(error)) => self.failure(error, "cannot be read"),
+            (None, Broken::Pipe(error)) => self.pipe_broke(&error),
+            (None, Broken::Own(failure)) => failure,
         })
     }
 
@@ -284,14 +292,23 @@ impl Server {
             }
         });
         checked.map_err(|broken| match broken {
-            Broken::Client(error) => self.unreadable(error),
+            // The one who checks says in many ways what is wrong with an index, and nothing else.
+            Broken::Client(error) => self.damaged(error),
             Broken::Pipe(error) => self.pipe_broke(&error),
             Broken::Own(failure) => failure,
         })
     }
 
+    fn damaged(&self, error: CommandError) -> Failure {
+        let what = format!("the shadow of `{}` is damaged", self.name);
+        error
+            .into_failure("backup-damaged", what)
+            .state(self.name.to_string(), "up, and not touched")
+            .hint("resume: the shadow is begun anew, and compared again")
+    }
+
     /// The shadow's server could not read its own files, or went away.
-    pub(super) fn unreadable(&self, error: switchback_engine::process::CommandError) -> Failure {
+    pub(super) fn unreadable(&self, error: CommandError) -> Failure {
         const DAMAGED: [&str; 7] = [
             "invalid page",
             "could not read block",
@@ -302,18 +319,12 @@ impl Server {
             "could not access status of transaction",
         ];
         let said = match &error {
-            switchback_engine::process::CommandError::Exit { output, .. } => output.clone(),
+            CommandError::Exit { output, .. } => output.clone(),
             _ => String::new(),
         };
         let lost = said.contains("closed the connection") || said.contains("Connection refused");
         if DAMAGED.iter().any(|words| said.contains(words)) {
-            return error
-                .into_failure(
-                    "backup-damaged",
-                    format!("the shadow of `{}` is damaged", self.name),
-                )
-                .state(self.name.to_string(), "up, and not touched")
-                .hint("resume: the shadow is begun anew, and compared again");
+            return self.damaged(error);
         }
         if lost {
             let failure = error.into_failure(
@@ -324,6 +335,18 @@ impl Server {
         }
         self.failure(error, "has a shadow that cannot be read")
     }
+}
+
+/// A client program that ended because nobody listened to it any more.
+fn cut_off(error: &CommandError) -> bool {
+    const BROKEN_PIPE: i32 = 128 + 13;
+    matches!(
+        error,
+        CommandError::Exit {
+            code: BROKEN_PIPE,
+            ..
+        }
+    )
 }
 
 /// The collection that is compared and not kept: it belongs to the server, not to the database.

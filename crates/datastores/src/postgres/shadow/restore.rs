@@ -364,6 +364,8 @@ impl Server {
     ) -> Result<(), Failure> {
         self.reach.start(cx)?;
         loop {
+            cx.progress
+                .report("waiting for the server to answer", None, None, None);
             match self.about(cx.commands, Some(cx.run)) {
                 Ok(_) => break,
                 Err(failure)
@@ -376,8 +378,6 @@ impl Server {
                 }
                 Err(_) => {}
             }
-            cx.progress
-                .report("waiting for the server to answer", None, None, None);
             super::follower::stopped(cx, "waiting for the server to answer")?;
             std::thread::sleep(LOOK);
         }

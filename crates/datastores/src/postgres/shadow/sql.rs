@@ -7,6 +7,14 @@ use super::moment::Moment;
 /// looked at in each try to find a common moment.
 pub(super) const WINDOW: u64 = 20_000;
 
+/// A follower that replays nothing for so many seconds does not get on. What was committed without waiting
+/// for the disk reaches it within one.
+const STILL: u32 = 5;
+/// So many seconds without a word are enough.
+const LONG: u32 = 8;
+/// So many bytes from the moment it is near.
+const NEAR: u32 = 1 << 20;
+
 /// What must be so for a shadow, and what one must be started with.
 pub(super) const ORIGINAL: &str = "select json_build_object(
   'version', current_setting('server_version_num')::int,
@@ -65,7 +73,7 @@ pub(super) const FOLLOWER: &str = "select json_build_object(
 pub(super) fn wait_for(position: &str, seconds: u32) -> String {
     format!(
         "do $$ declare until timestamptz := clock_timestamp() + interval '{seconds} s'; begin
-  while pg_last_wal_replay_lsn() < {position} and clock_timestamp() < until loop perform pg_sleep(0.005); end loop;
+  while pg_last_wal_replay_lsn() < {position} and clock_timestamp() < until loop perform pg_sleep(0.002); commit; end loop;
 end $$;
 {FOLLOWER}",
         position = format_args!("{}::pg_lsn", literal(position)),
@@ -90,22 +98,32 @@ from (select s, txid_snapshot_xmin(s) as oldest, txid_snapshot_xmax(s) as next
 }
 
 /// Lets the follower replay until it has everything that `moment` sees, stops it right there, opens a
-/// snapshot and says whether that is the same moment.
-pub(super) fn meet(moment: &Moment, seconds: u32) -> String {
+/// snapshot and says whether that is the same moment. Gives up where it does not get on, and returns
+/// for a word to the operator where it takes long.
+///
+/// Each look is a transaction of its own: replaying waits for whoever still sees rows that the original
+/// has pruned. Far from the moment it sleeps; near it it does not, for commits follow each other in microseconds.
+pub(super) fn meet(moment: &Moment) -> String {
     let pending: Vec<String> = moment.pending.iter().map(u64::to_string).collect();
     let pending = format!("'{{{}}}'::bigint[]", pending.join(","));
     let (oldest, next) = (moment.oldest, moment.next);
+    let position = format!("{}::pg_lsn", literal(&moment.position));
     format!(
-        "{SAME_TEXT_EVERYWHERE}select pg_wal_replay_resume() where pg_is_wal_replay_paused() \\g /dev/null
-do $$ declare begun timestamptz := clock_timestamp(); now txid_snapshot; begin
+        "{SAME_TEXT_EVERYWHERE}{GO_ON}do $$ declare
+  begun timestamptz := clock_timestamp(); moved timestamptz := begun; clock timestamptz;
+  replayed pg_lsn := '0/0'; at pg_lsn; now txid_snapshot;
+begin
   loop
     now := txid_current_snapshot();
     if txid_snapshot_xmax(now) >= {next} then
       exit when not exists (select from generate_series(least(txid_snapshot_xmin(now), {oldest}), {next} - 1) x
         where txid_status(x) = 'in progress' and x <> all ({pending}));
     end if;
-    exit when clock_timestamp() > begun + interval '{seconds} s';
-    if clock_timestamp() > begun + interval '0.1 s' then perform pg_sleep(0.001); end if;
+    clock := clock_timestamp(); at := pg_last_wal_replay_lsn();
+    if at > replayed then replayed := at; moved := clock; end if;
+    exit when clock > moved + interval '{STILL} s' or clock > begun + interval '{LONG} s';
+    if {position} - at > {NEAR} then perform pg_sleep(0.005); end if;
+    commit;
   end loop;
   perform pg_wal_replay_pause();
 end $$;
