@@ -131,11 +131,7 @@ impl<'a> Keys<'a> {
     }
 
     /// Asks the script, for keys or from a cursor on.
-    fn eval(
-        &mut self,
-        names: &[Vec<u8>],
-        cursor: &str,
-    ) -> Result<(String, Vec<SaidOf>), Failure> {
+    fn eval(&mut self, names: &[Vec<u8>], cursor: &str) -> Result<(String, Vec<SaidOf>), Failure> {
         let mut command = format!("EVAL {} {}", self.script, names.len());
         for name in names {
             command.push(' ');
