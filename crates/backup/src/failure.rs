@@ -86,7 +86,8 @@ impl Trouble {
             failure.output(said)
         };
         let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
-        if code == 10 {
+        // Object stores say so in their own words, after which restic would try again for long.
+        if code == 10 || has(&["bucket does not exist", "NoSuchBucket"]) {
             let failure = told(
                 "repository-missing",
                 format!("there is no backup repository at `{repository}`"),
@@ -241,6 +242,11 @@ mod tests {
     fn each_kind_of_trouble_has_its_three_parts() {
         for (code, said, expected) in [
             (10, "", "repository-missing"),
+            (
+                130,
+                "Load(<config/0000000000>, 0, 0) returned error, retrying after 1s: The specified bucket does not exist",
+                "repository-missing",
+            ),
             (11, "", "repository-locked"),
             (12, "", "repository-password"),
             (

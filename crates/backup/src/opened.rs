@@ -23,6 +23,7 @@ impl Opened {
     /// Finds restic, opens the repository, and reads what is in it. Takes no lock.
     pub fn open(settings: Settings, commands: &Commands) -> Result<Self, Failure> {
         let restic = Restic::find(settings, commands)?;
+        restic.greet()?;
         let stored = list(&restic)?;
         Ok(Self { restic, stored })
     }
@@ -30,7 +31,7 @@ impl Opened {
     /// Makes a new repository and opens it. One that is there already is left as it is.
     pub fn create(settings: Settings, commands: &Commands) -> Result<Self, Failure> {
         let restic = Restic::find(settings.clone(), commands)?;
-        match list(&restic) {
+        match restic.greet().and_then(|()| list(&restic)) {
             Ok(stored) => Ok(Self { restic, stored }),
             Err(failure) if failure.code == "repository-missing" => {
                 restic.ask(&["init"])?;

@@ -3,6 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use switchback_engine::ports::Failure;
 use switchback_engine::process::{Argv, Commands, Finished, Input, Output, Secret};
@@ -34,6 +35,8 @@ pub struct Settings {
     pub scratch: PathBuf,
     /// The program: a name on the search path, or a path.
     pub program: String,
+    /// How long a repository elsewhere may take to answer for the first time.
+    pub patience: Duration,
 }
 
 /// The program, ready to be called.
@@ -61,6 +64,22 @@ impl Restic {
             }),
             _ => Err(too_old(&program, &said)),
         }
+    }
+
+    /// Sees that a repository elsewhere answers at all. By itself restic tries again for a quarter of an hour, also
+    /// where the name is wrong and nothing will ever answer.
+    pub(crate) fn greet(&self) -> Result<(), Failure> {
+        if !is_elsewhere(&self.settings.repository) {
+            return Ok(());
+        }
+        let patient = Self {
+            commands: self.commands.clone().within(self.settings.patience),
+            ..self.clone()
+        };
+        patient
+            .ask(&["cat", "config", "--no-lock"])
+            .map(drop)
+            .map_err(Failure::from)
     }
 
     /// Calls it with `args` and returns what it printed on standard output.
@@ -142,6 +161,13 @@ fn reject_password(repository: &str) -> Result<(), Failure> {
     )
     .state("repository", "not touched")
     .hint("leave it out of `repository`, and name it under [backup.environment] in switchback.toml, e.g. RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD"))
+}
+
+/// A directory has no scheme; whatever has one is reached through a network or another program.
+fn is_elsewhere(repository: &str) -> bool {
+    repository.split_once(':').is_some_and(|(scheme, _)| {
+        scheme != "local" && !scheme.is_empty() && scheme.chars().all(|c| c.is_ascii_alphanumeric())
+    })
 }
 
 fn search(program: &str) -> Option<PathBuf> {

@@ -74,6 +74,7 @@ impl Bench {
             environment: Vec::new(),
             scratch: self.path("scratch"),
             program: "restic".to_owned(),
+            patience: std::time::Duration::from_secs(3),
         }
     }
 

@@ -73,6 +73,27 @@ fn a_wrong_password_is_called_so_and_shown_nowhere() {
 }
 
 #[test]
+fn a_server_that_does_not_answer_is_not_waited_for_a_quarter_of_an_hour() {
+    let Some(bench) = Bench::new() else { return };
+    // A port that was free a moment ago: nobody is there.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("its number").port();
+    drop(taken);
+    let settings = Settings {
+        repository: format!("rest:http://127.0.0.1:{port}/"),
+        ..bench.settings()
+    };
+    let begun = std::time::Instant::now();
+    let failure = Opened::open(settings, &bench.commands).expect_err("nobody answers");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60));
+    assert_eq!(failure.code, "repository-unreachable", "{failure:?}");
+    assert!(
+        failure.hints[0].contains("the network and the server are up"),
+        "{failure:?}"
+    );
+}
+
+#[test]
 fn a_missing_program_is_missed_before_anything_is_touched() {
     let Some(bench) = Bench::new() else { return };
     let settings = Settings {

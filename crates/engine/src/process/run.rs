@@ -126,6 +126,7 @@ pub struct Commands {
     stop: StopSignal,
     dies_with_us: bool,
     outputs: Option<Outputs>,
+    patience: Option<Duration>,
 }
 
 impl Commands {
@@ -140,7 +141,16 @@ impl Commands {
             stop,
             dies_with_us,
             outputs: None,
+            patience: None,
         }
+    }
+
+    /// Asks a child politely to end once it took this long. What it said until then is kept, and its exit code
+    /// is whatever it makes of being asked.
+    #[must_use]
+    pub fn within(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
+        self
     }
 
     /// Keeps output beside the journal of a run.
@@ -309,7 +319,13 @@ impl Commands {
         }
         let (mut out, mut err) = (Captured::default(), Captured::default());
         let mut line = Vec::new();
+        let begun = Instant::now();
+        let mut patience = self.patience;
         while open > 0 {
+            if patience.is_some_and(|patience| begun.elapsed() > patience) {
+                patience = None;
+                kill_group(child.id(), Signal::TERM);
+            }
             match receiver.recv_timeout(LOOK) {
                 Ok(Chunk { bytes: None, .. }) => open -= 1,
                 Ok(Chunk {
@@ -532,6 +548,21 @@ mod tests {
         ));
         thread::sleep(Duration::from_millis(2100));
         assert!(!marker.exists(), "a grandchild outlived the stop");
+    }
+
+    #[test]
+    fn a_child_that_takes_too_long_is_asked_to_end_and_heard() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let (commands, _) = runner(&directory);
+        let argv = shell("trap 'echo asked; exit 7' TERM; echo begun >&2; sleep 60 & wait");
+        let begun = Instant::now();
+        let finished = commands
+            .within(Duration::from_millis(200))
+            .run_any(&argv, Input::Empty, Output::Capture)
+            .expect("it ends by itself");
+        assert_eq!((finished.code, finished.stderr.as_str()), (7, "begun\n"));
+        assert_eq!(finished.stdout, "asked\n");
+        assert!(begun.elapsed() < Duration::from_secs(30));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The repository that `[backup]` names.
 
 use std::path::Path;
+use std::time::Duration;
 
 use switchback_backup::{Opened, Retention, Settings};
 use switchback_engine::process::{Commands, Secret};
@@ -16,6 +17,9 @@ use crate::place::deployment::Found;
 use crate::render::waiting;
 use crate::session::Session;
 use crate::site::Place;
+
+/// A slow login and a few lost packets; by itself restic would try again for a quarter of an hour.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What opening does where there is no repository yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +102,7 @@ fn settings(session: &Session<'_>, found: &Found) -> Result<Settings, Failed> {
         environment,
         scratch: session.state.root().join("repository"),
         program: "restic".to_owned(),
+        patience: PATIENCE,
     })
 }
 
