@@ -32,7 +32,7 @@ Tasks of this repository: cargo xtask TASK
   test              all tests, those on real Docker, PostgreSQL and Redis included
   demo [--local]    a real upgrade: applied, killed, resumed, rolled back; --local without containers
   bench             measures, and compares with an Ansible playbook and a shell script
-  bench shadows [--size 1G]
+  bench shadows [--size 1G] [--program PATH]
                     the same upgrade by the documented runbook, by dumps and by shadows
   bench files [COUNT]
                     a shadow of very many small files

@@ -31,11 +31,11 @@ pub(super) fn run(words: &[&str]) -> Result<()> {
     let figures: Value = serde_json::from_str(line)?;
     let number = |name: &str| figures[name].as_f64().unwrap_or(0.0);
     let row = |what: &str, name: &str, goal: &str| {
-        let each = number(name) * 1e6 / number("files");
+        let of = |at: usize| figures[name][at].as_f64().unwrap_or(0.0);
         Row::new(
             what,
-            format!("{:.2} s", number(name)),
-            format!("{each:.1} µs a file{goal}"),
+            format!("{:.2} s, {:.2} s of processors", of(0), of(1)),
+            format!("{:.1} µs a file{goal}", of(1) * 1e6 / number("files")),
         )
     };
     let rows = [

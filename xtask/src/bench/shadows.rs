@@ -29,16 +29,19 @@ const RUNBOOK: &str = include_str!("shadows/runbook.sh");
 
 /// Measures at one size and writes that section of `docs/benchmarks.md`.
 pub(crate) fn run(words: &[&str]) -> Result<()> {
-    let size = match words {
-        [] => 1,
-        ["--size", size] => gigabytes(size)?,
-        _ => bail!("usage: cargo xtask bench shadows [--size 1G]"),
-    };
+    let (mut size, mut program) = (1, None);
+    for pair in words.chunks(2) {
+        match pair {
+            ["--size", text] => size = gigabytes(text)?,
+            ["--program", path] => program = Some(fs::canonicalize(path)?),
+            _ => bail!("usage: cargo xtask bench shadows [--size 1G] [--program PATH]"),
+        }
+    }
     if setup::all()? != Engine::Ready {
         bail!("this bench needs a container engine");
     }
     crate::images::releases(&[FROM, TO])?;
-    let program = super::program::release()?;
+    let program = program.map_or_else(super::program::release, Ok)?;
     let template = Subject::template(&program, size)?;
     let mut rows = Vec::new();
     let measured = measure(&template, &mut rows);

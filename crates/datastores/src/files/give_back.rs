@@ -42,6 +42,10 @@ impl Shadow<'_> {
         }
         let swap = Swap::new(self.directory, run);
         let mut how = "moved in";
+        let moved = !absent && !swap.is_half_done() && !copy_in(&manifest).exists();
+        if moved && self.is_given_back(cx, run)? == Finding::Holds {
+            return Ok(already("was brought back already"));
+        }
         if !swap.is_half_done() {
             disk::remove(&self.marker()).map_err(|error| self.backup.io("restore", &error))?;
             if absent {

@@ -80,6 +80,7 @@ impl Shadow<'_> {
         };
         let copy = self.copy(&place)?;
         // What programs wrote through memory has its time of change from here on.
+        workers.tell("waiting until what was written before is on disk");
         source
             .sync_filesystem()
             .map_err(|error| self.backup.io("begin", &error))?;

@@ -19,7 +19,7 @@ const WAITING: usize = 32;
 /// How often progress is told.
 const TOLD: Duration = Duration::from_millis(250);
 /// By how much work that can wait steps behind the product's own.
-const GENTLE: i32 = 10;
+const GENTLE: i32 = 5;
 
 /// Why work on files ended early.
 #[derive(Debug)]

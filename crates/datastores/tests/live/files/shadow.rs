@@ -278,6 +278,9 @@ fn everything_that_files_can_be_goes_into_the_shadow_and_comes_back() {
         inode,
         "moved, not copied"
     );
+    stage.bench.within(ROLLBACK, |cx| {
+        stage.store.restore(cx, &run).expect("is back already");
+    });
     assert!(!copy.exists());
     stage.bench.within(ROLLBACK, |cx| {
         stage.store.release(cx, &run).expect("releases");
