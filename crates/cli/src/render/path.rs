@@ -211,12 +211,10 @@ fn templates(path: &Path, width: usize, explain: bool) -> String {
         .iter()
         .filter(|template| explain || template.role.is_template());
     let mut table = Table::indented(4);
-    let mut heads = 0;
-    for template in changed {
-        if heads == 0 {
+    for (place, template) in changed.enumerate() {
+        if place == 0 {
             table.heading("templates that change, in the order of the update", None);
         }
-        heads += 1;
         let versions: Vec<&str> = template.versions().iter().map(|it| it.as_str()).collect();
         let mut what = versions.join(" ");
         if template.removed {

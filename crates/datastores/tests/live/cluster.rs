@@ -235,6 +235,10 @@ impl Own {
     }
 
     /// Starts a program as the owner of the data, in a session of its own, noted in `notes`.
+    #[expect(
+        clippy::zombie_processes,
+        reason = "it outlives this process, as a container would: its notes tell its end"
+    )]
     fn launch(self: &Rc<Self>, notes: PathBuf, directory: &Path, argv: Argv) -> Beside {
         let _ = std::fs::remove_dir_all(&notes);
         std::fs::create_dir_all(&notes).expect("notes");
