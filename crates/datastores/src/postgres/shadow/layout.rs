@@ -115,10 +115,17 @@ impl Layout {
     }
 }
 
-/// Takes out of a data directory what makes it a follower.
+/// Takes out of a data directory what makes it a follower, and what a copy of a running server holds of
+/// that server: where it listens in its own directory, the lock of its socket names a process, and a
+/// server that finds that pid in use refuses to start.
 pub(super) fn strip(data: &Path) -> io::Result<()> {
     for name in ADDED {
         disk::remove(&data.join(name))?;
+    }
+    for name in crate::swap::names(data)? {
+        if name.as_encoded_bytes().starts_with(b".s.PGSQL.") {
+            disk::remove(&data.join(name))?;
+        }
     }
     disk::sync_directory(data)
 }
@@ -149,6 +156,8 @@ mod tests {
             .furnish(Some(&Secret::new(r"a:b\c")))
             .expect("furnished");
         layout.mark_following().expect("marked");
+        let lock = layout.data().join(".s.PGSQL.5432.lock");
+        fs::write(&lock, "1\n").expect("written");
         let passfile = layout.place().join(PASSFILE);
         assert_eq!(
             fs::read_to_string(&passfile).expect("written"),
@@ -158,5 +167,6 @@ mod tests {
         assert_eq!((mode(&passfile), mode(layout.place())), (0o600, 0o700));
         layout.strip().expect("stripped");
         assert!(!passfile.exists() && !layout.data().join(FOLLOW).exists());
+        assert!(!lock.exists());
     }
 }
