@@ -158,6 +158,8 @@ impl Server {
             if before.link != after.link {
                 continue;
             }
+            ease_seal(&backup.place_of(&manifest)?.join(DATA), &layout)
+                .map_err(|error| backup.io("sync", &error))?;
             write_moving(backup, &compared.moving)?;
             let mut facts = described(backup, &layout)?;
             facts.insert(LINK.to_owned(), after.link.clone());
@@ -427,6 +429,16 @@ pub(super) fn keep_only(data: &Path, appended: &str) -> std::io::Result<()> {
 /// The name of what a replica appends to: the file, or the directory of its parts.
 pub(super) fn appended(layout: &Layout) -> &str {
     layout.aof_directory.as_deref().unwrap_or(&layout.aof)
+}
+
+/// Leaves the seal little to sync, and nothing large to remove.
+fn ease_seal(data: &Path, layout: &Layout) -> std::io::Result<()> {
+    match disk::sync_all(&data.join(appended(layout))) {
+        // The replica began to write its files anew, and removed one that was about to be synced.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        synced => synced?,
+    }
+    disk::remove(&data.join(&layout.rdb))
 }
 
 /// A position for people, and to compare.
