@@ -108,8 +108,7 @@ impl Place {
             return Shadowing::Unknown;
         };
         let reach = self.deployment.reach(location);
-        let survey =
-            switchback_datastores::survey(name, location, reach, password, &self.commands);
+        let survey = switchback_datastores::survey(name, location, reach, password, &self.commands);
         survey.map_or(Shadowing::Unknown, |survey| survey.shadow)
     }
 

@@ -7,14 +7,16 @@ use std::time::Duration;
 use switchback_journal::recover::{Move, next_move};
 use switchback_journal::{Journal, JournalError, Lease, RunState, RunStatus, StepStatus};
 use switchback_model::event::{Event, Outcome};
-use switchback_model::plan::{Act, BackupMethod, Plan, Purpose, Stage, Step};
+use switchback_model::plan::{
+    Act, BackupMethod, BackupState, Expectation, Plan, Purpose, Stage, Step,
+};
 use switchback_model::{DatastoreName, Problem, RunId, StepNumber};
 
 use crate::clock::milliseconds;
 use crate::downtime;
 use crate::engine::{Ended, Engine, Order};
 use crate::heartbeat::Heartbeat;
-use crate::ports::{Context, Failure, Site};
+use crate::ports::{Context, Failure, Finding, Site};
 use crate::process::{Commands, end_leftovers};
 use crate::signal::Urgency;
 use crate::{halt, words};
@@ -142,21 +144,61 @@ impl<'a> Run<'a> {
             if !self.is_unsealed_shadow(stage, step, datastore) {
                 continue;
             }
-            self.with_context(step, |cx| self.datastore(datastore)?.follow(cx))
-                .map_err(|failure| Interruption::Halt(halt::failed(self, step, &failure)))?;
+            let doing = format!("make the shadow of {datastore} follow again");
+            self.heartbeat.begin(step.number, doing);
+            let compared = self.was_compared(stage, datastore);
+            let followed = self.with_context(step, |cx| self.follow(cx, datastore, compared));
+            self.heartbeat.end();
+            followed.map_err(|failure| Interruption::Halt(halt::failed(self, step, &failure)))?;
         }
         Ok(())
     }
 
-    fn is_unsealed_shadow(&self, stage: &Stage, prepare: &Step, name: &DatastoreName) -> bool {
+    /// One that had to be begun anew is another copy than the one that was compared: it is compared again,
+    /// also where a process died between the one and the other.
+    fn follow(
+        &self,
+        cx: &Context<'_>,
+        name: &DatastoreName,
+        compared: bool,
+    ) -> Result<(), Failure> {
+        let datastore = self.datastore(name)?;
+        datastore.follow(cx)?;
+        let is_compared = Expectation::Backup {
+            datastore: name.clone(),
+            state: BackupState::Compared,
+            run: None,
+        };
+        if compared && matches!(datastore.look(cx, &is_compared), Finding::Differs { .. }) {
+            datastore.prove(cx)?;
+        }
+        Ok(())
+    }
+
+    fn was_compared(&self, stage: &Stage, name: &DatastoreName) -> bool {
+        self.is_done(
+            stage.round,
+            |act| matches!(act, Act::Prove { datastore } if datastore == name),
+        )
+    }
+
+    /// Whether a step of this round that does `what` is done.
+    fn is_done(&self, round: u32, what: impl Fn(&Act) -> bool) -> bool {
         let state = self.state.borrow();
-        let finished = |step: &Step| matches!(state.step(step.number), StepStatus::Finished { .. });
+        self.plan().steps().any(|(stage, step)| {
+            let finished = matches!(state.step(step.number), StepStatus::Finished { .. });
+            finished && stage.round == round && what(&step.act)
+        })
+    }
+
+    fn is_unsealed_shadow(&self, stage: &Stage, prepare: &Step, name: &DatastoreName) -> bool {
         let kept = self.plan().datastores.get(name);
-        let sealed = self.plan().steps().any(|(other, step)| {
-            let seals = matches!(&step.act, Act::Seal { datastore } if datastore == name);
-            seals && other.round == stage.round && finished(step)
-        });
-        kept.is_some_and(|kept| kept.method == BackupMethod::Shadow) && finished(prepare) && !sealed
+        let sealed = self.is_done(
+            stage.round,
+            |act| matches!(act, Act::Seal { datastore } if datastore == name),
+        );
+        let begun = self.is_done(stage.round, |act| *act == prepare.act);
+        kept.is_some_and(|kept| kept.method == BackupMethod::Shadow) && begun && !sealed
     }
 
     fn walk(&self) -> Result<u64, Interruption> {

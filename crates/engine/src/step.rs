@@ -34,7 +34,8 @@ impl Run<'_> {
         if step.downtime {
             self.down.borrow_mut().down(begun);
         }
-        self.heartbeat.begin(step.number, words::doing(self.plan(), &step.act));
+        self.heartbeat
+            .begin(step.number, words::doing(self.plan(), &step.act));
         let result = self.with_context(step, |cx| {
             let outcome = self.perform(cx, step)?;
             self.verify(cx, step)?;

@@ -475,7 +475,8 @@ pub enum WayBack {
     Shadow {
         /// Which datastores.
         datastores: Vec<DatastoreName>,
-        /// How long it holds once the run is over; `None` where the run is not over by then.
+        /// How long it holds once the run is over; `None` where the run is not over by then, or where
+        /// nothing else keeps the data, so that the shadows stay.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         holds: Option<Holding>,
     },
@@ -493,15 +494,15 @@ pub enum WayBack {
     },
 }
 
-/// How long a way back by shadow holds once its run is over, and what there is after that.
+/// How long a way back by shadow holds once its run is over, and what there is after that: a repository
+/// keeps the data then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Holding {
     /// Seconds for which the shadows stay at least.
     pub seconds: u64,
-    /// Estimated seconds of a restore from the repository after that; `None` where there is no repository.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub then: Option<u64>,
+    /// Estimated seconds of a restore from the repository after that.
+    pub then: u64,
 }
 
 /// Something to look at from outside.
@@ -573,7 +574,7 @@ pub struct KeepingForecast {
     pub space: u64,
     /// Seconds in which the datastore comes back from it.
     pub way_back_seconds: u64,
-    /// How long that holds once the run is over; `None` where it holds until the backup is pruned.
+    /// How long that holds once the run is over; `None` where it holds as long as the backup is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holds: Option<Holding>,
 }

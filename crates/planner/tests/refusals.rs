@@ -1,7 +1,7 @@
 //! What is told where there is no way: each reason with its text, its source and its hints.
 
 use switchback_model::product::{Product, parse};
-use switchback_planner::path::{Policy, Query, Refusal, find, newest};
+use switchback_planner::path::{Policy, Query, Refusal, find, newest, next_goal};
 
 fn the_things_stack() -> Product {
     switchback_catalog::load("the-things-stack")
@@ -257,4 +257,21 @@ fn the_newest_release_of_an_edition_is_finished_and_its_own() {
     assert_eq!(text(Some("open-source")).as_deref(), Some("3.32.1"));
     assert_eq!(text(Some("enterprise")).as_deref(), Some("3.36.0"));
     assert_eq!(newest(&demo(""), None), Some("1.3.0".into()));
+}
+
+#[test]
+fn whoever_is_ahead_of_every_goal_stays_there() {
+    let product = the_things_stack();
+    let goal = |from: &str| next_goal(&product, Some("open-source"), &from.into());
+    assert_eq!(goal("3.23.2"), "3.32.1".into());
+    assert_eq!(goal("3.32.1"), "3.32.1".into());
+    for ahead in ["3.36.0", "99.0.0"] {
+        assert_eq!(goal(ahead), ahead.into());
+    }
+    for ahead in ["3.36.0", "99.0.0"] {
+        let path = find(&product, &open_source(ahead, ahead)).expect("there is nothing to refuse");
+        assert!(path.is_nothing());
+    }
+    let refusal = refused(&product, &open_source("99.0.0", "99.1.0"));
+    assert_eq!(refusal.id(), "unknown-version:from");
 }

@@ -437,7 +437,8 @@ fn backup(datastore: &DatastoreName, state: BackupState, run: Option<&RunId>) ->
     }
 }
 
-fn datastore_plan() -> DatastorePlan {
+/// A datastore of the simulated deployment, kept by a dump.
+pub fn datastore_plan() -> DatastorePlan {
     DatastorePlan {
         location: DatastoreLocation {
             kind: DatastoreKind::Postgres,

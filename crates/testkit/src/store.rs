@@ -211,6 +211,13 @@ impl Datastore for SimDatastore {
         });
         if self.is_shadowed(cx) && unsealed && self.follows(cx).is_err() {
             self.answers()?;
+            let lost = self
+                .world
+                .touch(|now| now.faults.lost_shadows.remove(&self.name));
+            if lost {
+                // What was compared was the copy that is no more.
+                self.mark(cx, "begin anew", BackupState::Prepared);
+            }
             self.effect("start a companion", |store| store.following = Some(key));
         }
         Ok(done("follows"))

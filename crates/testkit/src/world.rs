@@ -54,6 +54,8 @@ pub struct Faults {
     pub migrations: BTreeMap<(MigrationId, Version), (usize, u32)>,
     /// Datastores whose next restore yields other data than was sealed.
     pub bad_restores: BTreeSet<DatastoreName>,
+    /// Datastores whose shadow was cut off for so long that it cannot catch up.
+    pub lost_shadows: BTreeSet<DatastoreName>,
 }
 
 /// A service of the deployment.

@@ -139,6 +139,37 @@ fn a_recovery_that_dies_is_recovered_as_well() {
 }
 
 #[test]
+fn a_shadow_that_was_lost_meanwhile_is_begun_anew_and_compared_wherever_that_dies() {
+    let mut count = Count::default();
+    let make = Scenario::shadowed;
+    let (expected, points) = undisturbed(make);
+    for point in 1..=points {
+        // Only where something followed is there something to lose.
+        for second in 1..=12 {
+            let Some((lab, why)) = died_at(make, point, Meanwhile::TheyDie) else {
+                break;
+            };
+            let world = &lab.scenario.world;
+            world.touch(|now| now.faults.lost_shadows.insert("identity".into()));
+            world.crash.arm(second);
+            let died_again = lab.run(&lab.scenario.plan, &run()).is_err();
+            world.crash.arm(0);
+            if !died_again {
+                break;
+            }
+            count.points += 1;
+            let why = format!("{why}, then again at point {second}");
+            lab.pass(Meanwhile::TheyDie);
+            lab.finish(&lab.scenario.plan, &run());
+            assert_eq!(lab.scenario.world.snapshot(), expected, "{why}");
+            lab.assert_clean(&why);
+            count.recovered += 1;
+        }
+    }
+    report("shadow lost meanwhile", &count);
+}
+
+#[test]
 fn from_wherever_an_upgrade_died_the_way_back_restores_everything() {
     let mut count = Count::default();
     for make in Scenario::all() {

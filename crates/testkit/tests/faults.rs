@@ -331,6 +331,75 @@ fn the_second_signal_leaves_the_migration_to_be_adopted() {
     lab.assert_clean("adopted");
 }
 
+/// The steps of the scenario with a shadow beside a dump.
+const SHADOW_STOP: u32 = 5;
+
+fn services_run(lab: &Lab, running: bool) {
+    lab.scenario.world.touch(|now| {
+        for service in now.services.values_mut() {
+            service.running = running;
+        }
+    });
+}
+
+fn identity_state(lab: &Lab, problem: &Problem) -> Option<String> {
+    assert!(
+        lab.scenario.world.orphans().is_empty(),
+        "a halted run leaves no companion"
+    );
+    let mut lines = problem.state.iter();
+    let line = lines.find(|line| line.subject == "identity")?;
+    line.seen.clone()
+}
+
+#[test]
+fn a_writer_that_comes_back_between_stop_and_seal_keeps_the_shadow_from_being_sealed() {
+    for lost in [false, true] {
+        let lab = Lab::new(Scenario::shadowed());
+        let world = lab.scenario.world.clone();
+        let listener = after_step(SHADOW_STOP, move || {
+            world.touch(|now| {
+                for service in now.services.values_mut() {
+                    service.running = true;
+                }
+            });
+        });
+        let problem = halted(hearing(&lab, &listener));
+        assert_eq!(
+            (problem.exit, problem.code.as_str()),
+            (Exit::Halted, "drifted")
+        );
+        assert!(
+            problem.what.contains("step 6 seal identity"),
+            "{}",
+            problem.what
+        );
+        assert_eq!(
+            identity_state(&lab, &problem).as_deref(),
+            Some("answers, no sealed shadow of this run yet")
+        );
+        // What the writer wrote meanwhile is in the shadow that follows again, or is begun anew.
+        services_run(&lab, false);
+        lab.scenario.world.touch(|now| {
+            let store = now.stores.get_mut(&"identity".into()).expect("it is there");
+            store.live.collections.insert("late".to_owned(), (7, 0));
+            now.faults
+                .lost_shadows
+                .extend(lost.then(|| "identity".into()));
+        });
+        lab.finish(&lab.scenario.plan, &run());
+        let kept = lab.scenario.world.touch(|now| {
+            let backups = now.stores[&"identity".into()].backups.clone();
+            let kept = backups.values().next().expect("a shadow").clone();
+            assert!(now.faults.lost_shadows.is_empty());
+            kept
+        });
+        assert_eq!(kept.state, switchback_model::plan::BackupState::Proven);
+        assert!(kept.data.collections.contains_key("late"), "lost: {lost}");
+        lab.assert_clean("a writer came back");
+    }
+}
+
 #[test]
 fn clocks_that_jump_change_nothing_but_time_stamps() {
     let year = 31_536_000_000;

@@ -200,7 +200,7 @@ pub(crate) fn make(
     let edition = found.config.edition.as_deref();
     let to = match to {
         Some(to) => Version::typed(to),
-        None => path::newest(product, edition).unwrap_or_else(|| observed.version.clone()),
+        None => path::next_goal(product, edition, &observed.version),
     };
     let mut query = Query::new(observed.version.as_str(), to.as_str())
         .driver(observed.deployment.driver.as_str())

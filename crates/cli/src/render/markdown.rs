@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use switchback_model::plan::Plan;
 
-use super::{measure, plan as plan_text, step};
+use super::{keeping, measure, plan as plan_text, step};
 
 /// The plan as Markdown.
 pub(crate) fn plan(plan: &Plan) -> String {
@@ -111,6 +111,9 @@ fn forecast(text: &mut String, plan: &Plan) {
         because => format!(" ({because})"),
     };
     let _ = writeln!(text, "- Downtime: {downtime}{because}");
+    for line in keeping::lines(plan) {
+        let _ = writeln!(text, "- Backup of `{}`: {}", line.name, line.words);
+    }
     for space in &plan.forecast.space {
         let _ = writeln!(
             text,

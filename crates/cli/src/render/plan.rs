@@ -7,7 +7,7 @@ use switchback_model::product::NoticeKind;
 
 use super::style::{BANG, BOLD, DIM, WARN, paint};
 use super::table::{Cell, Table};
-use super::{measure, step, style, wrap};
+use super::{keeping, measure, step, style, wrap};
 
 /// How much of a plan is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,7 @@ pub(crate) fn text(plan: &Plan, width: usize, detail: Detail) -> String {
     text.push_str(&stages(plan, width, detail));
     notices(&mut text, plan, width, detail);
     procedures(&mut text, plan, width, detail);
+    kept(&mut text, plan, width);
     forecast(&mut text, plan, width, detail);
     text
 }
@@ -261,6 +262,16 @@ fn procedures(text: &mut String, plan: &Plan, width: usize, detail: Detail) {
             let first = format!("      {}. ", place + 1);
             let _ = writeln!(text, "{}", wrap::hanging(&first, todo, width));
         }
+    }
+}
+
+/// How each datastore is kept, why so, what that costs and how it comes back.
+fn kept(text: &mut String, plan: &Plan, width: usize) {
+    let lines = keeping::lines(plan);
+    let widest = lines.iter().map(|line| line.name.chars().count()).max();
+    for line in &lines {
+        let first = format!("  {:<1$}  ", line.name, widest.unwrap_or(0));
+        let _ = writeln!(text, "{}", wrap::hanging(&first, &line.words, width));
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use switchback_model::observed::ImagePin;
-use switchback_model::plan::{Act, Check, Plan, Stage, StageKind, Step, WayBack};
+use switchback_model::plan::{Act, Check, Holding, Plan, Stage, StageKind, Step, WayBack};
 
 use super::measure;
 
@@ -130,19 +130,36 @@ pub(crate) fn way_back(way: &WayBack) -> String {
     match way {
         WayBack::NotNeeded => String::new(),
         WayBack::Instant => "instant".to_owned(),
-        WayBack::Shadow { datastores } => {
-            let names: Vec<&str> = datastores.iter().map(|name| name.as_str()).collect();
-            format!("instant: shadow {}", names.join(", "))
-        }
+        WayBack::Shadow {
+            holds: Some(holds), ..
+        } => holding(*holds),
+        WayBack::Shadow {
+            datastores,
+            holds: None,
+        } => format!("instant: shadow {}", joined(datastores)),
         WayBack::Restore { seconds, .. } => format!("restore, {}", measure::about(*seconds)),
         WayBack::None { because } => format!("none: {because}"),
     }
 }
 
+/// How long a way back by shadow is instant, and what it is then, e.g. `instant for 24 h, then about 2 min`.
+pub(crate) fn holding(holds: Holding) -> String {
+    let hours = holds.seconds / 3600;
+    let period = match hours {
+        0..=71 => format!("{hours} h"),
+        _ => format!("{} d", hours / 24),
+    };
+    format!("instant for {period}, then {}", measure::about(holds.then))
+}
+
 /// What a way back brings back, where it is more than a word: for the whole derivation.
 pub(crate) fn way_back_in_full(way: &WayBack) -> String {
     match way {
-        WayBack::Restore { datastores, .. } => {
+        WayBack::Restore { datastores, .. }
+        | WayBack::Shadow {
+            datastores,
+            holds: Some(_),
+        } => {
             format!("{} ({})", way_back(way), joined(datastores))
         }
         other => way_back(other),

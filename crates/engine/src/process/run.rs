@@ -355,6 +355,8 @@ impl Commands {
         if !line.is_empty() {
             self.pass_lines(&mut line, b"\n", output);
         }
+        // Its pipes are closed, so it ends at once, as a rule: looking too seldom would cost every step more.
+        let mut nap = Duration::from_micros(50);
         loop {
             if let Some(status) = child.try_wait()? {
                 return Ok(Some((status, out, err)));
@@ -363,7 +365,8 @@ impl Commands {
                 self.end(child)?;
                 return Ok(None);
             }
-            thread::sleep(Duration::from_millis(1));
+            thread::sleep(nap);
+            nap = (nap * 2).min(LOOK);
         }
     }
 

@@ -33,6 +33,10 @@ pub(crate) const SHADOW_SEAL: u64 = 1;
 /// Seconds in which a shadow takes the place of the data: the server stops, directories are renamed, it starts.
 pub(crate) const EXCHANGE: u64 = TOUCH;
 
+/// Bytes that a repository gives back per second: decrypted, unpacked and written on a common machine. A slow
+/// network makes it less.
+const FETCH: u64 = 100_000_000;
+
 /// Bytes that a shadow takes beside the data, for a log that is written while it is copied: one part
 /// in this many of the data, at most what servers keep anyway ([`SHADOW_LOG`]).
 const SHADOW_LOG_SHARE: u64 = 10;
@@ -64,6 +68,11 @@ pub(crate) fn shadow(kind: DatastoreKind, size: u64) -> u64 {
             size + (size / SHADOW_LOG_SHARE).min(SHADOW_LOG)
         }
     }
+}
+
+/// Seconds in which a shadow that only the repository has still takes the place of the data.
+pub(crate) fn fetch(size: u64) -> u64 {
+    TOUCH + size / FETCH + EXCHANGE
 }
 
 /// Seconds in which a backup is restored and read; proving and going back cost the same.

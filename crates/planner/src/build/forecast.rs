@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use switchback_model::exit::Exit;
 use switchback_model::observed::{Filesystem, Observed};
 use switchback_model::plan::{
-    Act, DatastorePlan, Forecast, Interrupted, SpaceForecast, Stage, Step,
+    Act, DatastorePlan, Forecast, Interrupted, KeepingForecast, SpaceForecast, Stage, Step,
 };
 use switchback_model::product::{DatastoreKind, Product};
 use switchback_model::{DatastoreName, Problem};
@@ -29,8 +29,45 @@ pub(super) fn forecast(
         downtime_seconds: Some(seconds),
         downtime_because: because(keeping, steps()),
         space: space(product, observed, keeping, stages),
-        keeping: BTreeMap::new(),
+        keeping: keeping
+            .backed_up()
+            .map(|name| (name.clone(), of_datastore(keeping, stages, name)))
+            .collect(),
     }
+}
+
+/// What keeping one datastore costs.
+fn of_datastore(keeping: &Keeping, stages: &[Stage], name: &DatastoreName) -> KeepingForecast {
+    let (kind, size) = keeping.measure(name);
+    let completes = |step: &&Step| matches!(&step.act, Act::Seal { datastore } | Act::Prove { datastore } if datastore == name);
+    let downtime_seconds = stages
+        .iter()
+        .flat_map(|stage| &stage.steps)
+        .filter(|step| step.downtime)
+        .filter(completes)
+        .map(|step| seconds(step, keeping))
+        .sum();
+    let rounds = rounds(stages);
+    if keeping.is_shadowed(name) {
+        return KeepingForecast {
+            downtime_seconds,
+            space: costs::shadow(kind, size) * rounds,
+            way_back_seconds: costs::EXCHANGE,
+            holds: keeping.holding(std::slice::from_ref(name)),
+        };
+    }
+    KeepingForecast {
+        downtime_seconds,
+        space: size * rounds,
+        // Once built beside, once read before it takes the place of the other.
+        way_back_seconds: 2 * costs::restore(kind, size),
+        holds: None,
+    }
+}
+
+/// How many backups of each datastore a run of these stages makes.
+fn rounds(stages: &[Stage]) -> u64 {
+    u64::from(stages.iter().map(|stage| stage.round).max().unwrap_or(1))
 }
 
 /// Refuses where a filesystem has less than is needed. All that fail are named.
@@ -129,7 +166,7 @@ fn space(
         }
     };
 
-    let rounds = u64::from(stages.iter().map(|stage| stage.round).max().unwrap_or(1));
+    let rounds = rounds(stages);
     let backup = used_for(observed, "backup");
     let mut largest = 0;
     for name in keeping.dumped() {

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_model::exit::Exit;
 use switchback_model::observed::{Datastore as Found, DatastoreLocation, Shadowing};
-use switchback_model::plan::{BackupMethod, DatastorePlan, Notice};
+use switchback_model::plan::{BackupMethod, DatastorePlan, Holding, Notice};
 use switchback_model::product::{Datastore as Defined, DatastoreKind, NoticeKind};
-use switchback_model::{DatastoreName, Problem, Version};
+use switchback_model::{Config, DatastoreName, Problem, Version};
 
+use super::costs;
 use super::input::{Input, Note, Place};
 
 /// How every datastore of a deployment is kept.
@@ -15,6 +16,8 @@ use super::input::{Input, Note, Place};
 pub(crate) struct Keeping {
     plans: BTreeMap<DatastoreName, DatastorePlan>,
     order: Vec<DatastoreName>,
+    /// Seconds for which shadows stay once the repository has what they hold; `None` without a repository.
+    shadows_stay: Option<u64>,
     pub(crate) notes: Vec<Note>,
     pub(crate) notices: Vec<Notice>,
 }
@@ -25,6 +28,7 @@ impl Keeping {
         let mut keeping = Self {
             plans: BTreeMap::new(),
             order: Vec::new(),
+            shadows_stay: shadows_stay(input.config)?,
             notes: Vec::new(),
             notices: Vec::new(),
         };
@@ -82,6 +86,18 @@ impl Keeping {
         let (key, plan) = self.plans.get_key_value(name)?;
         let keeper = plan.kept_with.as_ref().unwrap_or(key);
         (self.plans[keeper].method != BackupMethod::None).then_some(keeper)
+    }
+
+    /// How long the way back by the shadows of `names` holds, and what it takes after that.
+    pub(crate) fn holding(&self, names: &[DatastoreName]) -> Option<Holding> {
+        let fetches: u64 = names
+            .iter()
+            .map(|name| costs::fetch(self.measure(name).1))
+            .sum();
+        self.shadows_stay.map(|seconds| Holding {
+            seconds,
+            then: costs::STOP + fetches + costs::START,
+        })
     }
 
     /// What keeps `name`, and how large it is as far as known.
@@ -164,6 +180,20 @@ impl Keeping {
             })
             .cloned()
     }
+}
+
+/// A repository keeps what a shadow holds for longer than the shadow stays.
+fn shadows_stay(config: &Config) -> Result<Option<u64>, Problem> {
+    let seconds = config.backup.shadows_stay().map_err(|said| {
+        Problem::new(
+            Exit::Usage,
+            "keep-shadows-unknown",
+            format!("`{said}` is no period: `keep-shadows` under [backup] in switchback.toml"),
+        )
+        .state("deployment", "unchanged")
+        .hint("write a number and a unit: `24h`, `7d`, `2w`")
+    })?;
+    Ok(config.backup.repository.is_some().then_some(seconds))
 }
 
 enum Choice {

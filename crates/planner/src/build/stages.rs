@@ -103,6 +103,7 @@ impl<'a> Composer<'a> {
                 steps.push(self.migrate(leg, migration)?);
             }
             if leg.runs {
+                self.changed.arrived = place + 1 == legs.len();
                 steps.push(self.start(leg)?);
                 steps.extend(self.verify(leg));
             }

@@ -19,6 +19,8 @@ pub(crate) struct Changed {
     pub(crate) lost: BTreeSet<DatastoreName>,
     /// True once the new version has run, and may have written to every datastore.
     pub(crate) written: bool,
+    /// True once the version has run that the plan ends with: no more of the run needs the shadows.
+    pub(crate) arrived: bool,
 }
 
 impl Changed {
@@ -41,10 +43,8 @@ impl Changed {
             },
             (true, true) => WayBack::Instant,
             (false, _) if datastores.iter().all(|name| keeping.is_shadowed(name)) => {
-                WayBack::Shadow {
-                    datastores,
-                    holds: None,
-                }
+                let holds = keeping.holding(&datastores).filter(|_| self.arrived);
+                WayBack::Shadow { datastores, holds }
             }
             (false, _) => {
                 let restores: u64 = datastores

@@ -175,7 +175,16 @@ impl<'a> Ground<'a> {
     }
 
     fn end(&self, end: End, version: &Version) -> Result<Point, Refusal> {
-        self.locate(version).map_err(|detail| {
+        let located = match self.locate(version) {
+            // Staying where one is needs no knowledge of what is there.
+            Err(Unknown::Newer { .. } | Unknown::NotInEdition { .. })
+                if self.query.from == self.query.to =>
+            {
+                Ok(self.from.clone())
+            }
+            located => located,
+        };
+        located.map_err(|detail| {
             let reason = Reason::UnknownVersion {
                 end,
                 version: version.clone(),
@@ -205,6 +214,18 @@ pub fn newest(product: &Product, edition: Option<&str>) -> Option<Version> {
         .filter(|(key, _)| !key.is_pre_release())
         .max()
         .map(|(_, version)| version.clone())
+}
+
+/// Where an upgrade from `from` goes when nobody says where: to the newest finished release of the
+/// edition, and nowhere from one that is newer or that nothing is known to come after.
+pub fn next_goal(product: &Product, edition: Option<&str>, from: &Version) -> Version {
+    let newer = |to: &Version| {
+        let order = product.scheme.compare(from, to);
+        order.is_ok_and(|order| order.is_lt())
+    };
+    newest(product, edition)
+        .filter(|to| newer(to) || key(product, from).is_err())
+        .unwrap_or_else(|| from.clone())
 }
 
 /// True where nobody has seen the release for this edition.

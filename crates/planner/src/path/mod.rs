@@ -25,7 +25,7 @@ mod templates;
 
 pub use crossed::{Change, PathNotice, PathProcedure};
 pub use find::{Because, Path, find};
-pub use ground::newest;
+pub use ground::{newest, next_goal};
 pub use legs::{Leg, OptionalMigration, Run};
 pub use query::{Policy, Query};
 pub use refusal::{End, Hint, Reason, Refusal, Unknown};

@@ -83,7 +83,8 @@ fn the_way_back_is_the_shadow_once_data_has_changed() {
     assert_eq!(
         migration,
         Some(WayBack::Shadow {
-            datastores: vec!["identity".into()]
+            datastores: vec!["identity".into()],
+            holds: None
         })
     );
 }

@@ -271,7 +271,10 @@ impl Making<'_> {
         Problem::new(
             Exit::Refused,
             "backup-unmovable",
-            format!("`{}` cannot be written, moved or removed", self.root.display()),
+            format!(
+                "`{}` cannot be written, moved or removed",
+                self.root.display()
+            ),
         )
         .cause(error)
         .state("deployment", "untouched")
