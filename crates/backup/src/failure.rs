@@ -138,6 +138,7 @@ impl Trouble {
             "no such host",
             "i/o timeout",
             "network is unreachable",
+            "context canceled",
             "no route to host",
             "TLS handshake",
         ]) {

@@ -33,8 +33,16 @@ impl Opened {
         let restic = Restic::find(settings.clone(), commands)?;
         match restic.greet().and_then(|()| list(&restic)) {
             Ok(stored) => Ok(Self { restic, stored }),
-            Err(failure) if failure.code == "repository-missing" => {
-                restic.ask(&["init"])?;
+            // Of a bucket that is not there, some stores say no more than of a server that is not. Making one
+            // never touches a repository that is there.
+            Err(failure)
+                if ["repository-missing", "repository-unreachable"]
+                    .contains(&failure.code.as_str()) =>
+            {
+                restic.init().map_err(|trouble| match trouble.into() {
+                    unmade if failure.code == "repository-missing" => unmade,
+                    _ => failure,
+                })?;
                 Ok(Self {
                     restic,
                     stored: Vec::new(),

@@ -72,14 +72,22 @@ impl Restic {
         if !is_elsewhere(&self.settings.repository) {
             return Ok(());
         }
-        let patient = Self {
-            commands: self.commands.clone().within(self.settings.patience),
-            ..self.clone()
-        };
-        patient
+        self.for_a_while()
             .ask(&["cat", "config", "--no-lock"])
             .map(drop)
             .map_err(Failure::from)
+    }
+
+    /// Makes a new repository.
+    pub(crate) fn init(&self) -> Result<(), Trouble> {
+        self.for_a_while().ask(&["init"]).map(drop)
+    }
+
+    fn for_a_while(&self) -> Self {
+        Self {
+            commands: self.commands.clone().within(self.settings.patience),
+            ..self.clone()
+        }
     }
 
     /// Calls it with `args` and returns what it printed on standard output.
