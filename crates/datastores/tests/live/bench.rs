@@ -153,7 +153,12 @@ impl SmallDisk {
     }
 
     /// One of another kind, in a file; `None` where this machine cannot make it.
-    pub(crate) fn make(at: &Path, program: &str, arguments: &[&str], megabytes: u64) -> Option<Self> {
+    pub(crate) fn make(
+        at: &Path,
+        program: &str,
+        arguments: &[&str],
+        megabytes: u64,
+    ) -> Option<Self> {
         let done = |command: &mut std::process::Command| {
             command.output().is_ok_and(|output| output.status.success())
         };
@@ -162,7 +167,11 @@ impl SmallDisk {
         std::fs::File::create(&image)
             .and_then(|file| file.set_len(megabytes << 20))
             .expect("made");
-        let made = done(std::process::Command::new(program).args(arguments).arg(&image));
+        let made = done(
+            std::process::Command::new(program)
+                .args(arguments)
+                .arg(&image),
+        );
         let mounted = made
             && done(
                 std::process::Command::new("mount")

@@ -207,6 +207,7 @@ impl Server {
     pub(super) fn position(&self, cx: &Context<'_>) -> Result<Position, Failure> {
         let text = sql::position(cx.run.as_str());
         let answers: Vec<At> = self.ask(cx.commands, Some(cx.run), self.database(), &text)?;
+        let count = answers.len();
         answers
             .into_iter()
             .rev()
@@ -216,6 +217,8 @@ impl Server {
                     "datastore-answer",
                     format!("the server of `{}` does not tell its position", self.name),
                 )
+                .cause(format!("{count} answers, none of them a position"))
+                .hint("resume: it is asked again")
             })
     }
 
