@@ -146,9 +146,12 @@ impl Trouble {
                 "repository-unreachable",
                 format!("the backup repository `{repository}` cannot be reached"),
             );
-            return Self::Other(failure.state("repository", "unknown").hint(
-                "see that the network and the server are up, and type the same command again",
-            ));
+            return Self::Other(
+                failure
+                    .state("repository", "unknown")
+                    .hint("see that the network and the server are up, and the name is right; then type the same command again")
+                    .hint("where nothing was ever stored there: `switchback backup create --init`"),
+            );
         }
         if has(&[
             "permission denied",

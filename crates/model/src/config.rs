@@ -162,7 +162,7 @@ pub struct BackupConfig {
 
 impl BackupConfig {
     /// How long shadows of finished runs stay where nothing is said, in seconds.
-    pub const KEEP_SHADOWS: u64 = 24 * 3600;
+    const KEEP_SHADOWS: u64 = 24 * 3600;
 
     /// How long shadows of finished runs stay, in seconds; `Err` with what is said where that is no period.
     pub fn shadows_stay(&self) -> Result<u64, &str> {

@@ -27,7 +27,7 @@ pub(crate) fn text(config: &Config, product: &Product) -> Result<String, toml::s
         "\n# Backups that outlive this machine: a restic repository, its password never in this file.\n\
          # [backup]\n\
          # repository = \"/mnt/backups/switchback\"            # or s3:…, sftp:…, rest:…\n\
-         # password = { file = \"/root/.switchback-restic\" }  # or { env = \"RESTIC_PASSWORD\" }\n",
+         # password = { file = \"/etc/switchback/restic\" }  # or { env = \"RESTIC_PASSWORD\" }\n",
     );
     Ok(text)
 }
@@ -41,7 +41,7 @@ fn verify(product: &Product) -> String {
         "\n# With an API key, every upgrade is also proven by a write through the product's own API, read back and\n\
          # removed again. The address is the port that the deployment publishes, where no url is given.\n\
          # [verify]\n\
-         # api-key = { file = \"/root/.switchback-api-key\" }   # or { env = \"SWITCHBACK_API_KEY\" }\n",
+         # api-key = { file = \"/etc/switchback/api-key\" }   # or { env = \"SWITCHBACK_API_KEY\" }\n",
     );
     for name in &write_path.needs {
         text.push_str(&format!(

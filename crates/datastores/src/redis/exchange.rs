@@ -48,6 +48,9 @@ impl Server {
             }
         }
         self.mark_stopped(cx, &directory)?;
+        if layout.appendonly {
+            self.stop_without_snapshot(cx);
+        }
         self.stop(cx)?;
         // From here on only going on helps: the mark stays, and the server with it stopped, until all is moved.
         if let Some(source) = moves {
@@ -67,6 +70,18 @@ impl Server {
             summary: format!("brought back as it was at {position}"),
             ..Outcome::default()
         })
+    }
+
+    /// A server that appends has all its data in its files when it stops; a snapshot as well would take as long
+    /// as its data is large. It forgets this with its end; where it may not be told or does not run, it saves.
+    fn stop_without_snapshot(&self, cx: &Context<'_>) {
+        let told = self
+            .client(cx.commands)
+            .and_then(|client| client.ask_text("CONFIG SET save \"\""));
+        if told.is_err() {
+            let doing = "the server saves a snapshot before it stops";
+            cx.progress.report(doing, None, None, None);
+        }
     }
 
     fn stage_copy(

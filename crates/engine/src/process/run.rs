@@ -21,6 +21,9 @@ use crate::signal::{StopSignal, Urgency};
 
 /// How often a wait looks at the stop signal.
 const LOOK: Duration = Duration::from_millis(100);
+/// Pipes that are open though the child has ended and that say nothing for this long are held by a grandchild.
+/// Until then it may be that only our own reader was not given the processor yet, and its words would be lost.
+const QUIET: Duration = Duration::from_secs(2);
 /// How long a child may take to end after a polite signal; then it is killed.
 const POLITE: Duration = Duration::from_secs(3);
 /// Captured output beyond this is cut in the middle: enough for every real error, small enough to keep.
@@ -370,14 +373,14 @@ impl Commands {
         }
     }
 
-    /// Takes what still lies in the channel; true when nothing more came for one look.
+    /// Takes what still lies in the channel; true when nothing more came for so long that nothing will.
     fn drained(
         &self,
         receiver: &mpsc::Receiver<Chunk>,
         out: &mut Captured,
         err: &mut Captured,
     ) -> bool {
-        match receiver.recv_timeout(LOOK) {
+        match receiver.recv_timeout(QUIET) {
             Ok(Chunk {
                 bytes: Some(bytes),
                 error,

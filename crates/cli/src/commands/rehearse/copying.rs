@@ -64,7 +64,7 @@ pub(super) fn take(
 ) -> Result<BTreeMap<DatastoreName, Taken>, Failed> {
     space::enough(stage, blueprint)?;
     let key = stage.found.key();
-    let lease: Lease = journal.acquire(&key, &super::holder(stage.id))?;
+    let lease: Lease = journal.acquire(&key, &super::whole::holder(stage.id))?;
     let taken = captured(stage, original, blueprint).and_then(|took| {
         files(stage, original, blueprint)?;
         Ok(took)

@@ -28,12 +28,11 @@ fn shown(problem: &Problem) -> String {
     text
 }
 
-#[test]
-fn every_problem_says_what_state_and_next() {
+fn of_configuration() -> Vec<Problem> {
     let stack = ServiceName::new("stack");
     let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
     let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
-    let problems = [
+    vec![
         file_missing(Path::new("/srv/lorawan")),
         several_products(&[("lorawan", "lorawan:1.0.0"), ("grafana", "grafana:9.0.0")]),
         nothing_kept(&denied),
@@ -86,6 +85,12 @@ fn every_problem_says_what_state_and_next() {
         version_composed(&stack, "a/b:3.23.2"),
         version_escaped(&stack, "a/b:3.23.2"),
         version_shared(".env:2", &["`grafana` (grafana/grafana:3.23.2)".to_owned()]),
+    ]
+}
+
+fn of_what_runs() -> Vec<Problem> {
+    let stack = ServiceName::new("stack");
+    vec![
         image_not_located(&stack, "a/b:3.23.2", Some("a/b:3.0.0")),
         image_not_located(&stack, "a/b:3.23.2", None),
         datastore_stopped("identity", &ServiceName::new("postgres")),
@@ -143,7 +148,12 @@ fn every_problem_says_what_state_and_next() {
             when: "(at `30 2 * * *`)".to_owned(),
             does: "works on `lorawan-postgres-1` with `pg_dump`".to_owned(),
         }),
-    ];
+    ]
+}
+
+#[test]
+fn every_problem_says_what_state_and_next() {
+    let problems = [of_configuration(), of_what_runs()].concat();
     for problem in &problems {
         assert!(
             !problem.hints.is_empty(),

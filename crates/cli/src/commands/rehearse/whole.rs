@@ -1,0 +1,218 @@
+//! The whole of a rehearsal: whose turn it is, what is shown, what remains.
+
+use std::time::Instant;
+
+use serde::Serialize;
+use switchback_engine::signal::StopSignal;
+use switchback_journal::{Holder, Journal, JournalError, Key, Lease, ProcessIdentity};
+use switchback_model::exit::Exit;
+use switchback_model::plan::Plan;
+use switchback_model::rehearsal::Outcome;
+use switchback_model::{Problem, Rehearsal, RunId};
+
+use super::stage::Stage;
+use super::{choose, leftovers, walk};
+use crate::arguments::Rehearse;
+use crate::execution::by;
+use crate::failure::Failed;
+use crate::rehearsals::{Marker, Rehearsals, turn};
+use crate::render::rehearsal as render;
+use crate::session::{Session, now};
+use crate::signals::Listening;
+
+/// Version of the JSON document.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    format: u32,
+    rehearsal: &'a Rehearsal,
+}
+
+/// Rehearses, shows a report, or removes what is left.
+pub(crate) fn run(session: &Session<'_>, arguments: &Rehearse) -> Result<Exit, Failed> {
+    if arguments.clean {
+        return leftovers::clean(session);
+    }
+    if arguments.show {
+        return show(session, arguments.plan.as_deref());
+    }
+    let journal = session.journal()?;
+    let (found, plan) = choose::plan(session, arguments.plan.as_deref())?;
+    let rehearsals = Rehearsals::of(&session.state);
+    let id = rehearsals.new_id()?;
+    let lease = take_turn(&journal, &found.key(), &id)?;
+    let rehearsed = leftovers::remove_dead(session, &found)
+        .and_then(|()| rehearse(session, arguments, &journal, &found, &plan, &id));
+    journal.release(&lease)?;
+    rehearsed
+}
+
+/// Rehearsals of one deployment take turns; who is first is named.
+pub(super) fn take_turn(journal: &Journal, key: &Key, id: &str) -> Result<Lease, Failed> {
+    match journal.acquire(&turn(key), &holder(id)) {
+        Ok(lease) => Ok(lease),
+        Err(JournalError::Held { holder, because, .. }) => Err(Problem::new(
+            Exit::Refused,
+            "rehearsal-running",
+            format!("rehearsal `{}` of `{}` is going on", holder.run, key.deployment),
+        )
+        .cause(because)
+        .state("deployment", "not touched by this command")
+        .why("two copies at once would take twice the space, and each would make the other's times worthless")
+        .hint("wait for its end, or stop it first (Ctrl-C in its terminal)")
+        .into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Who holds a lease for a rehearsal.
+pub(super) fn holder(id: &str) -> Holder {
+    Holder {
+        process: ProcessIdentity::current(),
+        since: now(),
+        run: RunId::new(id),
+        by: by(),
+    }
+}
+
+fn rehearse(
+    session: &Session<'_>,
+    arguments: &Rehearse,
+    journal: &Journal,
+    found: &crate::place::deployment::Found,
+    plan: &Plan,
+    id: &str,
+) -> Result<Exit, Failed> {
+    let stop = StopSignal::default();
+    let _listening = Listening::at_once(&stop).map_err(|error| {
+        Problem::new(Exit::Bug, "signals", "signals cannot be listened to").cause(error)
+    })?;
+    let rehearsals = Rehearsals::of(&session.state);
+    let mut marker = Marker {
+        id: id.to_owned(),
+        deployment: found.name.clone(),
+        directory: found.directory.display().to_string(),
+        project: None,
+        plan: plan.id.clone(),
+        kept: false,
+    };
+    rehearsals.mark(&marker)?;
+    let began = Instant::now();
+    if !session.screen.json() {
+        let begun = render::begun(id, plan, session.screen.width);
+        session.screen.answer(&begun);
+        session.screen.advice(&render::heading());
+    }
+    let stage = Stage {
+        session,
+        found,
+        plan,
+        id,
+        place: rehearsals.place(id),
+        stop: &stop,
+        outbound: arguments.allow_outbound,
+    };
+    let walked = walk::through(&stage, journal, &mut marker);
+    let walked = walked.map(|mut report| {
+        report.took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        report
+    });
+    let keep = arguments.keep && walked.is_ok();
+    let removed = if keep {
+        marker.kept = true;
+        rehearsals.mark(&marker).map_err(Failed::from)
+    } else {
+        leftovers::remove(session, &marker)
+    };
+    // What went wrong first is told first; what is left is found by the next rehearsal.
+    let mut report = match walked {
+        Ok(report) => report,
+        Err(failed) => return Err(interrupted(&stop, failed)),
+    };
+    removed?;
+    report.kept = keep.then(|| rehearsals.place(id).display().to_string());
+    rehearsals.save(&report)?;
+    told(session, &report, plan)
+}
+
+/// A wish to stop is no failure of anything.
+fn interrupted(stop: &StopSignal, failed: Failed) -> Failed {
+    if stop.urgency() == switchback_engine::signal::Urgency::GoOn {
+        return failed;
+    }
+    Problem::new(
+        Exit::Halted,
+        "rehearsal-stopped",
+        "the rehearsal was stopped",
+    )
+    .state("production", "as it was")
+    .state("copy", "removed")
+    .hint("begin it anew: `switchback rehearse`")
+    .into()
+}
+
+/// Shows the report, and ends with its exit code.
+fn told(session: &Session<'_>, report: &Rehearsal, plan: &Plan) -> Result<Exit, Failed> {
+    let screen = session.screen;
+    if screen.json() {
+        screen.json_line(&Document {
+            format: FORMAT,
+            rehearsal: report,
+        });
+    } else {
+        screen.answer(&render::report(report, screen.width));
+    }
+    match &report.outcome {
+        Outcome::Succeeded => {
+            screen.next(&[crate::render::plan::apply_command(plan)]);
+            Ok(Exit::Ok)
+        }
+        Outcome::Failed { problem, .. } => {
+            if !screen.json() {
+                let text = crate::render::problem::text(problem, screen.progress_width);
+                screen.advice(&text);
+            }
+            Err(Failed::shown(problem.clone()))
+        }
+    }
+}
+
+/// Shows the report of a rehearsal, or the newest one of the deployment.
+fn show(session: &Session<'_>, said: Option<&str>) -> Result<Exit, Failed> {
+    let rehearsals = Rehearsals::of(&session.state);
+    let report = match said {
+        Some(said) if said.starts_with("p-") => {
+            let plan = session.state.plan(&session.state.find_plan(said)?)?;
+            rehearsals.latest(&plan)
+        }
+        Some(said) => Some(rehearsals.find(said)?),
+        None => {
+            let key = session.deployment()?.key();
+            let of_this = |report: &Rehearsal| Key::from(&report.deployment) == key;
+            rehearsals.reports().into_iter().rfind(of_this)
+        }
+    };
+    let Some(report) = report else {
+        return Err(Problem::new(
+            Exit::Usage,
+            "rehearsal-missing",
+            "nothing was rehearsed yet",
+        )
+        .hint("rehearse: `switchback rehearse`")
+        .into());
+    };
+    let screen = session.screen;
+    if screen.json() {
+        screen.document(&Document {
+            format: FORMAT,
+            rehearsal: &report,
+        });
+    } else {
+        screen.answer(&render::report(&report, screen.width));
+        if let Outcome::Failed { problem, .. } = &report.outcome {
+            screen.answer(&crate::render::problem::text(problem, screen.width));
+        }
+    }
+    Ok(Exit::Ok)
+}
