@@ -503,6 +503,29 @@ fn a_way_back_goes_on_from_wherever_it_was_killed() {
 }
 
 #[test]
+fn a_shadow_becomes_a_server_of_its_own_for_a_rehearsal() {
+    for settings in [APPENDING, SNAPSHOTS] {
+        let (server, store) = shadowed(settings);
+        server
+            .bench
+            .within(UPGRADE, |cx| store.prepare(cx).expect("prepares"));
+        let before = contents(&server, store.as_ref());
+        let copy = RedisServer::stopped(settings);
+        server.bench.within(UPGRADE, |cx| {
+            store
+                .promote(cx, &copy.data())
+                .expect("promoted")
+                .expect("a shadow was there");
+        });
+        assert!(server.beside().is_none() && !place(&server).exists());
+        server.cli(0, "FLUSHALL");
+        copy.up();
+        let found = contents(&copy, copy.datastore().as_ref());
+        assert_eq!(found, before);
+    }
+}
+
+#[test]
 fn a_dead_run_leaves_no_password_and_no_second_copy() {
     let (server, store) = shadowed(APPENDING);
     compared(&server, store.as_ref());
