@@ -148,6 +148,9 @@ fn edited_file(lab: &Lab) -> Result<()> {
 /// The dump breaks off; it halts or tries again, and goes on once the server is back.
 fn killed_database(lab: &Lab) -> Result<()> {
     let subject = Subject::new(lab, "no-database", Edition::OpenSource)?;
+    let file = subject.deployment.dir().join("switchback.toml");
+    let text = fs::read_to_string(&file)? + "\n[datastores.identity]\nbackup = \"dump\"\n";
+    fs::write(&file, text)?;
     let words = Subject::apply_words(&subject.plan()?);
     let mut running = subject.begin(&as_strs(&words))?;
     running
