@@ -211,6 +211,7 @@ fn a_datastore_that_does_not_answer() {
 #[test]
 fn a_server_that_is_too_old() {
     let mut site = Site::things_stack("open-source", "3.16.2");
+    site.service("redis").image = "redis:6".to_owned();
     site.datastore("redis").engine = Some("6.0.16".to_owned());
     insta::assert_snapshot!(told(&refused(&site)), @r#"
     3 engine-too-old: `redis` must be 6.2 or newer from 3.18.0 on, and is 6.0.16
@@ -451,4 +452,32 @@ fn a_lock_that_nothing_could_ask_about_is_said() {
     let expected = "nothing could tell whether there is a migration of the Identity Server's database \
                     that was begun and not ended";
     assert!(told.contains(&expected), "{told:#?}");
+}
+
+#[test]
+fn a_server_whose_next_start_would_be_another_major_version() {
+    for (service, image, refused_too) in [
+        ("postgres", "postgres:17-alpine", true),
+        ("redis", "registry.local:5000/library/redis:8", true),
+        ("postgres", "postgres:15.8", false),
+        ("postgres", "timescale/timescaledb:2.11-pg17", false),
+        ("postgres", "postgres:latest", false),
+    ] {
+        let mut site = site();
+        site.service(service).image = image.to_owned();
+        let found = obstacles(&site.product, &site.config, &site.observed);
+        let told = found
+            .iter()
+            .any(|problem| problem.code == "server-major-differs");
+        assert_eq!(told, refused_too, "{image}");
+    }
+    let mut site = site();
+    site.service("postgres").image = "postgres:17-alpine".to_owned();
+    assert_eq!(
+        told(&refused(&site)),
+        "3 server-major-differs: the server of `identity` is version 15.6, and its configuration says `postgres:17-alpine`\n\
+         state: postgres: runs version 15.6\n\
+         why: its next start would put version 17 on data of version 15, and backups and the way back start it\n\
+         hint: write `postgres:15` for service `postgres` until this upgrade is done; that server's own upgrade comes after it"
+    );
 }

@@ -5,6 +5,7 @@ use switchback_model::observed::Observed;
 use switchback_model::product::Product;
 use switchback_model::{Config, Problem};
 
+use super::engines::other_majors;
 use super::locks::locks_held;
 use super::stores::{datastores, read_only, unsupported_servers};
 use super::versions::versions;
@@ -18,6 +19,7 @@ pub fn obstacles(product: &Product, config: &Config, observed: &Observed) -> Vec
     own.extend(versions(observed, &cast));
     own.extend(unsupported_servers(product, observed));
     own.extend(datastores(product, observed));
+    own.extend(other_majors(observed));
     own.extend(read_only(config, observed));
     own.extend(locks_held(product, config, observed));
 
