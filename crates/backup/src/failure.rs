@@ -215,6 +215,9 @@ pub(crate) fn said(stdout: &str, stderr: &str) -> String {
     lines
         .join("\n")
         .lines()
+        // What restic says for a terminal, and of having been asked to end.
+        .map(|line| line.trim_start_matches("\u{1b}[2K"))
+        .filter(|line| !line.starts_with("signal "))
         .map(|line| line.trim_start_matches("Fatal: "))
         .collect::<Vec<_>>()
         .join("\n")
@@ -234,6 +237,7 @@ mod tests {
         let stderr = concat!(
             "{\"message_type\":\"error\",\"error\":{\"message\":\"open a: permission denied\"},\"during\":\"archival\",\"item\":\"/x/a\"}\n",
             "{\"message_type\":\"exit_error\",\"code\":12,\"message\":\"Fatal: wrong password or no key found\"}\n",
+            "\u{1b}[2Ksignal terminated received, cleaning up\n",
             "setpriv: failed\n",
         );
         assert_eq!(

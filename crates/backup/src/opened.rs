@@ -39,10 +39,10 @@ impl Opened {
                 if ["repository-missing", "repository-unreachable"]
                     .contains(&failure.code.as_str()) =>
             {
-                restic.init().map_err(|trouble| match trouble.into() {
-                    unmade if failure.code == "repository-missing" => unmade,
-                    _ => failure,
-                })?;
+                let answers = failure.code == "repository-missing";
+                restic
+                    .init(answers)
+                    .map_err(|trouble| if answers { trouble.into() } else { failure })?;
                 Ok(Self {
                     restic,
                     stored: Vec::new(),

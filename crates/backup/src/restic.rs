@@ -78,9 +78,13 @@ impl Restic {
             .map_err(Failure::from)
     }
 
-    /// Makes a new repository.
-    pub(crate) fn init(&self) -> Result<(), Trouble> {
-        self.for_a_while().ask(&["init"]).map(drop)
+    /// Makes a new repository; where nothing has answered yet, not for long.
+    pub(crate) fn init(&self, answers: bool) -> Result<(), Trouble> {
+        if answers {
+            self.ask(&["init"]).map(drop)
+        } else {
+            self.for_a_while().ask(&["init"]).map(drop)
+        }
     }
 
     fn for_a_while(&self) -> Self {
