@@ -64,6 +64,12 @@ pub(super) struct Shadow<'a> {
 }
 
 impl Shadow<'_> {
+    /// True once the first pass is whole. A sealed shadow has passed it, whatever was tidied since.
+    pub(super) fn has_first_copy(&self) -> bool {
+        let sealed = |manifest: Manifest| manifest.state >= BackupState::Sealed;
+        self.backup.path(INDEX).exists() || self.backup.shadow().ok().flatten().is_some_and(sealed)
+    }
+
     /// The first pass.
     pub(super) fn prepare(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
         if self.backup.shadow()?.is_some() && self.backup.path(INDEX).exists() {

@@ -308,9 +308,16 @@ impl Datastore for Files {
             },
             // Files have no server: nothing to compare, and nobody is connected.
             Expectation::Engine { .. } | Expectation::NoWriters { .. } => Finding::Holds,
-            Expectation::Backup { state, run, .. } => self
-                .backup(cx, run.as_ref().unwrap_or(cx.run))
-                .has_reached(*state),
+            Expectation::Backup { state, run, .. } => {
+                let backup = self.backup(cx, run.as_ref().unwrap_or(cx.run));
+                match self.shadow_of(&backup) {
+                    // The manifest says that it is begun from before the first byte is copied.
+                    Ok(Some(shadow)) if !shadow.has_first_copy() => Finding::Differs {
+                        found: "a first copy that was not finished".to_owned(),
+                    },
+                    _ => backup.has_reached(*state),
+                }
+            }
             Expectation::Restored { run, .. } => self.restored(cx, run).unwrap_or_else(unknown),
             Expectation::Released { run, .. } => match self.directory() {
                 Err(failure) => unknown(failure),
