@@ -59,7 +59,7 @@ that of the program itself.
 **Shadows.** One deployment is installed and copied for each method, so all begin with the same files. The runbook is the
 product's documentation as a script (`xtask/src/bench/shadows/runbook.sh`): stop, copy Redis's file, `pg_dump`, copy pictures,
 migrate, start. It compares nothing and restores nothing, and nobody reads or types in between. Downtime *from outside* is
-the time from the last answer before the first silence to the first answer after the last, one request every 20 ms.
+the longest silence, from the last answer before it to the first one after it, one request every 20 ms.
 `pg_basebackup`, `pg_dump` and `pg_restore` alone run in the server's container on the same data.
 
 **Files.** Files of 1 to 3 KB, a thousand in a directory, none compressible. One in a thousand is changed between the comparison and

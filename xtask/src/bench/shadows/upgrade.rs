@@ -124,7 +124,8 @@ impl Upgrade {
 
     fn sum(&self, wanted: impl Fn(&Step) -> bool) -> f64 {
         let wanted = self.steps.iter().filter(|step| wanted(step));
-        wanted.map(|step| step.took).sum()
+        // The sum of nothing is a negative zero.
+        wanted.fold(0.0, |sum, step| sum + step.took)
     }
 }
 
