@@ -10,9 +10,10 @@ use switchback_model::{PlanId, Problem, RunId};
 use crate::commands::backup;
 use crate::failure::Failed;
 use crate::place::deployment::Found;
+use crate::render::downtime::Spent;
 use crate::render::live::Live;
-use crate::render::measure;
 use crate::render::style::{BOLD, paint};
+use crate::render::{measure, wrap};
 use crate::runs;
 use crate::session::Session;
 use crate::signals::Listening;
@@ -69,7 +70,7 @@ pub(crate) fn carry_out(session: &Session<'_>, task: &Task<'_>) -> Result<Exit, 
     };
     match live.during(|| engine.run(&order, &site, &live))? {
         Ended::Finished { downtime } => {
-            finished(session, task.plan, downtime);
+            finished(session, task.plan, task.run, downtime);
             // The service is up and verified: what follows is nobody's downtime.
             backup::after_run(session, task.found, task.plan, task.run, &stop);
             next(session, task.plan, task.run);
@@ -95,28 +96,41 @@ pub(crate) fn done_already(session: &Session<'_>, plan: &Plan, run: &RunId, down
         });
     } else {
         screen.answer(&format!("Run {} is done already\n", paint(BOLD, run)));
-        finished(session, plan, downtime);
+        finished(session, plan, run, downtime);
         next(session, plan, run);
     }
     Exit::Ok
 }
 
-fn finished(session: &Session<'_>, plan: &Plan, downtime: u64) {
+fn finished(session: &Session<'_>, plan: &Plan, run: &RunId, milliseconds: u64) {
     let screen = session.screen;
     if screen.json() {
         return;
     }
-    let downtime = if downtime == 0 {
+    let downtime = if milliseconds == 0 {
         "no downtime".to_owned()
     } else {
-        format!("downtime {}", measure::duration(downtime))
+        format!("downtime {}", measure::duration(milliseconds))
     };
-    screen.answer(&format!(
-        "Done: {} runs {} {}, {downtime}\n",
+    let done = format!(
+        "{} runs {} {}, {downtime}",
         plan.deployment.name,
         plan.product,
         paint(BOLD, &plan.to),
+    );
+    screen.answer(&format!(
+        "{}\n{}",
+        wrap::hanging("Done: ", &done, screen.width),
+        spent(session, plan, run).line(milliseconds, screen.width)
     ));
+}
+
+/// A journal that cannot be read any more after the last step takes nothing from what was done.
+fn spent(session: &Session<'_>, plan: &Plan, run: &RunId) -> Spent {
+    let events = session
+        .journal()
+        .and_then(|journal| journal.events(run).map_err(Failed::from));
+    Spent::of(plan, &events.unwrap_or_default())
 }
 
 fn next(session: &Session<'_>, plan: &Plan, run: &RunId) {

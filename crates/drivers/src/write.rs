@@ -26,6 +26,20 @@ pub(crate) fn apply(edits: &[FileEdit]) -> Result<usize, Failure> {
     Ok(written)
 }
 
+/// `3.23.2 → 3.32.1 in docker-compose.yml`, each change of a file once, files by their place in the deployment's `directory`.
+pub(crate) fn in_words(edits: &[FileEdit], directory: &str) -> String {
+    let mut changes: Vec<String> = Vec::new();
+    for edit in edits {
+        let path = Path::new(&edit.path);
+        let path = path.strip_prefix(directory).unwrap_or(path);
+        let change = format!("{} → {} in {}", edit.old, edit.new, path.display());
+        if !changes.contains(&change) {
+            changes.push(change);
+        }
+    }
+    changes.join(", ")
+}
+
 /// Removes what a process that was killed in the middle of an edit left beside the files of `plan`.
 pub(crate) fn clean(plan: &Plan) -> Result<(), Failure> {
     let steps = plan.steps().map(|(_, step)| step);
@@ -177,6 +191,19 @@ mod tests {
             after: Digest::of(&after),
         };
         (edit, after)
+    }
+
+    #[test]
+    fn a_change_is_told_once_and_by_its_place_in_the_deployment() {
+        let text = "a: 1.0\nb: 1.0\n";
+        let inside = Path::new("/srv/app/docker-compose.yml");
+        let (first, after) = edit(inside, text, 3, "1.0", "2.0");
+        let (second, _) = edit(inside, &after, 10, "1.0", "2.0");
+        let (outside, _) = edit(Path::new("/etc/app.env"), text, 3, "1.0", "2.0");
+        assert_eq!(
+            in_words(&[first, second, outside], "/srv/app"),
+            "1.0 → 2.0 in docker-compose.yml, 1.0 → 2.0 in /etc/app.env"
+        );
     }
 
     #[test]

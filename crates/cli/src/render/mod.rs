@@ -5,6 +5,7 @@
 //! [`plan`], [`run`] and [`problem`].
 
 pub(crate) mod backups;
+pub(crate) mod downtime;
 pub(crate) mod keeping;
 pub(crate) mod live;
 pub(crate) mod markdown;

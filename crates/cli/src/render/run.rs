@@ -6,6 +6,7 @@ use switchback_model::StepNumber;
 use switchback_model::event::{Completed, Event, Outcome, Stamped};
 use switchback_model::plan::{Plan, StageKind};
 
+use super::downtime::Spent;
 use super::style::{BAD, BANG, BOLD, CHECK, CROSS, GOOD, WARN, paint};
 use super::{measure, plan as plan_text, problem, step, wrap};
 
@@ -24,6 +25,7 @@ pub(crate) struct Narrator<'a> {
     stage: Option<usize>,
     /// When steps began, by the events' own clock.
     began: BTreeMap<StepNumber, u64>,
+    spent: Spent,
 }
 
 /// Columns for what the steps of a plan do.
@@ -45,6 +47,7 @@ impl<'a> Narrator<'a> {
             what_width: what_width(plan),
             stage: None,
             began: BTreeMap::new(),
+            spent: Spent::default(),
         }
     }
 
@@ -153,6 +156,7 @@ impl<'a> Narrator<'a> {
 
     fn finished(&mut self, number: StepNumber, outcome: &Outcome, took: u64) -> String {
         let heading = self.stage_heading(number);
+        self.spent.add(self.plan, number, took);
         let how = match outcome.completed {
             Completed::Done => String::new(),
             Completed::AlreadyDone if outcome.summary.contains("already") => String::new(),
@@ -182,17 +186,18 @@ impl<'a> Narrator<'a> {
         self.line(&mark, number, at.saturating_sub(began), &said)
     }
 
-    fn done(&self, downtime: u64) -> String {
-        let downtime = if downtime == 0 {
+    fn done(&self, milliseconds: u64) -> String {
+        let downtime = if milliseconds == 0 {
             "no downtime".to_owned()
         } else {
-            format!("downtime {}", measure::duration(downtime))
+            format!("downtime {}", measure::duration(milliseconds))
         };
         format!(
-            "{} {} runs {} · {downtime}\n",
+            "{} {} runs {} · {downtime}\n{}",
             paint(GOOD, CHECK),
             self.plan.deployment.name,
             paint(BOLD, &self.plan.to),
+            self.spent.line(milliseconds, self.width),
         )
     }
 
@@ -235,7 +240,7 @@ impl<'a> Narrator<'a> {
     fn words(&self, number: StepNumber) -> (&'static str, String) {
         self.plan.step(number).map_or_else(
             || ("step", String::new()),
-            |step| (step.act.verb(), step::brief(self.plan, &step.act)),
+            |step| (self.plan.verb(&step.act), step::brief(self.plan, &step.act)),
         )
     }
 }

@@ -315,16 +315,13 @@ impl Driver for ExecDriver {
         ))
     }
 
-    fn set(&self, _: &Context<'_>, edits: &[FileEdit]) -> Result<Outcome, Failure> {
+    fn set(&self, cx: &Context<'_>, edits: &[FileEdit]) -> Result<Outcome, Failure> {
         let completed = match write::apply(edits)? {
             0 => Completed::AlreadyDone,
             _ => Completed::Done,
         };
-        let texts: Vec<String> = edits
-            .iter()
-            .map(|edit| format!("{} → {} in {}", edit.old, edit.new, edit.path))
-            .collect();
-        Ok(outcome(completed, texts.join(", ")))
+        let said = write::in_words(edits, &cx.plan.deployment.directory);
+        Ok(outcome(completed, said))
     }
 
     fn trace(&self, cx: &Context<'_>, migration: &MigrationId) -> Result<MigrationTrace, Failure> {

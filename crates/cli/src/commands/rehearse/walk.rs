@@ -340,7 +340,7 @@ fn failed(stage: &Stage<'_>, problem: &Problem, step: Option<StepNumber>) -> Pro
         Some(step) if !problem.what.contains("step ") => format!(
             "step {} `{}` failed on the copy: {}",
             step.number,
-            step.act.verb(),
+            stage.plan.verb(&step.act),
             problem.what
         ),
         _ => format!("the upgrade halted on the copy: {}", problem.what),
@@ -419,7 +419,7 @@ fn measured(plan: &Plan, walked: &Walked) -> Vec<Measured> {
         };
         steps.push(Measured {
             step: number,
-            act: step.act.verb().to_owned(),
+            act: plan.verb(&step.act).to_owned(),
             what: step_text::brief(plan, &step.act),
             downtime: step.downtime,
             took,
