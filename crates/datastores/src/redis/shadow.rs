@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use switchback_engine::ports::{Companion, CompanionState, Context, Failure, Finding};
+use switchback_model::RunId;
 use switchback_model::event::Outcome;
 use switchback_model::observed::Shadowing;
 use switchback_model::plan::BackupState;
@@ -29,6 +30,8 @@ use crate::{shadow, swap};
 const LINK: &str = "link";
 /// Key of the manifest's facts: keys at the position of the seal, by database.
 pub(super) const KEYS: &str = "keys";
+/// Key of the manifest's facts: the replica had everything at least once.
+const FOLLOWED: &str = "followed";
 /// Names of keys that were always being written when the shadow was compared, in the backup's directory.
 const STILL_MOVING: &str = "moving.json";
 /// How often a comparison is begun again because the two lost each other meanwhile.
@@ -70,6 +73,7 @@ impl Server {
         backup.begin_shadow(&place, Some(self.engine(cx.commands)?), facts)?;
         let replica = self.start_replica(cx, &backup, &place, &layout, &directory)?;
         let standing = self.wait_following(cx, replica.as_ref())?;
+        note_followed(&backup)?;
         Ok(Outcome {
             summary: format!(
                 "a replica follows, {} bytes into its history",
@@ -91,6 +95,7 @@ impl Server {
         self.start(cx)?;
         let (replica, begun) = self.replica(cx, &backup, &manifest)?;
         let standing = self.wait_following(cx, replica.as_ref())?;
+        note_followed(&backup)?;
         if manifest.state == BackupState::Compared
             && manifest.facts.get(LINK) != Some(&standing.link)
         {
@@ -106,6 +111,23 @@ impl Server {
             summary: summary.to_owned(),
             ..Outcome::default()
         })
+    }
+
+    /// As an expectation of a backup sees it. A shadow that was begun, and never followed, is none.
+    pub(super) fn reached(&self, cx: &Context<'_>, run: &RunId, state: BackupState) -> Finding {
+        let backup = self.backup(cx, run);
+        match backup.shadow() {
+            Err(failure) => Finding::Unknown { why: failure.what },
+            Ok(Some(manifest))
+                if manifest.state == BackupState::Prepared
+                    && !manifest.facts.contains_key(FOLLOWED) =>
+            {
+                Finding::Differs {
+                    found: "a shadow that does not follow yet".to_owned(),
+                }
+            }
+            Ok(_) => backup.has_reached(state),
+        }
     }
 
     /// The replica of a shadow; started anew, and `true`, where none runs.
@@ -259,7 +281,8 @@ impl Server {
             return Ok(());
         };
         let place = backup.place_of(&manifest)?;
-        backup.begin_shadow(place, manifest.engine.clone(), manifest.facts.clone())
+        let facts = described(backup, &kept_layout(&manifest)?)?;
+        backup.begin_shadow(place, manifest.engine.clone(), facts)
     }
 
     pub(super) fn seal_shadow(
@@ -450,6 +473,17 @@ fn described(backup: &Backup, layout: &Layout) -> Result<BTreeMap<String, String
     let text =
         serde_json::to_string(layout).map_err(|error| backup.io("describe", &error.into()))?;
     Ok([(LAYOUT.to_owned(), text)].into())
+}
+
+/// Writes down that the replica had everything: from now on the shadow counts as prepared.
+fn note_followed(backup: &Backup) -> Result<(), Failure> {
+    match backup.shadow()? {
+        Some(mut manifest) if manifest.state == BackupState::Prepared => {
+            manifest.facts.insert(FOLLOWED.to_owned(), "yes".to_owned());
+            backup.write(&manifest)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn write_moving(backup: &Backup, moving: &[Place]) -> Result<(), Failure> {

@@ -95,9 +95,9 @@ impl Datastore for Redis {
                     }
                 })
             }
-            Expectation::Backup { state, run, .. } => server
-                .backup(cx, run.as_ref().unwrap_or(cx.run))
-                .has_reached(*state),
+            Expectation::Backup { state, run, .. } => {
+                server.reached(cx, run.as_ref().unwrap_or(cx.run), *state)
+            }
             Expectation::Restored { run, .. } => server.restored(cx, run),
             Expectation::Released { run, .. } => server.released(cx, run),
             _ => Finding::Unknown {

@@ -1,12 +1,14 @@
 //! What every test needs around a datastore: a context, and an ear for its progress.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use switchback_engine::ports::{Context, Progress};
+use switchback_engine::ports::{Context, Failure, Progress};
 use switchback_engine::process::Commands;
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
+use switchback_model::event::Outcome;
 use switchback_model::observed::DatastoreLocation;
 use switchback_model::plan::{
     BackupMethod, BackupState, DatastorePlan, Expectation, Plan, Purpose,
@@ -101,6 +103,32 @@ impl Bench {
             progress: &self.progress,
             stop: &self.stop,
         })
+    }
+
+    /// Calls, and dies where that progress is reported: nothing after it is done, as after `kill -9`.
+    pub(crate) fn dying(
+        &self,
+        run: &str,
+        at: &'static str,
+        call: impl FnOnce(&Context<'_>) -> Result<Outcome, Failure>,
+    ) {
+        struct Dies(&'static str);
+        impl Progress for Dies {
+            fn report(&self, doing: &str, _: Option<u64>, _: Option<u64>, _: Option<&str>) {
+                assert!(!doing.starts_with(self.0), "killed here, on purpose");
+            }
+        }
+        let died = catch_unwind(AssertUnwindSafe(|| {
+            self.within(run, |cx| {
+                let progress = Dies(at);
+                let cx = Context {
+                    progress: &progress,
+                    ..*cx
+                };
+                call(&cx).map(drop)
+            })
+        }));
+        assert!(died.is_err(), "it never came to `{at}`: {died:?}");
     }
 }
 

@@ -299,7 +299,7 @@ impl Stray {
         ) != "1"
         {
             assert!(
-                begun.elapsed() < Duration::from_secs(10),
+                begun.elapsed() < Duration::from_mins(1),
                 "the stray session never came"
             );
             std::thread::sleep(Duration::from_millis(50));
@@ -549,7 +549,7 @@ fn a_server_that_dies_in_the_middle_of_a_dump_leaves_a_failure_that_can_be_resum
     assert!(!part.exists(), "half a dump is not kept");
     let pid_file = cluster.bench.path("data").join("postmaster.pid");
     let begun = Instant::now();
-    while pid_file.exists() && begun.elapsed() < Duration::from_secs(10) {
+    while pid_file.exists() && begun.elapsed() < Duration::from_mins(1) {
         std::thread::sleep(Duration::from_millis(50));
     }
     cluster.up();
@@ -605,7 +605,7 @@ fn a_full_disk_is_said_and_nothing_half_stays() {
         let part = cluster.bench.backup(NAME).join("database.dump.part");
         scope.spawn(move || {
             let begun = Instant::now();
-            while !part.exists() && begun.elapsed() < Duration::from_secs(20) {
+            while !part.exists() && begun.elapsed() < Duration::from_mins(1) {
                 std::thread::sleep(Duration::from_millis(1));
             }
             let mut eater = eater;

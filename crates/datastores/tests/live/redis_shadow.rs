@@ -360,7 +360,7 @@ fn one_flipped_byte_in_memory_or_on_disk_is_found_before_anything_stops() {
         if let Some(found) = found {
             break found;
         }
-        assert!(begun.elapsed() < Duration::from_secs(10), "never appended");
+        assert!(begun.elapsed() < Duration::from_mins(1), "never appended");
     };
     flip(&appended(), position);
     server.bench.within(UPGRADE, |cx| {
@@ -447,9 +447,7 @@ fn a_seal_without_its_replica_or_its_original_still_seals() {
     compared(&server, store.as_ref());
     server.beside().expect("it follows").kill();
     server.stop();
-    let begun = Instant::now();
     sealed(&server, store.as_ref());
-    assert!(begun.elapsed() < Duration::from_secs(30));
     assert!(server.runs());
 }
 
@@ -523,6 +521,28 @@ fn a_shadow_becomes_a_server_of_its_own_for_a_rehearsal() {
         let found = contents(&copy, copy.datastore().as_ref());
         assert_eq!(found, before);
     }
+}
+
+#[test]
+fn a_shadow_counts_from_when_it_follows() {
+    let (server, store) = shadowed(SNAPSHOTS);
+    // Whatever it waits for first, the replica is started and has not everything yet.
+    server.bench.dying(UPGRADE, "", |cx| store.prepare(cx));
+    assert!(server.bench.backup(NAME).join("manifest.json").exists());
+    let look = || {
+        server.bench.within(UPGRADE, |cx| {
+            store.look(cx, &reached(NAME, BackupState::Prepared))
+        })
+    };
+    assert!(matches!(look(), Finding::Differs { .. }), "{:?}", look());
+    server.cli(0, "SET after death");
+    compared(&server, store.as_ref());
+    sealed(&server, store.as_ref());
+    server.cli(0, "FLUSHALL");
+    server.bench.within(ROLLBACK, |cx| {
+        store.restore(cx, &RunId::new(UPGRADE)).expect("goes back")
+    });
+    assert_eq!(server.cli(0, "GET after"), "death");
 }
 
 #[test]

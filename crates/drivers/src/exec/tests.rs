@@ -44,12 +44,18 @@ fn lab() -> Lab {
     for version in ["3.23.2", "3.24.2"] {
         let release = path.join("releases").join(version);
         fs::create_dir_all(&release).expect("directory");
-        let shell = fs::canonicalize("/bin/sh").expect("a shell");
-        let mut bytes = fs::read(shell).expect("readable");
         // Two releases are two different executables; what follows the program in its file is never looked at.
-        bytes.extend_from_slice(version.as_bytes());
+        // Others write it: a file that this process had open for writing could not be run while a child of
+        // another test's thread still holds it.
         let binary = release.join("app");
-        fs::write(&binary, bytes).expect("written");
+        run(&[
+            "sh",
+            "-c",
+            r#"cat /bin/sh > "$1" && printf %s "$2" >> "$1""#,
+            "sh",
+            &binary.to_string_lossy(),
+            version,
+        ]);
         run(&["chmod", "755", &binary.to_string_lossy()]);
     }
     fs::write(
@@ -64,7 +70,7 @@ fn lab() -> Lab {
     .expect("written");
     fs::write(
         path.join("slow"),
-        "sleep 2\necho x >> runs\necho all done\n",
+        "while [ ! -e go ]; do sleep 0.1; done\necho x >> runs\necho all done\n",
     )
     .expect("written");
     fs::write(path.join("fail"), "echo no connection >&2\nexit 3\n").expect("written");
@@ -233,6 +239,7 @@ fn a_migration_that_was_left_running_is_adopted_and_runs_once() {
     hurried.raise();
     hurried.raise();
     assert!(lab.migrate("slow", &hurried).expect_err("stopped").stopped);
+    fs::write(lab.path().join("go"), "").expect("written");
     let outcome = lab
         .migrate("slow", &StopSignal::default())
         .expect("ends well");

@@ -67,14 +67,17 @@ impl Diagnostic {
             .find('\n')
             .map_or(text.len(), |end| start + end);
         let end = floor_char(text, place.end).clamp(start, line_end);
+        let snippet = text[line_start..line_end].trim_end().to_owned();
+        // What is wrong with blanks at the end of a line is shown where the text ends.
+        let last = snippet.chars().count() + 1;
         Self {
             severity,
             code: code.to_owned(),
             message: message.into(),
             file: name.to_owned(),
             line: text[..start].matches('\n').count() + 1,
-            column: text[line_start..start].chars().count() + 1,
-            snippet: text[line_start..line_end].trim_end().to_owned(),
+            column: (text[line_start..start].chars().count() + 1).min(last),
+            snippet,
             width: text[start..end].chars().count().max(1),
             hint: None,
         }

@@ -30,8 +30,10 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Looking at every file's size is work of its own: it is done so seldom.
 const MEASURE: Duration = Duration::from_secs(3);
 /// So often a shadow is begun before the step fails. The second time is for an original that was too busy
-/// to keep the log of the first.
+/// to keep the log of the first, and for a copy that met what an earlier one had left.
 const BEGINNINGS: u32 = 2;
+/// Code of a copy that may do better when it is made anew.
+const COPY_FAILED: &str = "shadow-copy-failed";
 /// What the log may take beside the data while the copy is made: two segments at the least.
 const LOG: u64 = 32 << 20;
 
@@ -149,9 +151,12 @@ impl Server {
     /// Copies, starts the follower and waits; goes on where an earlier process was.
     fn make(&self, cx: &Context<'_>, backup: &Backup) -> Result<(), Failure> {
         let mut output = String::new();
-        for _ in 0..BEGINNINGS {
+        for beginning in 1..=BEGINNINGS {
             let able = self.able_or_failure(cx)?;
-            let (layout, mut facts) = self.copy(cx, backup, &able)?;
+            let (layout, mut facts) = match self.copy(cx, backup, &able) {
+                Err(failure) if failure.code == COPY_FAILED && beginning < BEGINNINGS => continue,
+                copied => copied?,
+            };
             match self.start_and_wait(cx, backup, &layout, &facts)? {
                 Waited::Follows => {
                     facts.phase = Phase::Following;
@@ -380,15 +385,8 @@ impl Server {
     fn copy_failed(&self, code: i64, output: String) -> Failure {
         let what = format!("the data of `{}` cannot be copied", self.name);
         let full = output.contains("No space left on device");
-        let failure = Failure::new(
-            if full {
-                "disk-full"
-            } else {
-                "shadow-copy-failed"
-            },
-            what,
-        )
-        .cause(format!("pg_basebackup exited with {code}"));
+        let failure = Failure::new(if full { "disk-full" } else { COPY_FAILED }, what)
+            .cause(format!("pg_basebackup exited with {code}"));
         let mut failure = output
             .lines()
             .rev()

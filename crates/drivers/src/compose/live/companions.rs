@@ -31,7 +31,7 @@ fn inside(cx: &Context<'_>, way: &dyn Fn(Argv) -> Result<Argv, Failure>, script:
 
 /// Its output, once `text` is part of it.
 fn says(companion: &dyn Companion, cx: &Context<'_>, text: &str) -> String {
-    for _ in 0..100 {
+    for _ in 0..1200 {
         let output = companion.output(cx).expect("readable");
         if output.contains(text) {
             return output;

@@ -1,7 +1,7 @@
 //! Companions beside a real Redis server.
 
 use std::net::TcpListener;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use switchback_engine::ports::{Companion, CompanionState, Reach};
 
@@ -140,10 +140,9 @@ fn a_companion_that_ended_says_how_and_cleaning_leaves_none() {
         // Cleaning asks first.
         let script = "trap 'echo asked > asked; exit 0' INT; echo up; while :; do sleep 0.1; done";
         let fourth = begin(script);
-        for _ in 0..100 {
-            if fourth.output(cx).expect("readable").contains("up") {
-                break;
-            }
+        let begun = Instant::now();
+        while !fourth.output(cx).expect("readable").contains("up") {
+            assert!(begun.elapsed() < Duration::from_mins(1), "it never began");
             std::thread::sleep(Duration::from_millis(20));
         }
         deployment.driver().clean(cx).expect("cleans");

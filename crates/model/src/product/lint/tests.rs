@@ -516,7 +516,7 @@ proptest::proptest! {
             let (_, text) = file.expect("the file is one of the definition's");
             let line = text.split('\n').nth(diagnostic.line - 1);
             proptest::prop_assert_eq!(line.map(str::trim_end), Some(diagnostic.snippet.as_str()));
-            proptest::prop_assert!(diagnostic.column <= diagnostic.snippet.chars().count() + 2);
+            proptest::prop_assert!(diagnostic.column <= diagnostic.snippet.chars().count() + 1);
         }
     }
 }
