@@ -6,7 +6,7 @@
 //! ```
 
 use serde::Deserialize;
-use switchback_engine::ports::{Context, Failure};
+use switchback_engine::ports::{Companion, CompanionState, Context, Failure};
 use switchback_model::event::Outcome;
 use switchback_model::plan::BackupState;
 
@@ -14,7 +14,7 @@ use super::super::keep::{already, connected, summary};
 use super::super::server::Server;
 use super::control::{Control, Position, State};
 use super::facts::{Facts, Phase};
-use super::follower::Progress;
+use super::follower::{FOLLOW, Progress};
 use super::layout::Layout;
 use super::prepare::layout_of;
 use super::{possible, sql};
@@ -24,10 +24,21 @@ use crate::disk;
 /// How long the follower may take for the last few records before it counts as cut off.
 const LAST_RECORDS: u32 = 20;
 
-#[derive(Deserialize)]
-struct Transactions {
-    next: u64,
-    open: u64,
+/// Where the original ended.
+struct Last {
+    position: Position,
+    /// True where nothing was written since both were compared.
+    unchanged: bool,
+}
+
+/// One of the original's answers.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Answer {
+    next: Option<u64>,
+    open: Option<u64>,
+    unlogged: Vec<String>,
+    position: Option<String>,
 }
 
 impl Server {
@@ -46,36 +57,41 @@ impl Server {
         let (Some(layout), mut facts) = (layout_of(&manifest), Facts::of(&manifest)?) else {
             return Err(self.gone());
         };
+        self.require_compared(&backup)?;
         self.no_writers_for_seal(cx)?;
-        if facts.phase == Phase::Following && self.following(cx, &facts)?.is_none() {
+        let mut last = self.last(cx, &facts)?;
+        let mut reached = self.replayed_to(cx, &facts, last.position)?;
+        if reached.is_none() {
             // Between the comparison and the stop it was ended: it can be made to follow again in a moment,
             // or it is begun anew and compared again, which takes its time and is said.
             self.follow(cx)?;
             facts = self.facts(&backup)?;
+            self.require_compared(&backup)?;
+            last = self.last(cx, &facts)?;
+            reached = self.replayed_to(cx, &facts, last.position)?;
         }
-        let compared = self
-            .backup(cx, cx.run)
-            .shadow()?
-            .is_some_and(|manifest| manifest.state == BackupState::Compared);
-        if !compared {
-            return Err(Failure::new(
-                "backup-unproven",
-                format!(
-                    "the shadow of `{}` was not compared with the original",
-                    self.name
-                ),
-            )
-            .state(self.name.to_string(), "up, and not touched")
-            .hint("resume: it is compared first"));
-        }
-        let (position, unchanged) = self.last_position(cx, &facts)?;
-        self.replay_to(cx, &facts, position)?;
+        let companion = reached.ok_or_else(|| self.behind(&last))?;
         // One that came back meanwhile is found while the shadow still follows.
         self.no_writers_for_seal(cx)?;
-        let companion = self.following(cx, &facts)?.ok_or_else(|| self.gone())?;
         cx.progress.report("ending the shadow", None, None, None);
         companion.end(cx, "SIGINT")?;
-        self.finish(cx, &backup, &layout, facts, position, unchanged)
+        self.finish(cx, &backup, &layout, facts, &last)
+    }
+
+    fn require_compared(&self, backup: &Backup) -> Result<(), Failure> {
+        let manifest = backup.shadow()?;
+        if manifest.is_some_and(|manifest| manifest.state == BackupState::Compared) {
+            return Ok(());
+        }
+        Err(Failure::new(
+            "backup-unproven",
+            format!(
+                "the shadow of `{}` was not compared with the original",
+                self.name
+            ),
+        )
+        .state(self.name.to_string(), "up, and not touched")
+        .hint("resume: it is compared first"))
     }
 
     fn no_writers_for_seal(&self, cx: &Context<'_>) -> Result<(), Failure> {
@@ -86,19 +102,22 @@ impl Server {
         Err(connected(&self.name, writers))
     }
 
-    /// The original's last position, and whether nothing was written since both were compared.
-    fn last_position(&self, cx: &Context<'_>, facts: &Facts) -> Result<(Position, bool), Failure> {
-        let transactions: Vec<Transactions> = self.ask(
-            cx.commands,
-            Some(cx.run),
-            self.database(),
-            sql::TRANSACTIONS,
-        )?;
-        let unchanged = transactions.first().is_some_and(|transactions| {
-            transactions.open == 0 && Some(transactions.next) == facts.compared_at
-        });
-        let original = self.original(cx.commands, Some(cx.run))?;
-        if let Some(because) = possible::unlogged(&original.unlogged) {
+    /// The original's end, with all that was written before it on disk.
+    fn last(&self, cx: &Context<'_>, facts: &Facts) -> Result<Last, Failure> {
+        let text = sql::last_position(cx.run.as_str());
+        let answers: Vec<Answer> = self.ask(cx.commands, Some(cx.run), self.database(), &text)?;
+        let position = answers
+            .iter()
+            .find_map(|answer| Position::parse(answer.position.as_deref()?));
+        let Some(position) = position else {
+            return Err(Failure::new(
+                "datastore-answer",
+                format!("the server of `{}` does not tell its position", self.name),
+            )
+            .hint("resume: it is asked again"));
+        };
+        let unlogged = answers.iter().find(|answer| !answer.unlogged.is_empty());
+        if let Some(because) = unlogged.and_then(|answer| possible::unlogged(&answer.unlogged)) {
             return Err(Failure::new(
                 "shadow-impossible",
                 format!("the shadow of `{}` does not hold everything", self.name),
@@ -108,36 +127,48 @@ impl Server {
                 "empty those tables, then resume; or plan again: the plan takes the next method",
             ));
         }
-        Ok((self.position(cx)?, unchanged))
+        let unchanged = answers.iter().any(|answer| {
+            answer.open == Some(0) && answer.next.is_some() && answer.next == facts.compared_at
+        });
+        Ok(Last {
+            position,
+            unchanged,
+        })
     }
 
-    fn replay_to(
+    /// The follower once it has replayed `position`; `None` where it is cut off, ended, or cannot be asked.
+    fn replayed_to(
         &self,
         cx: &Context<'_>,
         facts: &Facts,
         position: Position,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Box<dyn Companion>>, Failure> {
         cx.progress
             .report("waiting for the last records", None, None, None);
-        let companion = self.following(cx, facts)?.ok_or_else(|| self.gone())?;
-        let text = sql::wait_for(&position.to_string(), LAST_RECORDS);
-        let progress: Progress = self.ask_follower(cx, companion.as_ref(), facts, &text)?;
-        if progress.replayed() >= position {
-            return Ok(());
+        let Some(companion) = self.reach.companion(cx, FOLLOW)? else {
+            return Ok(None);
+        };
+        if companion.state()? != CompanionState::Running {
+            return Ok(None);
         }
-        Err(Failure::new(
+        let text = sql::wait_for(&position.to_string(), LAST_RECORDS);
+        let progress = self.ask_follower::<Progress>(cx, companion.as_ref(), facts, &text);
+        Ok(progress
+            .is_ok_and(|progress| progress.replayed() >= position)
+            .then_some(companion))
+    }
+
+    fn behind(&self, last: &Last) -> Failure {
+        Failure::new(
             "shadow-behind",
             format!(
                 "the shadow of `{}` does not reach the original's last position",
                 self.name
             ),
         )
-        .cause(format!(
-            "it is at {}, the original at {position}",
-            progress.replayed()
-        ))
+        .cause(format!("the original is at {}", last.position))
         .state(self.name.to_string(), "up, and nobody writes to it")
-        .hint("resume: the shadow is started again, or begun anew"))
+        .hint("resume: the shadow is started again, or begun anew")
     }
 
     fn finish(
@@ -146,9 +177,9 @@ impl Server {
         backup: &Backup,
         layout: &Layout,
         mut facts: Facts,
-        position: Position,
-        unchanged: bool,
+        last: &Last,
     ) -> Result<Outcome, Failure> {
+        let position = last.position;
         let control = Control::read(&layout.data()).map_err(|error| backup.io("read", &error))?;
         let ended = control.state == State::EndedFollowing;
         if !ended || control.system != facts.system || control.consistent < position {
@@ -169,7 +200,7 @@ impl Server {
             .map_err(|error| disk::failure("backup-io", "cannot tidy the shadow", &error))?;
         facts.phase = Phase::Sealed;
         facts.timeline = control.timeline;
-        facts.unread = !unchanged;
+        facts.unread = !last.unchanged;
         let contents = backup
             .shadow()?
             .map(|manifest| manifest.contents)

@@ -56,8 +56,19 @@ select json_build_object('position', pg_current_wal_flush_lsn()::text);
     )
 }
 
-/// The number of the next transaction, and how many are open.
-pub(super) const TRANSACTIONS: &str =
+/// Everything that a seal asks of the original, at once, for users wait: the number of the next transaction
+/// and how many are open, tables that hold what no follower gets, and [`position`].
+pub(super) fn last_position(run: &str) -> String {
+    format!("{TRANSACTIONS}{UNLOGGED}{}", position(run))
+}
+
+const UNLOGGED: &str = "select json_build_object('unlogged',
+  coalesce(json_agg(n.nspname || '.' || c.relname order by n.nspname, c.relname), '[]'))
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relpersistence = 'u' and c.relkind in ('r', 'm') and pg_relation_size(c.oid) > 0;
+";
+
+const TRANSACTIONS: &str =
     "select json_build_object('next', txid_snapshot_xmax(s), 'open', (select count(*) from txid_snapshot_xip(s)))
 from (select txid_current_snapshot() as s) now;
 ";
@@ -73,7 +84,9 @@ pub(super) const FOLLOWER: &str = "select json_build_object(
 pub(super) fn wait_for(position: &str, seconds: u32) -> String {
     format!(
         "do $$ declare until timestamptz := clock_timestamp() + interval '{seconds} s'; begin
-  while pg_last_wal_replay_lsn() < {position} and clock_timestamp() < until loop perform pg_sleep(0.002); commit; end loop;
+  while pg_last_wal_replay_lsn() < {position} and clock_timestamp() < until
+    and exists (select from pg_stat_wal_receiver where status = 'streaming')
+  loop perform pg_sleep(0.002); commit; end loop;
 end $$;
 {FOLLOWER}",
         position = format_args!("{}::pg_lsn", literal(position)),
