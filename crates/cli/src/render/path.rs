@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use switchback_model::product::{NoticeKind, ProcedureKind, StopKind, TemplateChangeKind};
-use switchback_planner::path::{Leg, Path, PathNotice, PathProcedure, PathTemplate, Verdict};
+use switchback_model::product::{NoticeKind, ProcedureKind, Role, StopKind, TemplateChangeKind};
+use switchback_planner::path::{Act, Leg, Path, PathNotice, PathProcedure, PathTemplate, Verdict};
 
 use super::style::{BANG, BOLD, DIM, PLAIN, WARN, paint};
 use super::table::{Cell, Table};
@@ -71,6 +71,10 @@ fn offered(path: &Path, width: usize) -> String {
     for procedure in &path.optional_procedures {
         text.push_str(&self::procedure(procedure, width, true));
     }
+    for act in path.legs.iter().flat_map(|leg| &leg.offered) {
+        let line = format!("offered: {}{}", act_text(act), style::source(&act.source));
+        let _ = writeln!(text, "{}", wrap::hanging("  · ", &line, width));
+    }
     for offered in &path.optional_migrations {
         let line = format!(
             "{}: offered: {}, {}",
@@ -97,6 +101,11 @@ fn left_out(path: &Path, width: usize) -> String {
             path.optional_migrations.len(),
             "optional migration",
             "optional migrations",
+        ),
+        counted(
+            path.legs.iter().map(|leg| leg.offered.len()).sum(),
+            "optional action",
+            "optional actions",
         ),
         counted(
             path.optional_procedures.len(),
@@ -150,12 +159,32 @@ pub(crate) fn derivation(path: &Path, width: usize) -> String {
             let _ = writeln!(text, "{}", wrap::hanging(&first, because, width));
         }
     }
+    text.push_str(&actions(path, width));
     if !path.changes.is_empty() {
         let _ = writeln!(text, "  {}", paint(BOLD, "release notes on the way"));
     }
     for change in &path.changes {
         let first = format!("    {}  ", change.version);
         let _ = writeln!(text, "{}", wrap::hanging(&first, &change.text, width));
+    }
+    text
+}
+
+/// Why each action is part of its stage, and what there is to know of it.
+fn actions(path: &Path, width: usize) -> String {
+    let mut text = String::new();
+    for leg in path.legs.iter().filter(|leg| !leg.actions.is_empty()) {
+        let title = format!("why each action of the stage to {}", leg.to);
+        let _ = writeln!(text, "  {}", paint(BOLD, title));
+        for act in &leg.actions {
+            let line = format!("{}{}", act.because, style::source(&act.source));
+            let first = format!("    {}  ", act.id);
+            let _ = writeln!(text, "{}", wrap::hanging(&first, &line, width));
+            for (place, todo) in act.steps.iter().enumerate() {
+                let first = format!("      {}. ", place + 1);
+                let _ = writeln!(text, "{}", wrap::hanging(&first, todo, width));
+            }
+        }
     }
     text
 }
@@ -196,11 +225,65 @@ fn legs(path: &Path) -> Table {
                 Cell::new(DIM, why),
             ]);
         }
-        if leg.migrations.is_empty() {
+        for act in &leg.actions {
+            table.row(action(act));
+        }
+        if leg.migrations.is_empty() && leg.actions.is_empty() {
             table.row([Cell::new(DIM, "no migration")]);
         }
     }
     table
+}
+
+/// One line of a stage: how it is done, what it is, and for which releases.
+fn action(act: &Act) -> [Cell; 3] {
+    let how = match act.role {
+        _ if act.is_hand_work() => "by hand",
+        Some(Role::Stop) => "stop",
+        Some(Role::CheckStopped) => "check",
+        Some(Role::Packages) => "packages",
+        Some(Role::Start) => "start",
+        None if act.expect.is_some() => "check",
+        None => "run",
+    };
+    let mut why = String::new();
+    if !act.demanded_by.is_empty() {
+        let demanded: Vec<&str> = act.demanded_by.iter().map(|v| v.as_str()).collect();
+        why = format!("for {}", demanded.join(" "));
+    }
+    if act.assumed {
+        why.push_str(if why.is_empty() {
+            "assumed"
+        } else {
+            ", assumed"
+        });
+    }
+    [
+        Cell::new(BOLD, how),
+        Cell::from(act_text(act)),
+        Cell::new(DIM, why),
+    ]
+}
+
+/// What is done, in a line: the command where it can be read, else its name and its reason.
+fn act_text(act: &Act) -> String {
+    let rungs = if act.rungs.is_empty() {
+        String::new()
+    } else {
+        format!(" through {}", act.rungs.join(", "))
+    };
+    // A shell script is for machines: its reason says more.
+    let is_script = act
+        .run
+        .first()
+        .is_some_and(|first| first.ends_with("/bash"));
+    if act.run.is_empty() || is_script {
+        format!("{}{rungs}: {}", act.id, act.because)
+    } else {
+        let expected = act.expect.as_ref();
+        let expected = expected.map_or_else(String::new, |expected| format!(" ({expected})"));
+        format!("{}{rungs}{expected}", act.run.join(" "))
+    }
 }
 
 /// The templates that change, in the order of the update; what changes in each where `explain` asks.

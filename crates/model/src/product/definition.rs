@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Lock;
+use super::{Action, Conffile, DeadEnd, Distribution, Engine, Feature, Lock, Package, Service};
 use crate::digest::Digest;
 use crate::id::{DatastoreName, MigrationId, ProductId};
 use crate::version::{Range, Scheme, Version};
@@ -49,6 +49,22 @@ pub struct Product {
     pub procedures: Vec<Procedure>,
     /// Templates that its infrastructure is made from, in the order in which they are updated.
     pub templates: Vec<Template>,
+    /// What a stage consists of beside migrations, in no particular order: each says when it is done.
+    pub actions: Vec<Action>,
+    /// Servers of datastores that have a path of their own.
+    pub engines: Vec<Engine>,
+    /// Operating systems that it is packaged for; empty where that makes no difference.
+    pub distributions: Vec<Distribution>,
+    /// Its packages, in the order in which they are named.
+    pub packages: Vec<Package>,
+    /// Its services, in the order in which they are started.
+    pub services: Vec<Service>,
+    /// Files of its packages that operators edit.
+    pub conffiles: Vec<Conffile>,
+    /// What a deployment may have or not. Where the definition lists any, it lists all that its conditions name.
+    pub features: Vec<Feature>,
+    /// Versions between which nothing leads in place.
+    pub dead_ends: Vec<DeadEnd>,
     /// How health is asked for, by version.
     pub health: Vec<Health>,
     /// How a write path is proven from outside.
@@ -72,7 +88,11 @@ pub struct Edition {
     /// Identifier, e.g. `open-source`.
     pub id: String,
     /// Image repositories of the product's own code, without tag.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,
+    /// True for the one that is meant where none is named.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub default: bool,
     /// Further images that must carry the same tag, e.g. the Grafana of the Enterprise edition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub companions: Vec<String>,
@@ -255,7 +275,18 @@ pub struct Condition {
     /// Only for these drivers; empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drivers: Vec<String>,
-    /// Only where the operator says that the deployment has this (`--feature`). Unsaid counts as *no*.
+    /// Only on these distributions; empty means all. Where the distribution is not known, those count that
+    /// both versions can be installed on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub distributions: Vec<String>,
+    /// Not on these distributions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_distributions: Vec<String>,
+    /// Only on distributions of this family.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// Only where the operator says that the deployment has this (`--feature`). Unsaid counts as *no*, unless
+    /// the feature is a usual one and no usual one was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature: Option<String>,
     /// Only where this probe answers as wanted. Unanswered counts as *yes*, marked as assumed.
@@ -278,6 +309,9 @@ pub struct ProbeCondition {
     /// Holds where the answer is this text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub equals: Option<String>,
+    /// True where an unanswered probe counts as *no* after all: the common deployment does not need it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rare: bool,
 }
 
 /// Whether the service runs at a stop.
@@ -372,6 +406,9 @@ pub struct Notice {
     pub text: String,
     /// Where it was read.
     pub source: String,
+    /// Only for targets in this range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Range>,
     /// Only where this holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<Condition>,

@@ -4,13 +4,19 @@
 //! These are plain values; [`parse`] reads them from TOML with diagnostics that
 //! point at file, line and column, [`lint`] checks them against each other.
 
+mod action;
 mod definition;
 pub mod diagnostic;
+mod engine;
+mod host;
 pub mod lint;
 mod lock;
 pub mod parse;
 mod template;
 
+pub use action::{Action, Climb, Moment, Role};
 pub use definition::*;
+pub use engine::{Engine, EngineUsual, EngineWorks};
+pub use host::{Conffile, DeadEnd, Distribution, Feature, Package, Service};
 pub use lock::Lock;
 pub use template::*;

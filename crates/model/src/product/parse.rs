@@ -11,8 +11,9 @@ use serde::{Deserialize, Deserializer};
 
 use super::diagnostic::{Diagnostic, Place, Severity};
 use super::{
-    Advice, Component, Datastore, Deletion, Edition, Health, Lock, Migration, Notice, Poisoned,
-    Probe, Procedure, Product, Release, Stop, Template, WritePath,
+    Action, Advice, Component, Conffile, Datastore, DeadEnd, Deletion, Distribution, Edition,
+    Engine, Feature, Health, Lock, Migration, Notice, Package, Poisoned, Probe, Procedure, Product,
+    Release, Service, Stop, Template, WritePath,
 };
 use crate::digest::Digest;
 use crate::id::ProductId;
@@ -61,6 +62,14 @@ struct Sections {
     notice: Vec<Notice>,
     procedure: Vec<Procedure>,
     template: Vec<Template>,
+    action: Vec<Action>,
+    engine: Vec<Engine>,
+    distribution: Vec<Distribution>,
+    package: Vec<Package>,
+    service: Vec<Service>,
+    conffile: Vec<Conffile>,
+    feature: Vec<Feature>,
+    dead_end: Vec<DeadEnd>,
     health: Vec<Health>,
     write_path: Option<WritePath>,
     probe: BTreeMap<String, Probe>,
@@ -175,6 +184,14 @@ fn append(
     all.notice.append(&mut more.notice);
     all.procedure.append(&mut more.procedure);
     all.template.append(&mut more.template);
+    all.action.append(&mut more.action);
+    all.engine.append(&mut more.engine);
+    all.distribution.append(&mut more.distribution);
+    all.package.append(&mut more.package);
+    all.service.append(&mut more.service);
+    all.conffile.append(&mut more.conffile);
+    all.feature.append(&mut more.feature);
+    all.dead_end.append(&mut more.dead_end);
     all.health.append(&mut more.health);
     all.lock.append(&mut more.lock);
     all.deletion.append(&mut more.deletion);
@@ -200,6 +217,14 @@ fn assemble(head: Head, all: Sections, digest: Digest) -> Product {
         notices: all.notice,
         procedures: all.procedure,
         templates: all.template,
+        actions: all.action,
+        engines: all.engine,
+        distributions: all.distribution,
+        packages: all.package,
+        services: all.service,
+        conffiles: all.conffile,
+        features: all.feature,
+        dead_ends: all.dead_end,
         health: all.health,
         write_path: all.write_path,
         probes: all.probe,

@@ -58,20 +58,23 @@ impl Ground<'_> {
 
     fn holds(&self, condition: &Condition) -> Truth {
         let driver = condition.drivers.is_empty() || condition.drivers.contains(&self.driver);
-        let feature = condition
-            .feature
-            .as_ref()
-            .is_none_or(|feature| self.query.features.contains(feature));
-        if !driver || !feature || !self.is_edition(&condition.editions) {
+        if !driver || !self.is_edition(&condition.editions) {
             return Truth::No;
         }
+        let feature = condition.feature.as_ref();
+        let feature = feature.map_or(Truth::Yes, |feature| self.has_feature(feature));
         let probe = condition.probe.as_ref();
-        probe.map_or(Truth::Yes, |probe| self.answered(probe))
+        let probe = probe.map_or(Truth::Yes, |probe| self.answered(probe));
+        self.on_distribution(condition).and(feature).and(probe)
     }
 
     fn answered(&self, wanted: &ProbeCondition) -> Truth {
         let Some(answer) = self.query.answers.get(&wanted.name) else {
-            return Truth::Assumed;
+            return if wanted.rare {
+                Truth::No
+            } else {
+                Truth::Assumed
+            };
         };
         let answer = answer.trim();
         let text = wanted.equals.as_ref().is_none_or(|text| text == answer);
@@ -93,7 +96,7 @@ impl Ground<'_> {
 }
 
 /// Operators answer yes and no, databases `t` and `f`.
-fn as_number(answer: &str) -> Option<i64> {
+pub(super) fn as_number(answer: &str) -> Option<i64> {
     match answer {
         "yes" | "true" | "t" => Some(1),
         "no" | "false" | "f" => Some(0),

@@ -61,15 +61,17 @@ pub struct Change {
     pub text: String,
 }
 
-pub(super) fn notices(ground: &Ground<'_>) -> Vec<PathNotice> {
+/// Notices on the way, those that stages tell among them, oldest first.
+pub(super) fn notices(ground: &Ground<'_>, mut found: Vec<PathNotice>) -> Vec<PathNotice> {
     let product = ground.product;
-    let mut found = Vec::new();
     for notice in &product.notices {
         let removed = notice.removed_in.as_ref();
         let crossed = ground.crosses_version(&notice.version)
             || removed.is_some_and(|version| ground.crosses_version(version));
+        let target = notice.to.as_ref();
+        let is_target = target.is_none_or(|range| ground.range_holds(range, &ground.to.key));
         let truth = ground.when(notice.when.as_ref());
-        if crossed && truth.applies() {
+        if crossed && is_target && truth.applies() {
             found.push(PathNotice {
                 id: notice.id.clone(),
                 kind: notice.kind,

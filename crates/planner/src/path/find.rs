@@ -4,11 +4,13 @@ use serde::{Deserialize, Serialize};
 use switchback_model::product::{Deletion, NoticeKind, ProcedureKind, Product};
 use switchback_model::{ProductId, Version};
 
+use super::actions;
 use super::crossed::{self, Change, PathNotice, PathProcedure};
-use super::ground::{Ground, is_unconfirmed};
+use super::ground::Ground;
 use super::legs::{self, Leg, OptionalMigration};
 use super::query::Query;
 use super::refusal::{Hint, Reason, Refusal};
+use super::remarks;
 use super::stops::{self, Considered, Station};
 use super::templates::{self, PathTemplate};
 
@@ -73,8 +75,9 @@ pub fn find(product: &Product, query: &Query) -> Result<Path, Refusal> {
     check_target(&ground)?;
     let (stations, considered) = stops::stations(&ground)?;
     check_policy(&ground, &stations)?;
-    let (legs, optional_migrations) = legs::legs(&ground, &stations)?;
-    let (deprecations, notices) = crossed::notices(&ground)
+    let (mut legs, optional_migrations) = legs::legs(&ground, &stations)?;
+    let told = actions::place(&ground, &mut legs)?;
+    let (deprecations, notices) = crossed::notices(&ground, told)
         .into_iter()
         .partition(|notice| notice.kind == NoticeKind::Deprecation);
     let templates = templates::templates(&ground);
@@ -93,7 +96,12 @@ pub fn find(product: &Product, query: &Query) -> Result<Path, Refusal> {
         templates,
         deletions: crossed::deletions(&ground),
         changes: crossed::changes(&ground),
-        remarks: [substitutions(&ground, &stations), remarks(&ground)].concat(),
+        remarks: [
+            substitutions(&ground, &stations),
+            remarks::versions(&ground),
+            remarks::assumptions(&ground),
+        ]
+        .concat(),
         considered,
         ..Path::nothing_to_do(&ground)
     })
@@ -113,6 +121,11 @@ impl Path {
                 .iter()
                 .flat_map(|leg| &leg.migrations)
                 .any(|run| run.assumed)
+            || self
+                .legs
+                .iter()
+                .flat_map(|leg| &leg.actions)
+                .any(|act| act.assumed)
     }
 
     fn nothing_to_do(ground: &Ground<'_>) -> Self {
@@ -163,7 +176,7 @@ fn check_target(ground: &Ground<'_>) -> Result<(), Refusal> {
         let version = ground.to.version.clone();
         return Err(refuse(Reason::PreRelease { version }).hinting([Hint::AllowPreReleases]));
     }
-    Ok(())
+    ground.check_in_place()
 }
 
 fn check_policy(ground: &Ground<'_>, stations: &[Station<'_>]) -> Result<(), Refusal> {
@@ -217,44 +230,4 @@ fn substitutions(ground: &Ground<'_>, stations: &[Station<'_>]) -> Vec<String> {
         }
     }
     said
-}
-
-fn remarks(ground: &Ground<'_>) -> Vec<String> {
-    let mut remarks = Vec::new();
-    let (from, to) = (&ground.from, &ground.to);
-    if to.key.is_pre_release() {
-        remarks.push(format!(
-            "{} is a pre-release: what its final release demands counts only once the path goes there",
-            to.version
-        ));
-    }
-    if from.key.is_pre_release() {
-        remarks.push(format!(
-            "{} is a pre-release: migrations of its final release run again, which they have to bear",
-            from.version
-        ));
-    }
-    for point in [from, to] {
-        if ground.listed(point).is_none() {
-            remarks.push(format!(
-                "{} is not listed by the definition, which speaks for it all the same: whether it exists was not checked",
-                point.version
-            ));
-        }
-    }
-    if let (Some(target), Some(edition)) = (ground.listed(to), ground.edition.as_deref())
-        && is_unconfirmed(target, edition)
-    {
-        remarks.push(format!(
-            "{} was announced for {edition}, but no tag or image of it was found when the definition was written",
-            to.version
-        ));
-    }
-    if let Some(poisoned) = ground.poisoned(&from.version) {
-        remarks.push(format!(
-            "{} should not be run: {} [{}]",
-            from.version, poisoned.because, poisoned.source
-        ));
-    }
-    remarks
 }

@@ -7,6 +7,7 @@ use switchback_model::Version;
 use switchback_model::product::{Poisoned, Product, Release};
 use switchback_model::version::{Bounds, Key, Range, VersionError};
 
+use super::host::{self, Host};
 use super::query::{Query, driver_name};
 use super::refusal::{End, Hint, Reason, Refusal, Unknown};
 
@@ -33,6 +34,8 @@ pub(super) struct Ground<'a> {
     pub(super) releases: Vec<Known<'a>>,
     pub(super) from: Point,
     pub(super) to: Point,
+    /// What is known of the operating system.
+    pub(super) host: Host<'a>,
     poisoned: BTreeMap<&'a str, &'a Poisoned>,
     covers: Option<Bounds>,
 }
@@ -42,15 +45,16 @@ impl<'a> Ground<'a> {
     pub(super) fn new(product: &'a Product, query: &'a Query) -> Result<Self, Refusal> {
         let refuse = |reason| Refusal::new(product, query, reason);
         let covers = product.covers.as_ref().map(|range| bounds(product, range));
+        let from = host::without_revision(product, &query.from);
         let nowhere = Point {
-            key: key(product, &query.from).map_err(|error| {
+            key: key(product, &from).map_err(|error| {
                 refuse(malformed(End::From, &query.from, &error)).hinting(near(
                     product,
                     query,
                     &query.from,
                 ))
             })?,
-            version: query.from.clone(),
+            version: from,
         };
         let mut ground = Self {
             product,
@@ -60,6 +64,7 @@ impl<'a> Ground<'a> {
             releases: sorted(product),
             from: nowhere.clone(),
             to: nowhere,
+            host: Host::default(),
             poisoned: product
                 .poisoned
                 .iter()
@@ -69,6 +74,8 @@ impl<'a> Ground<'a> {
         };
         ground.from = ground.end(End::From, &query.from)?;
         ground.to = ground.end(End::To, &query.to)?;
+        let ends = (&ground.from.key, &ground.to.key);
+        ground.host = Host::new(product, query, ends).map_err(refuse)?;
         Ok(ground)
     }
 
@@ -175,7 +182,8 @@ impl<'a> Ground<'a> {
     }
 
     fn end(&self, end: End, version: &Version) -> Result<Point, Refusal> {
-        let located = match self.locate(version) {
+        let release = host::without_revision(self.product, version);
+        let located = match self.locate(&release) {
             // Staying where one is needs no knowledge of what is there.
             Err(Unknown::Newer { .. } | Unknown::NotInEdition { .. })
                 if self.query.from == self.query.to =>
@@ -238,11 +246,11 @@ fn exists_for(release: &Release, edition: Option<&str>) -> bool {
         || edition.is_none_or(|edition| release.editions.iter().any(|known| known == edition))
 }
 
-fn key(product: &Product, version: &Version) -> Result<Key, VersionError> {
+pub(super) fn key(product: &Product, version: &Version) -> Result<Key, VersionError> {
     product.scheme.parse(version)
 }
 
-fn bounds(product: &Product, range: &Range) -> Result<Bounds, VersionError> {
+pub(super) fn bounds(product: &Product, range: &Range) -> Result<Bounds, VersionError> {
     range.bounds(product.scheme)
 }
 
@@ -266,6 +274,11 @@ fn edition(product: &Product, query: &Query) -> Result<Option<String>, Reason> {
         given if product.editions.is_empty() => Ok(given.clone()),
         Some(given) if known().any(|edition| edition == *given) => Ok(Some(given.clone())),
         None if product.editions.len() == 1 => Ok(known().next()),
+        None if product.editions.iter().any(|edition| edition.default) => {
+            let mut editions = product.editions.iter();
+            let meant = editions.find(|edition| edition.default);
+            Ok(meant.map(|edition| edition.id.clone()))
+        }
         given => Err(Reason::UnknownEdition {
             given: given.clone(),
             known: known().collect(),
@@ -276,10 +289,10 @@ fn edition(product: &Product, query: &Query) -> Result<Option<String>, Reason> {
 fn driver(product: &Product, query: &Query) -> Result<String, Reason> {
     match query.driver.as_deref().map(driver_name) {
         None => Ok(product.drivers.first().cloned().unwrap_or_default()),
-        // Where only paths are described, the way is the same for every kind of deployment.
-        Some(given) if product.path_only || product.drivers.iter().any(|known| known == given) => {
-            Ok(given.to_owned())
-        }
+        Some(given) if product.drivers.iter().any(|known| known == given) => Ok(given.to_owned()),
+        // Where only versions are described, and not what is done in a stage, the way is the same for every
+        // kind of deployment.
+        Some(given) if product.path_only && product.actions.is_empty() => Ok(given.to_owned()),
         Some(given) => Err(Reason::UnknownDriver {
             given: given.to_owned(),
             known: product.drivers.clone(),

@@ -12,6 +12,7 @@ use switchback_model::product::{Demand, Migration, StopKind};
 use switchback_model::version::{Bounds, Key};
 use switchback_model::{MigrationId, Version};
 
+use super::actions::{Act, StagePackage};
 use super::condition::Truth;
 use super::ground::Ground;
 use super::refusal::{Reason, Refusal};
@@ -30,6 +31,15 @@ pub struct Leg {
     pub migrations: Vec<Run>,
     /// True where every stop that demands it rests on a condition that could not be known.
     pub assumed: bool,
+    /// Packages that are replaced, where the product comes in packages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<StagePackage>,
+    /// What is done beside migrations, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<Act>,
+    /// What may be done, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offered: Vec<Act>,
 }
 
 /// One migration of a leg.
@@ -146,6 +156,9 @@ pub(super) fn legs(
                 .collect(),
             migrations: in_order(ground, runs),
             assumed: !last && station.stops.iter().all(|entry| entry.assumed),
+            packages: Vec::new(),
+            actions: Vec::new(),
+            offered: Vec::new(),
         });
     }
     Ok((legs, optional))

@@ -12,17 +12,23 @@
 //!                └──────────┴─────────┴──► Refusal ──► Report, Problem
 //! ```
 
+mod actions;
 mod condition;
 mod crossed;
+mod engine;
+mod feature;
 mod find;
 mod ground;
+mod host;
 mod legs;
 mod query;
 mod refusal;
+mod remarks;
 mod report;
 mod stops;
 mod templates;
 
+pub use actions::{Act, StagePackage};
 pub use crossed::{Change, PathNotice, PathProcedure};
 pub use find::{Because, Path, find};
 pub use ground::{newest, next_goal};

@@ -81,6 +81,39 @@ pub enum Reason {
         /// The version wanted.
         version: Version,
     },
+    /// A distribution that the definition does not know.
+    UnknownDistribution {
+        /// What was named.
+        given: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// A version that never was on the distribution that was named: one of both is wrong.
+    NotOnDistribution {
+        /// Which end of the path.
+        end: End,
+        /// The version.
+        version: Version,
+        /// The distribution's name.
+        distribution: String,
+        /// Releases that there are packages of.
+        releases: Range,
+        /// Where that was read.
+        source: String,
+    },
+    /// Nothing leads there in place: content has to be rolled over to a new instance.
+    RollOver {
+        /// The dead end of the definition; `None` where the distribution ends.
+        id: Option<String>,
+        /// Why.
+        because: String,
+        /// Where that was read.
+        source: String,
+        /// How far the deployment can go in place, where it can.
+        in_place_to: Option<Version>,
+        /// Distributions that the version wanted can be installed on.
+        distributions: Vec<String>,
+    },
     /// The policy forbids stops, and these are required.
     StopsForbidden {
         /// The stops.
@@ -168,6 +201,25 @@ pub enum Hint {
         /// What there is.
         known: Vec<String>,
     },
+    /// Name a distribution.
+    Distributions {
+        /// The version that is looked for.
+        version: Version,
+        /// Those that have it.
+        known: Vec<String>,
+    },
+    /// Install the version wanted elsewhere and move the content there.
+    RollOver {
+        /// The version wanted.
+        version: Version,
+        /// Distributions that it can be installed on.
+        distributions: Vec<String>,
+    },
+    /// This far it goes in place.
+    InPlace {
+        /// The newest release that can be reached.
+        version: Version,
+    },
     /// The definition is older than the version.
     UpdateDefinition,
     /// Older data comes back from a backup only.
@@ -218,6 +270,12 @@ impl Refusal {
             Reason::UnknownDriver { .. } => "unknown-driver".to_owned(),
             Reason::UnknownVersion { end: End::From, .. } => "unknown-version:from".to_owned(),
             Reason::UnknownVersion { end: End::To, .. } => "unknown-version:to".to_owned(),
+            Reason::UnknownDistribution { .. } => "unknown-distribution".to_owned(),
+            Reason::NotOnDistribution { end: End::From, .. } => {
+                "not-on-distribution:from".to_owned()
+            }
+            Reason::NotOnDistribution { end: End::To, .. } => "not-on-distribution:to".to_owned(),
+            Reason::RollOver { .. } => "rollover-required".to_owned(),
             Reason::Downgrade { .. } => "downgrade".to_owned(),
             Reason::Poisoned { poisoned } => format!("poisoned:{}", poisoned.version),
             Reason::PreRelease { .. } => "pre-release:to".to_owned(),
@@ -250,6 +308,30 @@ impl Refusal {
             Reason::UnknownVersion {
                 version, detail, ..
             } => vec![self.unknown(version, detail, &definition)],
+            Reason::UnknownDistribution { given, known } => vec![own(
+                format!(
+                    "`{given}` is no distribution that {} is packaged for: {}",
+                    self.product,
+                    known.join(", ")
+                ),
+                &definition,
+            )],
+            Reason::NotOnDistribution {
+                version,
+                distribution,
+                releases,
+                source,
+                ..
+            } => vec![own(
+                format!(
+                    "{distribution} has packages of {} only: {version} cannot be what runs there",
+                    releases.as_str()
+                ),
+                source,
+            )],
+            Reason::RollOver {
+                because, source, ..
+            } => vec![own(because.clone(), source)],
             Reason::Downgrade { one_way } => self.downgrade(one_way, &definition),
             Reason::Poisoned { poisoned } => vec![own(
                 format!("{} must not be run: {}", poisoned.version, poisoned.because),
@@ -391,6 +473,26 @@ impl Hint {
             Self::Target { version } => format!("use --to {version}"),
             Self::Edition { known } => format!("use --edition with one of: {}", known.join(", ")),
             Self::Driver { known } => format!("use --driver with one of: {}", known.join(", ")),
+            Self::Distributions { version, known } => format!(
+                "{version} is on {}: use --fact distribution=",
+                alternatives(known)
+            ),
+            Self::RollOver {
+                version,
+                distributions,
+            } if distributions.is_empty() => {
+                format!("roll the content over to a new instance of a release after {version}")
+            }
+            Self::RollOver {
+                version,
+                distributions,
+            } => format!(
+                "roll the content over to a new instance of {version} on {}",
+                alternatives(distributions)
+            ),
+            Self::InPlace { version } => {
+                format!("in place it goes up to {version}: --to {version}")
+            }
             Self::UpdateDefinition => {
                 "a newer switchback may know it; see switchback catalog show".to_owned()
             }
@@ -408,6 +510,15 @@ impl Hint {
 
 /// More than this is a list, not an explanation; the JSON has all of them.
 const SENTENCES: usize = 3;
+
+/// `a, b or c`.
+fn alternatives(names: &[String]) -> String {
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        Some((last, _)) => last.clone(),
+        None => "no distribution".to_owned(),
+    }
+}
 
 fn list(versions: &[Version]) -> String {
     let texts: Vec<&str> = versions.iter().map(Version::as_str).collect();

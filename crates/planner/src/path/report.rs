@@ -3,13 +3,14 @@
 //! Fields are added, never renamed; a change that breaks readers raises [`FORMAT`].
 
 use serde::{Deserialize, Serialize};
-use switchback_model::product::{NoticeKind, ProcedureKind};
+use switchback_model::product::{Moment, NoticeKind, ProcedureKind, Role};
 use switchback_model::{MigrationId, ProductId, Version};
 
+use super::actions::Act;
 use super::crossed::{Change, PathNotice, PathProcedure};
 use super::find::Path;
 use super::legs::{Leg, OptionalMigration};
-use super::refusal::Refusal;
+use super::refusal::{Reason, Refusal};
 use super::stops::{Considered, Verdict};
 use super::templates::PathTemplate;
 
@@ -69,11 +70,23 @@ pub struct Report {
     pub changes: Vec<Change>,
     /// What else has to be said about the answer itself.
     pub remarks: Vec<String>,
+    /// Present where nothing leads there in place: content has to be rolled over to a new instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollover: Option<RollOver>,
     /// What to do instead, where it is refused.
     pub hints: Vec<String>,
     /// Every stop of the definition that was looked at and is not on the path, with the reason; for `--explain`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub considered: Vec<Considered>,
+}
+
+/// What there is where no way leads in place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollOver {
+    /// The newest release that can be reached in place; `null` where the one in use is it.
+    pub max_in_place: Option<Version>,
+    /// Distributions that the version wanted can be installed on.
+    pub distributions: Vec<String>,
 }
 
 /// A reason with its source.
@@ -99,7 +112,10 @@ pub struct Stage {
     pub kind: switchback_model::product::StopKind,
     /// Stops that demand it.
     pub required_by: Vec<String>,
-    /// Migrations in order.
+    /// Packages that are replaced, where the product comes in packages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<String>,
+    /// Migrations in order; where the definition says what else a stage consists of, all of that.
     pub migrations: Vec<StageMigration>,
     /// Present and true where every stop that demands it was assumed.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -113,8 +129,20 @@ pub struct StageMigration {
     pub id: MigrationId,
     /// Arguments to the image's own entry point.
     pub run: Vec<String>,
-    /// Releases that demand it.
+    /// Releases that demand it; empty for what only a stop or every stage asks for.
     pub demanded_by: Vec<Version>,
+    /// When in the stage, where the definition says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moment: Option<Moment>,
+    /// What the driver does in a way of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Present and true for hand-work; the same is among the procedures.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub manual: bool,
+    /// Lines that an engine climbs to, one after the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rungs: Vec<String>,
     /// Present and true where every reason for it was assumed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub assumed: bool,
@@ -131,6 +159,9 @@ pub struct Optional {
     pub version: Version,
     /// What it does.
     pub text: String,
+    /// The stage that it belongs to, where it has to be there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Version>,
     /// Present and true where a condition could not be known.
     #[serde(default, skip_serializing_if = "is_false")]
     pub assumed: bool,
@@ -240,9 +271,15 @@ impl From<&Path> for Report {
                 .optional_migrations
                 .iter()
                 .map(Optional::from)
+                .chain(offered(path))
                 .collect(),
             notices: path.notices.iter().map(Notice::from).collect(),
-            procedures: path.procedures.iter().map(Procedure::from).collect(),
+            procedures: path
+                .procedures
+                .iter()
+                .map(Procedure::from)
+                .chain(hand_work(path, ProcedureKind::Mandatory))
+                .collect(),
             templates: path
                 .templates
                 .iter()
@@ -255,9 +292,11 @@ impl From<&Path> for Report {
                 .optional_procedures
                 .iter()
                 .map(Procedure::from)
+                .chain(hand_work(path, ProcedureKind::Optional))
                 .collect(),
             changes: path.changes.clone(),
             remarks: path.remarks.clone(),
+            rollover: None,
             hints: Vec::new(),
             considered: Vec::new(),
         }
@@ -291,6 +330,7 @@ impl From<&Refusal> for Report {
             optional_procedures: Vec::new(),
             changes: Vec::new(),
             remarks: Vec::new(),
+            rollover: roll_over(&refusal.reason),
             hints: refusal.hints.iter().map(super::Hint::text).collect(),
             considered: Vec::new(),
         }
@@ -303,6 +343,7 @@ impl From<&Leg> for Stage {
             to: leg.to.clone(),
             kind: leg.kind,
             required_by: leg.required_by.clone(),
+            packages: leg.packages.iter().map(|it| it.name.clone()).collect(),
             migrations: leg
                 .migrations
                 .iter()
@@ -310,11 +351,85 @@ impl From<&Leg> for Stage {
                     id: run.migration.clone(),
                     run: run.run.clone(),
                     demanded_by: run.demanded_by.clone(),
+                    moment: None,
+                    role: None,
+                    manual: false,
+                    rungs: Vec::new(),
                     assumed: run.assumed,
                 })
+                .chain(leg.actions.iter().map(StageMigration::from))
                 .collect(),
             assumed: leg.assumed,
         }
+    }
+}
+
+impl From<&Act> for StageMigration {
+    fn from(act: &Act) -> Self {
+        Self {
+            id: act.id.as_str().into(),
+            run: act.run.clone(),
+            demanded_by: act.demanded_by.clone(),
+            moment: Some(act.moment),
+            role: act.role,
+            manual: act.is_hand_work(),
+            rungs: act.rungs.clone(),
+            assumed: act.assumed,
+        }
+    }
+}
+
+/// Commands that stages offer.
+fn offered(path: &Path) -> impl Iterator<Item = Optional> {
+    let all = path
+        .legs
+        .iter()
+        .flat_map(|leg| leg.offered.iter().map(move |act| (leg, act)));
+    all.filter(|(_, act)| !act.is_hand_work())
+        .map(|(leg, act)| Optional {
+            id: act.id.as_str().into(),
+            run: act.run.clone(),
+            version: act.demanded_by.last().unwrap_or(&leg.to).clone(),
+            text: act.because.clone(),
+            stage: Some(leg.to.clone()),
+            assumed: act.assumed,
+        })
+}
+
+/// Hand-work of stages that has to be done, or that is offered.
+fn hand_work(path: &Path, kind: ProcedureKind) -> impl Iterator<Item = Procedure> {
+    let of = move |leg: &'_ Leg| {
+        let acts = if kind == ProcedureKind::Optional {
+            &leg.offered
+        } else {
+            &leg.actions
+        };
+        let hand_work = acts.iter().filter(|act| act.is_hand_work());
+        let entries = hand_work.map(|act| Procedure {
+            id: act.id.clone(),
+            version: act.demanded_by.last().unwrap_or(&leg.to).clone(),
+            kind,
+            title: act.because.clone(),
+            steps: act.steps.clone(),
+            source: act.source.clone(),
+            assumed: act.assumed,
+        });
+        entries.collect::<Vec<_>>()
+    };
+    path.legs.iter().flat_map(of)
+}
+
+fn roll_over(reason: &Reason) -> Option<RollOver> {
+    match reason {
+        Reason::RollOver {
+            in_place_to,
+            distributions,
+            ..
+        } => Some(RollOver {
+            max_in_place: in_place_to.clone(),
+            distributions: distributions.clone(),
+        }),
+        _ => None,
     }
 }
 
@@ -325,6 +440,7 @@ impl From<&OptionalMigration> for Optional {
             run: optional.run.clone(),
             version: optional.version.clone(),
             text: optional.because.clone(),
+            stage: None,
             assumed: optional.assumed,
         }
     }

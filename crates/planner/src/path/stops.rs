@@ -153,6 +153,7 @@ fn truth(ground: &Ground<'_>, stop: &Stop) -> Truth {
 fn places(ground: &Ground<'_>, stop: &Stop) -> Vec<Point> {
     let mut seen = BTreeSet::new();
     let all = stop.at.iter().filter_map(|at| ground.runnable(at));
+    let all = all.filter(|point| ground.is_installable(&point.key));
     all.filter(|point| seen.insert(point.key.clone())).collect()
 }
 
