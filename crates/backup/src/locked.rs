@@ -18,9 +18,9 @@ use crate::failure::Trouble;
 use crate::fetched::Proven;
 use crate::labels::{Labels, PROVEN};
 use crate::locks;
-use crate::opened::{self, Opened};
+use crate::opened::Opened;
 use crate::restic::Restic;
-use crate::stored::{BackupId, Stored};
+use crate::stored::{self, BackupId, Stored};
 
 /// How often a lock that another process holds is tried again.
 const LOOK: Duration = Duration::from_millis(200);
@@ -82,12 +82,15 @@ struct Message {
     snapshot_id: Option<String>,
 }
 
+impl Opened {
+    /// Waits until no other switchback of this machine changes the repository, and keeps others out.
+    pub fn lock(self, progress: &dyn Progress, stop: &StopSignal) -> Result<Locked, Failure> {
+        Locked::wait(self, progress, stop)
+    }
+}
+
 impl Locked {
-    pub(crate) fn wait(
-        opened: Opened,
-        progress: &dyn Progress,
-        stop: &StopSignal,
-    ) -> Result<Self, Failure> {
+    fn wait(opened: Opened, progress: &dyn Progress, stop: &StopSignal) -> Result<Self, Failure> {
         let settings = &opened.restic.settings;
         let name = format!(
             "repository-{}.lock",
@@ -146,7 +149,7 @@ impl Locked {
         };
         if waited {
             // What another process did meanwhile counts.
-            locked.opened.stored = opened::list(&locked.opened.restic)?;
+            locked.opened.stored = stored::list(&locked.opened.restic)?;
         }
         Ok(locked)
     }
@@ -236,21 +239,21 @@ impl Locked {
         }
         args.push(&backup.snapshot);
         restic.past_dead_locks(&mut || restic.ask(&args))?;
-        self.opened.stored = opened::list(restic)?;
+        self.opened.stored = stored::list(restic)?;
         Ok(())
     }
 
     /// Takes back the snapshot that a call left which could not read everything.
     fn withdraw(&mut self, failure: Failure) -> Result<Failure, Failure> {
         let before: Vec<String> = self.snapshots();
-        self.opened.stored = opened::list(&self.opened.restic)?;
+        self.opened.stored = stored::list(&self.opened.restic)?;
         for snapshot in self.snapshots() {
             if !before.contains(&snapshot) {
                 let restic = &self.opened.restic;
                 restic.past_dead_locks(&mut || restic.ask(&["forget", &snapshot]))?;
             }
         }
-        self.opened.stored = opened::list(&self.opened.restic)?;
+        self.opened.stored = stored::list(&self.opened.restic)?;
         Ok(failure.state("repository", "the incomplete backup is not in it"))
     }
 

@@ -4,13 +4,11 @@ use std::path::{Path, PathBuf};
 
 use switchback_engine::ports::{Failure, Progress};
 use switchback_engine::process::Commands;
-use switchback_engine::signal::StopSignal;
 
 use crate::fetched::{self, Fetched};
 use crate::labels;
-use crate::locked::Locked;
 use crate::restic::{Restic, Settings};
-use crate::stored::{self, Snapshot, Stored};
+use crate::stored::{self, Stored};
 
 /// A repository that was opened, with every backup of ours that was in it then.
 #[derive(Debug)]
@@ -24,14 +22,14 @@ impl Opened {
     pub fn open(settings: Settings, commands: &Commands) -> Result<Self, Failure> {
         let restic = Restic::find(settings, commands)?;
         restic.greet()?;
-        let stored = list(&restic)?;
+        let stored = stored::list(&restic)?;
         Ok(Self { restic, stored })
     }
 
     /// Makes a new repository and opens it. One that is there already is left as it is.
     pub fn create(settings: Settings, commands: &Commands) -> Result<Self, Failure> {
         let restic = Restic::find(settings.clone(), commands)?;
-        match restic.greet().and_then(|()| list(&restic)) {
+        match restic.greet().and_then(|()| stored::list(&restic)) {
             Ok(stored) => Ok(Self { restic, stored }),
             // Of a bucket that is not there, some stores say no more than of a server that is not. Making one
             // never touches a repository that is there.
@@ -79,11 +77,6 @@ impl Opened {
         )
     }
 
-    /// Waits until no other switchback of this machine changes the repository, and keeps others out.
-    pub fn lock(self, progress: &dyn Progress, stop: &StopSignal) -> Result<Locked, Failure> {
-        Locked::wait(self, progress, stop)
-    }
-
     /// Brings a backup into `directory`, which must not exist. Killed in the middle, the same call
     /// goes on with what is there already; a directory that is named `directory` is always whole.
     pub fn fetch(
@@ -99,25 +92,4 @@ impl Opened {
     pub fn scratch(&self) -> PathBuf {
         self.restic.settings.scratch.clone()
     }
-}
-
-/// Every backup of ours, oldest first.
-pub(crate) fn list(restic: &Restic) -> Result<Vec<Stored>, Failure> {
-    let text = restic.ask(&["snapshots", "--no-lock", "--tag", labels::OURS])?;
-    // A repository of an older restic may say a word before its answer.
-    let answer = text.lines().find(|line| line.starts_with(['[', 'n']));
-    let snapshots: Option<Vec<Snapshot>> =
-        serde_json::from_str(answer.unwrap_or("null")).map_err(|error| {
-            Failure::new("restic-answer", "the list of snapshots cannot be read")
-                .cause(error)
-                .state("repository", "unchanged")
-                .hint("see what restic itself says: `restic snapshots`")
-        })?;
-    let mut stored: Vec<Stored> = snapshots
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(Snapshot::stored)
-        .collect();
-    stored.sort_by(|one, other| (one.made, &one.snapshot).cmp(&(other.made, &other.snapshot)));
-    Ok(stored)
 }

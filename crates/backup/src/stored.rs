@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use switchback_engine::ports::Failure;
 
 use crate::calendar::Moment;
-use crate::labels::{Labels, PROVEN};
+use crate::labels::{self, Labels, PROVEN};
+use crate::restic::Restic;
 
 /// How many digits of a snapshot's id name a backup: as many as restic shows.
 const DIGITS: usize = 8;
@@ -126,6 +127,27 @@ pub(crate) fn find<'a>(stored: &'a [Stored], said: &str) -> Result<&'a Stored, F
             .hint("give more of its id"))
         }
     }
+}
+
+/// Every backup of ours, oldest first.
+pub(crate) fn list(restic: &Restic) -> Result<Vec<Stored>, Failure> {
+    let text = restic.ask(&["snapshots", "--no-lock", "--tag", labels::OURS])?;
+    // A repository of an older restic may say a word before its answer.
+    let answer = text.lines().find(|line| line.starts_with(['[', 'n']));
+    let snapshots: Option<Vec<Snapshot>> =
+        serde_json::from_str(answer.unwrap_or("null")).map_err(|error| {
+            Failure::new("restic-answer", "the list of snapshots cannot be read")
+                .cause(error)
+                .state("repository", "unchanged")
+                .hint("see what restic itself says: `restic snapshots`")
+        })?;
+    let mut stored: Vec<Stored> = snapshots
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(Snapshot::stored)
+        .collect();
+    stored.sort_by(|one, other| (one.made, &one.snapshot).cmp(&(other.made, &other.snapshot)));
+    Ok(stored)
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ use switchback_engine::signal::Urgency;
 
 use super::client::Client;
 use super::contents::{in_keyspace, lasting_in};
-use super::keys::{About, Keys};
+use super::key::About;
+use super::keys::Keys;
 use super::replica::Standing;
 use super::reply::Reply;
 use super::server::SILENCE;

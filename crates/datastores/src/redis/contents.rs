@@ -8,7 +8,8 @@ use switchback_engine::ports::{Failure, Progress};
 use switchback_model::Contents;
 
 use super::client::Client;
-use super::keys::{About, Key, Keys};
+use super::key::{About, Key};
+use super::keys::Keys;
 use crate::tally::{self, Tally};
 
 /// What a server holds.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use switchback_engine::ports::Failure;
 
 use super::digest::Lanes;
-use super::keys::{About, Key};
+use super::key::{About, Key};
 use super::reply::{Reply, Value, quoted};
 use super::session::Session;
 

@@ -6,6 +6,7 @@ use switchback_engine::ports::Failure;
 use super::client::reading;
 use super::digest;
 use super::groups;
+use super::key::{About, Key};
 use super::reply::{Reply, Value, quoted};
 use super::session::Session;
 
@@ -19,29 +20,6 @@ const BUDGET: u32 = 1000;
 const LARGE: u32 = 1000;
 /// Keys per `SCAN` where no script is used: few round trips, and no pause worth noting.
 const PER_SCAN: u32 = 2000;
-
-/// A key, and what a server says about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Key {
-    pub(super) name: Vec<u8>,
-    pub(super) about: About,
-}
-
-/// What a server says about a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum About {
-    /// There is no such key.
-    Gone,
-    /// There is.
-    Here {
-        /// Its type.
-        kind: String,
-        /// Whether it vanishes by itself.
-        expires: bool,
-        /// Of its name, type and value; `None` for types of modules.
-        digest: Option<u128>,
-    },
-}
 
 /// What a script says about a key.
 enum Said {

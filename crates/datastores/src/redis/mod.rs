@@ -19,6 +19,7 @@ mod digest;
 mod exchange;
 mod groups;
 mod keep;
+mod key;
 mod keys;
 mod layout;
 mod online;

@@ -24,25 +24,12 @@ use switchback_model::amount;
 use super::super::server::Server;
 use super::control::Position;
 use super::follower::stopped;
-use super::sql;
+use super::sql::{self, Moment};
 use crate::conversation::Conversation;
 
 /// How long moments are tried by a follower that has caught up: thousands of times on a server that
 /// commits all the time.
 const TRY: Duration = Duration::from_secs(120);
-
-/// What the original's snapshot sees.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub(super) struct Moment {
-    /// The oldest transaction that was open.
-    pub(super) oldest: u64,
-    /// The number of the next one.
-    pub(super) next: u64,
-    /// Those below it that the snapshot does not see.
-    pub(super) pending: Vec<u64>,
-    /// Where the original's log ended.
-    pub(super) position: String,
-}
 
 #[derive(Deserialize)]
 struct Met {

@@ -1,7 +1,8 @@
 //! What is asked to make, compare and seal a shadow. Every answer is one JSON document a line.
 
+use serde::Deserialize;
+
 use super::super::sql::{SAME_TEXT_EVERYWHERE, literal};
-use super::moment::Moment;
 
 /// How many transaction numbers may lie between the oldest that is open and the newest: each of them is
 /// looked at in each try to find a common moment.
@@ -14,6 +15,19 @@ const STILL: u32 = 5;
 const LONG: u32 = 8;
 /// So many bytes from the moment it is near.
 const NEAR: u32 = 1 << 20;
+
+/// What the original's snapshot sees.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Moment {
+    /// The oldest transaction that was open.
+    pub(super) oldest: u64,
+    /// The number of the next one.
+    pub(super) next: u64,
+    /// Those below it that the snapshot does not see.
+    pub(super) pending: Vec<u64>,
+    /// Where the original's log ended.
+    pub(super) position: String,
+}
 
 /// What must be so for a shadow, and what one must be started with.
 pub(super) const ORIGINAL: &str = "select json_build_object(
