@@ -1,5 +1,7 @@
-//! `cargo xtask demo`: one real upgrade, then one that goes wrong in every way, on a deployment with data.
+//! `cargo xtask demo`: an upgrade of a deployment with data, as its operator would do it: planned, rehearsed, applied, taken
+//! back; then the same with everything that can go wrong. A watcher outside tells what users would have noticed.
 
+mod measured;
 mod narrator;
 mod scene;
 
@@ -10,10 +12,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use self::narrator::{act, note, prompt, say};
+use self::measured::Measured;
+use self::narrator::{act, duration, figure, note, prompt, quote, say};
 use self::scene::Scene;
 use crate::deployment::Contents;
-use crate::setup::{self, Engine};
+use crate::outage::watched;
+use crate::setup::{self, Engine, Need};
 use crate::tool::{Tool, cargo, tool};
 use crate::{images, paths};
 
@@ -29,18 +33,29 @@ const FAILING: &str = "20240103000001";
 /// How long the demo waits for a moment that it wants to show.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// A slow migration is in its middle by then.
+const HALF_WAY: Duration = Duration::from_millis(1_500);
+
 /// Runs the demo and leaves nothing behind. With `local`, or where no Engine can run, among plain processes.
 pub(crate) fn run(local: bool) -> Result<()> {
-    let engine = setup::all()?;
+    let containers = if local {
+        setup::packages(&[Need::PostgreSql, Need::Redis])?;
+        false
+    } else {
+        setup::all()? == Engine::Ready
+    };
     note("building switchback");
     cargo()
         .dir(&paths::root())
         .args(["build", "--quiet", "--package", "switchback"])
         .run()?;
-    let stage = Stage::open(!local && engine == Engine::Ready)?;
+    let stage = Stage::open(containers)?;
     let shown = stage.show();
     stage.close()?;
-    shown
+    let seen = shown?;
+    seen.tell();
+    farewell();
+    Ok(())
 }
 
 /// The deployment and the operator's shell.
@@ -48,6 +63,19 @@ struct Stage {
     scene: Scene,
     binary: PathBuf,
     state: PathBuf,
+}
+
+/// What there is to say at the end.
+#[derive(Default)]
+struct Seen {
+    /// Downtime that the rehearsal measured, and what a watcher of production noticed meanwhile.
+    rehearsed: Option<(Duration, Duration)>,
+    upgrade: Measured,
+    /// The longest silence while it was upgraded.
+    upgrade_outside: Duration,
+    back: Measured,
+    back_outside: Duration,
+    contents: String,
 }
 
 impl Stage {
@@ -75,77 +103,150 @@ impl Stage {
         })
     }
 
-    fn show(&self) -> Result<()> {
+    fn show(&self) -> Result<Seen> {
         let before = self.scene.contents()?;
+        let mut seen = Seen {
+            contents: before.to_string(),
+            ..Seen::default()
+        };
+        act(1, "A deployment, as many have one");
         let kind = match self.scene {
             Scene::Containers(_) => "in Docker Compose, as its documentation describes it",
-            Scene::Processes(_) => "as plain processes, because no container engine runs here",
+            Scene::Processes(_) => "as plain processes, for here are no containers",
         };
-        act("A deployment of The Things Stack");
-        say(&format!("{FROM} runs {kind}. It holds {before}."));
-        self.upgrade(&before)?;
-        self.back(&before)?;
-        self.trouble(&before)
+        say(&format!(
+            "The Things Stack {FROM} {kind}. It holds {before}. The newest release is {TO}, nine minor releases on. \
+             What has to be done on the way, and in which order, is what switchback knows."
+        ));
+        self.plan()?;
+        self.rehearse(&mut seen)?;
+        self.upgrade(&before, &mut seen)?;
+        self.back(&before, &mut seen)?;
+        self.trouble(&before)?;
+        Ok(seen)
     }
 
-    /// The straight way.
-    fn upgrade(&self, before: &Contents) -> Result<()> {
-        act("An upgrade over nine minor releases");
+    /// Looks at it and plans.
+    fn plan(&self) -> Result<()> {
+        act(2, "The plan: every step, why, and its way back");
         if let Scene::Containers(_) = self.scene {
             self.type_in(&["init"])?;
         }
         if let Some(added) = self.scene.add_key()? {
+            println!();
             say(
-                "We add a key, so that the upgrade is proven by creating, reading and deleting a device:",
+                "We add a key to switchback.toml, so that the upgrade is proven by a device that is created, read and \
+                 deleted through the product's own API:",
             );
-            say(&added);
+            quote(&added);
         }
-        self.type_in(&["plan", "--to", TO])?;
-        self.type_in(&["apply", "--yes", "--accept", "contact-infos"])?;
+        self.type_in(&["plan", "--to", TO])
+    }
+
+    /// The same on a copy. Plain processes cannot be shut in, so there is none of them.
+    fn rehearse(&self, seen: &mut Seen) -> Result<()> {
+        act(
+            3,
+            "The rehearsal: the same steps on a copy, while users are served",
+        );
+        if let Scene::Processes(_) = self.scene {
+            say(
+                "A copy has to be shut in, so that it sends nothing and reaches nobody. That takes containers, and here are \
+                 none; so the upgrade is not rehearsed. With Docker, `cargo xtask demo` shows it.",
+            );
+            return Ok(());
+        }
+        let ((), silence) = watched(|| self.scene.answers(), || self.type_in(&["rehearse"]))?;
+        let report = self.document(&["rehearse", "--show"])?;
+        let downtime = report["rehearsal"]["downtime"]
+            .as_u64()
+            .context("the rehearsal measured no downtime")?;
+        println!();
+        say(&format!(
+            "{FROM} was asked from outside every few milliseconds meanwhile: the longest it took to answer was {}.",
+            duration(silence)
+        ));
+        seen.rehearsed = Some((Duration::from_millis(downtime), silence));
+        Ok(())
+    }
+
+    /// The straight way.
+    fn upgrade(&self, before: &Contents, seen: &mut Seen) -> Result<()> {
+        act(4, "The upgrade");
+        let words = ["apply", "--yes", "--accept", "contact-infos"];
+        let ((), silence) = watched(|| self.scene.answers(), || self.type_in(&words))?;
+        seen.upgrade = self.measured()?;
+        seen.upgrade_outside = silence;
+        println!();
+        say(&format!(
+            "All copying was done while users were served. Sealing the shadows, which makes them the backup and the way \
+             back, took {} of the downtime. Seen from outside, the service was silent for {}.",
+            duration(seen.upgrade.sealing),
+            duration(silence)
+        ));
+        say("What changed in the data, and nothing else did:");
         let after = self.scene.contents_like(before)?;
-        let changed = before.differences(&after);
-        act("What changed in the data");
-        changed.iter().for_each(|line| say(line));
-        say(&format!("All else is as it was: {after}."));
+        let changes = before.differences(&after);
+        quote(&changes.join("\n"));
         Ok(())
     }
 
     /// And back, with the data of before.
-    fn back(&self, before: &Contents) -> Result<()> {
-        act("Going back: image, database, keys and files as one");
-        self.type_in(&["rollback", "--yes", "--accept", "data-loss"])?;
+    fn back(&self, before: &Contents, seen: &mut Seen) -> Result<()> {
+        act(5, "The way back: image, database, keys and files as one");
+        say(
+            "The shadows were kept. They take the place of the data by renames, so the way back takes as long with a \
+             thousand times the data.",
+        );
+        let words = ["rollback", "--yes", "--accept", "data-loss"];
+        let ((), silence) = watched(|| self.scene.answers(), || self.type_in(&words))?;
+        seen.back = self.measured()?;
+        seen.back_outside = silence;
+        println!();
         self.compare(before)
     }
 
     /// A failing migration, a dead process, a resumed run, a way back.
     fn trouble(&self, before: &Contents) -> Result<()> {
-        act("The same upgrade, and everything goes wrong");
+        act(6, "The same upgrade, and everything goes wrong");
         say(&format!(
-            "From here on migration {FAILING} fails after half of its work, and every migration is slow."
+            "From here on the product's migration {FAILING} fails after half of its work, and every migration is slow."
         ));
         self.scene.break_migration(FAILING)?;
-        self.type_quietly(&["plan", "--to", TO])?;
+        prompt(&["plan", "--to", TO]);
+        self.switchback(&["plan", "--to", TO]).quiet()?;
+        quote("(the same plan)");
         let apply = ["apply", "--yes", "--accept", "contact-infos"];
-        prompt(&apply);
+        self.kill_in_the_middle(&apply)?;
+        println!("\n");
+        say(
+            "Killed with kill -9, in the middle of the migration. Nobody knows how far it came. The same command again:",
+        );
+        self.type_failing(&apply)?;
+        println!();
+        say("Half a migration, and a product that is down. What now?");
+        self.type_in(&["status"])?;
+        self.type_in(&["rollback", "--yes"])?;
+        println!();
+        self.compare(before)
+    }
+
+    fn kill_in_the_middle(&self, apply: &[&str]) -> Result<()> {
+        prompt(apply);
         let mut child = self
-            .switchback(&apply)
+            .switchback(apply)
             .into_command()
             .spawn()
             .context("cannot start switchback")?;
         self.wait_for_migration(&mut child)?;
-        std::thread::sleep(Duration::from_millis(1_500));
+        std::thread::sleep(HALF_WAY);
         ensure!(
             child.try_wait()?.is_none(),
             "the migration was over too soon"
         );
         child.kill()?;
         child.wait()?;
-        println!();
-        say("Killed with kill -9, in the middle of the migration. The same command again:");
-        self.type_failing(&apply)?;
-        self.type_in(&["status"])?;
-        self.type_in(&["rollback", "--yes"])?;
-        self.compare(before)
+        Ok(())
     }
 
     fn compare(&self, before: &Contents) -> Result<()> {
@@ -158,10 +259,10 @@ impl Stage {
         );
         ensure!(
             self.scene.version()? == FROM,
-            "the compose file names another version"
+            "the deployment names another version"
         );
         say(&format!(
-            "{FROM} runs. Every row, key and file is what it was: {now}."
+            "{FROM} runs. Every row, key and file is what it was, compared one by one: {now}."
         ));
         Ok(())
     }
@@ -182,6 +283,20 @@ impl Stage {
         bail!("no migration began")
     }
 
+    /// What the last run took.
+    fn measured(&self) -> Result<Measured> {
+        let log = self.switchback(&["log", "--format", "json"]).read()?;
+        let plan = measured::plan_of(&log).context("the run names no plan")?;
+        Measured::read(&log, &self.document(&["plan", "--show", &plan])?)
+    }
+
+    /// The answer of a command, for programs.
+    fn document(&self, words: &[&str]) -> Result<serde_json::Value> {
+        let text = self.switchback(words).args(["--format", "json"]).read()?;
+        serde_json::from_str(&text)
+            .with_context(|| format!("`switchback {}` printed no document", words.join(" ")))
+    }
+
     /// Shows a command and what it prints.
     fn type_in(&self, words: &[&str]) -> Result<()> {
         prompt(words);
@@ -199,11 +314,6 @@ impl Stage {
         Ok(())
     }
 
-    fn type_quietly(&self, words: &[&str]) -> Result<()> {
-        prompt(words);
-        self.switchback(words).quiet()
-    }
-
     fn switchback(&self, words: &[&str]) -> Tool {
         tool(&self.binary)
             .dir(&self.scene.dir())
@@ -216,4 +326,58 @@ impl Stage {
         fs::remove_dir_all(&self.state)?;
         Ok(())
     }
+}
+
+impl Seen {
+    fn tell(&self) {
+        act(7, "What you saw");
+        if let Some((downtime, silence)) = &self.rehearsed {
+            figure(
+                "rehearsal",
+                &format!(
+                    "said {} of downtime; production answered all the while, within {}",
+                    duration(*downtime),
+                    duration(*silence)
+                ),
+            );
+        }
+        figure(
+            "upgrade",
+            &format!(
+                "{} until the new version was proven, {} of it sealing; silent for {} from outside",
+                duration(self.upgrade.downtime),
+                duration(self.upgrade.sealing),
+                duration(self.upgrade_outside)
+            ),
+        );
+        figure(
+            "way back",
+            &format!(
+                "{} from first step to last, {} of it bringing the data back; silent for {} from outside",
+                duration(self.back.whole),
+                duration(self.back.restoring),
+                duration(self.back_outside)
+            ),
+        );
+        figure(
+            "kill -9",
+            &format!(
+                "in the middle of a migration that fails: went on, halted, went back; {}, as before",
+                self.contents
+            ),
+        );
+    }
+}
+
+fn farewell() {
+    println!();
+    say(
+        "Nothing of it is left on this machine but the images it was made of. To play with one that stays:",
+    );
+    quote(
+        "cargo xtask deploy lorawan 3.23.2        in a new directory `lorawan`\n\
+         cargo install --path crates/cli\n\
+         cd lorawan && switchback init",
+    );
+    say("And for one of yours: docs/guide.md.");
 }

@@ -186,9 +186,7 @@ impl Deployment {
     }
 
     pub(crate) fn is_healthy(&self) -> bool {
-        ["healthz", "healthz/live"]
-            .iter()
-            .any(|path| self.http("GET", path, "").is_ok())
+        http::is_healthy(self.port)
     }
 
     /// One request through the published port, with the deployment's key. The answer's body.
@@ -271,6 +269,13 @@ mod http {
     use std::time::Duration;
 
     use anyhow::{Context, Result};
+
+    /// Whether the product says that it is well, at either of the places where its releases say so.
+    pub(super) fn is_healthy(port: u16) -> bool {
+        ["healthz", "healthz/live"].iter().any(|path| {
+            request(port, "GET", path, "", "").is_ok_and(|(status, _)| (200..300).contains(&status))
+        })
+    }
 
     pub(super) fn request(
         port: u16,

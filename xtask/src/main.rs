@@ -12,6 +12,7 @@ mod demo;
 mod deployment;
 mod images;
 mod live;
+mod outage;
 mod paths;
 mod setup;
 mod test;
@@ -30,7 +31,8 @@ Tasks of this repository: cargo xtask TASK
 
   check             what CI runs first: formatting, lints, tidiness, licences, documentation
   test              all tests, those on real Docker, PostgreSQL and Redis included
-  demo [--local]    a real upgrade: applied, killed, resumed, rolled back; --local without containers
+  demo [--local]    a real upgrade: planned, rehearsed, applied, rolled back; killed in the middle; --local without
+                    containers
   bench             measures, and compares with an Ansible playbook and a shell script
   bench shadows [--size 1G] [--program PATH]
                     the same upgrade by the documented runbook, by dumps and by shadows

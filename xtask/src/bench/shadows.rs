@@ -3,7 +3,6 @@
 
 mod alone;
 mod felt;
-mod outage;
 mod subject;
 mod upgrade;
 
@@ -13,10 +12,10 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use self::outage::watched;
 use self::subject::Subject;
 use self::upgrade::Upgrade;
 use super::{Row, report};
+use crate::outage::{self, watched};
 use crate::paths;
 use crate::setup::{self, Engine};
 use crate::tool::tool;
@@ -133,17 +132,20 @@ fn runbook(subject: &Subject) -> Result<ByHand> {
     fs::create_dir_all(&place)?;
     let script = subject.state.join("runbook.sh");
     fs::write(&script, RUNBOOK)?;
-    let ((), downtime) = watched(&subject.deployment, || {
-        tool("sh")
-            .arg(&script)
-            .arg(TO)
-            .arg(&place)
-            .dir(subject.dir())
-            .quiet()
-    })?;
+    let ((), downtime) = watched(
+        || subject.deployment.is_healthy(),
+        || {
+            tool("sh")
+                .arg(&script)
+                .arg(TO)
+                .arg(&place)
+                .dir(subject.dir())
+                .quiet()
+        },
+    )?;
     Ok(ByHand {
         size,
-        downtime,
+        downtime: downtime.as_secs_f64(),
         base_backup,
         dump,
         restore,
@@ -160,16 +162,17 @@ struct ThereAndBack {
 fn upgrade_and_back(subject: &Subject, method: &str) -> Result<ThereAndBack> {
     eprintln!("measuring the upgrade by {method}");
     subject.choose(method)?;
-    let (upgrade, outside) = watched(&subject.deployment, || Upgrade::apply(subject, TO))?;
+    let answers = || subject.deployment.is_healthy();
+    let (upgrade, outside) = watched(answers, || Upgrade::apply(subject, TO))?;
     upgrade.require(method)?;
     let since = Instant::now();
     subject
         .switchback(&["rollback", "--yes", "--accept", "data-loss"])
         .quiet()?;
-    outage::until_healthy(&subject.deployment)?;
+    outage::until(answers)?;
     Ok(ThereAndBack {
         upgrade,
-        outside,
+        outside: outside.as_secs_f64(),
         back: since.elapsed().as_secs_f64(),
     })
 }

@@ -90,6 +90,14 @@ impl Scene {
         }
     }
 
+    /// Whether the product answers a request from outside.
+    pub(super) fn answers(&self) -> bool {
+        match self {
+            Self::Containers(deployment) => deployment.is_healthy(),
+            Self::Processes(deployment) => deployment.is_healthy(),
+        }
+    }
+
     /// Whether the product's own migration runs at this moment.
     pub(super) fn migrates(&self) -> Result<bool> {
         match self {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::{CHECK_APPLICATION, DATABASE, Site, files, load};
+use super::{CHECK_APPLICATION, DATABASE, Site, files, http, load};
 use crate::images::{postgres_directory, stand_in};
 use crate::setup::find;
 use crate::tool::{Answer, Tool, tool};
@@ -69,6 +69,11 @@ impl LocalDeployment {
         Ok(fs::read_to_string(self.dir.join("current"))?
             .trim()
             .to_owned())
+    }
+
+    /// Whether the product answers.
+    pub(crate) fn is_healthy(&self) -> bool {
+        http::is_healthy(PORTS[2])
     }
 
     /// Whether a process of the product runs that carries out this command.

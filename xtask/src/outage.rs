@@ -6,43 +6,42 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use crate::deployment::Deployment;
-
 /// Between two requests.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long a product may take to answer after everything was done.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Does `work`; seconds of the longest silence meanwhile, from the last answer before it to the first one after it.
-/// Single answers that a busy machine lets fail are no outage.
-pub(super) fn watched<T>(
-    deployment: &Deployment,
+/// Does `work`; the longest silence meanwhile, from the last answer before it to the first one after it. A single answer
+/// that a busy machine lets fail is no outage.
+pub(crate) fn watched<T>(
+    answers: impl Fn() -> bool + Sync,
     work: impl FnOnce() -> Result<T>,
-) -> Result<(T, f64)> {
+) -> Result<(T, Duration)> {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
-        let watcher = scope.spawn(|| watch(deployment, &over));
-        let done = work().and_then(|done| until_healthy(deployment).map(|()| done));
+        let watcher = scope.spawn(|| watch(&answers, &over));
+        let done = work().and_then(|done| until(&answers).map(|()| done));
         over.store(true, Ordering::Relaxed);
-        let downtime = watcher.join().unwrap_or_default();
-        Ok((done?, downtime.as_secs_f64()))
+        let silence = watcher.join().unwrap_or_default();
+        Ok((done?, silence))
     })
 }
 
-pub(super) fn until_healthy(deployment: &Deployment) -> Result<()> {
+/// Waits until the product answers.
+pub(crate) fn until(answers: impl Fn() -> bool) -> Result<()> {
     let since = Instant::now();
-    while !deployment.is_healthy() {
+    while !answers() {
         ensure!(since.elapsed() < PATIENCE, "the product does not answer");
         thread::sleep(PAUSE);
     }
     Ok(())
 }
 
-fn watch(deployment: &Deployment, over: &AtomicBool) -> Duration {
+fn watch(answers: impl Fn() -> bool, over: &AtomicBool) -> Duration {
     let mut last = Instant::now();
     let mut longest = Duration::ZERO;
     while !over.load(Ordering::Relaxed) {
-        if deployment.is_healthy() {
+        if answers() {
             longest = longest.max(last.elapsed());
             last = Instant::now();
         }
