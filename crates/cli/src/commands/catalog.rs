@@ -168,6 +168,7 @@ fn described(definition: &Definition, product: &Product, width: usize) -> String
             Cell::from(format!("{} to {}", first.version, last.version)),
         ]);
     }
+    host(&mut facts, product);
     text.push_str(&facts.text(width));
     for stop in &product.stops {
         let at: Vec<&str> = stop.at.iter().map(|version| version.as_str()).collect();
@@ -192,6 +193,48 @@ fn described(definition: &Definition, product: &Product, width: usize) -> String
         let _ = writeln!(text, "{}", wrap::hanging(&first, &line, width));
     }
     text
+}
+
+/// Where the product is installed, from which packages, and what its servers run with.
+fn host(facts: &mut Table, product: &Product) {
+    for distribution in &product.distributions {
+        facts.row([
+            Cell::new(DIM, "distribution"),
+            Cell::from(distribution.id.as_str()),
+            Cell::from(format!(
+                "{}, {}",
+                distribution.name,
+                distribution.releases.as_str()
+            )),
+        ]);
+    }
+    for package in &product.packages {
+        facts.row([
+            Cell::new(DIM, "package"),
+            Cell::from(package.name.as_str()),
+            Cell::from(match package.to.as_str() {
+                "*" => String::new(),
+                range => range.to_owned(),
+            }),
+        ]);
+    }
+    for engine in &product.engines {
+        for works in &engine.works {
+            facts.row([
+                Cell::new(DIM, "engine"),
+                Cell::from(format!("{} {}", engine.name, works.lines.join(", "))),
+                Cell::from(works.releases.as_str().to_owned()),
+            ]);
+        }
+    }
+    for feature in &product.features {
+        let usual = if feature.usual { " (usual)" } else { "" };
+        facts.row([
+            Cell::new(DIM, "feature"),
+            Cell::from(feature.id.as_str()),
+            Cell::from(format!("{}{usual}", feature.what)),
+        ]);
+    }
 }
 
 fn lint(screen: &Screen, global: &Global, directory: Option<&Path>) -> Result<Exit, Failed> {

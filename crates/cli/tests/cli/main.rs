@@ -7,6 +7,7 @@ mod bad_input;
 mod bench;
 mod definitions;
 mod leases;
+mod packages;
 mod paths;
 mod plans;
 mod rehearsals;

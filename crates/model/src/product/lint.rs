@@ -3,6 +3,7 @@
 //! a reason belongs. Start with [`check`].
 
 mod gaps;
+mod host;
 mod names;
 mod stops;
 mod versions;
@@ -45,6 +46,7 @@ pub fn check_parsed(files: &[(&str, &str)], parsed: &Parsed) -> Vec<Diagnostic> 
     versions::check(&mut lint);
     stops::check(&mut lint);
     gaps::check(&mut lint);
+    host::check(&mut lint);
     let mut found = lint.found;
     found.sort_by_key(|diagnostic| diagnostic.severity);
     found

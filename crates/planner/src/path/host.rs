@@ -7,7 +7,7 @@ use switchback_model::version::Key;
 use super::condition::Truth;
 use super::ground::{Ground, Point, bounds};
 use super::query::Query;
-use super::refusal::{End, Hint, Reason, Refusal};
+use super::refusal::{End, Hint, Reason, Refusal, spoken};
 
 /// The probe that names the distribution.
 pub(super) const DISTRIBUTION: &str = "distribution";
@@ -135,7 +135,7 @@ impl Ground<'_> {
         let text = format!(
             "{} has packages of {} only: {} cannot be installed on it",
             distribution.name,
-            distribution.releases.as_str(),
+            spoken(&distribution.releases),
             to.version
         );
         Err(self.roll_over(text, &distribution.source))

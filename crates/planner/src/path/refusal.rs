@@ -325,7 +325,7 @@ impl Refusal {
             } => vec![own(
                 format!(
                     "{distribution} has packages of {} only: {version} cannot be what runs there",
-                    releases.as_str()
+                    spoken(releases)
                 ),
                 source,
             )],
@@ -474,7 +474,7 @@ impl Hint {
             Self::Edition { known } => format!("use --edition with one of: {}", known.join(", ")),
             Self::Driver { known } => format!("use --driver with one of: {}", known.join(", ")),
             Self::Distributions { version, known } => format!(
-                "{version} is on {}: use --fact distribution=",
+                "{version} runs on {}: name it with --fact distribution=NAME",
                 alternatives(known)
             ),
             Self::RollOver {
@@ -510,6 +510,21 @@ impl Hint {
 
 /// More than this is a list, not an explanation; the JSON has all of them.
 const SENTENCES: usize = 3;
+
+/// `>=1.4.0, <=3.0.1` as people say it; any other range as it is written.
+pub(super) fn spoken(range: &Range) -> String {
+    let text = range.as_str();
+    let Some(first) = text.strip_prefix(">=") else {
+        return text.to_owned();
+    };
+    match first.split_once(',') {
+        None => format!("{first} and later"),
+        Some((first, last)) => match last.trim().strip_prefix("<=") {
+            Some(last) => format!("{first} to {last}"),
+            None => text.to_owned(),
+        },
+    }
+}
 
 /// `a, b or c`.
 fn alternatives(names: &[String]) -> String {

@@ -47,6 +47,18 @@ fn duplicates(lint: &mut Lint<'_>) {
         ("lock", "id", names(&product.locks, |it| &it.id)),
         ("procedure", "id", names(&product.procedures, |it| &it.id)),
         ("template", "id", names(&product.templates, |it| &it.id)),
+        ("action", "id", names(&product.actions, |it| &it.id)),
+        ("engine", "id", names(&product.engines, |it| it.id.as_str())),
+        (
+            "distribution",
+            "id",
+            names(&product.distributions, |it| &it.id),
+        ),
+        ("package", "name", names(&product.packages, |it| &it.name)),
+        ("service", "name", names(&product.services, |it| &it.name)),
+        ("conffile", "path", names(&product.conffiles, |it| &it.path)),
+        ("feature", "id", names(&product.features, |it| &it.id)),
+        ("dead-end", "id", names(&product.dead_ends, |it| &it.id)),
         ("advice", "id", names(&product.advice, |it| &it.id)),
     ];
     for (section, field, names) in sections {
@@ -200,6 +212,15 @@ fn conditions(lint: &mut Lint<'_>) {
     for (index, procedure) in product.procedures.iter().enumerate() {
         collect(format!("procedure[{index}].when"), &procedure.when);
     }
+    for (index, action) in product.actions.iter().enumerate() {
+        collect(format!("action[{index}].when"), &action.when);
+    }
+    for (index, package) in product.packages.iter().enumerate() {
+        collect(format!("package[{index}].when"), &package.when);
+    }
+    for (index, end) in product.dead_ends.iter().enumerate() {
+        collect(format!("dead-end[{index}].when"), &end.when);
+    }
     let templates: Vec<&str> = product.templates.iter().map(|it| it.id.as_str()).collect();
     for (index, procedure) in product.procedures.iter().enumerate() {
         if let Some(name) = &procedure.template {
@@ -232,6 +253,7 @@ fn conditions(lint: &mut Lint<'_>) {
             let path = format!("{path}.drivers[{place}]");
             unknown(lint, &path, "driver", driver, &drivers);
         }
+        super::host::condition(lint, &path, condition);
     }
 }
 
@@ -255,7 +277,7 @@ fn locks(lint: &mut Lint<'_>) {
     }
 }
 
-fn unknown(lint: &mut Lint<'_>, path: &str, kind: &str, name: &str, known: &[&str]) {
+pub(super) fn unknown(lint: &mut Lint<'_>, path: &str, kind: &str, name: &str, known: &[&str]) {
     if known.contains(&name) {
         return;
     }
@@ -322,6 +344,7 @@ fn reasons(lint: &mut Lint<'_>) {
         said.push((format!("advice[{index}]"), "next", &it.next));
         said.push((format!("advice[{index}]"), "source", &it.source));
     }
+    said.extend(super::host::reasons(product));
     for (path, field, text) in said {
         if text.trim().is_empty() {
             let message = format!("`{field}` is empty");

@@ -72,6 +72,10 @@ fn references(lint: &mut Lint<'_>) {
     for (index, deletion) in product.deletions.iter().enumerate() {
         uses.push((format!("deletion[{index}].version"), &deletion.version));
     }
+    for (index, action) in product.actions.iter().enumerate() {
+        let path = format!("action[{index}].version");
+        uses.extend(action.version.iter().map(|version| (path.clone(), version)));
+    }
     for (path, version) in uses {
         if readable(lint, &path, version).is_some() && !lint.is_release(version) {
             let message = format!("there is no release {version}");
@@ -144,6 +148,11 @@ fn ranges(lint: &mut Lint<'_>) {
     for (index, health) in product.health.iter().enumerate() {
         uses.push((format!("health[{index}].versions"), &health.versions));
     }
+    for (index, notice) in product.notices.iter().enumerate() {
+        let path = format!("notice[{index}].to");
+        uses.extend(notice.to.iter().map(|range| (path.clone(), range)));
+    }
+    uses.extend(super::host::ranges(product));
     for (path, range) in uses {
         match range.bounds(product.scheme) {
             Err(error) => {

@@ -1,0 +1,103 @@
+//! `path` of a product that comes in packages: what a stage consists of, and where nothing leads in place.
+
+use serde_json::{Value, json};
+
+use crate::bench::Bench;
+
+fn asked(more: &str) -> crate::bench::Said {
+    let mut words = vec!["path", "stackstorm", "--driver", "packages"];
+    words.extend(more.split_whitespace());
+    Bench::new().switchback(&words)
+}
+
+fn document(more: &str) -> (Value, i32) {
+    let said = asked(&format!("{more} --format json"));
+    let document = serde_json::from_str(&said.stdout).expect("the answer is JSON");
+    (document, said.code)
+}
+
+#[test]
+fn a_stage_is_shown_with_everything_that_is_done_in_it() {
+    let said = asked(
+        "--from 3.1.0 --to 3.8.1 --edition community --fact distribution=el7 --fact mongodb=3.4 \
+         --feature chatops --feature st2web --feature mistral_installed --feature no_coordination_backend",
+    );
+    insta::assert_snapshot!(said.all());
+}
+
+#[test]
+fn what_nobody_said_is_assumed_and_told() {
+    let (document, code) = document("--from 2.10.4 --to 3.3.0");
+    assert_eq!(code, 0);
+    let migrations = document["stages"][0]["migrations"]
+        .as_array()
+        .expect("a list");
+    let of = |id: &str| migrations.iter().find(|it| it["id"] == id).expect(id);
+    assert_eq!(of("packages-apt")["assumed"], true);
+    assert_eq!(of("packages-yum")["assumed"], true);
+    assert_eq!(of("mongo-3.4-3.6-4.0-rpm")["rungs"], json!(["3.6", "4.0"]));
+    assert_eq!(of("mongo-3.4-3.6-4.0-rpm")["assumed"], true);
+    assert_eq!(of("st2-stop")["assumed"], Value::Null);
+    assert_eq!(
+        document["remarks"],
+        json!([
+            "the edition is assumed to be community: say --edition",
+            "the distribution is not known and may be ubuntu16, el7: say --fact distribution=…",
+            "MongoDB 3.4 is assumed, which is what an installation of 2.10.4 has: say --fact mongodb=…",
+            "assumed to be there: chatops, st2web, mistral_installed, no_coordination_backend; \
+             say --feature NAME or --feature NAME=no",
+        ])
+    );
+}
+
+#[test]
+fn the_end_of_a_distribution_offers_a_roll_over() {
+    let said = asked("--from 2.9.1 --to 3.1.0 --fact distribution=ubuntu14");
+    insta::assert_snapshot!(said.all(), @r"
+    --- stderr
+    refused: 2.9.1 → 3.1.0: Ubuntu 14.04 has packages of 1.4.0 to 3.0.1 only: 3.1.0
+             cannot be installed on it [st2docs v1.4 to v3.0 install/deb; gone in
+             v3.1]
+      hint: roll the content over to a new instance of 3.1.0 on ubuntu16, ubuntu18,
+            el6 or el7
+            in place it goes up to 3.0.1: --to 3.0.1
+    --- exit 3
+    ");
+    let (document, code) = document("--from 2.9.1 --to 3.1.0 --fact distribution=ubuntu14");
+    assert_eq!(code, 3);
+    assert_eq!(document["outcome"], "refused");
+    assert_eq!(document["because"][0]["id"], "rollover-required");
+    assert_eq!(
+        document["rollover"],
+        json!({ "max_in_place": "3.0.1", "distributions": ["ubuntu16", "ubuntu18", "el6", "el7"] })
+    );
+}
+
+#[test]
+fn another_driver_and_an_unknown_distribution_are_refused() {
+    let said = Bench::new().switchback(&[
+        "path",
+        "stackstorm",
+        "--driver",
+        "compose",
+        "--from",
+        "3.7.0",
+        "--to",
+        "3.8.0",
+    ]);
+    insta::assert_snapshot!(said.all(), @r"
+    --- stderr
+    refused: 3.7.0 → 3.8.0: `compose` is not described, only packages [definition of
+             stackstorm]
+      hint: use --driver with one of: packages
+    --- exit 3
+    ");
+    let said = asked("--from 3.7.0 --to 3.8.0 --fact distribution=debian12");
+    insta::assert_snapshot!(said.all(), @r"
+    --- stderr
+    refused: 3.7.0 → 3.8.0: `debian12` is no distribution that stackstorm is
+             packaged for: ubuntu14, ubuntu16, ubuntu18, ubuntu20, ubuntu22, el6,
+             el7, el8, el9 [definition of stackstorm]
+    --- exit 3
+    ");
+}
