@@ -9,6 +9,7 @@ use switchback_model::product::Lock;
 use switchback_planner::{locks_unasked, obstacles};
 
 use super::init;
+use super::rehearse::{self, CopyHere, CopyStanding};
 use crate::failure::Failed;
 use crate::place::deployment::Found;
 use crate::render::style::{BAD, BANG, BOLD, CHECK, CROSS, GOOD, WARN, paint};
@@ -91,6 +92,13 @@ fn about(session: &Session<'_>, found: &Found, checks: &mut Vec<Check>) {
         Ok(check) => check,
         Err(failed) => Check::of("runs", &failed.problem),
     });
+    match session
+        .journal()
+        .and_then(|journal| rehearse::copies(session, &journal, found))
+    {
+        Ok(copies) => checks.extend(copies.iter().map(of_copy)),
+        Err(failed) => checks.push(Check::of("rehearsal", &failed.problem)),
+    }
     let place = match Place::open(session, found, StopSignal::default()) {
         Ok(place) => place,
         Err(failed) => return checks.push(Check::of("deployment", &failed.problem)),
@@ -164,6 +172,19 @@ fn looked(observed: &Observed, checks: &mut Vec<Check>) {
     let advice = |problem: &&Problem| problem.exit != Exit::Refused;
     for problem in observed.problems.iter().filter(advice) {
         checks.push(Check::of(&problem.code, problem));
+    }
+}
+
+/// A copy takes memory and space, and is nobody's production.
+fn of_copy(copy: &CopyHere) -> Check {
+    Check {
+        name: format!("copy {}", copy.rehearsal),
+        verdict: match copy.standing {
+            CopyStanding::InUse => Verdict::Good,
+            CopyStanding::Kept | CopyStanding::Left => Verdict::Unsure,
+        },
+        found: copy.in_words(),
+        problem: None,
     }
 }
 

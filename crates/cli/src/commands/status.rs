@@ -3,20 +3,21 @@
 //! It is quick: one question to the Docker Engine, the rest from the journal.
 
 use serde::Serialize;
-use switchback_datastores::backup;
+use switchback_datastores::backup::{self, Manifest};
 use switchback_drivers::compose::Glance;
 use switchback_journal::{Journal, RunRecord};
 use switchback_model::exit::Exit;
 use switchback_model::observed::ServiceState;
-use switchback_model::plan::{BackupState, Plan, Purpose};
+use switchback_model::plan::{BackupMethod, BackupState, Purpose};
 use switchback_model::{Problem, RunId};
 
+use super::rehearse::{self, CopyHere, CopyStanding};
 use crate::failure::Failed;
 use crate::place::deployment::Found;
-use crate::render::measure;
 use crate::render::plan::route;
 use crate::render::style::{BAD, BOLD, DIM, GOOD, PLAIN, WARN, paint};
 use crate::render::table::{Cell, Table};
+use crate::render::{measure, wrap};
 use crate::runs::{self, Standing};
 use crate::session::{Session, now};
 
@@ -37,6 +38,8 @@ struct Document {
     unseen: Option<Problem>,
     last_run: Option<LastRun>,
     ways_back: Vec<Way>,
+    /// Copies of rehearsals, kept, left or in use.
+    copies: Vec<CopyHere>,
     next: Vec<String>,
 }
 
@@ -56,10 +59,16 @@ struct LastRun {
 struct Way {
     run: RunId,
     to: String,
-    /// Bytes of its proven backups.
+    /// True where its backups were removed from this machine, and the repository may have them.
+    gone: bool,
+    /// Bytes of its proven backups on this machine.
     backups: u64,
-    /// `None` where it rests on nothing that could be removed.
-    until: Option<&'static str>,
+    /// True where shadows take the place of the data, whatever their size.
+    instant: bool,
+    /// From when on `backup prune` may free its shadows, in milliseconds since the epoch.
+    shadows_until: Option<u64>,
+    /// Until when it can be taken; `None` where it rests on nothing that could be removed.
+    until: Option<String>,
 }
 
 /// Shows how things are.
@@ -76,7 +85,8 @@ pub(crate) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
         None => None,
     };
     let ways_back = ways_back(session, &journal, &found)?;
-    let next = next(last_run.as_ref());
+    let copies = rehearse::copies(session, &journal, &found)?;
+    let next = next(last_run.as_ref(), &copies);
     let document = Document {
         format: FORMAT,
         versions: versions(session, &found, &services),
@@ -88,6 +98,7 @@ pub(crate) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
         unseen,
         last_run,
         ways_back,
+        copies,
         next,
     };
     if session.screen.json() {
@@ -134,41 +145,66 @@ fn ways_back(session: &Session<'_>, journal: &Journal, found: &Found) -> Result<
     let Ok(plan) = session.plan_of(&record) else {
         return Ok(Vec::new());
     };
-    let kept = kept_bytes(session, found, &record.run);
+    let kept = kept(session, found, &record.run);
     let needs_backup = plan
         .datastores
         .values()
-        .any(|datastore| datastore.method == switchback_model::plan::BackupMethod::Dump);
+        .any(|datastore| datastore.method != BackupMethod::None);
     let done = matches!(runs::standing(journal, &record)?, Standing::Done { .. });
-    Ok(match kept {
+    let gone = kept.is_empty() && needs_backup && done;
+    let in_repository = found.config.backup.repository.is_some();
+    if gone && !in_repository {
         // A finished run whose backups were removed has no way back any more.
-        None if needs_backup && done => Vec::new(),
-        kept => vec![Way {
-            run: record.run.clone(),
-            to: way_to(&plan),
-            backups: kept.unwrap_or(0),
-            until: kept.map(|_| "its backups are removed (switchback backup prune)"),
-        }],
-    })
+        return Ok(Vec::new());
+    }
+    let shadowed = |manifest: &&Manifest| manifest.method == BackupMethod::Shadow;
+    let shadows: Vec<&Manifest> = kept.iter().filter(shadowed).collect();
+    let oldest = shadows.iter().map(|manifest| manifest.at).min();
+    let stays = found.config.backup.shadows_stay().ok();
+    let shadows_until = oldest
+        .zip(stays)
+        .filter(|_| in_repository)
+        .map(|(at, seconds)| at.saturating_add(seconds.saturating_mul(1_000)));
+    Ok(vec![Way {
+        run: record.run.clone(),
+        to: plan.from.to_string(),
+        gone,
+        backups: kept.iter().map(|manifest| manifest.bytes).sum(),
+        instant: !kept.is_empty() && shadows.len() == kept.len(),
+        shadows_until,
+        until: (!kept.is_empty()).then(|| until(shadows_until)),
+    }])
 }
 
-fn way_to(plan: &Plan) -> String {
-    plan.from.to_string()
+fn until(shadows_until: Option<u64>) -> String {
+    match shadows_until {
+        Some(at) => format!(
+            "{} UTC at least; then `switchback backup prune` may free its shadows, and the repository has them",
+            measure::minute(at)
+        ),
+        None => "`switchback backup prune` removes its backups".to_owned(),
+    }
 }
 
-/// Bytes of a run's proven backups; `None` where there are none.
-fn kept_bytes(session: &Session<'_>, found: &Found, run: &RunId) -> Option<u64> {
-    let listed = backup::list(&session.state.backups(&found.key())).ok()?;
-    let proven: Vec<u64> = listed
-        .into_iter()
-        .flatten()
-        .filter(|entry| entry.run == *run && entry.state == BackupState::Proven)
-        .map(|entry| entry.bytes)
-        .collect();
-    (!proven.is_empty()).then(|| proven.iter().sum())
+/// A run's proven backups on this machine.
+fn kept(session: &Session<'_>, found: &Found, run: &RunId) -> Vec<Manifest> {
+    let listed = backup::list(&session.state.backups(&found.key()));
+    let readable = listed.into_iter().flatten().flatten();
+    readable
+        .filter(|manifest| manifest.run == *run && manifest.state == BackupState::Proven)
+        .collect()
 }
 
-fn next(last: Option<&LastRun>) -> Vec<String> {
+fn next(last: Option<&LastRun>, copies: &[CopyHere]) -> Vec<String> {
+    let unused = |copy: &CopyHere| copy.standing != CopyStanding::InUse;
+    let mut commands = after(last);
+    if copies.iter().any(unused) {
+        commands.push(rehearse::REMOVE.to_owned());
+    }
+    commands
+}
+
+fn after(last: Option<&LastRun>) -> Vec<String> {
     match last {
         Some(last) if matches!(last.standing, "halted" | "interrupted") => {
             runs::next(&last.run, last.purpose.as_ref())
@@ -221,12 +257,17 @@ fn text(document: &Document, width: usize) -> String {
         document.versions.join(", ")
     };
     let mut text = format!(
-        "{}   {}{edition} {}   in {}\n",
+        "{}   {}{edition} {}",
         paint(BOLD, &document.deployment),
         document.product,
         paint(BOLD, versions),
-        document.directory
     );
+    let place = format!("   in {}", document.directory);
+    if wrap::width(&text) + wrap::width(&place) > width {
+        text.push('\n');
+    }
+    text.push_str(&place);
+    text.push('\n');
     let mut table = Table::indented(2);
     services(&mut table, document);
     match &document.last_run {
@@ -238,18 +279,10 @@ fn text(document: &Document, width: usize) -> String {
         ]),
     }
     for way in &document.ways_back {
-        let until = way
-            .until
-            .map_or_else(String::new, |until| format!(", until {until}"));
-        let backups = if way.backups > 0 {
-            format!(" ({}, proven)", measure::bytes(way.backups))
-        } else {
-            String::new()
-        };
         table.row([
             Cell::new(DIM, "way back"),
             Cell::new(BOLD, format!("to {}", way.to)),
-            Cell::from(format!("switchback rollback {}{backups}{until}", way.run)),
+            Cell::from(way_in_words(way)),
         ]);
     }
     if document.ways_back.is_empty() && document.last_run.is_some() {
@@ -259,8 +292,39 @@ fn text(document: &Document, width: usize) -> String {
             Cell::from("nothing that stands could be taken back"),
         ]);
     }
+    for copy in &document.copies {
+        table.row([
+            Cell::new(DIM, "copy"),
+            Cell::new(BOLD, copy.rehearsal.as_str()),
+            Cell::from(copy.in_words()),
+        ]);
+    }
     text.push_str(&table.text(width));
     text
+}
+
+/// `switchback rollback r-7c1d, instant (67 MB of shadows, proven), until …`
+fn way_in_words(way: &Way) -> String {
+    if way.gone {
+        return format!(
+            "by the repository: `switchback backup list` names the backups of {}, `switchback backup restore` brings them \
+             here",
+            way.run
+        );
+    }
+    let backups = match way.backups {
+        0 => String::new(),
+        bytes => format!(
+            "{} ({}, proven)",
+            if way.instant { ", instant" } else { "" },
+            measure::bytes(bytes)
+        ),
+    };
+    let until = way
+        .until
+        .as_ref()
+        .map_or_else(String::new, |until| format!(", until {until}"));
+    format!("switchback rollback {}{backups}{until}", way.run)
 }
 
 fn services(table: &mut Table, document: &Document) {
@@ -275,7 +339,7 @@ fn services(table: &mut Table, document: &Document) {
         table.row([
             Cell::new(DIM, label),
             Cell::new(PLAIN, service.service.as_str()),
-            Cell::new(style, format!("{word}  {}", service.image)),
+            Cell::new(style, format!("{word}, {}", service.image)),
         ]);
         label = "";
     }

@@ -203,8 +203,8 @@ impl<'a> Live<'a> {
         if silent || (self.screen.verbose && news) {
             let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             let said = now.narrator.progress(step, took, event);
-            let line = format!("{}\n", paint(DIM, format!("  · {said}")));
-            self.print(now, &line);
+            let line = wrap::cut(&format!("  · {said}"), self.screen.progress_width);
+            self.print(now, &format!("{}\n", paint(DIM, line)));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use switchback_journal::{Holder, Key, ProcessIdentity};
 use switchback_model::contents::{Collection, Difference};
 use switchback_model::exit::Exit;
 use switchback_model::plan::{BackupMethod, Notice, Plan};
@@ -367,4 +368,56 @@ fn what_cannot_be_rehearsed_is_refused_with_the_reason() {
         "nothing_left",
         bench.switchback(&["rehearse", "--clean"]).all()
     );
+}
+
+/// Writes what a rehearsal writes before anything of its copy exists.
+fn marked(bench: &Bench, id: &str, kept: bool) {
+    let directory = bench.state().root().join("rehearsals").join(id);
+    std::fs::create_dir_all(&directory).expect("the directory is ours");
+    let marker = serde_json::json!({
+        "id": id,
+        "deployment": "lab",
+        "directory": bench.lab().display().to_string(),
+        "project": format!("lab-rehearsal-{}", id.trim_start_matches("e-")),
+        "plan": "p-000000000000",
+        "kept": kept,
+    });
+    std::fs::write(directory.join("marker.json"), marker.to_string())
+        .expect("the directory is ours");
+}
+
+#[test]
+fn a_copy_that_is_there_is_shown_with_what_removes_it() {
+    let bench = Bench::new();
+    bench.file("switchback.toml", "product = \"the-things-stack\"\n");
+    marked(&bench, "e-1f3a0000", true);
+    marked(&bench, "e-2b00c0de", false);
+    insta::assert_snapshot!("copies_status", bench.switchback(&["status"]).stdout);
+    insta::assert_snapshot!("copies_doctor", bench.switchback(&["doctor"]).stdout);
+}
+
+#[test]
+fn a_copy_whose_rehearsal_goes_on_is_not_offered_for_removal() {
+    let bench = Bench::new();
+    bench.file("switchback.toml", "product = \"the-things-stack\"\n");
+    marked(&bench, "e-1f3a0000", false);
+    let journal = bench.state().journal().expect("the directory is ours");
+    let turn = Key {
+        deployment: "lab (rehearsal)".to_owned(),
+        directory: bench.lab().display().to_string(),
+    };
+    let holder = Holder {
+        process: ProcessIdentity::current(),
+        since: AT,
+        run: "e-1f3a0000".into(),
+        by: "root@lab".to_owned(),
+    };
+    journal.acquire(&turn, &holder).expect("nobody else");
+    let said = bench.switchback(&["status"]);
+    assert!(
+        said.stdout.contains("in use, its rehearsal goes on"),
+        "{}",
+        said.stdout
+    );
+    assert!(!said.all().contains("--clean"), "{}", said.all());
 }

@@ -3,22 +3,98 @@
 
 use std::fs;
 
+use serde::Serialize;
 use switchback_datastores::backup;
 use switchback_drivers::compose::copy::CopiedProject;
 use switchback_engine::ports::Context;
 use switchback_engine::process::{Commands, end_leftovers};
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
+use switchback_journal::{Journal, Life, ProcessIdentity};
 use switchback_model::exit::Exit;
 use switchback_model::{Problem, RunId, StepNumber};
 
 use super::copying::{Silent, for_copying};
 use crate::failure::Failed;
 use crate::place::deployment::Found;
-use crate::rehearsals::{Marker, Rehearsals};
+use crate::rehearsals::{Marker, Rehearsals, turn};
 use crate::render::{measure, waiting};
 use crate::session::Session;
 use crate::site::Place;
+
+/// A copy of a deployment that is there now.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct CopyHere {
+    /// Of which rehearsal.
+    pub(crate) rehearsal: String,
+    /// Where its files are.
+    pub(crate) directory: String,
+    /// Its Compose project, once it has one.
+    pub(crate) project: Option<String>,
+    /// Why it is there.
+    pub(crate) standing: CopyStanding,
+}
+
+/// Why a copy is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CopyStanding {
+    /// Its rehearsal goes on.
+    InUse,
+    /// The operator wanted to keep it.
+    Kept,
+    /// Its process is gone.
+    Left,
+}
+
+impl CopyHere {
+    /// Why it is there, where it is, and what removes it.
+    pub(crate) fn in_words(&self) -> String {
+        let project = match &self.project {
+            Some(project) => format!("project {project}, files in {}", self.directory),
+            None => format!("files in {}", self.directory),
+        };
+        match self.standing {
+            CopyStanding::InUse => format!("in use, its rehearsal goes on: {project}"),
+            CopyStanding::Kept => format!("kept: {project}; to remove it: {REMOVE}"),
+            CopyStanding::Left => {
+                format!("left by a process that ended: {project}; to remove it: {REMOVE}")
+            }
+        }
+    }
+}
+
+/// What removes copies that nobody uses.
+pub(crate) const REMOVE: &str = "switchback rehearse --clean";
+
+/// The copies of a deployment, for those who want to know what occupies the machine.
+pub(crate) fn copies(
+    session: &Session<'_>,
+    journal: &Journal,
+    found: &Found,
+) -> Result<Vec<CopyHere>, Failed> {
+    let holder = journal.holder(&turn(&found.key()))?;
+    let in_use = holder.filter(|holder| {
+        !matches!(
+            holder.process.life(&ProcessIdentity::current()),
+            Life::Dead(_)
+        )
+    });
+    let here = |marker: Marker| CopyHere {
+        directory: Rehearsals::of(&session.state)
+            .place(&marker.id)
+            .display()
+            .to_string(),
+        standing: match &in_use {
+            Some(holder) if holder.run.as_str() == marker.id => CopyStanding::InUse,
+            _ if marker.kept => CopyStanding::Kept,
+            _ => CopyStanding::Left,
+        },
+        rehearsal: marker.id,
+        project: marker.project,
+    };
+    Ok(of(session, found).into_iter().map(here).collect())
+}
 
 /// Removes copies of this deployment whose process is gone. Whoever calls this holds the turn: nobody
 /// else rehearses.

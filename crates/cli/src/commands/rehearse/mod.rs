@@ -18,4 +18,5 @@ mod stage;
 mod walk;
 mod whole;
 
+pub(crate) use leftovers::{CopyHere, CopyStanding, REMOVE, copies};
 pub(crate) use whole::run;
