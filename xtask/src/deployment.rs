@@ -118,21 +118,25 @@ impl Deployment {
 
     /// Removes containers, networks, volumes and the directory.
     pub(crate) fn remove(&self) -> Result<()> {
-        let left = docker()
-            .args(["ps", "--all", "--quiet", "--filter"])
-            .arg(format!("label=com.docker.compose.project={}", self.project))
-            .read()?;
-        let left: Vec<&str> = left.split_whitespace().collect();
-        if !left.is_empty() {
-            docker()
-                .args(["rm", "--force", "--volumes"])
-                .args(left)
-                .quiet()?;
-        }
+        remove_all("container", &self.of_project())?;
+        self.remove_copies()?;
         self.compose(["down", "--volumes", "--timeout", "0"])
             .quiet()?;
         fs::remove_dir_all(&self.dir)
             .with_context(|| format!("cannot remove {}", self.dir.display()))
+    }
+
+    fn of_project(&self) -> String {
+        format!("label=com.docker.compose.project={}", self.project)
+    }
+
+    /// Removes copies that a rehearsal has made of it, which died with its machine.
+    pub(crate) fn remove_copies(&self) -> Result<()> {
+        let named = format!("name={}-rehearsal-", self.project);
+        for kind in ["container", "network", "volume"] {
+            remove_all(kind, &named)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn project(&self) -> &str {
@@ -211,6 +215,24 @@ impl Deployment {
             .answer()?;
         bail!("{what} of {} does not answer\n{}", self.project, log.stdout)
     }
+}
+
+/// Removes every container, network or volume that a filter of the Engine meets.
+fn remove_all(kind: &str, filter: &str) -> Result<()> {
+    let all: &[&str] = if kind == "container" { &["--all"] } else { &[] };
+    let left = docker()
+        .args([kind, "ls", "--quiet", "--filter", filter])
+        .args(all)
+        .read()?;
+    let left: Vec<&str> = left.split_whitespace().collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    let how: &[&str] = match kind {
+        "container" => &["--force", "--volumes"],
+        _ => &[],
+    };
+    docker().args([kind, "rm"]).args(how).args(left).quiet()
 }
 
 impl Site for Deployment {

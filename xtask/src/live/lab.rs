@@ -80,6 +80,7 @@ impl Lab {
     pub(super) fn deployment(&self, name: &str, edition: Edition) -> Result<Deployment> {
         let template = Deployment::open(&self.template_dir(edition))?;
         let copy = template.copy(&self.place(name), self.free_port()?, TEMPLATE_VERSION)?;
+        copy.remove_copies()?;
         copy.start()?;
         Ok(copy)
     }
