@@ -6,6 +6,7 @@
 //! [`compose`].
 
 pub mod compose;
+mod detached;
 mod either;
 pub mod exec;
 mod filesystem;
@@ -13,6 +14,7 @@ mod glob;
 mod http;
 mod local;
 mod log;
+pub mod packages;
 mod schedules;
 mod secret;
 mod signals;

@@ -4,7 +4,7 @@
 const MOST_LINES: usize = 4000;
 
 /// What a migration said, redacted, cut in the middle where it is long.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
     head: Vec<String>,
     tail: Vec<String>,

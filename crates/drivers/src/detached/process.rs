@@ -43,14 +43,14 @@ const TICKS_PER_SECOND: u64 = 100;
 
 /// A process of this boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Process {
+pub(crate) struct Process {
     pid: i32,
     /// In clock ticks since boot.
     start: u64,
 }
 
 /// The command that starts `program` for good: it returns at once, `program` goes on.
-pub(super) fn detached(
+pub(crate) fn detached(
     pid_file: &Path,
     log: &Path,
     program: &[String],
@@ -61,7 +61,7 @@ pub(super) fn detached(
 }
 
 /// The command that starts a one-off `program`, whose traces go into `directory`.
-pub(super) fn one_off(directory: &Path, program: &[String], env: &[(String, Secret)]) -> Argv {
+pub(crate) fn one_off(directory: &Path, program: &[String], env: &[(String, Secret)]) -> Argv {
     shell(
         ONE_OFF,
         &[directory.to_string_lossy().into_owned()],
@@ -71,7 +71,7 @@ pub(super) fn one_off(directory: &Path, program: &[String], env: &[(String, Secr
 }
 
 /// The command that starts a companion, whose traces go into `directory`.
-pub(super) fn companion(directory: &Path, program: &[String], env: &[(String, Secret)]) -> Argv {
+pub(crate) fn companion(directory: &Path, program: &[String], env: &[(String, Secret)]) -> Argv {
     shell(
         COMPANION,
         &[directory.to_string_lossy().into_owned()],
@@ -90,7 +90,7 @@ fn shell(script: &str, words: &[String], program: &[String], env: &[(String, Sec
 
 impl Process {
     /// The process that a note names, where it still lives.
-    pub(super) fn noted(note: &Path) -> Option<Self> {
+    pub(crate) fn noted(note: &Path) -> Option<Self> {
         let text = fs::read_to_string(note).ok()?;
         let mut words = text.split_whitespace();
         let noted = Self {
@@ -101,7 +101,7 @@ impl Process {
     }
 
     /// The living process with this pid.
-    pub(super) fn with_pid(pid: i32) -> Option<Self> {
+    pub(crate) fn with_pid(pid: i32) -> Option<Self> {
         let fields = stat(pid)?;
         let start = fields.get(19)?.parse().ok()?;
         let process = Self { pid, start };
@@ -109,7 +109,7 @@ impl Process {
     }
 
     /// True while it runs; a zombie has ended.
-    pub(super) fn lives(self) -> bool {
+    pub(crate) fn lives(self) -> bool {
         stat(self.pid).is_some_and(|fields| {
             fields
                 .first()
@@ -118,23 +118,28 @@ impl Process {
         })
     }
 
+    /// Its number.
+    pub(crate) fn pid(self) -> i32 {
+        self.pid
+    }
+
     /// The file that it runs.
-    pub(super) fn executable(self) -> Option<PathBuf> {
+    pub(crate) fn executable(self) -> Option<PathBuf> {
         fs::read_link(format!("/proc/{}/exe", self.pid)).ok()
     }
 
     /// The bytes that it runs, also where the file was replaced since.
-    pub(super) fn image(self) -> io::Result<Vec<u8>> {
+    pub(crate) fn image(self) -> io::Result<Vec<u8>> {
         fs::read(format!("/proc/{}/exe", self.pid))
     }
 
     /// Its working directory.
-    pub(super) fn directory(self) -> Option<PathBuf> {
+    pub(crate) fn directory(self) -> Option<PathBuf> {
         fs::read_link(format!("/proc/{}/cwd", self.pid)).ok()
     }
 
     /// Its arguments, program first.
-    pub(super) fn arguments(self) -> Vec<String> {
+    pub(crate) fn arguments(self) -> Vec<String> {
         let bytes = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
         bytes
             .split(|byte| *byte == 0)
@@ -144,7 +149,7 @@ impl Process {
     }
 
     /// Processor time that it has used.
-    pub(super) fn processor_time(self) -> Duration {
+    pub(crate) fn processor_time(self) -> Duration {
         let fields = stat(self.pid).unwrap_or_default();
         let ticks = |index: usize| {
             fields
@@ -156,7 +161,7 @@ impl Process {
     }
 
     /// Ends it politely, then not; its whole group where it leads one. Returns when it has ended.
-    pub(super) fn end(self, waiting: &mut dyn FnMut()) {
+    pub(crate) fn end(self, waiting: &mut dyn FnMut()) {
         self.signal(Signal::TERM);
         let asked = Instant::now();
         while self.lives() {
@@ -169,7 +174,7 @@ impl Process {
     }
 
     /// Sends it a signal, and its whole group where it leads one.
-    pub(super) fn signal(self, signal: Signal) {
+    pub(crate) fn signal(self, signal: Signal) {
         // Between the look and the signal the pid could be given anew only if all pids went round.
         if !self.lives() {
             return;
@@ -188,7 +193,7 @@ impl Process {
 }
 
 /// Every process of this machine that can be looked at.
-pub(super) fn all() -> Vec<Process> {
+pub(crate) fn all() -> Vec<Process> {
     fs::read_dir("/proc")
         .into_iter()
         .flatten()

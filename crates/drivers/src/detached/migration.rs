@@ -1,0 +1,140 @@
+//! Migrations as detached processes, which a later switchback finds and adopts.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use switchback_engine::ports::{Context, Failure, MigrationCall, MigrationTrace};
+use switchback_engine::process::Secret;
+use switchback_model::event::{Completed, Outcome};
+use switchback_model::{MigrationId, RunId, Version};
+
+use super::one_off::OneOff;
+
+/// Where a deployment's migrations leave their traces: in `<notes>/migrations/<run>/<step>-<migration>`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Traces<'a> {
+    pub(crate) notes: &'a Path,
+}
+
+/// What is run.
+pub(crate) struct Program<'a> {
+    /// The program and its arguments.
+    pub(crate) words: Vec<String>,
+    /// Its environment.
+    pub(crate) environment: Vec<(String, Secret)>,
+    /// Where it is run.
+    pub(crate) inside: &'a Path,
+}
+
+impl Traces<'_> {
+    fn of_run(self, run: &RunId) -> PathBuf {
+        self.notes.join("migrations").join(run.as_str())
+    }
+
+    fn of_step(self, cx: &Context<'_>, migration: &MigrationId) -> OneOff {
+        OneOff::at(self.of_run(cx.run).join(format!("{}-{migration}", cx.step)))
+    }
+
+    fn all_of(self, run: &RunId) -> impl Iterator<Item = OneOff> {
+        fs::read_dir(self.of_run(run))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| OneOff::at(entry.path()))
+    }
+
+    /// What is left of an earlier try of this step's migration.
+    pub(crate) fn trace(self, cx: &Context<'_>, migration: &MigrationId) -> MigrationTrace {
+        self.of_step(cx, migration).trace()
+    }
+
+    /// The exit code of any process of this run that ran the migration at `version`.
+    pub(crate) fn ended(
+        self,
+        run: &RunId,
+        migration: &MigrationId,
+        version: &Version,
+    ) -> MigrationTrace {
+        let wanted = format!("{migration} {version}");
+        self.all_of(run)
+            .find(|one| one.what().as_ref() == Some(&wanted))
+            .map_or(MigrationTrace::NeverStarted, |one| one.trace())
+    }
+
+    /// Runs a migration to its end, or sees one that was begun before to its end. `program` is asked only
+    /// where it has to be started.
+    pub(crate) fn migrate<'p>(
+        self,
+        cx: &Context<'_>,
+        call: &MigrationCall<'_>,
+        program: impl FnOnce() -> Result<Program<'p>, Failure>,
+    ) -> Result<Outcome, Failure> {
+        let one = self.of_step(cx, call.migration);
+        let completed = if one.trace() == MigrationTrace::NeverStarted {
+            let program = program()?;
+            let what = format!("{} {}", call.migration, call.version);
+            one.begin(
+                cx,
+                &what,
+                &program.words,
+                &program.environment,
+                program.inside,
+            )
+            .map_err(|error| {
+                let what = format!("cannot start `{}`", call.run.join(" "));
+                error.into_failure("migration-not-started", what)
+            })?;
+            Completed::Done
+        } else {
+            Completed::Adopted
+        };
+        let log = one.follow(cx, call.migration.as_str());
+        match one.trace() {
+            MigrationTrace::Exited { code: 0 } => {
+                let said = log.last_words().pop();
+                Ok(Outcome {
+                    completed,
+                    summary: said.unwrap_or_else(|| "ended well and said nothing".to_owned()),
+                    output: cx.commands.keep(&log.text())?,
+                    ..Outcome::default()
+                })
+            }
+            MigrationTrace::Exited { code } => {
+                let ended = match code {
+                    -1 => "was ended from outside".to_owned(),
+                    code => format!("exited with {code}"),
+                };
+                let mut failure = Failure::new(
+                    "migration-failed",
+                    format!("`{}` {ended}", call.run.join(" ")),
+                );
+                failure.causes = log.last_words();
+                Err(failure.output(log.text()))
+            }
+            MigrationTrace::Running | MigrationTrace::NeverStarted => {
+                let mut failure = Failure::new(
+                    "stopped",
+                    format!("stopped waiting for `{}`", call.migration),
+                )
+                .state(call.migration.as_str(), "still runs")
+                .hint("switchback resume waits for it again; it is not started a second time");
+                failure.stopped = true;
+                Err(failure.output(log.text()))
+            }
+        }
+    }
+
+    /// Ends and removes what is left of this step's migration.
+    pub(crate) fn discard(self, cx: &Context<'_>, migration: &MigrationId) -> Result<(), Failure> {
+        self.of_step(cx, migration).remove()
+    }
+
+    /// Ends and removes every migration of the run.
+    pub(crate) fn clean(self, run: &RunId) -> Result<(), Failure> {
+        for one in self.all_of(run) {
+            one.remove()?;
+        }
+        let _ = fs::remove_dir(self.of_run(run));
+        Ok(())
+    }
+}

@@ -1,0 +1,496 @@
+//! Changes a packaged product, one act at a time.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use switchback_engine::ports::{Context, Driver, Failure, Finding, MigrationCall, MigrationTrace};
+use switchback_model::event::{Completed, Outcome};
+use switchback_model::observed::ImagePin;
+use switchback_model::plan::{Act, Check, Expectation, FileEdit, Plan, Purpose};
+use switchback_model::{Digest, MigrationId, ServiceName};
+
+use super::install::{self, Standing};
+use super::place::{Place, Record};
+use super::set::{RECORD, Set};
+use super::{fetch, observe, problems, store, systemd, units};
+use crate::detached::migration::{Program, Traces};
+use crate::detached::process::Process;
+use crate::waiting::{self, Pulse, Watched};
+use crate::write;
+use crate::write_path::{self, WritePath};
+
+/// How long services are watched for their end.
+const WATCH_SECONDS: u64 = 5;
+
+/// Drives one packaged product.
+#[derive(Debug)]
+pub(super) struct PackagesDriver {
+    place: Rc<Place>,
+    notes: PathBuf,
+}
+
+impl PackagesDriver {
+    pub(super) fn new(place: Rc<Place>) -> Self {
+        Self {
+            notes: place.notes(),
+            place,
+        }
+    }
+
+    fn migrations(&self) -> Traces<'_> {
+        Traces { notes: &self.notes }
+    }
+
+    /// The set that a pin stands for: installed, kept, or to be had.
+    fn set(&self, record: &Record, image: &ImagePin) -> Result<Set, Failure> {
+        let id = image.id.as_deref().unwrap_or_default();
+        if record.set.id() == id {
+            return Ok(record.set.clone());
+        }
+        if let Some(set) = store::with_id(&self.place, id) {
+            return Ok(set);
+        }
+        let set = observe::set_named(&self.place, record, &image.reference)?;
+        if set.id() == id {
+            return Ok(set);
+        }
+        let what = format!("cannot fetch `{}`", image.reference);
+        Err(Failure::new("image-moved", what)
+            .state("to be had", set.to_string())
+            .cause("the repository has other packages of that release than when it was planned")
+            .hint("plan again"))
+    }
+
+    fn image_here(&self, image: &ImagePin) -> Finding {
+        let id = image.id.as_deref().unwrap_or_default();
+        let kept = store::with_id(&self.place, id)
+            .ok_or_else(|| format!("no package files of `{}` are kept", image.reference))
+            .and_then(|set| store::kept(&self.place, &set));
+        match kept {
+            Ok(_) => Finding::Holds,
+            Err(found) => Finding::Differs { found },
+        }
+    }
+
+    /// The installed set, where no installation is under way.
+    fn settled(&self) -> Result<Set, Finding> {
+        match install::standing(&self.place) {
+            Ok(Standing::Settled(record)) => Ok(record.set),
+            Ok(Standing::Between(_, note)) => Err(Finding::Differs {
+                found: format!("an installation of `{}` that is not finished", note.to),
+            }),
+            Ok(Standing::Broken(_)) => Err(Finding::Differs {
+                found: "packages that are half installed".to_owned(),
+            }),
+            Err(failure) => Err(Finding::Unknown { why: failure.what }),
+        }
+    }
+
+    fn runs(&self, service: &ServiceName, image: &ImagePin) -> Finding {
+        let set = match self.settled() {
+            Ok(set) => set,
+            Err(finding) => return finding,
+        };
+        if Some(set.id()) == image.id {
+            Finding::Holds
+        } else {
+            Finding::Differs {
+                found: format!("`{service}` is of `{set}`"),
+            }
+        }
+    }
+
+    /// What dpkg's record says. In the middle of an installation of ours it is neither what was nor what
+    /// will be; then the step that leads from the one to the other, in either direction, may act.
+    fn recorded(&self, cx: &Context<'_>, digest: &Digest) -> Finding {
+        let standing = match install::standing(&self.place) {
+            Ok(standing) => standing,
+            Err(failure) => return Finding::Unknown { why: failure.what },
+        };
+        match standing {
+            Standing::Settled(record) if record.set.digest() == *digest => Finding::Holds,
+            Standing::Settled(record) => Finding::Differs {
+                found: format!("`{}`", record.set),
+            },
+            Standing::Between(_, note) => {
+                let step = cx.plan.step(cx.step);
+                let leads = step.is_some_and(|step| match &step.act {
+                    Act::Set { edits, .. } => edits.iter().any(|edit| {
+                        let ends = [&edit.old, &edit.new];
+                        let same = ends == [&note.from, &note.to] || ends == [&note.to, &note.from];
+                        same && edit.before == *digest
+                    }),
+                    _ => false,
+                });
+                if leads {
+                    Finding::Holds
+                } else {
+                    Finding::Differs {
+                        found: format!("an installation of `{}` that is not finished", note.to),
+                    }
+                }
+            }
+            Standing::Broken(_) => Finding::Differs {
+                found: "packages that are half installed".to_owned(),
+            },
+        }
+    }
+
+    fn running(&self, services: &[ServiceName]) -> Finding {
+        let units = match self.place.units() {
+            Ok(units) => units,
+            Err(failure) => return Finding::Unknown { why: failure.what },
+        };
+        for service in services {
+            let found = units.iter().find(|(name, _)| name == service);
+            match found {
+                Some((_, unit)) if unit.is_up() => {}
+                Some((_, unit)) => {
+                    return Finding::Differs {
+                        found: format!("`{service}` is {}", unit.active),
+                    };
+                }
+                None => {
+                    return Finding::Differs {
+                        found: format!("there is no unit for `{service}`"),
+                    };
+                }
+            }
+        }
+        Finding::Holds
+    }
+
+    fn stopped(&self) -> Finding {
+        match units::left(&self.place) {
+            Ok(None) => Finding::Holds,
+            Ok(Some(found)) => Finding::Differs { found },
+            Err(failure) => Finding::Unknown { why: failure.what },
+        }
+    }
+
+    fn base(&self, port: u16, url: Option<&str>) -> String {
+        url.map_or_else(
+            || format!("http://127.0.0.1:{port}"),
+            |url| url.trim_end_matches('/').to_owned(),
+        )
+    }
+
+    fn stable(
+        &self,
+        cx: &Context<'_>,
+        images: &BTreeMap<ServiceName, ImagePin>,
+    ) -> Result<Outcome, Failure> {
+        let restarts = || -> Result<BTreeMap<String, u64>, Failure> {
+            let units = self.place.units()?.into_iter();
+            Ok(units
+                .filter(|(name, _)| images.contains_key(name))
+                .map(|(_, unit)| (unit.id, unit.restarts))
+                .collect())
+        };
+        let before = restarts()?;
+        let names: Vec<ServiceName> = images.keys().cloned().collect();
+        for second in 0..WATCH_SECONDS {
+            let mut found = vec![self.running(&names)];
+            found.extend(images.iter().map(|(name, image)| self.runs(name, image)));
+            for finding in found {
+                if let Finding::Differs { found } | Finding::Unknown { why: found } = finding {
+                    return Err(self.unwell(&names, found));
+                }
+            }
+            let now = restarts()?;
+            if let Some((unit, _)) = now
+                .iter()
+                .find(|(unit, times)| before.get(*unit) != Some(times))
+            {
+                return Err(self.unwell(&names, format!("`{unit}` was restarted by systemd")));
+            }
+            cx.progress.report(
+                "watching for early ends",
+                Some(second + 1),
+                Some(WATCH_SECONDS),
+                Some("s"),
+            );
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        Ok(outcome(Completed::Done, format!("{} runs", list(&names))))
+    }
+
+    fn unwell(&self, services: &[ServiceName], found: String) -> Failure {
+        let mut failure = Failure::new("service-ended", found)
+            .hint("see why in its journal; then switchback resume, or switchback rollback");
+        failure.output = services
+            .iter()
+            .find(|service| failure.what.contains(service.as_str()))
+            .and_then(|service| {
+                units::last_words(&self.place, &systemd::unit_of(service.as_str()))
+            });
+        failure
+    }
+}
+
+impl Driver for PackagesDriver {
+    fn look(&self, cx: &Context<'_>, expectation: &Expectation) -> Finding {
+        match expectation {
+            Expectation::ImageHere { image } => self.image_here(image),
+            Expectation::Running { services } => self.running(services),
+            Expectation::Stopped { .. } => self.stopped(),
+            Expectation::Runs { service, image } => self.runs(service, image),
+            Expectation::File { path, digest } if path == RECORD => self.recorded(cx, digest),
+            Expectation::File { path, digest } => match fs::read(path) {
+                Ok(bytes) if Digest::of(&bytes) == *digest => Finding::Holds,
+                Ok(_) => Finding::Differs {
+                    found: format!("`{path}` was changed"),
+                },
+                Err(error) => Finding::Unknown {
+                    why: format!("cannot read `{path}`: {error}"),
+                },
+            },
+            Expectation::Migrated { migration, version } => {
+                match self.migrations().ended(cx.run, migration, version) {
+                    MigrationTrace::Exited { code: 0 } => Finding::Holds,
+                    MigrationTrace::Exited { code } => Finding::Differs {
+                        found: format!("`{migration}` exited with {code}"),
+                    },
+                    MigrationTrace::Running => Finding::Differs {
+                        found: format!("`{migration}` still runs"),
+                    },
+                    MigrationTrace::NeverStarted => Finding::Differs {
+                        found: format!("`{migration}` was never started"),
+                    },
+                }
+            }
+            _ => Finding::Unknown {
+                why: "not for the driver to tell".to_owned(),
+            },
+        }
+    }
+
+    /// The files of the image, and those of what is installed: without them there would be no way back.
+    fn fetch(&self, cx: &Context<'_>, image: &ImagePin) -> Result<Outcome, Failure> {
+        let place = &self.place;
+        let record = place.record()?;
+        if matches!(cx.plan.purpose, Purpose::Upgrade)
+            && let Some(problem) = observe::obstacles(place, &record)?.into_iter().next()
+        {
+            return Err(problems::as_failure(problem));
+        }
+        let set = self.set(&record, image)?;
+        let mut fetched = false;
+        for wanted in [&record.set, &set] {
+            let doing = format!("fetching {wanted}");
+            cx.progress.report(&doing, None, None, None);
+            fetched |= fetch::keep(place, &record, wanted)?;
+        }
+        if matches!(cx.plan.purpose, Purpose::Upgrade) {
+            let mut named = named_in(cx.plan);
+            named.extend([record.set.clone(), set.clone()]);
+            store::keep_only(place, &named);
+        }
+        let files = store::kept(place, &set).map_err(|wrong| {
+            Failure::new("package-unavailable", "what was fetched is not whole").cause(wrong)
+        })?;
+        if set != record.set {
+            let files: Vec<String> = files
+                .iter()
+                .map(|path| path.to_string_lossy().into_owned())
+                .collect();
+            fetch::simulate(place, &set, &files)?;
+        }
+        Ok(outcome(
+            if fetched {
+                Completed::Done
+            } else {
+                Completed::AlreadyDone
+            },
+            format!("{set}; kept as the way back: {}", record.set),
+        ))
+    }
+
+    fn stop(&self, cx: &Context<'_>, services: &[ServiceName]) -> Result<Outcome, Failure> {
+        let completed = units::stop(&self.place, cx)?;
+        Ok(outcome(
+            completed,
+            format!("{} stopped, no process is left", list(services)),
+        ))
+    }
+
+    fn start(
+        &self,
+        cx: &Context<'_>,
+        services: &[ServiceName],
+        images: &BTreeMap<ServiceName, ImagePin>,
+    ) -> Result<Outcome, Failure> {
+        for (service, image) in images {
+            if let Finding::Differs { found } | Finding::Unknown { why: found } =
+                self.runs(service, image)
+            {
+                return Err(
+                    Failure::new("image-moved", format!("cannot start `{service}`"))
+                        .state("installed", found)
+                        .state("wanted", image.reference.as_str()),
+                );
+            }
+        }
+        let started = units::start(&self.place, cx, services)?;
+        Ok(outcome(
+            Completed::Done,
+            format!("{} started", list(&started)),
+        ))
+    }
+
+    fn set(&self, cx: &Context<'_>, edits: &[FileEdit]) -> Result<Outcome, Failure> {
+        let (packages, files): (Vec<&FileEdit>, Vec<&FileEdit>) =
+            edits.iter().partition(|edit| edit.path == RECORD);
+        let mut result = outcome(Completed::AlreadyDone, String::new());
+        if !files.is_empty() {
+            let files: Vec<FileEdit> = files.into_iter().cloned().collect();
+            if write::apply(&files)? > 0 {
+                result.completed = Completed::Done;
+            }
+            result.summary = write::in_words(&files, &cx.plan.deployment.directory);
+        }
+        for edit in packages {
+            let installed = install::install(&self.place, cx, edit)?;
+            if !result.summary.is_empty() {
+                result.summary.push_str(", ");
+            }
+            result.summary.push_str(&installed.summary);
+            if installed.completed == Completed::Done {
+                result.completed = Completed::Done;
+            }
+        }
+        Ok(result)
+    }
+
+    fn trace(&self, cx: &Context<'_>, migration: &MigrationId) -> Result<MigrationTrace, Failure> {
+        Ok(self.migrations().trace(cx, migration))
+    }
+
+    fn migrate(&self, cx: &Context<'_>, call: &MigrationCall<'_>) -> Result<Outcome, Failure> {
+        self.migrations().migrate(cx, call, || {
+            if let Finding::Differs { found } | Finding::Unknown { why: found } =
+                self.runs(call.service, call.image)
+            {
+                let what = format!("cannot start `{}`", call.run.join(" "));
+                return Err(Failure::new("image-moved", what).state("installed", found));
+            }
+            Ok(Program {
+                words: call.run.to_vec(),
+                environment: Vec::new(),
+                inside: &self.place.directory,
+            })
+        })
+    }
+
+    fn discard(&self, cx: &Context<'_>, migration: &MigrationId) -> Result<(), Failure> {
+        self.migrations().discard(cx, migration)
+    }
+
+    fn check(&self, cx: &Context<'_>, check: &Check) -> Result<Outcome, Failure> {
+        match check {
+            Check::Health {
+                service,
+                port,
+                url,
+                path,
+            } => {
+                let mut watched = Watch {
+                    place: &self.place,
+                    service,
+                    base: self.base(*port, url.as_deref()),
+                };
+                waiting::healthy(cx, service, path, &mut watched)
+            }
+            Check::Stable { images } => self.stable(cx, images),
+            Check::WritePath {
+                port,
+                url,
+                api_key,
+                requests,
+                ..
+            } => {
+                let key = self.place.secret(api_key).map_err(problems::as_failure)?;
+                write_path::check(&WritePath {
+                    base: &self.base(*port, url.as_deref()),
+                    key: &key,
+                    run: cx.run,
+                    requests,
+                })
+            }
+            Check::Counts { .. } | Check::Fits { .. } => Err(Failure::new(
+                "not-for-the-driver",
+                "counts are the datastore's to compare",
+            )),
+        }
+    }
+
+    /// Package files stay: they are the way back. So does an installation that was begun.
+    fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        write::clean(cx.plan)?;
+        self.migrations().clean(cx.run)
+    }
+}
+
+/// A service's unit, as a wait looks at it.
+struct Watch<'a> {
+    place: &'a Place,
+    service: &'a ServiceName,
+    base: String,
+}
+
+impl Watched for Watch<'_> {
+    fn base(&self) -> Result<String, Failure> {
+        Ok(self.base.clone())
+    }
+
+    fn pulse(&mut self) -> Result<Pulse, Failure> {
+        let units = self.place.units()?;
+        let unit = units.iter().find(|(name, _)| name == self.service);
+        let process = unit
+            .filter(|(_, unit)| unit.is_up())
+            .and_then(|(_, unit)| Process::with_pid(unit.main));
+        let Some(process) = process else {
+            let mut failure = Failure::new("service-ended", format!("`{}` ended", self.service));
+            failure.output = self.last_words();
+            return Err(failure);
+        };
+        let said = self.last_words().unwrap_or_default();
+        Ok(Pulse {
+            processor: process.processor_time(),
+            last_lines: said.lines().last().map(str::to_owned).into_iter().collect(),
+        })
+    }
+
+    fn last_words(&self) -> Option<String> {
+        units::last_words(self.place, &systemd::unit_of(self.service.as_str()))
+    }
+}
+
+/// Every set that the plan leads through.
+fn named_in(plan: &Plan) -> Vec<Set> {
+    let edits = plan.steps().flat_map(|(_, step)| match &step.act {
+        Act::Set { edits, .. } => edits.as_slice(),
+        _ => &[],
+    });
+    edits
+        .filter(|edit| edit.path == RECORD)
+        .flat_map(|edit| [Set::parse(&edit.old), Set::parse(&edit.new)])
+        .flatten()
+        .collect()
+}
+
+fn outcome(completed: Completed, summary: impl Into<String>) -> Outcome {
+    Outcome {
+        completed,
+        summary: summary.into(),
+        ..Outcome::default()
+    }
+}
+
+fn list(services: &[ServiceName]) -> String {
+    let names: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
+    names.join(" ")
+}

@@ -1,0 +1,357 @@
+//! One set of packages takes another's place: by an apt that runs without us, between two sets that are
+//! noted first. Whatever ends in the middle, the same call finds out how far it came and goes on.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use switchback_engine::ports::{Context, Failure, MigrationTrace};
+use switchback_model::RunId;
+use switchback_model::event::{Completed, Outcome};
+use switchback_model::plan::{FileEdit, Purpose};
+
+use super::fetch::installing;
+use super::place::{Place, Record, unwritable, write_durably};
+use super::set::Set;
+use super::{conffiles, locks, problems, store, units};
+use crate::detached::one_off::OneOff;
+use crate::log::Log;
+
+/// What an installation may do before it is told that it did not get there: configure what was begun,
+/// install, and both once more where the first found packages that have to be installed anew.
+const TRIES: u32 = 4;
+
+/// Between which sets an installation is: written before anything changes, removed when all is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Note {
+    /// The run that began it.
+    pub(super) run: RunId,
+    /// What was installed.
+    pub(super) from: String,
+    /// What will be.
+    pub(super) to: String,
+}
+
+impl Note {
+    fn path(place: &Place) -> PathBuf {
+        place.notes().join("installing")
+    }
+
+    fn read(place: &Place) -> Option<Self> {
+        serde_json::from_str(&fs::read_to_string(Self::path(place)).ok()?).ok()
+    }
+
+    fn write(&self, place: &Place) -> Result<(), Failure> {
+        let path = Self::path(place);
+        let text = serde_json::to_string(self).unwrap_or_default();
+        write_durably(&path, &text).map_err(|error| unwritable(&path, &error))
+    }
+
+    fn remove(place: &Place) -> Result<(), Failure> {
+        let path = Self::path(place);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(unwritable(&path, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn ends(&self) -> Option<(Set, Set)> {
+        Some((Set::parse(&self.from)?, Set::parse(&self.to)?))
+    }
+}
+
+/// How far the product's packages are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// All of them are whole.
+    Settled(Record),
+    /// An installation of ours is under way, or was ended in the middle.
+    Between(Record, Note),
+    /// Some are half installed, and not by us.
+    Broken(Record),
+}
+
+/// Looks how far the product's packages are.
+pub(super) fn standing(place: &Place) -> Result<Standing, Failure> {
+    let record = place.record()?;
+    let note = Note::read(place);
+    let runs = one_off(place).trace() == MigrationTrace::Running;
+    Ok(judged(record, note, runs))
+}
+
+fn judged(record: Record, note: Option<Note>, runs: bool) -> Standing {
+    let ends = note.as_ref().and_then(Note::ends);
+    match (note, ends) {
+        (Some(note), Some((from, to))) if record.set.is_between(&from, &to) => {
+            let arrived = record.set == from || record.set == to;
+            if runs || record.is_half() || !arrived {
+                Standing::Between(record, note)
+            } else {
+                Standing::Settled(record)
+            }
+        }
+        _ if record.is_half() => Standing::Broken(record),
+        _ => Standing::Settled(record),
+    }
+}
+
+fn one_off(place: &Place) -> OneOff {
+    OneOff::at(place.notes().join("installs").join("apt"))
+}
+
+/// Brings the product's packages from what the edit has before to what it has after.
+pub(super) fn install(
+    place: &Place,
+    cx: &Context<'_>,
+    edit: &FileEdit,
+) -> Result<Outcome, Failure> {
+    let read = |text: &str| {
+        Set::parse(text)
+            .ok_or_else(|| Failure::new("edit-refused", format!("`{text}` names no packages")))
+    };
+    let (from, to) = (read(&edit.old)?, read(&edit.new)?);
+    let mut completed = Completed::Done;
+    match standing(place)? {
+        Standing::Settled(record) if record.set == to => {
+            completed = Completed::AlreadyDone;
+        }
+        Standing::Settled(record) if record.set == from => {
+            begin(place, cx, &record)?;
+        }
+        Standing::Between(_, note) => {
+            let ends = note.ends();
+            if ends != Some((from.clone(), to.clone())) && ends != Some((to.clone(), from.clone()))
+            {
+                return Err(problems::drifted(&note.to, &to));
+            }
+        }
+        Standing::Settled(record) => {
+            return Err(problems::drifted(&record.set.to_string(), &to));
+        }
+        Standing::Broken(record) => return Err(problems::broken(&record.all)),
+    }
+    if completed == Completed::Done {
+        if let Some(left) = units::left(place)? {
+            return Err(Failure::new(
+                "services-running",
+                "cannot install packages under a running product",
+            )
+            .state("services", left)
+            .hint("switchback resume stops it first"));
+        }
+        let note = Note {
+            run: cx.run.clone(),
+            from: from.to_string(),
+            to: to.to_string(),
+        };
+        // What still runs may be the way in the other direction: it is waited for, not mixed with.
+        one_off(place).follow(cx, "dpkg");
+        note.write(place)?;
+        drive(place, cx, &to)?;
+    }
+    finish(place, cx, &from, &to, completed)
+}
+
+/// Before the first package changes: the conffiles as they are.
+fn begin(place: &Place, cx: &Context<'_>, record: &Record) -> Result<(), Failure> {
+    cx.progress
+        .report("keeping the conffiles", None, None, None);
+    conffiles::keep(place, &record.set)
+}
+
+/// Looks, does what is next, and looks again, until the set is there.
+fn drive(place: &Place, cx: &Context<'_>, to: &Set) -> Result<(), Failure> {
+    let files = store::kept(place, to).map_err(|wrong| {
+        Failure::new("packages-not-kept", "cannot install what is not here")
+            .cause(wrong)
+            .state("packages", "unchanged")
+            .hint("switchback resume fetches it again, where a repository still has it")
+    })?;
+    let files: Vec<String> = files
+        .iter()
+        .map(|path| path.to_string_lossy().into_owned())
+        .collect();
+    let one = one_off(place);
+    let mut last = None;
+    for attempt in 0..TRIES {
+        if one.trace() == MigrationTrace::Running {
+            ended(cx, &one, &one.follow(cx, "dpkg"))?;
+        }
+        let record = place.record()?;
+        if record.set == *to && !record.is_half() {
+            return one.remove();
+        }
+        wait_for_lock(cx)?;
+        one.remove()?;
+        let to_configure = attempt % 2 == 0 && record.all.iter().any(super::dpkg::Package::is_half);
+        let words = if to_configure {
+            words(["dpkg", "--force-confold", "--configure", "--pending"], &[])
+        } else if record.ours().any(|package| package.broken) {
+            // apt does not touch what has to be installed anew; dpkg does, from the file.
+            words(
+                ["dpkg", "--force-confold", "--force-downgrade", "--install"],
+                &files,
+            )
+        } else {
+            let mut apt = words(["apt-get", "--quiet", "install", "--no-download"], &[]);
+            apt.extend(installing().map(str::to_owned));
+            apt.extend(files.iter().cloned());
+            apt
+        };
+        one.begin(cx, "packages", &words, &[], &place.directory)
+            .map_err(|error| error.into_failure("install-not-started", "cannot start dpkg"))?;
+        last = Some(ended(cx, &one, &one.follow(cx, "dpkg"))?);
+    }
+    let record = place.record()?;
+    if record.set == *to && !record.is_half() {
+        return one.remove();
+    }
+    Err(problems::not_installed(to, &record, last))
+}
+
+/// How it ended, unless the operator does not want to wait for that.
+fn ended(cx: &Context<'_>, one: &OneOff, log: &Log) -> Result<(i64, Log), Failure> {
+    match one.trace() {
+        MigrationTrace::Exited { code } => {
+            cx.commands.keep(&log.text())?;
+            Ok((code, log.clone()))
+        }
+        _ => {
+            let mut failure = Failure::new("stopped", "stopped waiting for dpkg")
+                .state("dpkg", "still runs")
+                .hint("switchback resume waits for it again; it is not started a second time");
+            failure.stopped = true;
+            Err(failure)
+        }
+    }
+}
+
+fn wait_for_lock(cx: &Context<'_>) -> Result<(), Failure> {
+    let begun = std::time::Instant::now();
+    while let Some(holder) = locks::holder() {
+        let doing = format!(
+            "waiting for {} (process {}), which holds dpkg's lock",
+            holder.name, holder.pid
+        );
+        let seconds = begun.elapsed().as_secs();
+        cx.progress.report(&doing, Some(seconds), None, Some("s"));
+        if cx.stop.urgency() == switchback_engine::signal::Urgency::Now {
+            let mut failure = Failure::new("stopped", "stopped waiting for dpkg's lock")
+                .state(
+                    "dpkg",
+                    format!("locked by {} ({})", holder.name, holder.pid),
+                )
+                .hint("switchback resume waits for it again");
+            failure.stopped = true;
+            return Err(failure);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    Ok(())
+}
+
+/// A program with an environment in which nothing asks questions.
+fn words<const N: usize>(program: [&str; N], files: &[String]) -> Vec<String> {
+    let quiet = [
+        "env",
+        "LC_ALL=C.UTF-8",
+        "DEBIAN_FRONTEND=noninteractive",
+        "DEBIAN_PRIORITY=critical",
+        "APT_LISTCHANGES_FRONTEND=none",
+        "NEEDRESTART_SUSPEND=1",
+    ];
+    quiet
+        .into_iter()
+        .chain(program)
+        .map(str::to_owned)
+        .chain(files.iter().cloned())
+        .collect()
+}
+
+/// Once the set is there: conffiles go back on a way back; what is left to merge is told.
+fn finish(
+    place: &Place,
+    cx: &Context<'_>,
+    from: &Set,
+    to: &Set,
+    completed: Completed,
+) -> Result<Outcome, Failure> {
+    let mut summary = match to.beyond(from) {
+        changed if changed.is_empty() => to.to_string(),
+        changed => changed.join(", "),
+    };
+    if matches!(cx.plan.purpose, Purpose::Rollback { .. }) {
+        let restored = conffiles::restore(place, to)?;
+        if !restored.is_empty() {
+            summary.push_str(&format!("; {} as before", restored.join(", ")));
+        }
+    }
+    let merge = conffiles::to_merge(place, to)?;
+    if !merge.is_empty() {
+        summary.push_str(&format!(
+            "; yours kept, to merge with what the package has beside it (.dpkg-dist): {}",
+            merge.join(", ")
+        ));
+    }
+    Note::remove(place)?;
+    one_off(place).remove()?;
+    Ok(Outcome {
+        completed,
+        summary,
+        ..Outcome::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::dpkg::packages;
+    use super::*;
+
+    fn record(st2: &str, st2web: &str, status: &str) -> Record {
+        let answer = format!(
+            "st2\t{st2}\tall\tinstall\tinstalled\tok\nst2web\t{st2web}\tall\tinstall\t{status}\tok\n"
+        );
+        Record {
+            all: packages(&answer),
+            set: set(st2, st2web),
+        }
+    }
+
+    fn set(st2: &str, st2web: &str) -> Set {
+        Set::parse(&format!("st2={st2} st2web={st2web}")).expect("a set")
+    }
+
+    #[test]
+    fn how_far_an_installation_is() {
+        let note = Some(Note {
+            run: RunId::new("r-1"),
+            from: set("1", "1").to_string(),
+            to: set("2", "2").to_string(),
+        });
+        let settled =
+            |record: Record, note, runs| matches!(judged(record, note, runs), Standing::Settled(_));
+        let between = |record: Record, note, runs| {
+            matches!(judged(record, note, runs), Standing::Between(..))
+        };
+        let broken =
+            |record: Record, note, runs| matches!(judged(record, note, runs), Standing::Broken(_));
+        // Noted and not begun, or done and not yet told.
+        assert!(settled(record("1", "1", "installed"), note.clone(), false));
+        assert!(settled(record("2", "2", "installed"), note.clone(), false));
+        // One of two, unpacked and not configured, under way.
+        assert!(between(record("2", "1", "installed"), note.clone(), false));
+        assert!(between(
+            record("2", "2", "half-configured"),
+            note.clone(),
+            false
+        ));
+        assert!(between(record("1", "1", "installed"), note.clone(), true));
+        // Somebody else's versions and somebody else's mess.
+        assert!(settled(record("3", "1", "installed"), note.clone(), false));
+        assert!(broken(record("3", "1", "unpacked"), note, false));
+        assert!(broken(record("2", "2", "unpacked"), None, false));
+        assert!(settled(record("2", "1", "installed"), None, false));
+    }
+}

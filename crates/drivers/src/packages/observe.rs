@@ -1,0 +1,325 @@
+//! What is to be seen on the host before anything is planned.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use switchback_engine::ports::Failure;
+use switchback_engine::process::Argv;
+use switchback_model::observed::{
+    Datastore, File, Observed, Pinning, Service, Shadowing, VersionPlace,
+};
+use switchback_model::{Problem, Version};
+
+use super::dpkg::Package;
+use super::fetch::{self, Source};
+use super::place::{Place, Record};
+use super::set::{RECORD, Set, release_of};
+use super::{apt, conffiles, hold, locks, problems, set};
+use crate::compose::probes::{self, Asker};
+use crate::compose::problems as shared;
+use crate::compose::project::{Project, ServiceSpec};
+use crate::compose::settings::Settings;
+use crate::compose::stores::Search;
+use crate::filesystem::{self, Directories, Use};
+use crate::schedules::{self, About};
+
+/// The answer of a probe that definitions need not ask: which distribution this is.
+const DISTRIBUTION: &str = "distribution";
+
+/// Looks at everything.
+pub(super) fn observe(
+    place: &Place,
+    identity: switchback_model::observed::Deployment,
+    directories: &Directories,
+) -> Result<Observed, Problem> {
+    let record = place.record().map_err(problems::refused)?;
+    let version = place
+        .version(&record.set)
+        .ok_or_else(|| problems::not_installed_here(&place.names()))?;
+    let mut found = obstacles(place, &record).map_err(problems::refused)?;
+    found.extend(remarks(place, &record).map_err(problems::refused)?);
+    let services = services(place, &record, &version).map_err(problems::refused)?;
+    if services.is_empty() {
+        let names = place.services();
+        let names: Vec<String> = names.iter().map(|name| name.as_str().to_owned()).collect();
+        found.push(problems::no_units(&names));
+    }
+    let datastores = datastores(place, &mut found);
+    let mut probes = asking(place, |asker| {
+        probes::ask(&place.product, asker, &datastores)
+    });
+    if let Some(distribution) = distribution(place) {
+        probes.insert(DISTRIBUTION.to_owned(), distribution);
+    }
+    let scheduled = scheduled(place, &datastores);
+    found.extend(scheduled);
+    Ok(Observed {
+        deployment: identity,
+        files: vec![File {
+            path: RECORD.to_owned(),
+            digest: record.set.digest(),
+        }],
+        version_places: vec![VersionPlace {
+            path: RECORD.to_owned(),
+            offset: 0,
+            text: version.as_str().to_owned(),
+            line: 1,
+            services: services
+                .iter()
+                .map(|service| service.name.clone())
+                .collect(),
+            pinning: Pinning::Exact,
+        }],
+        filesystems: filesystem::look(&uses(place, directories, &datastores)),
+        version,
+        services,
+        datastores,
+        probes,
+        problems: found,
+    })
+}
+
+/// What keeps an upgrade from beginning, as far as it can be seen at any time.
+pub(super) fn obstacles(place: &Place, record: &Record) -> Result<Vec<Problem>, Failure> {
+    let mut found = Vec::new();
+    let held: Vec<&str> = record
+        .ours()
+        .filter(|package| package.is_held())
+        .map(|package| package.name.as_str())
+        .collect();
+    if !held.is_empty() {
+        found.push(problems::held(&held));
+    }
+    let half: Vec<&Package> = record.all.iter().filter(|one| one.is_half()).collect();
+    if !half.is_empty() && !hold::is_engaged(place) {
+        found.push(problems::half(&half));
+    }
+    if let Some(holder) = locks::holder() {
+        found.push(problems::locked(&holder));
+    }
+    let units = place.units()?;
+    let masked = units.iter().filter(|(_, unit)| unit.load == "masked");
+    found.extend(masked.map(|(_, unit)| problems::masked(unit)));
+    let nowhere: Vec<String> = fetch::obtainable(place, record)?
+        .into_iter()
+        .filter(|(_, source)| *source == Source::Nowhere)
+        .map(|(word, _)| word)
+        .collect();
+    if !nowhere.is_empty() {
+        found.push(problems::refused(problems::no_way_back(&nowhere, None)));
+    }
+    Ok(found)
+}
+
+/// What is worth knowing, or takes longer to look at.
+fn remarks(place: &Place, record: &Record) -> Result<Vec<Problem>, Failure> {
+    let mut found = repositories(place, record)?;
+    let releases: BTreeSet<Version> = record.set.0.values().map(|one| release_of(one)).collect();
+    if releases.len() > 1 {
+        found.push(problems::mixed(&record.set));
+    }
+    let edited = conffiles::edited(place, &record.set)?;
+    found.extend(edited.iter().map(problems::edited));
+    if hold::is_engaged(place) {
+        found.push(problems::held_units());
+    }
+    Ok(found)
+}
+
+/// Reads the product's repositories anew into a place of our own: so a key that is over its time, or was
+/// changed, shows before anything stops, and what apt knows of them stays as it is.
+fn repositories(place: &Place, record: &Record) -> Result<Vec<Problem>, Failure> {
+    let names: Vec<String> = record.set.0.keys().cloned().collect();
+    let indexes: BTreeSet<String> = fetch::candidates(place, &names)?
+        .into_iter()
+        .map(|candidate| candidate.index)
+        .collect();
+    let argv = Argv::new("apt-get", ["indextargets"]);
+    let answer = place.ask(&argv, "cannot ask apt for its repositories")?;
+    let sources = apt::sources(&answer);
+    let files: BTreeSet<&String> = indexes
+        .iter()
+        .filter_map(|index| sources.get(index))
+        .collect();
+    let mut found = Vec::new();
+    for file in files {
+        let lists = tempfile::tempdir().map_err(|error| {
+            Failure::new("file-unwritable", "cannot make a temporary directory").cause(error)
+        })?;
+        let option = |name: &str, value: &str| format!("--option={name}={value}");
+        let directory = lists.path().to_string_lossy();
+        let argv = Argv::new("apt-get", ["update", "--quiet"]).args([
+            option("Dir::Etc::SourceList", file),
+            option("Dir::Etc::SourceParts", "-"),
+            option("Dir::State::Lists", &directory),
+            option("Dir::Cache::PkgCache", ""),
+            option("Dir::Cache::SrcPkgCache", ""),
+            option("APT::Sandbox::User", "root"),
+            option("Acquire::Retries", "0"),
+            option("Acquire::http::Timeout", "10"),
+            option("Acquire::https::Timeout", "10"),
+        ]);
+        let said = place.try_to(&argv, "cannot ask apt to read a repository")?;
+        let said = format!("{}{}", said.stdout, said.stderr);
+        found.extend(apt::complaint(&said).map(|told| problems::repository(file, &told)));
+    }
+    Ok(found)
+}
+
+fn services(place: &Place, record: &Record, version: &Version) -> Result<Vec<Service>, Failure> {
+    let reference = place.reference(version);
+    let pin = record.set.pin(&reference);
+    let port = |name: &str| {
+        let mut services = place.product.services.iter();
+        services.find(|service| service.name == name)?.port
+    };
+    Ok(place
+        .units()?
+        .into_iter()
+        .map(|(name, unit)| Service {
+            component: true,
+            image: reference.clone(),
+            running: Some(pin.clone()),
+            state: unit.state(),
+            replicas: 1,
+            published: port(name.as_str())
+                .map(|port| (port, format!("127.0.0.1:{port}")))
+                .into_iter()
+                .collect(),
+            name,
+        })
+        .collect())
+}
+
+/// The distribution as the definition calls it, or as it calls itself.
+fn distribution(place: &Place) -> Option<String> {
+    let text = fs::read_to_string("/etc/os-release").ok()?;
+    Some(distribution_in(&text, place))
+}
+
+fn distribution_in(text: &str, place: &Place) -> String {
+    let field = |name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+            .map(|value| value.trim_matches('"'))
+            .unwrap_or_default()
+    };
+    let named = format!("{} {}", field("ID"), field("VERSION_ID"));
+    let is = |release: &String| {
+        let rest = named.strip_prefix(release.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    place
+        .product
+        .distributions
+        .iter()
+        .find(|known| known.os_release.iter().any(is))
+        .map_or(named.clone(), |known| known.id.clone())
+}
+
+fn datastores(place: &Place, found: &mut Vec<Problem>) -> Vec<Datastore> {
+    let project = Project::of_processes(place.product.id.as_str());
+    let first = place.services().into_iter().next();
+    let component = ServiceSpec::of_process(
+        first.unwrap_or_else(|| switchback_model::ServiceName::new("")),
+        BTreeMap::new(),
+    );
+    let settings = Settings::read(&component, &place.product, &|_| None);
+    let search = Search {
+        project: &project,
+        component: &component,
+        settings: &settings,
+        config: &place.config,
+        directory: &place.directory,
+        // Paths of a unit are paths of this host.
+        on_host: &|_, path| Some(path.to_owned()),
+    };
+    let mut datastores = Vec::new();
+    for datastore in &place.product.datastores {
+        let location = match search.find(datastore) {
+            Ok(Some(location)) => location,
+            Ok(None) => continue,
+            Err(problem) => {
+                found.push(problem);
+                continue;
+            }
+        };
+        let mut seen = Datastore {
+            name: datastore.name.clone(),
+            location,
+            engine: None,
+            size: None,
+            count: None,
+            shadow: Shadowing::Unknown,
+        };
+        if let Err(output) = asking(place, |asker| probes::facts(asker, &mut seen)) {
+            found.push(shared::datastore_silent(
+                datastore.name.as_str(),
+                "the server",
+                &output,
+            ));
+        }
+        datastores.push(seen);
+    }
+    datastores
+}
+
+/// Asks datastores.
+pub(super) fn asking<T>(place: &Place, ask: impl FnOnce(&Asker<'_>) -> T) -> T {
+    ask(&Asker {
+        commands: &place.commands,
+        secret: &|reference| place.secret(reference),
+        inside: &|_, argv| Ok(argv),
+    })
+}
+
+fn uses(place: &Place, directories: &Directories, datastores: &[Datastore]) -> Vec<Use> {
+    let mut uses = vec![
+        Use::new(&directories.backups, "backup", true),
+        Use::new(&directories.journal, "journal", true),
+        Use::new(&place.directory, "packages", true),
+        Use::new(std::env::temp_dir(), "temporary", true),
+    ];
+    for datastore in datastores {
+        let directory = datastore.location.directory.as_ref();
+        uses.extend(directory.map(|path| Use::new(path, datastore.name.as_str(), false)));
+    }
+    uses
+}
+
+fn scheduled(place: &Place, datastores: &[Datastore]) -> Vec<Problem> {
+    let directory = place.directory.to_string_lossy();
+    let data = datastores
+        .iter()
+        .filter_map(|datastore| datastore.location.directory.as_deref());
+    let about = About {
+        directories: std::iter::once(directory.as_ref()).chain(data).collect(),
+        ..About::default()
+    };
+    let scheduled = schedules::look(Path::new("/"), &about);
+    scheduled.iter().map(shared::scheduled).collect()
+}
+
+/// The sets that references name, pinned; a refusal where an installation would change anything else.
+pub(super) fn resolve(
+    place: &Place,
+    references: &[String],
+) -> Result<Vec<switchback_model::observed::ImagePin>, Problem> {
+    let record = place.record().map_err(problems::refused)?;
+    let mut pins = Vec::new();
+    for reference in references {
+        let set = set_named(place, &record, reference).map_err(problems::refused)?;
+        fetch::simulate(place, &set, &set.beyond(&record.set)).map_err(problems::refused)?;
+        pins.push(set.pin(reference));
+    }
+    Ok(pins)
+}
+
+/// The set that a reference names.
+pub(super) fn set_named(place: &Place, record: &Record, reference: &str) -> Result<Set, Failure> {
+    let version = reference
+        .rsplit_once(':')
+        .map_or("", |(_, version)| version);
+    fetch::set_of(place, record, &set::release_of(version))
+}

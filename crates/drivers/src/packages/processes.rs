@@ -1,0 +1,130 @@
+//! Processes of the product that no unit accounts for: left over by one, or started by hand.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use switchback_engine::ports::Failure;
+
+use super::dpkg;
+use super::place::Place;
+use crate::detached::process::{self, Process};
+
+/// Programs that run another file: that file says what the process is.
+const INTERPRETERS: [&str; 8] = [
+    "python", "sh", "bash", "dash", "node", "ruby", "perl", "gunicorn",
+];
+
+/// What tells a process of the product.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    /// Files of its packages.
+    files: BTreeSet<String>,
+    /// What the definition says that command lines have.
+    words: Vec<String>,
+    /// Its units.
+    units: Vec<String>,
+}
+
+impl Marks {
+    /// Asks dpkg for the files of the product's packages.
+    pub(super) fn read(place: &Place, units: Vec<String>) -> Result<Self, Failure> {
+        let record = place.record()?;
+        let names: Vec<&String> = record.set.0.keys().collect();
+        let files = if names.is_empty() {
+            String::new()
+        } else {
+            place.ask(
+                &dpkg::ask_files(names),
+                "cannot read which files the packages have",
+            )?
+        };
+        let services = place.product.services.iter();
+        Ok(Self {
+            files: files
+                .lines()
+                .filter(|path| path.starts_with('/'))
+                .map(str::to_owned)
+                .collect(),
+            words: services
+                .flat_map(|service| service.processes.iter().cloned())
+                .collect(),
+            units,
+        })
+    }
+
+    /// Every process of the product, whoever started it.
+    pub(super) fn all(&self) -> Vec<Process> {
+        process::all()
+            .into_iter()
+            .filter(|process| self.is_in_unit(*process) || self.is_ours(&process.arguments()))
+            .collect()
+    }
+
+    /// Whether it lives where one of the units keeps its processes.
+    fn is_in_unit(&self, process: Process) -> bool {
+        let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.pid()));
+        groups.is_ok_and(|groups| {
+            groups
+                .lines()
+                .flat_map(|line| line.split('/'))
+                .any(|part| self.units.iter().any(|unit| unit == part))
+        })
+    }
+
+    /// Whether a command line runs a file of the product. One that only reads such a file, as an editor
+    /// does, is somebody else's.
+    fn is_ours(&self, words: &[String]) -> bool {
+        let Some(program) = words.first() else {
+            return false;
+        };
+        let mut run = vec![program];
+        let name = Path::new(program).file_name().unwrap_or_default();
+        let name = name.to_string_lossy();
+        let interpreted = INTERPRETERS
+            .iter()
+            .any(|known| name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') == *known);
+        if interpreted {
+            let mut rest = words.iter().skip(1);
+            run.extend(rest.find(|word| !word.starts_with('-')));
+        }
+        run.iter().any(|word| {
+            self.files.contains(*word) || self.words.iter().any(|mark| word.contains(mark.as_str()))
+        })
+    }
+}
+
+/// How a process is told to people: its pid and what it runs.
+pub(super) fn told(process: Process) -> String {
+    let words = process.arguments();
+    let shown: Vec<&str> = words.iter().take(2).map(String::as_str).collect();
+    format!("process {} (`{}`)", process.pid(), shown.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_a_file_of_the_product_and_what_only_reads_it() {
+        let api = "/opt/stackstorm/st2/bin/st2api";
+        let marks = Marks {
+            files: [api.to_owned()].into(),
+            words: vec!["mistral-server".to_owned()],
+            units: Vec::new(),
+        };
+        let ours = |line: &str| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            marks.is_ours(&words)
+        };
+        assert!(ours(&format!("{api} --config-file /etc/st2/st2.conf")));
+        assert!(ours(&format!("/usr/bin/python3.11 -u {api}")));
+        assert!(ours(
+            "/opt/mistral/bin/python /opt/mistral/bin/mistral-server --server engine"
+        ));
+        assert!(!ours(&format!("less {api}")));
+        assert!(!ours("tail -f /var/log/mistral-server.log"));
+        assert!(!ours(&format!("python3 report.py {api}")));
+        assert!(!marks.is_ours(&[]));
+    }
+}
