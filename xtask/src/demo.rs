@@ -1,8 +1,10 @@
 //! `cargo xtask demo`: an upgrade of a deployment with data, as its operator would do it: planned, rehearsed, applied, taken
 //! back; then the same with everything that can go wrong. A watcher outside tells what users would have noticed.
 
+mod film;
 mod measured;
 mod narrator;
+mod picture;
 mod scene;
 
 use std::fs;
@@ -12,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+pub(crate) use self::film::draw;
 use self::measured::Measured;
 use self::narrator::{act, duration, figure, note, prompt, quote, say};
 use self::scene::Scene;
@@ -44,18 +47,22 @@ pub(crate) fn run(local: bool) -> Result<()> {
     } else {
         setup::all()? == Engine::Ready
     };
-    note("building switchback");
-    cargo()
-        .dir(&paths::root())
-        .args(["build", "--quiet", "--package", "switchback"])
-        .run()?;
+    build()?;
     let stage = Stage::open(containers)?;
     let shown = stage.show();
     stage.close()?;
     let seen = shown?;
     seen.tell();
-    farewell();
+    farewell(containers);
     Ok(())
+}
+
+fn build() -> Result<()> {
+    note("building switchback");
+    cargo()
+        .dir(&paths::root())
+        .args(["build", "--quiet", "--package", "switchback"])
+        .run()
 }
 
 /// The deployment and the operator's shell.
@@ -369,11 +376,14 @@ impl Seen {
     }
 }
 
-fn farewell() {
+fn farewell(containers: bool) {
     println!();
-    say(
-        "Nothing of it is left on this machine but the images it was made of. To play with one that stays:",
-    );
+    let left = if containers {
+        "Nothing of it is left on this machine but the images it was made of."
+    } else {
+        "Nothing of it is left on this machine."
+    };
+    say(&format!("{left} To play with one that stays:"));
     quote(
         "cargo xtask deploy lorawan 3.23.2        in a new directory `lorawan`\n\
          cargo install --path crates/cli\n\

@@ -33,6 +33,7 @@ Tasks of this repository: cargo xtask TASK
   test              all tests, those on real Docker, PostgreSQL and Redis included
   demo [--local]    a real upgrade: planned, rehearsed, applied, rolled back; killed in the middle; --local without
                     containers
+  demo --picture    draws the terminal of the front page anew: docs/images/demo.svg
   bench             measures, and compares with an Ansible playbook and a shell script
   bench shadows [--size 1G] [--program PATH]
                     the same upgrade by the documented runbook, by dumps and by shadows
@@ -61,6 +62,7 @@ fn run() -> Result<()> {
         ["bench", rest @ ..] => bench::run(rest),
         ["demo"] => demo::run(false),
         ["demo", "--local"] => demo::run(true),
+        ["demo", "--picture"] => demo::draw(),
         ["check"] => check::run(),
         [live::INSIDE, dir] => live::inside(dir),
         ["live", rest @ ..] => live(rest.first().copied()),
