@@ -175,11 +175,14 @@ pub(crate) struct Plan {
     /// The version wanted; the newest release of the edition where it is not given
     #[arg(long, value_name = "VERSION")]
     pub to: Option<String>,
+    /// The major version that the server of a datastore shall have, e.g. `identity=17`; without `--to` that alone is planned
+    #[arg(long, value_name = "DATASTORE=VERSION")]
+    pub engine: Vec<String>,
     /// Show the whole derivation: every fact with its source
     #[arg(long)]
     pub explain: bool,
     /// Show a saved plan instead of making one
-    #[arg(long, value_name = "PLAN", conflicts_with = "to")]
+    #[arg(long, value_name = "PLAN", conflicts_with_all = ["to", "engine"])]
     pub show: Option<String>,
 }
 

@@ -16,7 +16,8 @@ use switchback_model::observed::{
 };
 use switchback_model::plan::{FileEdit, Plan};
 use switchback_model::product::{Probe, Product};
-use switchback_model::{DatastoreName, Problem, Structure, Version};
+use switchback_model::{DatastoreName, Problem, ServiceName, Structure, Version};
+use switchback_planner::EngineWish;
 
 use crate::failure::Failed;
 use crate::place::definitions;
@@ -174,14 +175,19 @@ impl Place {
             .collect())
     }
 
-    /// The edits that take the files through `versions`.
+    /// The edits that give servers their versions, and those that take the files through `versions` then.
     pub(crate) fn edits(
         &self,
         observed: &Observed,
+        servers: &[EngineWish],
         versions: &[Version],
-    ) -> Result<BTreeMap<Version, Vec<FileEdit>>, Problem> {
-        let edits = self.deployment.edits(observed, versions)?;
-        Ok(versions.iter().cloned().zip(edits).collect())
+    ) -> Result<(Vec<FileEdit>, BTreeMap<Version, Vec<FileEdit>>), Problem> {
+        let servers: Vec<(ServiceName, String)> = servers
+            .iter()
+            .map(|wish| (wish.service.clone(), wish.to.clone()))
+            .collect();
+        let (first, edits) = self.deployment.edits_with(observed, &servers, versions)?;
+        Ok((first, versions.iter().cloned().zip(edits).collect()))
     }
 
     /// What a run of `plan` drives.

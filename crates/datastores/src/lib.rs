@@ -10,6 +10,7 @@
 pub mod backup;
 mod conversation;
 mod disk;
+mod engine;
 mod files;
 mod open;
 mod postgres;

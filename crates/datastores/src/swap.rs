@@ -99,6 +99,11 @@ impl<'a> Swap<'a> {
         self.place("old", "").exists()
     }
 
+    /// Where what was moved aside is kept.
+    pub(crate) fn old(&self) -> PathBuf {
+        self.place("old", "")
+    }
+
     /// Exchanges the staged side for everything in place that `belongs`. Goes on where it was interrupted.
     pub(crate) fn switch(&self, belongs: impl Fn(&OsStr) -> bool) -> Result<(), Failure> {
         self.switch_io(&belongs)

@@ -8,7 +8,7 @@ use switchback_model::config::{Config, SecretRef};
 use switchback_model::observed::{DatastoreLocation, Deployment as Identity, ImagePin, Observed};
 use switchback_model::plan::FileEdit;
 use switchback_model::product::{Probe, Product};
-use switchback_model::{Problem, Version};
+use switchback_model::{Problem, ServiceName, Version};
 
 use crate::filesystem::Directories;
 use crate::{compose, exec};
@@ -100,3 +100,17 @@ impl Deployment {
         either!(self, inner => inner.ask(probe, location))
     }
 }
+    /// As [`Deployment::edits`], after the edits that give `servers` the versions that they shall have. Only Compose
+    /// runs servers whose version is written in a file.
+    pub fn edits_with(
+        &self,
+        observed: &Observed,
+        servers: &[(ServiceName, String)],
+        versions: &[Version],
+    ) -> Result<(Vec<FileEdit>, Vec<Vec<FileEdit>>), Problem> {
+        match self {
+            Self::Compose(inner) => inner.edits_with(observed, servers, versions),
+            Self::Exec(inner) => inner.edits(observed, versions).map(|edits| (Vec::new(), edits)),
+        }
+    }
+

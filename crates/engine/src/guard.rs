@@ -129,6 +129,7 @@ fn about(expectation: &Expectation) -> Option<&DatastoreName> {
         | Expectation::Engine { datastore, .. }
         | Expectation::NoWriters { datastore }
         | Expectation::Backup { datastore, .. }
+        | Expectation::Carried { datastore, .. }
         | Expectation::Restored { datastore, .. }
         | Expectation::Released { datastore, .. } => Some(datastore),
         Expectation::ImageHere { .. }
@@ -191,3 +192,4 @@ fn acts_on(act: &Act, service: &switchback_model::ServiceName) -> bool {
         _ => false,
     }
 }
+        Act::Exchange { engine, .. } | Act::PutBack { engine, .. } => engine.service == *service,

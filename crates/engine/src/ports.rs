@@ -12,7 +12,7 @@ use std::path::Path;
 use switchback_model::contents::Contents;
 use switchback_model::event::Outcome;
 use switchback_model::observed::ImagePin;
-use switchback_model::plan::{Check, Expectation, FileEdit, Plan};
+use switchback_model::plan::{Check, EngineChange, Expectation, FileEdit, Plan};
 use switchback_model::problem::State;
 use switchback_model::{DatastoreName, MigrationId, RunId, ServiceName, StepNumber, Version};
 
@@ -250,10 +250,46 @@ pub const SCRATCH_DIRECTORY: &str = "{directory}";
 
 /// The way to a datastore's server: how a program is run beside it, and how the server itself is
 /// stopped, started and doubled. Drivers provide it, datastores use it, so that neither knows the other.
+    /// Tries on an empty server of the other version whether it can be what this one is, while this one serves.
+    /// Changes nothing and leaves nothing.
+    fn fits(&self, _: &Context<'_>, engine: &EngineChange) -> Result<Outcome, Failure> {
+        Err(no_engine(engine))
+    }
+
+    /// Builds beside the data what a server of the other version will run on, with that server's own programs,
+    /// and compares it with what is there. The server runs, and nobody writes.
+    fn carry(&self, _: &Context<'_>, engine: &EngineChange) -> Result<Outcome, Failure> {
+        Err(no_engine(engine))
+    }
+
+    /// Puts what was carried over in the place of the data, whose server is stopped. What was there is kept
+    /// until [`Datastore::release`]. Going on after a crash in the middle is part of the contract.
+    fn exchange(&self, _: &Context<'_>, engine: &EngineChange) -> Result<(), Failure> {
+        Err(no_engine(engine))
+    }
+
+    /// Puts what the exchange of `run` kept aside back in its place; the server is stopped. Nothing happens
+    /// where it was not exchanged.
+    fn put_back(&self, _: &Context<'_>, engine: &EngineChange, _: &RunId) -> Result<(), Failure> {
+        Err(no_engine(engine))
+    }
+
+    /// Waits until the server answers, and looks that it is the one which the data is made for.
+    fn answers(&self, _: &Context<'_>, engine: &EngineChange) -> Result<Outcome, Failure> {
+        Err(no_engine(engine))
+    }
+
 pub trait Reach {
     /// The command as it must be started on this host to run beside the server (e.g. wrapped in
     /// `docker exec -i`, without a terminal; secrets of its environment stay out of the process list).
     fn inside(&self, argv: Argv) -> Result<Argv, Failure>;
+fn no_engine(engine: &EngineChange) -> Failure {
+    Failure::new(
+        "engine-unknown",
+        format!("`{}` has no server whose version could change", engine.service),
+    )
+}
+
 
     /// Whether the server's container or process runs.
     fn running(&self, cx: &Context<'_>) -> Result<bool, Failure>;
@@ -283,6 +319,20 @@ pub trait Reach {
         &self,
         cx: &Context<'_>,
         name: &str,
+    /// As [`Reach::scratch`], with the programs of another image than the original's.
+    fn scratch_of(
+        &self,
+        _: &Context<'_>,
+        image: &ImagePin,
+        _: &Path,
+        _: Argv,
+    ) -> Result<Box<dyn Scratch>, Failure> {
+        Err(Failure::new(
+            "no-images",
+            format!("`{}` is an image, and this server runs in no container", image.reference),
+        ))
+    }
+
         directory: &Path,
         argv: Argv,
     ) -> Result<Box<dyn Companion>, Failure>;
@@ -346,3 +396,8 @@ pub struct Site {
     /// Keeps its data, by name.
     pub datastores: BTreeMap<DatastoreName, Box<dyn Datastore>>,
 }
+
+    /// The end of what it wrote, where that is kept.
+    fn output(&self) -> Result<String, Failure> {
+        Ok(String::new())
+    }

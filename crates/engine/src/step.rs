@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use switchback_journal::StepStatus;
 use switchback_model::event::{Completed, Event, Outcome};
-use switchback_model::plan::{Act, Check, Step};
+use switchback_model::observed::ImagePin;
+use switchback_model::plan::{Act, Check, EngineChange, Step};
 use switchback_model::{DatastoreName, RunId};
 
 use crate::counts;
@@ -119,12 +120,47 @@ impl Run<'_> {
             Act::Prepare { datastore } => self.datastore(datastore)?.prepare(cx),
             Act::Seal { datastore } => self.datastore(datastore)?.seal(cx),
             Act::Prove { datastore } => self.datastore(datastore)?.prove(cx),
+            Act::Carry { datastore, engine } => self.datastore(datastore)?.carry(cx, engine),
+            Act::Exchange { datastore, engine } => {
+                let datastore = self.datastore(datastore)?;
+                self.as_other_server(cx, datastore, engine, &engine.image, || {
+                    datastore.exchange(cx, engine)
+                })
+            }
+            Act::PutBack {
+                datastore,
+                engine,
+                run,
+            } => {
+                let datastore = self.datastore(datastore)?;
+                self.as_other_server(cx, datastore, engine, &engine.was, || {
+                    datastore.put_back(cx, engine, run)
+                })
+            }
             Act::Restore { datastore, run } => self.datastore(datastore)?.restore(cx, run),
             Act::Release { datastore, run } => self.datastore(datastore)?.release(cx, run),
         }
     }
 
     /// Success is what can be seen afterwards, not what a command said.
+    /// Between the stop of one server and the start of the other the data is exchanged.
+    fn as_other_server(
+        &self,
+        cx: &Context<'_>,
+        datastore: &dyn Datastore,
+        engine: &EngineChange,
+        image: &ImagePin,
+        exchange: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<Outcome, Failure> {
+        let driver = &self.site.driver;
+        let services = std::slice::from_ref(&engine.service);
+        driver.stop(cx, services)?;
+        exchange()?;
+        let images = [(engine.service.clone(), image.clone())].into();
+        driver.start(cx, services, &images)?;
+        datastore.answers(cx, engine)
+    }
+
     fn verify(&self, cx: &Context<'_>, step: &Step) -> Result<(), Failure> {
         if step.after.is_empty() {
             return Ok(());
@@ -153,6 +189,7 @@ impl Run<'_> {
                     exact,
                 } => self.compare_counts(cx, datastore, run.as_ref().unwrap_or(cx.run), *exact)?,
                 _ => self.site.driver.check(cx, check)?,
+                Check::Fits { datastore, engine } => self.datastore(datastore)?.fits(cx, engine)?,
             };
             if !outcome.summary.is_empty() {
                 summaries.push(outcome.summary);

@@ -13,6 +13,12 @@ pub(crate) fn doing(plan: &Plan, act: &Act) -> String {
             migration, version, ..
         } => format!("{migration} ({version})"),
         Act::Verify { .. } => return plan.verb(act).to_owned(),
+        Act::Carry { datastore, engine } | Act::Exchange { datastore, engine } => {
+            format!("{datastore} to {}", engine.to)
+        }
+        Act::PutBack {
+            datastore, engine, ..
+        } => format!("{datastore} to {}", engine.from),
         Act::Prepare { datastore }
         | Act::Seal { datastore }
         | Act::Prove { datastore }
@@ -51,6 +57,9 @@ pub(crate) fn expected(expectation: &Expectation) -> String {
             format!("the backup of `{datastore}` to be {state}")
         }
         Expectation::Migrated { migration, version } => {
+        Expectation::Carried { datastore, version } => {
+            format!("`{datastore}` to be carried over to {version}, and unchanged since")
+        }
             format!("`{migration}` ({version}) to have ended with 0")
         }
         Expectation::Restored { datastore, run } => {

@@ -119,6 +119,9 @@ pub struct VerifyConfig {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PolicyConfig {
+    /// Major version that its server shall have, e.g. `17`: the next plan brings it there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
     /// False refuses paths with required stops.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stops: Option<bool>,

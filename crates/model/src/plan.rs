@@ -169,12 +169,32 @@ pub struct DatastorePlan {
 /// What a stage is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+/// The server of a datastore becomes another major version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineChange {
+    /// The service that runs the server.
+    pub service: ServiceName,
+    /// Version that runs before, as observed.
+    pub from: String,
+    /// Version that runs after, as wanted, e.g. `17`.
+    pub to: String,
+    /// What the service was made from before: the way back leads there.
+    pub was: ImagePin,
+    /// What it is made from after.
+    pub image: ImagePin,
+}
+
 pub enum StageKind {
     /// Everything that can be done while the service is up.
     Preparation,
     /// One leg of the path: to this version, where only migrations run.
     Migrate {
         /// The version whose image runs them.
+    /// Servers of datastores become other versions, while the product stays what it is.
+    Engines {
+        /// The product's version, which is started again and verified.
+        to: Version,
+    },
         to: Version,
     },
     /// One leg of the path: to this version, where the product is started and verified.
@@ -298,6 +318,30 @@ pub enum Act {
         images: BTreeMap<ServiceName, ImagePin>,
     },
     /// Look from outside.
+    /// Build beside the data what a server of another version will run on, and compare it with what is there.
+    Carry {
+        /// The datastore whose server it is; whatever else lives in that server comes along.
+        datastore: DatastoreName,
+        /// From which version to which.
+        engine: EngineChange,
+    },
+    /// Put what was carried over in the place of the data, which is kept aside, and start the server of the
+    /// other version on it.
+    Exchange {
+        /// Which datastore.
+        datastore: DatastoreName,
+        /// From which version to which.
+        engine: EngineChange,
+    },
+    /// Put the data that an exchange of `run` kept aside back into its place, and start the server of before on it.
+    PutBack {
+        /// Which datastore.
+        datastore: DatastoreName,
+        /// From which version to which it was exchanged.
+        engine: EngineChange,
+        /// The run that exchanged it.
+        run: RunId,
+    },
     Verify {
         /// What to look at.
         checks: Vec<Check>,
@@ -413,6 +457,14 @@ pub enum Expectation {
         datastore: DatastoreName,
         /// The run that sealed the backup.
         run: RunId,
+    /// What a server of another version will run on is complete beside the data, or already in its place, and
+    /// nothing was written to the data since it was read.
+    Carried {
+        /// Which datastore.
+        datastore: DatastoreName,
+        /// The other version.
+        version: String,
+    },
     },
     /// Nothing is left of what a restore moved aside.
     Released {
@@ -566,6 +618,14 @@ pub struct Forecast {
 
 /// What the backup of one datastore costs, and what it is good for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+    /// A server of another version can be what this one is: its roles, databases, schemas, extensions and
+    /// settings are tried there, without their data. Changes nothing.
+    Fits {
+        /// Which datastore.
+        datastore: DatastoreName,
+        /// From which version to which.
+        engine: EngineChange,
+    },
 #[serde(rename_all = "kebab-case")]
 pub struct KeepingForecast {
     /// Seconds of the downtime that completing and proving it takes.
@@ -675,3 +735,19 @@ impl Act {
         }
     }
 }
+            Self::Carry { .. } => "carry over",
+            Self::Exchange { .. } => "exchange",
+            Self::PutBack { .. } => "put back",
+            | Self::Carry { datastore, .. }
+            | Self::Exchange { datastore, .. }
+            | Self::PutBack { datastore, .. }
+
+    /// The change of a server's version that it serves, where it serves one.
+    pub fn engine(&self) -> Option<&EngineChange> {
+        match self {
+            Self::Carry { engine, .. }
+            | Self::Exchange { engine, .. }
+            | Self::PutBack { engine, .. } => Some(engine),
+            _ => None,
+        }
+    }

@@ -17,10 +17,10 @@ mod outline;
 mod rollback;
 
 pub use build::{
-    Input, Note, Place, Planned, Weight, build, first_obstacle, images_needed, lock_held,
-    locks_unasked, obstacles, versions_set,
+    EngineWish, Input, Note, Place, Planned, Weight, build, engines_wanted, first_obstacle,
+    images_needed, lock_held, locks_unasked, obstacles, versions_set,
 };
 pub use check::{Objection, check, check_against, refusal};
 pub use measured::measured;
 pub use outline::{outline, shape};
-pub use rollback::{Proven, rollback};
+pub use rollback::{Proven, roll_over_stays, rollback};

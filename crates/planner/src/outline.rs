@@ -55,6 +55,7 @@ fn heading(stage: &Stage) -> String {
         StageKind::Migrate { to } => format!("migrate at {to}"),
         StageKind::Run { to } => format!("run {to}"),
         StageKind::Return { to } => format!("return to {to}"),
+        StageKind::Engines { to } => format!("engines at {to}"),
     };
     if !stage.required_by.is_empty() {
         let _ = write!(text, ", required by {}", stage.required_by.join(", "));
@@ -146,6 +147,8 @@ fn pinned(act: &Act) -> String {
     };
     pins.iter()
         .filter_map(|pin| pin.id.as_deref().or(pin.digest.as_deref()))
+        Act::Carry { engine, .. } | Act::Exchange { engine, .. } => vec![&engine.image],
+        Act::PutBack { engine, .. } => vec![&engine.was],
         .map(|id| format!(" @{id}"))
         .collect()
 }
@@ -162,6 +165,12 @@ fn what(act: &Act) -> String {
             let names: Vec<&str> = services.iter().map(|name| name.as_str()).collect();
             names.join(", ")
         }
+        Act::Carry { datastore, engine } | Act::Exchange { datastore, engine } => {
+            format!("{datastore} {} -> {}", engine.from, engine.to)
+        }
+        Act::PutBack {
+            datastore, engine, ..
+        } => format!("{datastore} {} -> {}", engine.to, engine.from),
         Act::Set { edits, .. } => {
             let edits: Vec<String> = edits
                 .iter()
@@ -198,6 +207,7 @@ fn look(check: &Check) -> String {
         } => {
             let exact = if *exact { "equal" } else { "counts" };
             format!("{exact} {datastore}")
+        Check::Fits { datastore, engine } => format!("{datastore} fits {}", engine.to),
         }
     }
 }

@@ -9,7 +9,7 @@ use switchback_model::exit::Exit;
 use switchback_model::plan::{Plan as Planned, Purpose};
 use switchback_model::{Problem, Rehearsal, Version};
 use switchback_planner::path::{self, Policy, Query};
-use switchback_planner::{Input, Weight, build, first_obstacle, measured};
+use switchback_planner::{Input, Weight, build, engines_wanted, first_obstacle, measured};
 
 use super::apply;
 use crate::arguments::{Format, Plan};
@@ -68,9 +68,14 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Plan) -> Result<Exit, Faile
         show(session, &plan, arguments.explain, None);
         return Ok(Exit::Ok);
     }
-    let found = session.deployment()?;
+    let found = session.deployment()?.with_engines(&arguments.engine)?;
     let place = Place::open(session, &found, StopSignal::default())?;
-    match make(session, &found, &place, arguments.to.as_deref())? {
+    let goal = match &arguments.to {
+        Some(to) => Goal::Version(to),
+        None if arguments.engine.is_empty() => Goal::Next,
+        None => Goal::Here,
+    };
+    match make(session, &found, &place, goal)? {
         Answer::Plan(mut made) => {
             if let Some(rehearsal) = Rehearsals::of(&session.state).latest(&made.plan) {
                 made.plan = measured(made.plan, &rehearsal);
@@ -143,6 +148,17 @@ pub(crate) struct Made {
     path: path::Path,
 }
 
+/// Which version a plan leads to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Goal<'a> {
+    /// This one, as it was typed.
+    Version(&'a str),
+    /// The newest that a path leads to.
+    Next,
+    /// The one that runs: only servers of datastores change.
+    Here,
+}
+
 /// What planning came to.
 pub(crate) enum Answer {
     /// There is something to do.
@@ -178,7 +194,7 @@ pub(crate) fn make(
     session: &Session<'_>,
     found: &Found,
     place: &Place,
-    to: Option<&str>,
+    goal: Goal<'_>,
 ) -> Result<Answer, Failed> {
     let product = &place.product;
     if product.path_only {
@@ -198,9 +214,10 @@ pub(crate) fn make(
     refuse_over_open_run(session, &journal, found)?;
     let observed = place.observe(session)?;
     let edition = found.config.edition.as_deref();
-    let to = match to {
-        Some(to) => Version::typed(to),
-        None => path::next_goal(product, edition, &observed.version),
+    let to = match goal {
+        Goal::Version(to) => Version::typed(to),
+        Goal::Next => path::next_goal(product, edition, &observed.version),
+        Goal::Here => observed.version.clone(),
     };
     let mut query = Query::new(observed.version.as_str(), to.as_str())
         .driver(observed.deployment.driver.as_str())
@@ -216,13 +233,14 @@ pub(crate) fn make(
     let path = path::find(product, &query).map_err(|refusal| {
         first_obstacle(product, &found.config, &observed).unwrap_or_else(|| refusal.to_problem())
     })?;
-    if path.is_nothing() {
+    let wishes = engines_wanted(product, &found.config, &observed)?;
+    if path.is_nothing() && wishes.is_empty() {
         return Ok(Answer::NothingToDo(path));
     }
     let images = switchback_planner::images_needed(product, &found.config, &observed, &path);
     let pins = place.pin(session, &images)?;
     let versions = switchback_planner::versions_set(product, &path);
-    let edits = place.edits(&observed, &versions)?;
+    let (engine_edits, edits) = place.edits(&observed, &wishes, &versions)?;
     let parent = journal.last_run(&found.key())?.map(|record| record.run);
     let planned = build(&Input {
         product,
@@ -231,6 +249,7 @@ pub(crate) fn make(
         path: &path,
         pins: &pins,
         edits: &edits,
+        engine_edits: &engine_edits,
         parent: parent.as_ref(),
     })?;
     let warnings = planned.notes.iter();

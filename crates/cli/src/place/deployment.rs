@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use switchback_journal::{Key, StateDirectory};
 use switchback_model::exit::Exit;
-use switchback_model::{Config, Problem};
+use switchback_model::plan::{Act, Plan};
+use switchback_model::{Config, DatastoreName, Problem};
 
 use super::config;
 use crate::failure::Failed;
@@ -28,6 +29,42 @@ impl Found {
             deployment: self.name.clone(),
             directory: self.directory.display().to_string(),
         }
+    }
+}
+
+impl Found {
+    /// With what was typed as `--engine NAME=VERSION` in place of what the file says.
+    pub(crate) fn with_engines(mut self, typed: &[String]) -> Result<Self, Problem> {
+        for said in typed {
+            let (name, version) = said
+                .split_once('=')
+                .filter(|(name, version)| !name.is_empty() && !version.is_empty())
+                .ok_or_else(|| {
+                    Problem::new(
+                        Exit::Usage,
+                        "engine-usage",
+                        format!("`--engine {said}` names no datastore and version"),
+                    )
+                    .hint("as in `--engine identity=17`")
+                })?;
+            self.wish(name.into(), version);
+        }
+        Ok(self)
+    }
+
+    /// With the versions of servers that `plan` leads to.
+    pub(crate) fn with_engines_of(mut self, plan: &Plan) -> Self {
+        for (_, step) in plan.steps() {
+            if let Act::Exchange { datastore, engine } = &step.act {
+                self.wish(datastore.clone(), &engine.to);
+            }
+        }
+        self
+    }
+
+    fn wish(&mut self, name: DatastoreName, version: &str) {
+        let said = self.config.datastores.entry(name).or_default();
+        said.engine = Some(version.to_owned());
     }
 }
 

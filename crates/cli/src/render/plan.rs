@@ -39,7 +39,10 @@ pub(crate) fn route(plan: &Plan) -> String {
     for stage in &plan.stages {
         let to = match &stage.kind {
             StageKind::Preparation => continue,
-            StageKind::Migrate { to } | StageKind::Run { to } | StageKind::Return { to } => to,
+            StageKind::Engines { to }
+            | StageKind::Migrate { to }
+            | StageKind::Run { to }
+            | StageKind::Return { to } => to,
         };
         if versions.last() != Some(&to.as_str()) {
             versions.push(to.as_str());

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use switchback_model::observed::ImagePin;
-use switchback_model::plan::{Act, Check, Holding, Plan, Stage, StageKind, Step, WayBack};
+use switchback_model::plan::{
+    Act, BackupMethod, Check, Holding, Plan, Stage, StageKind, Step, WayBack,
+};
 
 use super::measure;
 
@@ -36,7 +38,15 @@ pub(crate) fn what(plan: &Plan, act: &Act) -> String {
             format!("{migration} ({version}){demanded}")
         }
         Act::Verify { checks } => checks_in_words(checks),
-        Act::Restore { datastore, run } => format!("{datastore} from the backup of {run}"),
+        Act::Carry { datastore, engine } | Act::Exchange { datastore, engine } => {
+            format!("{datastore} {} → {}", engine.from, engine.to)
+        }
+        Act::PutBack {
+            datastore, engine, ..
+        } => format!("{datastore} {} → {}", engine.to, engine.from),
+        Act::Restore { datastore, run } => {
+            format!("{datastore} from the {} of {run}", kept(plan, act))
+        }
         Act::Release { datastore, .. } => format!("{datastore}: remove what was moved aside"),
     }
 }
@@ -63,7 +73,10 @@ pub(crate) fn together(plan: &Plan, steps: &[&Step]) -> String {
             .collect();
         if datastores.len() == steps.len() {
             let from = match &steps[0].act {
-                Act::Restore { run, .. } => format!(" from the backup of {run}"),
+                act @ Act::Restore { run, .. } => match kept(plan, act) {
+                    "shadow" => format!(" from the shadows of {run}"),
+                    _ => format!(" from the backups of {run}"),
+                },
                 _ => String::new(),
             };
             return format!("{}{from}", datastores.join(", "));
@@ -109,6 +122,15 @@ fn set_together(plan: &Plan, steps: &[&Step]) -> Option<String> {
 
 /// Whether two steps can share one line of a plan.
 pub(crate) fn alike(plan: &Plan, one: &Step, other: &Step) -> bool {
+/// What a datastore comes back from.
+fn kept(plan: &Plan, act: &Act) -> &'static str {
+    let kept = act.datastore().and_then(|name| plan.datastores.get(name));
+    match kept.map(|kept| kept.method) {
+        Some(BackupMethod::Shadow) => "shadow",
+        _ => "backup",
+    }
+}
+
     let mergeable = matches!(
         one.act,
         Act::Fetch { .. }
@@ -123,6 +145,7 @@ pub(crate) fn alike(plan: &Plan, one: &Step, other: &Step) -> bool {
         && plan.verb(&one.act) == plan.verb(&other.act)
         && one.way_back == other.way_back
         && one.downtime == other.downtime
+        && kept(plan, &one.act) == kept(plan, &other.act)
 }
 
 /// The way back, in words.
@@ -172,6 +195,7 @@ pub(crate) fn heading(stage: &Stage, number: usize) -> String {
         StageKind::Preparation => "before any downtime (safe to interrupt)".to_owned(),
         StageKind::Migrate { to } => {
             format!("stage {number}: through {to} (migrations only)")
+        StageKind::Engines { to } => format!("stage {number}: servers, at {to}"),
         }
         StageKind::Run { to } => format!("stage {number}: to {to}"),
         StageKind::Return { to } => format!("back to {to}"),
@@ -215,6 +239,7 @@ fn checks_in_words(checks: &[Check]) -> String {
         };
         if !words.contains(&word) {
             words.push(word);
+            Check::Fits { .. } => "fit",
         }
     }
     words.join(", ")

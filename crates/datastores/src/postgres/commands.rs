@@ -49,6 +49,32 @@ impl Connection<'_> {
         self.connect(Argv::new("pg_restore", ["--exit-on-error"]))
     }
 
+    /// Restores a dump that lies in a file beside the server into the database, several tables at a time.
+    pub(super) fn restore_file(&self, path: &str, jobs: usize) -> Argv {
+        let argv = Argv::new("pg_restore", ["--exit-on-error"]).arg(format!("--jobs={jobs}"));
+        self.connect(argv).arg(path)
+    }
+
+    /// Dumps everything but the rows, as [`Connection::dump`] would.
+    pub(super) fn schema(&self) -> Argv {
+        self.connect(Argv::new(
+            "pg_dump",
+            ["--format=custom", "--schema-only", "--lock-wait-timeout=30000"],
+        ))
+    }
+
+    /// Tells roles and their memberships, passwords among them, as SQL.
+    pub(super) fn globals(&self) -> Argv {
+        self.connect(Argv::new("pg_dumpall", ["--globals-only"]))
+    }
+
+    /// Gathers statistics in every database.
+    pub(super) fn analyze(&self) -> Argv {
+        let argv = Argv::new("vacuumdb", ["--all", "--analyze-only", "--quiet", "--no-password"])
+            .arg(format!("--maintenance-db={}", self.info()));
+        self.with_password(argv)
+    }
+
     /// As [`Connection::psql`], from where programs beside the server come, speaking the protocol of
     /// replication: it takes commands of that and no SQL.
     pub(super) fn replication(&self) -> Argv {

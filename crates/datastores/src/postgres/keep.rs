@@ -262,7 +262,15 @@ impl Server {
     }
 
     fn properties(&self, cx: &Context<'_>) -> Result<Properties, Failure> {
-        let database = self.database();
+        self.properties_of(cx, self.database())
+    }
+
+    /// What any database of the server is beside its contents.
+    pub(super) fn properties_of(
+        &self,
+        cx: &Context<'_>,
+        database: &str,
+    ) -> Result<Properties, Failure> {
         let answers = self.ask(
             cx.commands,
             Some(cx.run),

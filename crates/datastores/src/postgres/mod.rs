@@ -6,6 +6,7 @@
 //! `restore.rs` for the switch.
 
 mod commands;
+mod engine;
 pub(crate) mod keep;
 mod names;
 mod properties;

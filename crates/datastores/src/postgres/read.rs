@@ -61,7 +61,18 @@ impl Server {
         dump: File,
         compression: Compression,
     ) -> Result<Reading, Failure> {
-        self.read(cx, self.database(), Some((dump, compression)))
+        self.read_and_dump_of(cx, self.database(), dump, compression)
+    }
+
+    /// The same, of any database of the server.
+    pub(super) fn read_and_dump_of(
+        &self,
+        cx: &Context<'_>,
+        database: &str,
+        dump: File,
+        compression: Compression,
+    ) -> Result<Reading, Failure> {
+        self.read(cx, database, Some((dump, compression)))
     }
 
     fn read(

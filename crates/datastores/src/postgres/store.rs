@@ -4,9 +4,9 @@ use std::cell::RefCell;
 
 use switchback_engine::ports::{Context, Datastore, Failure, Finding, Reach};
 use switchback_engine::process::{Commands, Secret};
-use switchback_model::event::Outcome;
+use switchback_model::event::{Completed, Outcome};
 use switchback_model::observed::DatastoreLocation;
-use switchback_model::plan::{BackupMethod, Expectation};
+use switchback_model::plan::{BackupMethod, EngineChange, Expectation};
 use switchback_model::{Contents, DatastoreName, RunId, Structure};
 
 use super::keep;
@@ -114,7 +114,11 @@ impl Datastore for Postgres {
                 Ok(Some(shadow)) => self.server.shadow_restored(cx, &shadow, run),
                 _ => self.server.restored(cx, run),
             },
+            Expectation::Carried { version, .. } => self.server.carried(cx, version),
             Expectation::Released { run, .. } => match self.server.backup(cx, run).shadow() {
+                _ if self.server.released_server(run) != Finding::Holds => {
+                    self.server.released_server(run)
+                }
                 Ok(Some(_)) => self.server.shadow_released(run),
                 _ => self.server.released(cx, run),
             },
@@ -186,12 +190,40 @@ impl Datastore for Postgres {
         }
     }
 
+    fn fits(&self, cx: &Context<'_>, engine: &EngineChange) -> Result<Outcome, Failure> {
+        self.server.fits(cx, engine)
+    }
+
+    fn carry(&self, cx: &Context<'_>, engine: &EngineChange) -> Result<Outcome, Failure> {
+        self.server.carry(cx, engine)
+    }
+
+    fn exchange(&self, cx: &Context<'_>, _: &EngineChange) -> Result<(), Failure> {
+        self.server.exchange_server(cx)
+    }
+
+    fn put_back(&self, _: &Context<'_>, _: &EngineChange, run: &RunId) -> Result<(), Failure> {
+        self.server.put_server_back(run)
+    }
+
+    fn answers(&self, cx: &Context<'_>, engine: &EngineChange) -> Result<Outcome, Failure> {
+        self.server.answers_as(cx, engine)
+    }
+
     fn release(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure> {
-        if self.is_shadow(cx, run)? {
+        let had = self.server.release_server(run)?;
+        let released = if self.is_shadow(cx, run)? {
             self.server.release_shadow(cx, run)
         } else {
             self.server.release(cx, run)
+        }?;
+        if had && released.completed == Completed::AlreadyDone {
+            return Ok(Outcome {
+                summary: "removed what another server ran on".to_owned(),
+                ..Outcome::default()
+            });
         }
+        Ok(released)
     }
 
     fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {

@@ -11,6 +11,7 @@ use switchback_model::RunId;
 use switchback_model::amount;
 use switchback_model::contents::Difference;
 use switchback_model::event::Outcome;
+use switchback_model::observed::ImagePin;
 use switchback_model::plan::{BackupMethod, BackupState};
 
 use super::client::Client;
@@ -329,6 +330,19 @@ impl Server {
         scratch: &Path,
         talk: impl FnOnce(&Client<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        self.beside_of(cx, None, layout, sources, scratch, talk)
+    }
+
+    /// The same, with the programs of another image than the server's where one is given.
+    pub(super) fn beside_of<T>(
+        &self,
+        cx: &Context<'_>,
+        image: Option<&ImagePin>,
+        layout: &Layout,
+        sources: &[PathBuf],
+        scratch: &Path,
+        talk: impl FnOnce(&Client<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let made = |error: std::io::Error| {
             disk::failure(
                 "backup-io",
@@ -349,9 +363,11 @@ impl Server {
         // The directory belongs to whom the files belong to: the server that reads them runs as that user.
         disk::same_owner(sources, scratch).map_err(made)?;
         let program = self.program(cx.commands);
-        let second = self
-            .reach
-            .scratch(cx, scratch, commands::scratch_server(program, layout))?;
+        let argv = commands::scratch_server(program, layout);
+        let second = match image {
+            None => self.reach.scratch(cx, scratch, argv),
+            Some(image) => self.reach.scratch_of(cx, image, scratch, argv),
+        }?;
         let argv = second.inside(commands::scratch_client(program, second.directory()))?;
         let client = Client {
             name: &self.name,

@@ -16,6 +16,7 @@ mod commands;
 mod compare;
 mod contents;
 mod digest;
+mod engine;
 mod exchange;
 mod groups;
 mod keep;

@@ -4,9 +4,9 @@ use std::cell::{Cell, OnceCell};
 
 use switchback_engine::ports::{Context, Datastore, Failure, Finding, Reach};
 use switchback_engine::process::{Commands, Secret};
-use switchback_model::event::Outcome;
+use switchback_model::event::{Completed, Outcome};
 use switchback_model::observed::DatastoreLocation;
-use switchback_model::plan::{BackupMethod, Expectation};
+use switchback_model::plan::{BackupMethod, EngineChange, Expectation};
 use switchback_model::{Contents, DatastoreName, RunId};
 
 use super::contents;
@@ -99,7 +99,11 @@ impl Datastore for Redis {
                 server.reached(cx, run.as_ref().unwrap_or(cx.run), *state)
             }
             Expectation::Restored { run, .. } => server.restored(cx, run),
-            Expectation::Released { run, .. } => server.released(cx, run),
+            Expectation::Carried { version, .. } => server.carried(cx, version),
+            Expectation::Released { run, .. } => match server.released_server(cx, run) {
+                Finding::Holds => server.released(cx, run),
+                left => left,
+            },
             _ => Finding::Unknown {
                 why: "not a datastore's matter".to_owned(),
             },
@@ -152,8 +156,36 @@ impl Datastore for Redis {
         self.server.restore(cx, run)
     }
 
+    fn fits(&self, cx: &Context<'_>, engine: &EngineChange) -> Result<Outcome, Failure> {
+        self.server.fits(cx, engine)
+    }
+
+    fn carry(&self, cx: &Context<'_>, engine: &EngineChange) -> Result<Outcome, Failure> {
+        self.server.carry(cx, engine)
+    }
+
+    fn exchange(&self, cx: &Context<'_>, _: &EngineChange) -> Result<(), Failure> {
+        self.server.exchange_server(cx)
+    }
+
+    fn put_back(&self, cx: &Context<'_>, _: &EngineChange, run: &RunId) -> Result<(), Failure> {
+        self.server.put_server_back(cx, run)
+    }
+
+    fn answers(&self, cx: &Context<'_>, _: &EngineChange) -> Result<Outcome, Failure> {
+        self.server.answers_as(cx)
+    }
+
     fn release(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure> {
-        self.server.release(cx, run)
+        let had = self.server.release_server(cx, run)?;
+        let released = self.server.release(cx, run)?;
+        if had && released.completed == Completed::AlreadyDone {
+            return Ok(Outcome {
+                summary: "removed what another server ran on".to_owned(),
+                ..Outcome::default()
+            });
+        }
+        Ok(released)
     }
 
     fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {

@@ -125,6 +125,16 @@ impl Deployment {
         observed: &Observed,
         versions: &[Version],
     ) -> Result<Vec<Vec<FileEdit>>, Problem> {
+        self.edits_with(observed, &[], versions).map(|edits| edits.1)
+    }
+
+    /// As [`Deployment::edits`], after the edits that give `servers` the versions that they shall have.
+    pub fn edits_with(
+        &self,
+        observed: &Observed,
+        servers: &[(ServiceName, String)],
+        versions: &[Version],
+    ) -> Result<(Vec<FileEdit>, Vec<Vec<FileEdit>>), Problem> {
         let files = self.shared.files()?;
         let language = |path: &Path| {
             if files.is_env_file(path) {
@@ -133,7 +143,26 @@ impl Deployment {
                 Language::Yaml
             }
         };
-        versions::edits(observed, versions, &language)
+        let all: Vec<versions::Named<'_>> = self
+            .shared
+            .project
+            .services
+            .iter()
+            .map(|service| versions::Named {
+                service: &service.name,
+                image: &service.image,
+                versioned: false,
+                labelled: None,
+            })
+            .collect();
+        let tags = servers
+            .iter()
+            .map(|(service, to)| {
+                self.shared.keeps_its_directory(service, to)?;
+                versions::ServerTag::find(&files, &all, service, to)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        versions::edits(observed, &tags, versions, &language)
     }
 
     /// What changes this deployment when a plan runs.
@@ -237,6 +266,23 @@ impl Shared {
             &self.layout.env_files,
             &layout::environment(),
         )
+    }
+
+    /// The official images of PostgreSQL 18 and newer keep their data elsewhere than those before, unless they are
+    /// told where: in what is mounted now they would find nothing.
+    fn keeps_its_directory(&self, service: &ServiceName, to: &str) -> Result<(), Problem> {
+        const MOVED: u32 = 18;
+        let spec = self.project.service(service);
+        let told = spec.is_some_and(|spec| spec.environment.contains_key("PGDATA"));
+        let is_postgres = spec.is_some_and(|spec| {
+            let reference = Reference::parse(&spec.image);
+            reference.repository.rsplit('/').next() == Some("postgres")
+        });
+        let major: u32 = to.split('.').next().and_then(|it| it.parse().ok()).unwrap_or(0);
+        if is_postgres && !told && major >= MOVED {
+            return Err(problems::directory_moves(service, to));
+        }
+        Ok(())
     }
 
     /// The containers of a service, without one-off ones.

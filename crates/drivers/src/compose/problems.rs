@@ -446,6 +446,20 @@ pub(crate) fn running_differs(service: &ServiceName, declared: &str, running: &s
     .hint("or write into the file what runs, then plan again")
 }
 
+/// The next server's image looks for its data where nothing is mounted.
+pub(crate) fn directory_moves(service: &ServiceName, to: &str) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "engine-directory",
+        format!("service `{service}` does not say where PostgreSQL {to} keeps its data"),
+    )
+    .state("deployment", UNTOUCHED)
+    .why("from 18 on the image keeps it in another directory than before, where nothing is mounted: it would begin with an empty one")
+    .hint(format!(
+        "say it: `PGDATA: /var/lib/postgresql/data` under `environment` of `{service}`, which changes nothing now; restart it at a quiet moment, then plan again"
+    ))
+}
+
 /// A service restarts again and again.
 pub(crate) fn service_restarting(service: &ServiceName) -> Problem {
     Problem::new(

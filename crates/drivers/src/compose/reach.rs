@@ -9,6 +9,7 @@ use std::time::Duration;
 use switchback_engine::ports::{Companion, Context, Failure, Reach, SCRATCH_DIRECTORY, Scratch};
 use switchback_engine::process::Argv;
 use switchback_model::ServiceName;
+use switchback_model::observed::ImagePin;
 
 use super::commands;
 use super::deployment::{ContainersError, Shared};
@@ -22,6 +23,8 @@ pub(super) use companion::end_all;
 
 /// Where a helper container sees the directory that it reads.
 const INSIDE: &str = "/switchback";
+/// Lines of a second server's output that are shown.
+const LINES: usize = 30;
 /// How often a wait looks.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -145,6 +148,47 @@ impl Reach for ContainerReach {
         directory: &Path,
         argv: Argv,
     ) -> Result<Box<dyn Scratch>, Failure> {
+        self.second(cx, None, directory, argv)
+    }
+
+    fn scratch_of(
+        &self,
+        cx: &Context<'_>,
+        image: &ImagePin,
+        directory: &Path,
+        argv: Argv,
+    ) -> Result<Box<dyn Scratch>, Failure> {
+        self.second(cx, Some(image), directory, argv)
+    }
+
+    fn accompany(
+        &self,
+        cx: &Context<'_>,
+        name: &str,
+        directory: &Path,
+        argv: Argv,
+    ) -> Result<Box<dyn Companion>, Failure> {
+        companion::begin(self, cx, name, directory, argv)
+    }
+
+    fn companion(
+        &self,
+        cx: &Context<'_>,
+        name: &str,
+    ) -> Result<Option<Box<dyn Companion>>, Failure> {
+        companion::find(self, cx, name)
+    }
+}
+
+impl ContainerReach {
+    /// A second server without a network, of `image` where it shall be another one than the original's.
+    fn second(
+        &self,
+        cx: &Context<'_>,
+        image: Option<&ImagePin>,
+        directory: &Path,
+        argv: Argv,
+    ) -> Result<Box<dyn Scratch>, Failure> {
         let containers = self.containers()?;
         let original = containers.first().ok_or_else(|| {
             Failure::new(
@@ -174,33 +218,17 @@ impl Reach for ContainerReach {
             labels::OF_PROJECT.to_owned(),
             self.shared.project.name.clone(),
         );
+        let mut second = second_server(&name, original, directory, &owner, argv, labels);
+        if let Some(image) = image {
+            second.image = image.id.as_deref().unwrap_or(&image.reference);
+        }
         let id = engine
-            .start_second(second_server(
-                &name, original, directory, &owner, argv, labels,
-            ))
+            .start_second(second)
             .map_err(|error| error.into_failure(what.as_str()))?;
         Ok(Box::new(ScratchContainer {
             shared: Rc::clone(&self.shared),
             id,
         }))
-    }
-
-    fn accompany(
-        &self,
-        cx: &Context<'_>,
-        name: &str,
-        directory: &Path,
-        argv: Argv,
-    ) -> Result<Box<dyn Companion>, Failure> {
-        companion::begin(self, cx, name, directory, argv)
-    }
-
-    fn companion(
-        &self,
-        cx: &Context<'_>,
-        name: &str,
-    ) -> Result<Option<Box<dyn Companion>>, Failure> {
-        companion::find(self, cx, name)
     }
 }
 
@@ -252,15 +280,29 @@ impl Scratch for ScratchContainer {
 
     fn running(&self) -> Result<bool, Failure> {
         let what = "cannot look at the second server that reads the backup";
-        let engine = self
-            .shared
-            .engine()
-            .map_err(|problem| Failure::new(&problem.code, what).cause(&problem))?;
-        match engine.container(&self.id) {
+        match self.engine(what)?.container(&self.id) {
             Ok(container) => Ok(container.status != Status::Stopped),
             Err(EngineError::Absent(_)) => Ok(false),
             Err(error) => Err(error.into_failure(what)),
         }
+    }
+
+    fn output(&self) -> Result<String, Failure> {
+        let what = "cannot read what the second server wrote";
+        let lines = self
+            .engine(what)?
+            .last_lines(&self.id, LINES)
+            .map_err(|error| error.into_failure(what))?;
+        let redactor = self.shared.commands.redactor();
+        Ok(redactor.mask(&lines.join("\n")))
+    }
+}
+
+impl ScratchContainer {
+    fn engine(&self, what: &str) -> Result<&Engine, Failure> {
+        self.shared
+            .engine()
+            .map_err(|problem| Failure::new(&problem.code, what).cause(&problem))
     }
 }
 

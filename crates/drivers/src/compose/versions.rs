@@ -25,6 +25,57 @@ pub(super) struct Named<'a> {
     pub(super) labelled: Option<String>,
 }
 
+/// The text that decides the version of a server, and what it shall be.
+#[derive(Clone, Debug)]
+pub(super) struct ServerTag {
+    pub(super) place: VersionPlace,
+    pub(super) to: String,
+}
+
+impl ServerTag {
+    /// Finds the number in the tag of `service`'s image. No other service may be made from the same text.
+    pub(super) fn find(
+        files: &Files,
+        all: &[Named<'_>],
+        service: &ServiceName,
+        to: &str,
+    ) -> Result<Self, Problem> {
+        let number = |tag: &str| {
+            tag.find(|c: char| !c.is_ascii_digit() && c != '.')
+                .or(Some(tag.len()))
+        };
+        let of_server = |named: &&Named<'_>| named.service == service;
+        let named = all
+            .iter()
+            .find(of_server)
+            .map(|named| Named {
+                service: named.service,
+                image: named.image,
+                versioned: true,
+                labelled: None,
+            })
+            .ok_or_else(|| problems::image_not_located(service, "", None))?;
+        let others = all.iter().filter(|named| !of_server(named)).map(|named| Named {
+            service: named.service,
+            image: named.image,
+            versioned: false,
+            labelled: None,
+        });
+        let services: Vec<Named<'_>> = std::iter::once(named).chain(others).collect();
+        let found = find(files, &services, &number)?;
+        if let Some(problem) = found.problems.into_iter().next() {
+            return Err(problem);
+        }
+        let place = found.places.into_iter().next();
+        place
+            .map(|place| Self {
+                place,
+                to: to.to_owned(),
+            })
+            .ok_or_else(|| problems::image_not_located(service, "", None))
+    }
+}
+
 /// Where the product's version is written, and what speaks against changing it.
 #[derive(Debug, Default)]
 pub(super) struct Places {
@@ -172,12 +223,14 @@ impl Places {
     }
 }
 
-/// The edits that take the files as observed through `versions`, one list per version.
+/// The edits that make `tags` what they shall be, then those that take the files through `versions`, one list per
+/// version.
 pub(super) fn edits(
     observed: &Observed,
+    tags: &[ServerTag],
     versions: &[Version],
     language: &dyn Fn(&Path) -> Language,
-) -> Result<Vec<Vec<FileEdit>>, Problem> {
+) -> Result<(Vec<FileEdit>, Vec<Vec<FileEdit>>), Problem> {
     if let Some(pinned) = observed
         .version_places
         .iter()
@@ -189,13 +242,32 @@ pub(super) fn edits(
     for place in &observed.version_places {
         by_file.entry(&place.path).or_default().push(place);
     }
+    for tag in tags {
+        by_file.entry(&tag.place.path).or_default();
+    }
+    let mut servers = Vec::new();
     let mut lists = vec![Vec::new(); versions.len()];
     for (path, places) in by_file {
         let mut text = fs::read_to_string(path)
             .map_err(|error| problems::file_unreadable(Path::new(path), &error))?;
+        let here: Vec<&ServerTag> = tags.iter().filter(|tag| tag.place.path == path).collect();
+        let replacements = here.iter().map(|tag| Replacement {
+            offset: tag.place.offset,
+            old: tag.place.text.clone(),
+            new: tag.to.clone(),
+        });
+        let (first, after) = edit::edits(
+            path,
+            language(Path::new(path)),
+            &text,
+            replacements.collect(),
+        )
+        .map_err(|error| problems::edit_refused(path, &error))?;
+        servers.extend(first);
+        text = after;
         let mut old: Vec<(usize, String)> = places
             .iter()
-            .map(|place| (place.offset, place.text.clone()))
+            .map(|place| (shifted(place.offset, &here), place.text.clone()))
             .collect();
         old.sort();
         for (list, version) in lists.iter_mut().zip(versions) {
@@ -215,7 +287,15 @@ pub(super) fn edits(
             old = moved(&old, version.as_str());
         }
     }
-    Ok(lists)
+    Ok((servers, lists))
+}
+
+/// Where a place is once the tags before it are what they shall be.
+fn shifted(offset: usize, tags: &[&ServerTag]) -> usize {
+    let before = || tags.iter().filter(|tag| tag.place.offset < offset);
+    let grown: usize = before().map(|tag| tag.to.len()).sum();
+    let shrunk: usize = before().map(|tag| tag.place.text.len()).sum();
+    offset + grown - shrunk
 }
 
 /// Where the places are once all of them hold `version`.

@@ -371,7 +371,7 @@ impl Driver for ExecDriver {
                     requests,
                 })
             }
-            Check::Counts { .. } => Err(Failure::new(
+            Check::Counts { .. } | Check::Fits { .. } => Err(Failure::new(
                 "not-for-the-driver",
                 "counts are the datastore's to compare",
             )),

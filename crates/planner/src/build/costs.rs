@@ -33,6 +33,9 @@ pub(crate) const SHADOW_SEAL: u64 = 1;
 /// Seconds in which a shadow takes the place of the data: the server stops, directories are renamed, it starts.
 pub(crate) const EXCHANGE: u64 = TOUCH;
 
+/// Seconds in which a server stops and one of another version starts on what was carried over.
+pub(crate) const SERVER: u64 = STOP + TOUCH;
+
 /// Bytes that a repository gives back per second: decrypted, unpacked and written on a common machine. A slow
 /// network makes it less.
 const FETCH: u64 = 100_000_000;
@@ -83,6 +86,12 @@ pub(crate) fn restore(kind: DatastoreKind, size: u64) -> u64 {
         DatastoreKind::Files => COPY,
     };
     TOUCH + size / pace
+}
+
+/// Seconds in which what a server of another version will run on is built and read.
+pub(crate) fn carry(kind: DatastoreKind, size: u64) -> u64 {
+    // Reading what was built costs about what restoring cost.
+    seal(kind, size) + 2 * restore(kind, size)
 }
 
 /// Seconds that a migration takes where nothing was measured.

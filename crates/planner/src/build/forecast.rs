@@ -109,7 +109,11 @@ pub(crate) fn enough_space(forecast: &Forecast) -> Result<(), Problem> {
 fn seconds(step: &Step, keeping: &Keeping) -> u64 {
     let of = |name: &DatastoreName| keeping.measure(name);
     match &step.act {
-        Act::Fetch { .. } | Act::Prepare { .. } | Act::Set { .. } | Act::Release { .. } => 0,
+        Act::Fetch { .. }
+        | Act::Prepare { .. }
+        | Act::Set { .. }
+        | Act::Release { .. }
+        => 0,
         Act::Stop { .. } => costs::STOP,
         Act::Seal { datastore } if keeping.is_shadowed(datastore) => costs::SHADOW_SEAL,
         Act::Seal { datastore } => costs::seal(of(datastore).0, of(datastore).1),
@@ -117,21 +121,30 @@ fn seconds(step: &Step, keeping: &Keeping) -> u64 {
             costs::restore(of(datastore).0, of(datastore).1)
         }
         Act::Migrate { datastore, .. } => costs::migration(of(datastore).1),
+        Act::Carry { datastore, .. } => costs::carry(of(datastore).0, of(datastore).1),
+        Act::Exchange { .. } | Act::PutBack { .. } => costs::SERVER,
         Act::Start { .. } => costs::START,
         Act::Verify { .. } => costs::VERIFY,
     }
 }
 
 fn because<'a>(keeping: &Keeping, steps: impl Iterator<Item = &'a Step>) -> String {
-    let migrations = steps
-        .filter(|step| matches!(step.act, Act::Migrate { .. }))
-        .count();
+    let (mut migrations, mut servers) = (0, 0);
+    for step in steps {
+        migrations += usize::from(matches!(step.act, Act::Migrate { .. }));
+        servers += usize::from(matches!(step.act, Act::Carry { .. }));
+    }
     let size: u64 = keeping.dumped().map(|name| keeping.measure(name).1).sum();
     let sealed = keeping.shadowed().count();
     let backups = match (keeping.dumped().count(), sealed) {
         (0, 0) => "no backup".to_owned(),
         (0, _) => "shadows are only sealed".to_owned(),
         _ => format!("backups of {} made and proven while stopped", bytes(size)),
+    };
+    let backups = match servers {
+        0 => backups,
+        1 => format!("{backups}, one server built anew and read"),
+        several => format!("{backups}, {several} servers built anew and read"),
     };
     match migrations {
         0 => format!("{backups}, no migration"),
@@ -189,6 +202,10 @@ fn space(
         let plan = &keeping.plans()[name];
         let home = home(observed, name, plan);
         let size = plan.size.unwrap_or(0);
+        if is_carried(stages, name) {
+            // The dump that it is built from goes when it is built; what was in the place before stays.
+            add(home, format!("next server of {name}"), 2 * size);
+        }
         let growth = growth(product, stages, name, size);
         if growth > 0 {
             add(home, format!("migrations of {name}"), growth);
@@ -230,6 +247,12 @@ fn space(
         .collect();
     forecast.sort_by(|one, other| one.path.cmp(&other.path));
     forecast
+}
+
+/// True where what another server will run on is built from `name`.
+fn is_carried(stages: &[Stage], name: &DatastoreName) -> bool {
+    let mut steps = stages.iter().flat_map(|stage| &stage.steps);
+    steps.any(|step| matches!(&step.act, Act::Carry { datastore, .. } if datastore == name))
 }
 
 /// True where a migration that stops half way is begun again from the backup of `name`.

@@ -66,6 +66,22 @@ pub(crate) fn no_writers(datastore: &DatastoreName) -> Expectation {
     }
 }
 
+/// The datastore's server has this version.
+pub(crate) fn engine(datastore: &DatastoreName, version: &str) -> Expectation {
+    Expectation::Engine {
+        datastore: datastore.clone(),
+        version: version.to_owned(),
+    }
+}
+
+/// What a server of this version will run on is there.
+pub(crate) fn carried(datastore: &DatastoreName, version: &str) -> Expectation {
+    Expectation::Carried {
+        datastore: datastore.clone(),
+        version: version.to_owned(),
+    }
+}
+
 /// The datastore answers.
 pub(crate) fn reachable(datastore: &DatastoreName) -> Expectation {
     Expectation::Reachable {

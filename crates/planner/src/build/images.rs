@@ -8,6 +8,7 @@ use switchback_model::product::Product;
 use switchback_model::{Config, Problem, ServiceName, Version};
 
 use super::cast::Cast;
+use super::engines::engines_wanted;
 use super::input::Input;
 use super::route::{self, Leg};
 use crate::path::Path;
@@ -28,6 +29,10 @@ pub fn images_needed(
         .map(|member| member.service.image.clone())
         .collect();
     needed.dedup();
+    // A wish that cannot be granted is told when the plan is built.
+    for wish in engines_wanted(product, config, observed).unwrap_or_default() {
+        needed.push(wish.reference);
+    }
     for leg in route::legs(product, path) {
         for reference in references(&cast, &observed.version, &leg)
             .into_iter()
@@ -116,7 +121,7 @@ fn references(cast: &Cast<'_>, from: &Version, leg: &Leg<'_>) -> Vec<Option<Stri
     }
 }
 
-fn pinned(input: &Input<'_>, reference: Option<String>) -> Result<ImagePin, Problem> {
+pub(super) fn pinned(input: &Input<'_>, reference: Option<String>) -> Result<ImagePin, Problem> {
     let reference = reference.ok_or_else(|| unresolved("an image without a version in its tag"))?;
     input
         .pins

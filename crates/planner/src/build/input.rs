@@ -26,6 +26,8 @@ pub struct Input<'a> {
     /// For every version of [`crate::versions_set`], the edits that bring the files to it from the
     /// version before.
     pub edits: &'a BTreeMap<Version, Vec<FileEdit>>,
+    /// The edits that make the servers of [`crate::engines_wanted`] what they shall be; those of `edits` come after them.
+    pub engine_edits: &'a [FileEdit],
     /// The deployment's last run.
     pub parent: Option<&'a RunId>,
 }

@@ -54,6 +54,14 @@ impl Keeping {
         &self.plans
     }
 
+    /// Versions of the servers that were asked, by datastore.
+    pub(crate) fn versions(&self) -> BTreeMap<DatastoreName, String> {
+        let asked = self.plans.iter();
+        asked
+            .filter_map(|(name, plan)| Some((name.clone(), plan.engine.clone()?)))
+            .collect()
+    }
+
     /// Every datastore, in the order of the definition.
     pub(crate) fn all(&self) -> &[DatastoreName] {
         &self.order

@@ -10,6 +10,7 @@
 
 mod cast;
 pub(crate) mod costs;
+mod engines;
 pub(crate) mod forecast;
 mod guards;
 mod images;
@@ -20,11 +21,13 @@ mod plan;
 mod preconditions;
 mod reference;
 mod route;
+mod servers;
 mod stages;
 mod steps;
 mod verification;
 mod wayback;
 
+pub use engines::{EngineWish, engines_wanted};
 pub use images::{images_needed, versions_set};
 pub use input::{Input, Note, Place, Planned, Weight};
 pub use plan::build;

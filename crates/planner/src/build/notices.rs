@@ -7,7 +7,9 @@ use switchback_model::plan::{Notice, Procedure};
 use switchback_model::problem::Citation;
 use switchback_model::product::ProcedureKind;
 
+use super::engines::engines_wanted;
 use super::input::Input;
+use super::preconditions::major;
 use crate::path::{PathNotice, PathProcedure};
 
 /// What is found where a counting probe counts nothing.
@@ -57,6 +59,7 @@ pub(super) fn procedures(input: &Input<'_>) -> Vec<Procedure> {
 
 /// Refuses where a server is older than a release on the way demands.
 pub(super) fn engines(input: &Input<'_>) -> Result<(), Problem> {
+    let wishes = engines_wanted(input.product, input.config, input.observed)?;
     for notice in &input.path.notices {
         let Some(required) = &notice.requires else {
             continue;
@@ -68,7 +71,11 @@ pub(super) fn engines(input: &Input<'_>) -> Result<(), Problem> {
         else {
             continue;
         };
-        let engine = datastore.engine.as_deref();
+        let wish = wishes.iter().find(|wish| wish.datastore == datastore.name);
+        let engine = match wish {
+            Some(wish) => Some(wish.to.as_str()),
+            None => datastore.engine.as_deref(),
+        };
         if engine.is_some_and(|engine| numbers(engine) >= numbers(&required.at_least)) {
             continue;
         }
@@ -88,11 +95,14 @@ pub(super) fn engines(input: &Input<'_>) -> Result<(), Problem> {
             None => problem.unknown(datastore.name.as_str()),
         };
         return Err(problem
-            .why("the server is not part of this upgrade: it has to be upgraded by itself before")
+            .why("the new version does not run on it")
             .hint(format!(
-                "upgrade its server to {} or newer, see that all runs well, then plan again",
-                required.at_least
+                "let the plan upgrade its server as well: `switchback plan --to {} --engine {}={}`, or to a newer one",
+                input.path.to,
+                datastore.name,
+                next_major(engine, &required.at_least)
             ))
+            .hint("or upgrade it by itself, see that all runs well, then plan again")
             .fact(Citation {
                 id: notice.id.clone(),
                 text: notice.text.clone(),
@@ -100,6 +110,12 @@ pub(super) fn engines(input: &Input<'_>) -> Result<(), Problem> {
             }));
     }
     Ok(())
+}
+
+/// The first major version after what runs that is as new as demanded.
+fn next_major(engine: Option<&str>, at_least: &str) -> u32 {
+    let runs = engine.and_then(major).unwrap_or(0);
+    major(at_least).unwrap_or(0).max(runs + 1)
 }
 
 /// What a probe answered about a notice: one named like it, like its word to accept, or the one that

@@ -15,7 +15,7 @@ use super::keeping::Keeping;
 use super::preconditions::{first_obstacle, locks_unasked};
 use super::route::{self, Leg};
 use super::stages::Composer;
-use super::{forecast, images, notices, verification};
+use super::{engines, forecast, images, notices, verification};
 
 /// Makes the plan, or says why there is none. A pure function: equal inputs, equal bytes.
 pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
@@ -25,13 +25,16 @@ pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
     let to = &input.path.to;
     let cast = Cast::of(product, input.config, observed);
     let legs = route::legs(product, input.path);
-    let Some(last) = legs.last() else {
+    let engines = engines::changes(input)?;
+    if legs.is_empty() && engines.is_empty() {
         return Err(nothing_to_do(to));
-    };
-    let keeping = Keeping::decide(input, last.to)?;
+    }
+    let to = legs.last().map_or(&observed.version, |last| last.to);
+    let keeping = Keeping::decide(input, to)?;
     edits_given(input, &legs)?;
+    engines::can_be(input, &keeping, &engines)?;
 
-    let stages = Composer::new(input, &cast, &keeping).stages(&legs)?;
+    let stages = Composer::new(input, &cast, &keeping, engines).stages(&legs)?;
     let forecast = forecast::forecast(product, observed, &keeping, &stages);
     forecast::enough_space(&forecast)?;
 
@@ -48,7 +51,7 @@ pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
         edition: input.path.edition.clone(),
         definition: product.digest.clone(),
         from: observed.version.clone(),
-        to: last.to.clone(),
+        to: to.clone(),
         because: because(input),
         notices: all_notices,
         procedures: notices::procedures(input),
@@ -115,7 +118,7 @@ fn because(input: &Input<'_>) -> Vec<Citation> {
         .collect()
 }
 
-fn origin(input: &Input<'_>, cast: &Cast<'_>) -> Result<Origin, Problem> {
+pub(super) fn origin(input: &Input<'_>, cast: &Cast<'_>) -> Result<Origin, Problem> {
     let from = &input.observed.version;
     let mut images = BTreeMap::new();
     // What runs is certain. What was never created is what its configuration says.

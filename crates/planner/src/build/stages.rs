@@ -1,8 +1,10 @@
 //! The sequence: which steps, in which order, in which stage.
 //!
 //! ```text
-//! preparation   fetch every image · prepare every datastore ·
-//!               compare every shadow                                   service up
+//! preparation   fetch every image · try other servers ·
+//!               prepare every datastore · compare every shadow         service up
+//! engines       stop · seal · prove · carry over · set · exchange ·
+//!               start · look from outside                              only where servers change
 //! first leg     stop · seal every · prove every dump · …               service down from here
 //! a leg         migrate …                                              with the image of its stop
 //! a leg that    set every place · migrate … · start · look from
@@ -14,7 +16,7 @@ use std::collections::BTreeMap;
 
 use switchback_model::observed::ImagePin;
 use switchback_model::plan::{
-    Act, BackupState, Check, Expectation, Interrupted, Stage, StageKind, Step,
+    Act, BackupState, Check, EngineChange, Expectation, Interrupted, Stage, StageKind, Step,
 };
 use switchback_model::{DatastoreName, Digest, Problem, ServiceName, StepNumber, Version};
 
@@ -37,8 +39,12 @@ pub(crate) struct Composer<'a> {
     /// Digests of the configuration's files, as the steps so far leave them.
     pub(super) files: BTreeMap<String, Digest>,
     /// What the services were last made from.
-    images: BTreeMap<ServiceName, ImagePin>,
+    pub(super) images: BTreeMap<ServiceName, ImagePin>,
     pub(super) changed: Changed,
+    /// Servers that become another version, by the first datastore in them.
+    pub(super) engines: Vec<(DatastoreName, EngineChange)>,
+    /// Versions of the servers, as the steps so far leave them.
+    pub(super) versions: BTreeMap<DatastoreName, String>,
     /// Migrations since the backups of this round were sealed, by the datastore that keeps the data.
     pub(super) since_seal: BTreeMap<DatastoreName, Vec<StepNumber>>,
     down: bool,
@@ -55,7 +61,12 @@ pub(super) struct Draft {
 }
 
 impl<'a> Composer<'a> {
-    pub(crate) fn new(input: &'a Input<'a>, cast: &'a Cast<'a>, keeping: &'a Keeping) -> Self {
+    pub(crate) fn new(
+        input: &'a Input<'a>,
+        cast: &'a Cast<'a>,
+        keeping: &'a Keeping,
+        engines: Vec<(DatastoreName, EngineChange)>,
+    ) -> Self {
         let files = input
             .observed
             .files
@@ -71,19 +82,23 @@ impl<'a> Composer<'a> {
             images: cast.present_images(),
             changed: Changed::default(),
             since_seal: BTreeMap::new(),
+            engines,
+            versions: keeping.versions(),
             down: false,
             next: 0,
         }
     }
 
-    /// The stages of a plan along `legs`; the last of them runs.
+    /// The stages of a plan along `legs`; the last of them runs. There may be none where servers change.
     pub(crate) fn stages(mut self, legs: &[Leg<'_>]) -> Result<Vec<Stage>, Problem> {
         let mut stages = vec![self.preparation(legs)?];
+        stages.extend(self.servers(legs.is_empty())?);
+        let first = stages.len();
         let mut round = 1;
         for (place, leg) in legs.iter().enumerate() {
             let mut steps = Vec::new();
             if !self.down {
-                if place > 0 {
+                if place > 0 || first > 1 {
                     round += 1;
                     self.begin_round();
                     steps.extend(self.prepare());
@@ -104,8 +119,9 @@ impl<'a> Composer<'a> {
             }
             if leg.runs {
                 self.changed.arrived = place + 1 == legs.len();
-                steps.push(self.start(leg)?);
-                steps.extend(self.verify(leg));
+                let images = images::at(self.input, self.cast, leg.to)?;
+                steps.push(self.start(images));
+                steps.extend(self.verify(leg.to));
             }
             stages.push(Stage {
                 kind: kind(leg),
@@ -118,18 +134,12 @@ impl<'a> Composer<'a> {
     }
 
     fn preparation(&mut self, legs: &[Leg<'_>]) -> Result<Stage, Problem> {
-        let mut steps = Vec::new();
+        let mut steps = self.fetch_servers()?;
         for (version, image) in images::to_fetch(self.input, self.cast, legs)? {
-            steps.push(self.step(Draft {
-                after: vec![Expectation::ImageHere {
-                    image: image.clone(),
-                }],
-                act: Act::Fetch { image },
-                before: Vec::new(),
-                interrupted: Interrupted::Repeat,
-                because: Some(format!("{version} is fetched while the service is up")),
-            }));
+            let because = format!("{version} is fetched while the service is up");
+            steps.push(self.fetch(image, because));
         }
+        steps.extend(self.fit());
         steps.extend(self.prepare());
         steps.extend(self.compare());
         Ok(Stage {
@@ -140,14 +150,25 @@ impl<'a> Composer<'a> {
         })
     }
 
+    pub(super) fn fetch(&mut self, image: ImagePin, because: String) -> Step {
+        self.step(Draft {
+            after: vec![Expectation::ImageHere {
+                image: image.clone(),
+            }],
+            act: Act::Fetch { image },
+            before: Vec::new(),
+            interrupted: Interrupted::Repeat,
+            because: Some(because),
+        })
+    }
+
     /// The product ran at a stop: what was sealed before no longer holds everything.
     fn begin_round(&mut self) {
         self.changed = Changed::default();
         self.since_seal.clear();
     }
 
-    fn start(&mut self, leg: &Leg<'_>) -> Result<Step, Problem> {
-        let images = images::at(self.input, self.cast, leg.to)?;
+    pub(super) fn start(&mut self, images: BTreeMap<ServiceName, ImagePin>) -> Step {
         let mut before = guards::files(&self.files);
         before.extend(guards::images_here(&images));
         before.extend(self.proven());
@@ -166,13 +187,13 @@ impl<'a> Composer<'a> {
         });
         self.images = images;
         self.down = false;
-        Ok(step)
+        step
     }
 
     /// Two looks: the first tells whether users are served again, the second compares what the
     /// datastores hold, which takes longer the more it is.
-    fn verify(&mut self, leg: &Leg<'_>) -> Vec<Step> {
-        let looks = verification::from_outside(self.input, self.cast, leg.to, &self.images);
+    pub(super) fn verify(&mut self, version: &Version) -> Vec<Step> {
+        let looks = verification::from_outside(self.input, self.cast, version, &self.images);
         let counts: Vec<Check> = self
             .keeping
             .backed_up()
@@ -204,21 +225,16 @@ impl<'a> Composer<'a> {
         })
     }
 
-    fn stop(&mut self) -> Step {
+    pub(super) fn stop(&mut self) -> Step {
         let mut before = guards::made_from(&self.images);
         before.extend(guards::files(&self.files));
         for name in self.keeping.all() {
-            let engine = &self.keeping.plans()[name].engine;
+            let engine = self.versions.get(name);
             // Where neither a server answered nor a place was found, nothing could be asked.
             if engine.is_some() || self.keeping.keeper(name).is_some() {
                 before.push(guards::reachable(name));
             }
-            if let Some(version) = engine {
-                before.push(Expectation::Engine {
-                    datastore: name.clone(),
-                    version: version.clone(),
-                });
-            }
+            before.extend(engine.map(|version| guards::engine(name, version)));
         }
         // What follows until the seal must follow still, or the service stops for nothing.
         for name in self.keeping.shadowed() {

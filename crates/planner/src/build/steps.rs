@@ -1,7 +1,7 @@
 //! The steps that touch data: backups, edits, migrations.
 
-use switchback_model::plan::{Act, BackupState, Expectation, Interrupted, Step};
-use switchback_model::{DatastoreName, Problem};
+use switchback_model::plan::{Act, BackupState, Expectation, FileEdit, Interrupted, Step};
+use switchback_model::{DatastoreName, Problem, Version};
 
 use super::guards;
 use super::images;
@@ -81,25 +81,27 @@ impl Composer<'_> {
         let edits = self.input.edits.get(leg.to).cloned().unwrap_or_default();
         edits
             .into_iter()
-            .map(|edit| {
-                let digest = |digest| Expectation::File {
-                    path: edit.path.clone(),
-                    digest,
-                };
-                self.files.insert(edit.path.clone(), edit.after.clone());
-                self.step(Draft {
-                    before: vec![digest(edit.before.clone())],
-                    after: vec![digest(edit.after.clone())],
-                    act: Act::Set {
-                        edits: vec![edit],
-                        from: leg.from.clone(),
-                        to: leg.to.clone(),
-                    },
-                    interrupted: Interrupted::Repeat,
-                    because: None,
-                })
-            })
+            .map(|edit| self.edit(edit, leg.from.clone(), leg.to.clone()))
             .collect()
+    }
+
+    pub(super) fn edit(&mut self, edit: FileEdit, from: Version, to: Version) -> Step {
+        let digest = |digest| Expectation::File {
+            path: edit.path.clone(),
+            digest,
+        };
+        self.files.insert(edit.path.clone(), edit.after.clone());
+        self.step(Draft {
+            before: vec![digest(edit.before.clone())],
+            after: vec![digest(edit.after.clone())],
+            act: Act::Set {
+                edits: vec![edit],
+                from,
+                to,
+            },
+            interrupted: Interrupted::Repeat,
+            because: None,
+        })
     }
 
     /// One migration with the image of its leg.

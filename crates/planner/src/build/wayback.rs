@@ -17,6 +17,8 @@ pub(crate) struct Changed {
     pub(crate) migrated: BTreeSet<DatastoreName>,
     /// Datastores that a migration has changed and no backup holds.
     pub(crate) lost: BTreeSet<DatastoreName>,
+    /// Datastores whose data lies aside, as it was, because their server is another one.
+    pub(crate) exchanged: BTreeSet<DatastoreName>,
     /// True once the new version has run, and may have written to every datastore.
     pub(crate) written: bool,
     /// True once the version has run that the plan ends with: no more of the run needs the shadows.
@@ -50,7 +52,7 @@ impl Changed {
                 let restores: u64 = datastores
                     .iter()
                     .map(|name| {
-                        if keeping.is_shadowed(name) {
+                        if keeping.is_shadowed(name) || self.exchanged.contains(name) {
                             return costs::EXCHANGE;
                         }
                         let (kind, size) = keeping.measure(name);

@@ -75,7 +75,9 @@ impl Walk<'_, '_> {
     pub(super) fn belongs_to_stage(&mut self, version: &Version) {
         let belongs = match &self.stage.kind {
             StageKind::Preparation => false,
-            StageKind::Migrate { to } | StageKind::Run { to } | StageKind::Return { to } => {
+            StageKind::Engines { to }
+            | StageKind::Migrate { to }
+            | StageKind::Run { to } | StageKind::Return { to } => {
                 to == version
             }
         };
@@ -103,6 +105,7 @@ fn named(expectation: &Expectation) -> String {
         Expectation::Backup {
             datastore, state, ..
         } => format!("backup of `{datastore}` is {state:?}").to_lowercase(),
+        Expectation::Carried { datastore, .. } => format!("`{datastore}` is carried over"),
         Expectation::Migrated { migration, version } => {
             format!("`{migration}` of {version} ended well")
         }

@@ -310,6 +310,8 @@ impl Rules<'_> {
 fn version_of(stage: &Stage) -> Option<&Version> {
     match &stage.kind {
         StageKind::Migrate { to } | StageKind::Run { to } => Some(to),
-        StageKind::Preparation | StageKind::Return { .. } => None,
+        StageKind::Preparation
+        | StageKind::Engines { .. }
+        | StageKind::Return { .. } => None,
     }
 }

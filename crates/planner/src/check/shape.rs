@@ -56,12 +56,19 @@ fn stages(plan: &Plan, found: &mut Objections) {
             (StageKind::Migrate { to } | StageKind::Run { to }, Purpose::Upgrade) => Some(to),
             (StageKind::Return { to }, Purpose::Rollback { .. }) => Some(to),
             _ => {
+            (StageKind::Engines { to }, Purpose::Upgrade) => {
+                if place > 1 || *to != plan.from {
+                    found.plan("stage-order", "servers change elsewhere than first of all");
+                }
+                None
+            }
                 found.plan("stage-kind", "a stage does not fit the plan's purpose");
                 None
             }
         };
         if let Some(version) = version
-            && (!passed.insert(version) || *version == plan.from)
+            && (!passed.insert(version)
+                || (plan.purpose == Purpose::Upgrade && *version == plan.from))
         {
             found.plan("stage-order", format!("{version} is passed through twice"));
         }
@@ -74,7 +81,9 @@ fn stages(plan: &Plan, found: &mut Objections) {
     }
     let last = plan.stages.last().map(|stage| &stage.kind);
     let ends_well = match last {
-        Some(StageKind::Run { to } | StageKind::Return { to }) => *to == plan.to,
+        Some(StageKind::Engines { to } | StageKind::Run { to } | StageKind::Return { to }) => {
+            *to == plan.to
+        }
         _ => false,
     };
     if !ends_well {
@@ -88,7 +97,10 @@ fn stages(plan: &Plan, found: &mut Objections) {
 /// Whatever runs must be looked at, and nothing but letting go comes after the last look.
 fn ending(plan: &Plan, found: &mut Objections) {
     for stage in &plan.stages {
-        if !matches!(stage.kind, StageKind::Run { .. } | StageKind::Return { .. }) {
+        if !matches!(
+            stage.kind,
+            StageKind::Engines { .. } | StageKind::Run { .. } | StageKind::Return { .. }
+        ) {
             continue;
         }
         let last = stage
@@ -114,7 +126,7 @@ fn ending(plan: &Plan, found: &mut Objections) {
 /// What is looked at once a version runs: that it stays up, and that no datastore lost anything.
 fn looks(plan: &Plan, found: &mut Objections) {
     for stage in &plan.stages {
-        let StageKind::Run { to } = &stage.kind else {
+        let (StageKind::Engines { to } | StageKind::Run { to }) = &stage.kind else {
             continue;
         };
         let checks: Vec<&Check> = stage

@@ -62,6 +62,13 @@ impl<'p> Walk<'_, 'p> {
             Act::Restore { datastore, run } => self.restore(datastore, run),
             Act::Release { datastore, run } => self.release(datastore, run),
         }
+            Act::Carry { datastore, engine } => self.carry(datastore, engine),
+            Act::Exchange { datastore, engine } => self.exchange(datastore, engine),
+            Act::PutBack {
+                datastore,
+                engine,
+                run,
+            } => self.put_back(datastore, engine, run),
     }
 
     pub(super) fn object(&mut self, rule: &str, text: impl Into<String>) {
@@ -108,6 +115,7 @@ impl<'p> Walk<'_, 'p> {
         if self.stage.kind == StageKind::Preparation && !harmless {
             self.object("preparation", "it does not belong where the service is up");
         }
+            Act::Verify { checks } => checks.iter().all(|look| matches!(look, Check::Fits { .. })),
     }
 
     fn stop(&mut self, services: &'p [ServiceName]) {
@@ -232,7 +240,9 @@ impl<'p> Walk<'_, 'p> {
         if edits.is_empty() {
             self.object("edit", "it edits nothing");
         }
-        self.belongs_to_stage(to);
+        if !self.sets_a_server(to) {
+            self.belongs_to_stage(to);
+        }
         for edit in edits {
             let known = self.world.files.get(edit.path.as_str()).copied();
             if known.is_some_and(|known| *known != edit.before) {
@@ -397,7 +407,8 @@ impl<'p> Walk<'_, 'p> {
         });
         for name in self.world.restored.clone() {
             // A shadow was compared before and its seal and its exchange are told by position.
-            if !self.world.counted.contains(name) && !self.world.is_shadowed(name) {
+            let told = self.world.is_shadowed(name) && !self.world.put_back.contains(name);
+            if !self.world.counted.contains(name) && !told {
                 self.object(
                     "restored-not-counted",
                     format!("`{name}` was restored and not compared before the start"),
@@ -410,6 +421,12 @@ impl<'p> Walk<'_, 'p> {
     }
 
     fn verify(&mut self, checks: &'p [Check]) {
+        for name in std::mem::take(&mut self.world.carried).into_keys() {
+            self.object(
+                "carried-unused",
+                format!("`{name}` was carried over and not exchanged before the start"),
+            );
+        }
         if checks.is_empty() {
             self.object("empty-look", "it looks at nothing");
         }
@@ -432,6 +449,9 @@ impl<'p> Walk<'_, 'p> {
             }
         }
     }
+                Check::Fits { datastore, .. } => {
+                    self.world.fitting.insert(datastore);
+                }
 
     fn restore(&mut self, datastore: &'p DatastoreName, run: &RunId) {
         let taken_back = match &self.world.plan.purpose {

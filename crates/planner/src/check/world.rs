@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_model::observed::ImagePin;
-use switchback_model::plan::{Act, BackupMethod, BackupState, Expectation, Plan};
+use switchback_model::plan::{Act, BackupMethod, BackupState, EngineChange, Expectation, Plan};
 use switchback_model::{DatastoreName, Digest, MigrationId, ServiceName, StepNumber, Version};
 
 #[derive(Debug)]
@@ -19,6 +19,14 @@ pub(super) struct World<'p> {
     /// Every migration that has run, with the version of its image.
     pub(super) run: BTreeSet<(&'p MigrationId, &'p Version)>,
     pub(super) files: BTreeMap<&'p str, &'p Digest>,
+    /// Datastores whose next server was tried while the service was up.
+    pub(super) fitting: BTreeSet<&'p DatastoreName>,
+    /// What lies beside the data for which server, by datastore, until it is exchanged.
+    pub(super) carried: BTreeMap<&'p DatastoreName, &'p EngineChange>,
+    /// Servers that were exchanged, and to which version.
+    pub(super) exchanged: Vec<&'p EngineChange>,
+    /// Datastores that this way back has put back.
+    pub(super) put_back: BTreeSet<&'p DatastoreName>,
     pub(super) restored: BTreeSet<&'p DatastoreName>,
     pub(super) counted: BTreeSet<&'p DatastoreName>,
     pub(super) started: bool,
@@ -50,6 +58,10 @@ impl<'p> World<'p> {
             migrated: BTreeMap::new(),
             run: BTreeSet::new(),
             files,
+            fitting: BTreeSet::new(),
+            carried: BTreeMap::new(),
+            exchanged: Vec::new(),
+            put_back: BTreeSet::new(),
             restored: BTreeSet::new(),
             counted: BTreeSet::new(),
             started: false,

@@ -87,9 +87,10 @@ fn reached(plan: &Plan, stretch: &Stretch<'_>, proven: &Proven) -> Version {
     let begun = |stage: &&Stage| stage.steps.iter().any(|step| proven.has_begun(step));
     let last = stretch.stages.iter().rev().find(begun);
     last.and_then(|stage| match &stage.kind {
-        StageKind::Migrate { to } | StageKind::Run { to } | StageKind::Return { to } => {
-            Some(to.clone())
-        }
+        StageKind::Engines { to }
+        | StageKind::Migrate { to }
+        | StageKind::Run { to }
+        | StageKind::Return { to } => Some(to.clone()),
         StageKind::Preparation => None,
     })
     .unwrap_or_else(|| plan.to.clone())
@@ -174,8 +175,8 @@ fn notices(plan: &Plan, base: &Base, changes: &Changes, proven: &Proven) -> Vec<
             source: format!("journal of {}", proven.run),
         });
     };
-    if changes.started && !changes.restore.is_empty() {
-        let names: Vec<&str> = changes.restore.iter().map(|name| name.as_str()).collect();
+    if changes.started && !changes.returning().is_empty() {
+        let names: Vec<&str> = changes.returning().iter().map(|name| name.as_str()).collect();
         add(
             "data-loss".to_owned(),
             format!(
@@ -228,6 +229,7 @@ fn cost(plan: &Plan, observed: &Observed, changes: &Changes, stages: &[Stage]) -
         })
         .sum();
     let mut space: BTreeMap<&str, SpaceForecast> = BTreeMap::new();
+            Act::PutBack { .. } => costs::SERVER,
     for name in changes.restore.iter().filter(|name| !is_shadowed(name)) {
         let datastore = &plan.datastores[name];
         let Some(home) = forecast::home(observed, name, datastore) else {
@@ -261,10 +263,11 @@ fn cost(plan: &Plan, observed: &Observed, changes: &Changes, stages: &[Stage]) -
         space: space.into_values().collect(),
         keeping: BTreeMap::new(),
     }
+            changes.put_back.len(),
 }
 
 /// What the downtime of a way back is for.
-fn brought_back(shadows: usize, dumps: usize) -> String {
+fn brought_back(shadows: usize, dumps: usize, servers: usize) -> String {
     let of = |count: usize, one: &str, many: &str| match count {
         0 => None,
         1 => Some(one.to_owned()),
@@ -285,6 +288,11 @@ fn brought_back(shadows: usize, dumps: usize) -> String {
     .into_iter()
     .flatten()
     .collect();
+        of(
+            servers,
+            "one server is put back on its data",
+            "servers are put back on their data",
+        ),
     if parts.is_empty() {
         "no data is touched".to_owned()
     } else {

@@ -5,8 +5,8 @@
 //!
 //! ```text
 //! preparation   fetch the images of the version before
-//! return        stop · restore what may have changed · set the version back · compare what dumps
-//!               brought back, all equal
+//! return        stop · restore what may have changed · set the version back · put servers back ·
+//!               compare what dumps and servers brought back, all equal
 //!               start · look from outside · release what the restores moved aside
 //! ```
 
@@ -44,11 +44,13 @@ impl Composer<'_> {
         if self.changes.started
             || !self.changes.restore.is_empty()
             || !self.changes.edits.is_empty()
+            || !self.changes.put_back.is_empty()
         {
             steps.push(self.stop());
         }
         steps.extend(self.restore());
         steps.extend(self.set());
+        steps.extend(self.put_back());
         steps.extend(self.compare());
         if self.changes.stopped {
             steps.push(self.start());
@@ -64,7 +66,8 @@ impl Composer<'_> {
         if !self.changes.stopped {
             return Vec::new();
         }
-        let mut images: Vec<_> = self.base.images.values().cloned().collect();
+        let servers = self.changes.put_back.iter().map(|(_, engine)| &engine.was);
+        let mut images: Vec<_> = self.base.images.values().chain(servers).cloned().collect();
         images.sort();
         images.dedup();
         images
@@ -123,10 +126,10 @@ impl Composer<'_> {
     /// The edits in reverse order and direction. One that was never made is found done already.
     fn set(&mut self) -> Vec<Step> {
         let edits: Vec<FileEdit> = self.changes.edits.iter().rev().map(reversed).collect();
-        let (from, to): (Version, Version) = (self.plan.to.clone(), self.base.version.clone());
         edits
             .into_iter()
             .map(|edit| {
+                let (from, to) = self.versions(&edit);
                 let file = |digest: &Digest| Expectation::File {
                     path: edit.path.clone(),
                     digest: digest.clone(),
@@ -134,10 +137,69 @@ impl Composer<'_> {
                 let (before, after) = (vec![file(&edit.before)], vec![file(&edit.after)]);
                 let act = Act::Set {
                     edits: vec![edit],
-                    from: from.clone(),
-                    to: to.clone(),
+                    from,
+                    to,
                 };
                 self.step(act, before, after, None)
+            })
+            .collect()
+    }
+
+    /// What an edit is about: the version of a server, or of the product.
+    fn versions(&self, back: &FileEdit) -> (Version, Version) {
+        let edit = reversed(back);
+        let of_a_server = self
+            .plan
+            .steps()
+            .filter(|(stage, _)| matches!(stage.kind, StageKind::Engines { .. }))
+            .find_map(|(_, step)| match &step.act {
+                Act::Set { edits, from, to } if edits.contains(&edit) => Some((to, from)),
+                _ => None,
+            });
+        let (from, to) = of_a_server.unwrap_or((&self.plan.to, &self.base.version));
+        (from.clone(), to.clone())
+    }
+
+    /// Once the files name the servers of before. One that was never exchanged is found as it was.
+    fn put_back(&mut self) -> Vec<Step> {
+        let stopped = Expectation::Stopped {
+            services: self.services(),
+        };
+        let engines = self.changes.put_back.clone();
+        let each = engines.into_iter().map(|(datastore, engine)| {
+            let mut before = vec![
+                stopped.clone(),
+                Expectation::NoWriters {
+                    datastore: datastore.clone(),
+                },
+            ];
+            before.extend(self.files_as_before());
+            let after = vec![
+                Expectation::Engine {
+                    datastore: datastore.clone(),
+                    version: engine.from.clone(),
+                },
+                Expectation::Runs {
+                    service: engine.service.clone(),
+                    image: engine.was.clone(),
+                },
+            ];
+            let act = Act::PutBack {
+                datastore,
+                engine,
+                run: self.run.clone(),
+            };
+            self.step(act, before, after, None)
+        });
+        each.collect()
+    }
+
+    fn files_as_before(&self) -> Vec<Expectation> {
+        let files = self.files.iter();
+        files
+            .map(|(path, digest)| Expectation::File {
+                path: path.clone(),
+                digest: digest.clone(),
             })
             .collect()
     }
@@ -150,6 +212,7 @@ impl Composer<'_> {
             .restore
             .iter()
             .filter(|name| self.plan.datastores[*name].method != BackupMethod::Shadow)
+            .chain(&self.changes.with_server)
             .map(|datastore| Check::Counts {
                 datastore: datastore.clone(),
                 run: Some(self.run.clone()),
@@ -169,14 +232,7 @@ impl Composer<'_> {
 
     fn start(&mut self) -> Step {
         let base = self.base;
-        let mut before: Vec<Expectation> = self
-            .files
-            .iter()
-            .map(|(path, digest)| Expectation::File {
-                path: path.clone(),
-                digest: digest.clone(),
-            })
-            .collect();
+        let mut before = self.files_as_before();
         let mut images: Vec<_> = base.images.values().collect();
         images.sort();
         images.dedup();
@@ -211,7 +267,9 @@ impl Composer<'_> {
     }
 
     fn release(&mut self) -> Vec<Step> {
-        let names: Vec<DatastoreName> = self.changes.restore.clone();
+        let servers = self.changes.put_back.iter().map(|(name, _)| name);
+        let names = self.changes.restore.iter().chain(servers);
+        let names: Vec<DatastoreName> = names.cloned().collect();
         names
             .into_iter()
             .map(|datastore| {

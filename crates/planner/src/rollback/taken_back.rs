@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use switchback_model::observed::ImagePin;
-use switchback_model::plan::{Act, BackupMethod, Check, FileEdit, Plan, StageKind, Step};
+use switchback_model::observed::{Access, ImagePin};
+use switchback_model::plan::{
+    Act, BackupMethod, Check, EngineChange, FileEdit, Plan, StageKind, Step,
+};
 use switchback_model::{DatastoreName, ServiceName, Version};
 
 use super::proven::{Proven, Stretch};
@@ -29,7 +31,7 @@ impl Base {
             return origin;
         };
         let mut base = origin;
-        if let StageKind::Run { to } = &stage.kind {
+        if let StageKind::Engines { to } | StageKind::Run { to } = &stage.kind {
             base.version = to.clone();
         }
         base.checks.clear();
@@ -61,6 +63,10 @@ pub(super) struct Changes {
     pub(super) started: bool,
     /// Datastores to bring back, by the name under which they are kept, in the plan's order of backups.
     pub(super) restore: Vec<DatastoreName>,
+    /// Servers that are, or may be, another version than they were, by the first datastore in them.
+    pub(super) put_back: Vec<(DatastoreName, EngineChange)>,
+    /// Datastores that come back with a server that is put back.
+    pub(super) with_server: Vec<DatastoreName>,
     /// Datastores that a migration has changed and no backup holds.
     pub(super) lost: BTreeSet<DatastoreName>,
     /// Datastores without a backup that the new version may have written to.
@@ -79,6 +85,9 @@ impl Changes {
                 Act::Stop { .. } => changes.stopped = true,
                 Act::Start { .. } => changes.started = true,
                 Act::Set { edits, .. } => changes.edits.extend(edits.iter().cloned()),
+                Act::Carry { datastore, engine } => {
+                    changes.put_back.push((datastore.clone(), engine.clone()));
+                }
                 Act::Migrate { datastore, .. } => match keeper(plan, datastore) {
                     Some(keeper) => {
                         touched.insert(keeper);
@@ -102,11 +111,24 @@ impl Changes {
                 }
             }
         }
-        changes.restore = sealed_in_order(stretch)
-            .into_iter()
-            .filter(|name| touched.contains(name))
-            .collect();
+        let returns = |name: &DatastoreName| {
+            let access = &plan.datastores[name].location.access;
+            changes.put_back.iter().any(|(_, engine)| {
+                matches!(access, Access::Container { service } if *service == engine.service)
+            })
+        };
+        let sealed = sealed_in_order(stretch);
+        // What a server's data was before it was exchanged is what was sealed: it needs no restore.
+        let (with_server, alone) = sealed.into_iter().partition(returns);
+        changes.with_server = with_server;
+        changes.restore = alone;
+        changes.restore.retain(|name| touched.contains(name));
         changes
+    }
+
+    /// Every datastore whose data becomes what it was.
+    pub(super) fn returning(&self) -> Vec<&DatastoreName> {
+        self.restore.iter().chain(&self.with_server).collect()
     }
 }
 

@@ -126,6 +126,7 @@ impl<'a> Imagined<'a> {
             path: &path,
             pins: &pins,
             edits: &self.edits(&versions_set(self.product, &path)),
+            engine_edits: &[],
             parent: None,
         })
     }

@@ -2,6 +2,7 @@
 
 mod atelier;
 mod choices;
+mod engines;
 mod mutations;
 mod properties;
 mod refusals;

@@ -216,8 +216,9 @@ fn a_server_that_is_too_old() {
     insta::assert_snapshot!(told(&refused(&site)), @r#"
     3 engine-too-old: `redis` must be 6.2 or newer from 3.18.0 on, and is 6.0.16
     state: redis: version 6.0.16
-    why: the server is not part of this upgrade: it has to be upgraded by itself before
-    hint: upgrade its server to 6.2 or newer, see that all runs well, then plan again
+    why: the new version does not run on it
+    hint: let the plan upgrade its server as well: `switchback plan --to 3.32.1 --engine redis=7`, or to a newer one
+    hint: or upgrade it by itself, see that all runs well, then plan again
     "#);
     site.datastore("redis").engine = Some("6.2.14".to_owned());
     assert!(site.plan("3.32.1").is_ok(), "6.2 suffices");
@@ -359,6 +360,7 @@ fn an_image_that_nobody_knows() {
         path: &path,
         pins: &std::collections::BTreeMap::new(),
         edits: &[("3.32.1".into(), vec![an_edit()])].into(),
+        engine_edits: &[],
         parent: None,
     })
     .expect_err("it is refused");
@@ -381,6 +383,7 @@ fn files_without_a_place_to_edit() {
         path: &path,
         pins: &std::collections::BTreeMap::new(),
         edits: &std::collections::BTreeMap::new(),
+        engine_edits: &[],
         parent: None,
     })
     .expect_err("it is refused");
@@ -478,6 +481,6 @@ fn a_server_whose_next_start_would_be_another_major_version() {
         "3 server-major-differs: the server of `identity` is version 15.6, and its configuration says `postgres:17-alpine`\n\
          state: postgres: runs version 15.6\n\
          why: its next start would put version 17 on data of version 15, and backups and the way back start it\n\
-         hint: write `postgres:15` for service `postgres` until this upgrade is done; that server's own upgrade comes after it"
+         hint: write `postgres:15` for service `postgres` again; the server's own upgrade is part of a plan: `switchback plan --engine identity=17`"
     );
 }

@@ -12,7 +12,10 @@ use switchback_model::plan::{Act, FileEdit, Plan};
 use switchback_model::product::{DatastoreKind, Product};
 use switchback_model::{Digest, Problem, ProductId, RunId, StepNumber, Version};
 use switchback_planner::path::{Path, Query, find};
-use switchback_planner::{Input, Planned, Proven, build, images_needed, rollback, versions_set};
+use switchback_planner::{
+    EngineWish, Input, Planned, Proven, build, engines_wanted, images_needed, rollback,
+    versions_set,
+};
 
 const DIRECTORY: &str = "/srv/lorawan";
 pub(crate) const GB: u64 = 1_000_000_000;
@@ -278,17 +281,59 @@ impl Site {
             .collect();
         let versions = versions_set(&self.product, &path);
         build(&Input {
+        let wishes = engines_wanted(&self.product, &self.config, &self.observed)?;
+        let mut after = self.clone();
+        let engine_edits = after.write_servers(&wishes);
             product: &self.product,
             config: &self.config,
             observed: &self.observed,
             path: &path,
             pins: &pins,
-            edits: &self.edits(&versions),
+            edits: &after.edits(&versions),
+            engine_edits: &engine_edits,
             parent: None,
         })
     }
 
     /// The way back from `proven`.
+    /// Says which version the server of a datastore shall have.
+    pub(crate) fn engine(mut self, datastore: &str, version: &str) -> Self {
+        let config = self.config.datastores.entry(datastore.into()).or_default();
+        config.engine = Some(version.to_owned());
+        self
+    }
+
+    /// Writes the tags of servers as a driver's edits would, last place first, and tells the edits.
+    fn write_servers(&mut self, wishes: &[EngineWish]) -> Vec<FileEdit> {
+        let path = format!("{DIRECTORY}/docker-compose.yml");
+        let mut edits = Vec::new();
+        for wish in wishes {
+            let text = self.files[&path].clone();
+            let named = format!("  {}:\n    image: ", wish.service);
+            let from = text.find(&named).expect("the service is there") + named.len();
+            let image = text[from..].lines().next().expect("it has an image");
+            let tag = image.rfind(':').expect("it has a tag") + 1;
+            let end = image.find('-').unwrap_or(image.len());
+            let old = image[tag..end].to_owned();
+            let offset = from + tag;
+            let mut edited = text.clone();
+            edited.replace_range(offset..offset + old.len(), &wish.to);
+            edits.push(FileEdit {
+                path: path.clone(),
+                offset,
+                before: Digest::of(&text),
+                after: Digest::of(&edited),
+                old,
+                new: wish.to.clone(),
+            });
+            self.files.insert(path.clone(), edited);
+        }
+        if !wishes.is_empty() {
+            self.look_at_files();
+        }
+        edits
+    }
+
     pub(crate) fn way_back(&self, plan: &Plan, proven: &Proven) -> Result<Plan, Problem> {
         rollback(plan, proven, &self.observed)
     }

@@ -177,7 +177,9 @@ pub(super) fn labels(entry: &Entry, origin: &Origin<'_>) -> Labels {
 pub(super) fn version_before(plan: &Plan, round: u32) -> String {
     let before = plan.stages.iter().take_while(|stage| stage.round < round);
     let ran = before.filter_map(|stage| match &stage.kind {
-        StageKind::Run { to } | StageKind::Return { to } => Some(to),
+        StageKind::Engines { to }
+        | StageKind::Run { to }
+        | StageKind::Return { to } => Some(to),
         StageKind::Preparation | StageKind::Migrate { .. } => None,
     });
     ran.last().unwrap_or(&plan.from).to_string()

@@ -7,7 +7,7 @@ use switchback_model::exit::Exit;
 use switchback_model::plan::{Plan, Purpose};
 
 use crate::commands::apply;
-use crate::commands::plan::{self, Answer};
+use crate::commands::plan::{self, Answer, Goal};
 use crate::failure::Failed;
 use crate::place::deployment::Found;
 use crate::session::Session;
@@ -39,13 +39,19 @@ pub(super) fn plan(session: &Session<'_>, said: Option<&str>) -> Result<(Found, 
         None => apply::newest(session, &found)?,
     };
     let place = Place::open(session, &found, StopSignal::default())?;
-    let to = newest.as_ref().map(|plan| plan.to.as_str().to_owned());
-    let fresh = match plan::make(session, &found, &place, to.as_deref()) {
+    let found = match &newest {
+        Some(plan) => found.with_engines_of(plan),
+        None => found,
+    };
+    let goal = newest
+        .as_ref()
+        .map_or(Goal::Next, |plan| Goal::Version(plan.to.as_str()));
+    let fresh = match plan::make(session, &found, &place, goal) {
         Ok(Answer::Plan(made)) => made.plan,
         Ok(Answer::NothingToDo(_)) => return Err(nothing(&found)),
         // What was planned may have been done since; then the newest release is what is next.
         Err(failed) if said.is_some() => return Err(failed),
-        Err(_) => match plan::make(session, &found, &place, None)? {
+        Err(_) => match plan::make(session, &found, &place, Goal::Next)? {
             Answer::Plan(made) => made.plan,
             Answer::NothingToDo(_) => return Err(nothing(&found)),
         },

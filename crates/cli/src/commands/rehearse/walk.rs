@@ -16,7 +16,7 @@ use super::copying::{self, Copy, Silent};
 use super::findings;
 use super::space::{self, Watch};
 use super::stage::Stage;
-use crate::commands::plan::{self, Answer};
+use crate::commands::plan::{self, Answer, Goal};
 use crate::execution::by;
 use crate::failure::Failed;
 use crate::rehearsals::{Marker, Rehearsals, shape};
@@ -74,8 +74,9 @@ pub(super) fn through(
 fn plan_again(stage: &Stage<'_>, copy: &Copy<'_>) -> Result<Plan, Failed> {
     stage.go_on()?;
     let began = std::time::Instant::now();
-    let to = Some(stage.plan.to.as_str());
-    let planned = match plan::make(&copy.session, &copy.found, &copy.place, to) {
+    let found = copy.found.clone().with_engines_of(stage.plan);
+    let goal = Goal::Version(stage.plan.to.as_str());
+    let planned = match plan::make(&copy.session, &found, &copy.place, goal) {
         Ok(Answer::Plan(made)) => made.plan,
         Ok(Answer::NothingToDo(_)) => {
             return Err(unlike("the copy is at that version already").into());

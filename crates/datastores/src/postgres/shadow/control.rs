@@ -10,11 +10,11 @@ use std::path::Path;
 
 /// What a data directory says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Control {
+pub(in super::super) struct Control {
     /// Identity of the cluster, shared by all its physical copies.
-    pub(super) system: u64,
+    pub(in super::super) system: u64,
     /// What its server was doing last.
-    pub(super) state: State,
+    pub(in super::super) state: State,
     /// Position from which its next start replays.
     pub(super) redo: Position,
     pub(super) timeline: u32,
@@ -24,7 +24,7 @@ pub(super) struct Control {
 
 /// What a server was doing when it wrote `pg_control` last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(in super::super) enum State {
     /// Ended in order.
     Ended,
     /// Followed another server, and ended in order.
@@ -57,7 +57,7 @@ impl std::fmt::Display for Position {
 
 impl Control {
     /// Reads the control file of a data directory.
-    pub(super) fn read(data: &Path) -> io::Result<Self> {
+    pub(in super::super) fn read(data: &Path) -> io::Result<Self> {
         Self::parse(&fs::read(data.join("global/pg_control"))?)
             .ok_or_else(|| io::Error::other("pg_control is too short"))
     }

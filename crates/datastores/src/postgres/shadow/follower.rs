@@ -57,7 +57,7 @@ pub(super) enum Waited {
 
 /// The server as it is started on a copy. What the operator configured stays out: neither his files nor what
 /// `ALTER SYSTEM` wrote may archive, listen, or restore here.
-pub(super) fn server(settings: &BTreeMap<String, String>, upstream: Option<&str>) -> Argv {
+pub(in super::super) fn server(settings: &BTreeMap<String, String>, upstream: Option<&str>) -> Argv {
     let mut argv = Argv::new("postgres", ["-D"]).arg(format!("{SCRATCH_DIRECTORY}/data"));
     let mut set = |name: &str, value: &str| {
         argv.args.push("-c".to_owned());
@@ -296,7 +296,7 @@ impl Server {
 }
 
 /// A failure where the operator wants to stop at once.
-pub(super) fn stopped(cx: &Context<'_>, doing: &str) -> Result<(), Failure> {
+pub(in super::super) fn stopped(cx: &Context<'_>, doing: &str) -> Result<(), Failure> {
     if cx.stop.urgency() != Urgency::Now {
         return Ok(());
     }

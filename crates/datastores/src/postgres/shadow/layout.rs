@@ -27,28 +27,28 @@ const PASSFILE: &str = "passfile";
 
 /// A shadow's directory as this host sees it.
 #[derive(Clone, Debug)]
-pub(super) struct Layout {
+pub(in super::super) struct Layout {
     place: PathBuf,
 }
 
 impl Layout {
-    pub(super) fn new(place: &Path) -> Self {
+    pub(in super::super) fn new(place: &Path) -> Self {
         Self {
             place: place.to_owned(),
         }
     }
 
-    pub(super) fn place(&self) -> &Path {
+    pub(in super::super) fn place(&self) -> &Path {
         &self.place
     }
 
     /// The copy.
-    pub(super) fn data(&self) -> PathBuf {
+    pub(in super::super) fn data(&self) -> PathBuf {
         self.place.join("data")
     }
 
     /// Makes the directory anew and empty, owned like the original's.
-    pub(super) fn make(&self, original: &fs::Metadata) -> io::Result<()> {
+    pub(in super::super) fn make(&self, original: &fs::Metadata) -> io::Result<()> {
         disk::remove(&self.place)?;
         if let Some(parent) = self.place.parent() {
             fs::create_dir_all(parent)?;
@@ -58,7 +58,7 @@ impl Layout {
     }
 
     /// Writes what its server needs beside the copy.
-    pub(super) fn furnish(&self, password: Option<&Secret>) -> io::Result<()> {
+    pub(in super::super) fn furnish(&self, password: Option<&Secret>) -> io::Result<()> {
         let owner = fs::metadata(&self.place)?;
         let write = |name: &str, text: &str| {
             let path = self.place.join(name);
@@ -96,7 +96,7 @@ impl Layout {
     }
 
     /// Takes out of the copy what was added, and the password from beside it. Durable when it returns.
-    pub(super) fn strip(&self) -> io::Result<()> {
+    pub(in super::super) fn strip(&self) -> io::Result<()> {
         strip(&self.data())?;
         for name in [PASSFILE, "empty.conf", "ident.conf", "hba.conf"] {
             disk::remove(&self.place.join(name))?;

@@ -25,3 +25,7 @@ mod seal;
 mod sealed;
 mod sequences;
 mod sql;
+
+pub(super) use control::{Control, State};
+pub(super) use follower::{server, stopped};
+pub(super) use layout::Layout;

@@ -414,7 +414,7 @@ impl Server {
     }
 
     /// The server's data directory as this host sees it.
-    pub(super) fn directory(&self) -> Result<PathBuf, Failure> {
+    pub(in super::super) fn directory(&self) -> Result<PathBuf, Failure> {
         self.location
             .directory
             .as_ref()

@@ -251,7 +251,7 @@ impl Server {
     }
 
     /// Hears one collection; false at the end.
-    pub(super) fn collection(
+    pub(in super::super) fn collection(
         &self,
         session: &mut Conversation,
         contents: &mut Contents,

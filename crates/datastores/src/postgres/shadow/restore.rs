@@ -363,24 +363,7 @@ impl Server {
         facts: &Facts,
     ) -> Result<(), Failure> {
         self.reach.start(cx)?;
-        loop {
-            cx.progress
-                .report("waiting for the server to answer", None, None, None);
-            match self.about(cx.commands, Some(cx.run)) {
-                Ok(_) => break,
-                Err(failure)
-                    if failure.code != "datastore-silent" && failure.code != "service-stopped" =>
-                {
-                    return Err(failure);
-                }
-                Err(failure) if !self.reach.running(cx)? => {
-                    return Err(failure.hint("look at its log, then resume"));
-                }
-                Err(_) => {}
-            }
-            super::follower::stopped(cx, "waiting for the server to answer")?;
-            std::thread::sleep(LOOK);
-        }
+        self.wait_until_answers(cx)?;
         let control = Control::read(&self.directory()?)
             .map_err(|error| disk::failure("restore-io", "cannot read pg_control", &error))?;
         let reached = self.position(cx)?;
@@ -404,6 +387,28 @@ impl Server {
             )));
         }
         Ok(())
+    }
+
+    /// As long as it takes, while it runs.
+    pub(in super::super) fn wait_until_answers(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        loop {
+            cx.progress
+                .report("waiting for the server to answer", None, None, None);
+            match self.about(cx.commands, Some(cx.run)) {
+                Ok(_) => return Ok(()),
+                Err(failure)
+                    if failure.code != "datastore-silent" && failure.code != "service-stopped" =>
+                {
+                    return Err(failure);
+                }
+                Err(failure) if !self.reach.running(cx)? => {
+                    return Err(failure.hint("look at its log, then resume"));
+                }
+                Err(_) => {}
+            }
+            super::follower::stopped(cx, "waiting for the server to answer")?;
+            std::thread::sleep(LOOK);
+        }
     }
 
     fn shadow_gone(&self, manifest: &Manifest, facts: &Facts) -> Failure {

@@ -68,6 +68,24 @@ impl Server {
         Ok(summary(&manifest, "started alone, read, and equal"))
     }
 
+    /// Notes what the original held since the seal, where the sealed shadow itself was not read yet: a server of
+    /// another version will not be able to.
+    pub(in super::super) fn note_contents(
+        &self,
+        cx: &Context<'_>,
+        contents: &Contents,
+    ) -> Result<(), Failure> {
+        let backup = self.backup(cx, cx.run);
+        let Some(manifest) = backup.shadow()? else {
+            return Ok(());
+        };
+        let facts = Facts::of(&manifest)?;
+        if facts.unread {
+            self.keep_contents(&backup, facts, contents.clone())?;
+        }
+        Ok(())
+    }
+
     fn keep_contents(
         &self,
         backup: &Backup,

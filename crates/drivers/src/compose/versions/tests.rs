@@ -362,7 +362,9 @@ fn edits_change_the_marked_text_and_no_other_byte() {
         let (_, places) = find_in(directory.path(), case);
         assert_eq!(places.problems, [], "{}", case.name);
         let versions = [Version::new("3.24.10"), Version::new("3.32.1")];
-        let lists = edits(&observed(places.places), &versions, &language).expect(case.name);
+        let (none, lists) =
+            edits(&observed(places.places), &[], &versions, &language).expect(case.name);
+        assert_eq!(none, []);
         for (list, version) in lists.iter().zip(&versions) {
             apply(list);
             for (name, text) in case.files {

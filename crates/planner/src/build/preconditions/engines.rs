@@ -28,9 +28,8 @@ fn other_major(observed: &Observed, datastore: &Datastore) -> Option<Problem> {
         .iter()
         .find(|known| known.name == *service)?;
     let repository = reference::repository(&found.image);
-    let name = repository.rsplit('/').next()?;
     let (runs, written) = (major(engine)?, major(reference::tag(&found.image)?)?);
-    if !NUMBERED.contains(&name) || runs == written {
+    if !is_numbered(&found.image) || runs == written {
         return None;
     }
     Some(
@@ -47,13 +46,21 @@ fn other_major(observed: &Observed, datastore: &Datastore) -> Option<Problem> {
             "its next start would put version {written} on data of version {runs}, and backups and the way back start it"
         ))
         .hint(format!(
-            "write `{repository}:{runs}` for service `{service}` until this upgrade is done; that server's own upgrade comes after it"
+            "write `{repository}:{runs}` for service `{service}` again; the server's own upgrade is part of a plan: `switchback plan --engine {}={written}`",
+            datastore.name
         )),
     )
 }
 
+/// Whether the tag of an image begins with the version of the server in it.
+pub(crate) fn is_numbered(reference: &str) -> bool {
+    let repository = reference::repository(reference);
+    let name = repository.rsplit('/').next();
+    name.is_some_and(|name| NUMBERED.contains(&name))
+}
+
 /// The number that a version begins with.
-fn major(version: &str) -> Option<u32> {
+pub(crate) fn major(version: &str) -> Option<u32> {
     let digits = version.find(|c: char| !c.is_ascii_digit());
     version[..digits.unwrap_or(version.len())].parse().ok()
 }

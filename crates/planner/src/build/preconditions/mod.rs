@@ -7,5 +7,6 @@ mod obstacles;
 mod stores;
 mod versions;
 
+pub(crate) use engines::{is_numbered, major};
 pub use locks::{lock_held, locks_unasked};
 pub use obstacles::{first_obstacle, obstacles};
