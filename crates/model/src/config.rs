@@ -27,6 +27,9 @@ pub struct Config {
     /// Local processes started by commands (no container engine).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exec: Option<ExecConfig>,
+    /// Packages of this host's distribution, run by systemd.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packages: Option<PackagesConfig>,
     /// Where observation is not enough.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub datastores: BTreeMap<DatastoreName, DatastoreConfig>,
@@ -57,17 +60,38 @@ pub struct ComposeConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ExecConfig {
-    /// Directory with one executable per version, `<version>/<binary>`.
+    /// Directory with one release per version, `<version>/…`.
     pub releases: String,
     /// File whose one line is the version in use; changed to switch.
     pub current: String,
     /// Environment file of the processes, `KEY=value` lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
-    /// Component processes by service name: arguments after the binary.
+    /// Where the processes run, relative to `switchback.toml`; its own directory where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// Component processes by service name: arguments after the binary, or a release's program and its arguments.
+    /// What the product's definition says where it is not given.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub services: BTreeMap<ServiceName, Vec<String>>,
-    /// Name of the binary in a release's directory.
-    pub binary: String,
+    /// The one program of a release's directory; what the product's definition says where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binary: Option<String>,
+}
+
+/// `[packages]`: a product that is installed from packages. All of it is found where nothing is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PackagesConfig {
+    /// The product's packages, the one that tells its version first; those of the definition where not given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// Its services in the order of their start; those of the definition where not given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceName>,
+    /// Seconds that its processes may take to end before they are killed; 30 where not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u64>,
 }
 
 /// `[datastores.NAME]`.
@@ -95,6 +119,9 @@ pub struct DatastoreConfig {
     /// Command that starts its server, word by word (exec driver). It runs as the owner of `directory`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub start: Vec<String>,
+    /// Major version that its server shall have, e.g. `17`: the next plan brings it there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
     /// `shadow`, `dump` or `none`; what the planner chooses where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<String>,
@@ -119,9 +146,6 @@ pub struct VerifyConfig {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PolicyConfig {
-    /// Major version that its server shall have, e.g. `17`: the next plan brings it there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub engine: Option<String>,
     /// False refuses paths with required stops.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stops: Option<bool>,

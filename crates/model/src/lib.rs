@@ -13,6 +13,7 @@ pub mod event;
 pub mod exit;
 pub mod id;
 pub mod observed;
+pub mod pattern;
 pub mod plan;
 pub mod problem;
 pub mod product;

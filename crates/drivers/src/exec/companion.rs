@@ -15,9 +15,9 @@ use switchback_model::{Digest, RunId};
 
 use super::passage;
 use super::place::Place;
-use super::process::{self, Process};
 use super::server::{ServerReach, as_owner};
 use super::short;
+use crate::detached::process::{self, Process};
 use crate::signals;
 
 /// How often a wait looks, and how often before it gives up on a shell that does not note itself.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use switchback_engine::ports::{Driver, Reach};
-use switchback_engine::process::{Commands, Secret};
+use switchback_engine::process::{Argv, Commands, Secret};
 use switchback_model::config::{Config, SecretRef};
 use switchback_model::exit::Exit;
 use switchback_model::observed::{
@@ -19,6 +19,7 @@ use switchback_model::{Digest, Problem, ServiceName, Version};
 
 use super::driver::ExecDriver;
 use super::place::Place;
+use super::release::version_of;
 use super::server::ServerReach;
 use crate::compose::probes::{self, Asker};
 use crate::compose::problems;
@@ -54,7 +55,7 @@ impl Deployment {
             name: self.place.name.clone(),
             directory: self.place.directory.to_string_lossy().into_owned(),
             driver: "exec".to_owned(),
-            project: self.place.exec.binary.clone(),
+            project: self.place.releases.label().to_owned(),
         }
     }
 
@@ -64,7 +65,8 @@ impl Deployment {
         let version = place.version()?;
         let mut problems = Vec::new();
         let services: Vec<Service> = place
-            .exec
+            .releases
+            .commands
             .services
             .keys()
             .map(|service| self.service(service, &version, &mut problems))
@@ -107,23 +109,78 @@ impl Deployment {
         })
     }
 
-    /// Pins references by the digest of their executable.
+    /// Pins references by the digest of what was installed.
     pub fn resolve(&self, references: &[String]) -> Result<Vec<ImagePin>, Problem> {
         references
             .iter()
             .map(|reference| {
-                self.place.pin(reference).ok_or_else(|| {
-                    let binary = self.place.binary(super::place::version_of(reference));
-                    Problem::new(
-                        Exit::Refused,
-                        "image-unavailable",
-                        format!("release `{reference}` is not on this host"),
-                    )
-                    .state("deployment", "not touched")
-                    .hint(format!("put its executable at {}", binary.display()))
-                })
+                let version = version_of(reference);
+                let pin = self.place.pin(reference);
+                match pin {
+                    Ok(Some(pin)) => self.asked_version(version).map_or(Ok(pin), Err),
+                    Ok(None) => Err(self.not_here(reference, None)),
+                    Err(error) => Err(self.not_here(reference, Some(&error))),
+                }
             })
             .collect()
+    }
+
+    fn not_here(&self, reference: &str, error: Option<&std::io::Error>) -> Problem {
+        let place = self.place.releases.place(version_of(reference));
+        let what = match error {
+            Some(_) => format!("release `{reference}` cannot be read"),
+            None => format!("release `{reference}` is not on this host"),
+        };
+        let problem = Problem::new(Exit::Refused, "image-unavailable", what)
+            .state("deployment", "not touched")
+            .hint(match self.place.releases.commands.binary {
+                Some(_) => format!("put its executable at {}", place.display()),
+                None => format!("install it into {}", place.display()),
+            });
+        match error {
+            Some(error) => problem.cause(error),
+            None => problem,
+        }
+    }
+
+    /// What a release says of itself, where it says something else than its directory is called.
+    fn asked_version(&self, version: &str) -> Option<Problem> {
+        let words = &self.place.releases.commands.version;
+        if words.is_empty() {
+            return None;
+        }
+        let directory = self.place.releases.directory(version);
+        let problem = |code: &str, what: String| {
+            Problem::new(Exit::Refused, code, what)
+                .state("deployment", "not touched")
+                .state("release", directory.display().to_string())
+                .hint("install it anew: switchback asks a release which version it is before it is used")
+        };
+        let command = match self.place.command(version, words) {
+            Ok(command) => command,
+            Err(unset) => {
+                let (what, hint) = unset.told();
+                let mut problem = problem("exec-variable-unset", what);
+                problem.hints = vec![hint.to_owned()];
+                return Some(problem);
+            }
+        };
+        let mut command = command.into_iter();
+        let mut argv = Argv::new(&command.next()?, command).directory(&self.place.inside());
+        argv.env = self.place.variables();
+        match self.place.commands.capture(&argv) {
+            Ok(said) if says(&said, version) => None,
+            Ok(said) => {
+                let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+                let what =
+                    format!("the release in the directory `{version}` says that it is `{said}`");
+                Some(problem("release-mislabelled", what))
+            }
+            Err(error) => {
+                let what = format!("the release `{version}` does not say its version");
+                Some(problem("release-broken", what).cause(error))
+            }
+        }
     }
 
     /// The edits that take the file with the version through `versions`, one list per version.
@@ -171,6 +228,8 @@ impl Deployment {
     /// What changes this deployment when a plan runs.
     pub fn driver(&self) -> Box<dyn Driver> {
         Box::new(ExecDriver {
+            notes: self.place.notes(),
+            inside: self.place.inside(),
             place: Rc::clone(&self.place),
         })
     }
@@ -212,14 +271,14 @@ impl Deployment {
         problems: &mut Vec<Problem>,
     ) -> Service {
         let place = &self.place;
-        let declared = place.reference(version.as_str());
+        let declared = place.releases.reference(version.as_str());
         let state = match (place.process(name), place.note(name).exists()) {
             (Some(_), _) => ServiceState::Running,
             (None, true) => ServiceState::Stopped,
             (None, false) => ServiceState::Absent,
         };
         let running = place.image(name);
-        let wanted = place.pin(&declared).and_then(|pin| pin.id);
+        let wanted = place.pin(&declared).ok().flatten().and_then(|pin| pin.id);
         if let Some(running) = &running
             && running.id != wanted
         {
@@ -263,7 +322,14 @@ impl Deployment {
             offset: text.find(version.as_str()).unwrap_or(0),
             text: version.as_str().to_owned(),
             line: 1,
-            services: self.place.exec.services.keys().cloned().collect(),
+            services: self
+                .place
+                .releases
+                .commands
+                .services
+                .keys()
+                .cloned()
+                .collect(),
             pinning: if exact {
                 Pinning::Exact
             } else {
@@ -276,10 +342,11 @@ impl Deployment {
 
     fn datastores(&self, problems: &mut Vec<Problem>) -> Vec<Datastore> {
         let place = &self.place;
-        let project = Project::of_processes(&place.exec.binary);
+        let project = Project::of_processes(place.releases.label());
         let component = ServiceSpec::of_process(
             place
-                .exec
+                .releases
+                .commands
                 .services
                 .keys()
                 .next()
@@ -334,4 +401,13 @@ impl Deployment {
             inside: &|_, argv| Ok(argv),
         })
     }
+}
+
+/// True where `said` names exactly this version: `1.8.0` is not in `1.8.0rc1` nor in `11.8.0`.
+fn says(said: &str, version: &str) -> bool {
+    let part = |letter: char| letter.is_ascii_alphanumeric() || ".+-_".contains(letter);
+    said.split(|letter| !part(letter)).any(|word| {
+        let word = word.trim_end_matches(['.', '-']);
+        word == version || word.strip_prefix('v') == Some(version)
+    })
 }

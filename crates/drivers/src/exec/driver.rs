@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use switchback_engine::ports::{Context, Driver, Failure, Finding, MigrationCall, MigrationTrace};
+use switchback_engine::process::Argv;
 use switchback_model::event::{Completed, Outcome};
 use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Check, Expectation, FileEdit};
 use switchback_model::{Digest, MigrationId, ServiceName};
 
 use super::companion;
-use super::place::{Place, id_of, version_of};
-use super::process::{self, Process};
-use super::{migration, server};
+use super::place::{Place, Unset};
+use super::release::version_of;
+use super::server;
+use crate::detached::migration::{Program, Traces};
+use crate::detached::process;
 use crate::waiting::{self, Pulse, Watched};
 use crate::write;
 use crate::write_path::{self, WritePath};
@@ -31,52 +35,56 @@ const WATCH_SECONDS: u64 = 5;
 #[derive(Debug)]
 pub(super) struct ExecDriver {
     pub(super) place: Rc<Place>,
+    /// Where notes of processes are.
+    pub(super) notes: PathBuf,
+    /// Where processes run.
+    pub(super) inside: PathBuf,
 }
 
 impl ExecDriver {
-    /// Everything that runs a service, also what somebody started by hand.
-    fn processes(&self, service: &ServiceName) -> Vec<Process> {
-        let mut found: Vec<Process> = self.place.process(service).into_iter().collect();
-        let releases = self.place.directory.join(&self.place.exec.releases);
-        let releases = fs::canonicalize(&releases).unwrap_or(releases);
-        let words = self
-            .place
-            .exec
-            .services
-            .get(service)
-            .cloned()
-            .unwrap_or_default();
-        for process in process::all() {
-            let ours = process
-                .executable()
-                .is_some_and(|path| path.starts_with(&releases));
-            if ours && !found.contains(&process) && process.arguments().get(1..) == Some(&words[..])
-            {
-                found.push(process);
-            }
-        }
-        found
-    }
-
     fn image_here(&self, pin: &ImagePin) -> Finding {
         match self.place.pin(&pin.reference) {
-            Some(found) if found.id == pin.id => Finding::Holds,
-            Some(_) => Finding::Differs {
-                found: format!("`{}` is another file", pin.reference),
+            Ok(Some(found)) if found.id == pin.id => Finding::Holds,
+            Ok(Some(_)) => Finding::Differs {
+                found: format!("`{}` is not what it was", pin.reference),
             },
-            None => Finding::Differs {
-                found: format!(
-                    "`{}` is not here",
-                    self.place.binary(version_of(&pin.reference)).display()
-                ),
+            Ok(None) => Finding::Differs {
+                found: format!("`{}` is not here", self.release(pin).display()),
             },
+            Err(error) => Finding::Unknown {
+                why: format!("cannot read `{}`: {error}", self.release(pin).display()),
+            },
+        }
+    }
+
+    /// Where the release of a pin is.
+    fn release(&self, pin: &ImagePin) -> PathBuf {
+        self.place.releases.place(version_of(&pin.reference))
+    }
+
+    /// Fails where the release is not what was planned with.
+    fn unmoved(&self, pin: &ImagePin, code: &str, what: &str) -> Result<(), Failure> {
+        let found = self
+            .place
+            .pin(&pin.reference)
+            .map_err(|error| Failure::new(code, what).cause(error))?;
+        let release = self.release(pin);
+        match found {
+            Some(found) if found.id == pin.id => Ok(()),
+            Some(_) => Err(Failure::new("image-moved", what).state(
+                "release",
+                format!("`{}` is not what was planned with", release.display()),
+            )),
+            None => Err(Failure::new(code, what)
+                .cause(format!("`{}` is not here", release.display()))
+                .hint("put it back, then resume")),
         }
     }
 
     fn stopped(&self, services: &[ServiceName]) -> Finding {
         match services
             .iter()
-            .find(|service| !self.processes(service).is_empty())
+            .find(|service| self.place.process(service).is_some())
         {
             Some(service) => Finding::Differs {
                 found: format!("`{service}` runs"),
@@ -134,39 +142,30 @@ impl ExecDriver {
                 format!("says {version}"),
             ));
         }
-        let binary = self.place.binary(version.as_str());
-        let bytes = fs::read(&binary).map_err(failed)?;
-        if pin.id.as_deref() != Some(id_of(&bytes).as_str()) {
-            return Err(Failure::new("image-moved", what).state(
-                "release",
-                format!("`{}` is not what was planned with", binary.display()),
-            ));
-        }
+        self.unmoved(pin, "start-failed", &what)?;
+        let program = self
+            .place
+            .start(service, version.as_str())
+            .map_err(|unset| unfilled(&unset, "start-failed", &what))?;
         fs::create_dir_all(self.place.notes()).map_err(failed)?;
         let note = self.place.note(service);
         let _ = fs::remove_file(&note);
         fs::write(
             self.place.started(service),
-            format!("{} {}\n", id_of(&bytes), pin.reference),
+            format!(
+                "{} {}\n",
+                pin.id.as_deref().unwrap_or_default(),
+                pin.reference
+            ),
         )
         .map_err(failed)?;
-        let words = self
-            .place
-            .exec
-            .services
-            .get(service)
-            .cloned()
-            .unwrap_or_default();
-        let program: Vec<String> = std::iter::once(binary.to_string_lossy().into_owned())
-            .chain(words)
-            .collect();
         let argv = process::detached(
             &note,
             &self.place.log(service),
             &program,
             &self.place.variables(),
         )
-        .directory(&self.place.directory);
+        .directory(&self.place.inside());
         cx.commands
             .capture(&argv)
             .map_err(|error| error.into_failure("start-failed", what.as_str()))?;
@@ -187,6 +186,44 @@ impl ExecDriver {
         .hint(format!("see why: {}", self.place.log(service).display()));
         failure.output = last_words(&self.place, service);
         Err(failure)
+    }
+
+    fn migrations(&self) -> Traces<'_> {
+        Traces { notes: &self.notes }
+    }
+
+    /// The program of a migration, where it is what was planned with.
+    fn migrator(&self, call: &MigrationCall<'_>) -> Result<Program<'_>, Failure> {
+        let what = format!("cannot start `{}`", call.run.join(" "));
+        self.unmoved(call.image, "migration-not-started", &what)?;
+        let words = self
+            .place
+            .command(version_of(&call.image.reference), call.run)
+            .map_err(|unset| unfilled(&unset, "migration-not-started", &what))?;
+        Ok(Program {
+            words,
+            environment: self.place.variables(),
+            inside: &self.inside,
+        })
+    }
+
+    /// Asks a service to stop as its definition says; what does not end by that is ended by a signal. Returns
+    /// what went wrong with the asking.
+    fn ask_to_stop(&self, cx: &Context<'_>, service: &ServiceName) -> Option<String> {
+        let said = self.place.releases.service(service)?;
+        let running = self.place.image(service)?;
+        if said.stop.is_empty() {
+            return None;
+        }
+        let version = version_of(&running.reference);
+        let mut words = match self.place.command(version, &said.stop) {
+            Ok(words) => words.into_iter(),
+            Err(unset) => return Some(unset.told().0),
+        };
+        let mut argv = Argv::new(&words.next()?, words).directory(&self.inside);
+        argv.env = self.place.variables();
+        let asked = cx.commands.capture(&argv);
+        asked.err().map(|error| error.to_string())
     }
 
     fn base(&self, port: u16, url: Option<&str>) -> String {
@@ -246,7 +283,7 @@ impl Driver for ExecDriver {
                 },
             },
             Expectation::Migrated { migration, version } => {
-                match migration::ended(&self.place, cx.run, migration, version) {
+                match self.migrations().ended(cx.run, migration, version) {
                     MigrationTrace::Exited { code: 0 } => Finding::Holds,
                     MigrationTrace::Exited { code } => Finding::Differs {
                         found: format!("`{migration}` exited with {code}"),
@@ -276,20 +313,30 @@ impl Driver for ExecDriver {
                 format!("cannot fetch `{}`", image.reference),
             )
             .state("release", found)
-            .hint("put the release's executable there, then resume")),
+            .hint("put the release there, then resume")),
         }
     }
 
     fn stop(&self, cx: &Context<'_>, services: &[ServiceName]) -> Result<Outcome, Failure> {
         let mut completed = Completed::AlreadyDone;
+        let mut said = format!("{} stopped", list(services));
         for service in services {
-            for process in self.processes(service) {
-                completed = Completed::Done;
-                let doing = format!("waiting for {service} to stop");
+            let processes = self.place.processes(service);
+            if processes.is_empty() {
+                continue;
+            }
+            completed = Completed::Done;
+            let doing = format!("waiting for {service} to stop");
+            if let Some(problem) = self.ask_to_stop(cx, service) {
+                said = format!(
+                    "{said}; {service} by a signal, because its own command failed: {problem}"
+                );
+            }
+            for process in processes {
                 process.end(&mut || cx.progress.report(&doing, None, None, None));
             }
         }
-        Ok(outcome(completed, format!("{} stopped", list(services))))
+        Ok(outcome(completed, said))
     }
 
     fn start(
@@ -325,15 +372,15 @@ impl Driver for ExecDriver {
     }
 
     fn trace(&self, cx: &Context<'_>, migration: &MigrationId) -> Result<MigrationTrace, Failure> {
-        Ok(migration::trace(&self.place, cx, migration))
+        Ok(self.migrations().trace(cx, migration))
     }
 
     fn migrate(&self, cx: &Context<'_>, call: &MigrationCall<'_>) -> Result<Outcome, Failure> {
-        migration::migrate(&self.place, cx, call)
+        self.migrations().migrate(cx, call, || self.migrator(call))
     }
 
     fn discard(&self, cx: &Context<'_>, migration: &MigrationId) -> Result<(), Failure> {
-        migration::discard(&self.place, cx, migration)
+        self.migrations().discard(cx, migration)
     }
 
     fn check(&self, cx: &Context<'_>, check: &Check) -> Result<Outcome, Failure> {
@@ -371,7 +418,7 @@ impl Driver for ExecDriver {
                     requests,
                 })
             }
-            Check::Counts { .. } | Check::Fits { .. } => Err(Failure::new(
+            Check::Counts { .. } | Check::Fits { .. } | Check::Content => Err(Failure::new(
                 "not-for-the-driver",
                 "counts are the datastore's to compare",
             )),
@@ -382,7 +429,7 @@ impl Driver for ExecDriver {
         companion::clean(&self.place, cx)?;
         server::clean(&self.place, cx);
         write::clean(cx.plan)?;
-        migration::clean(&self.place, cx.run)
+        self.migrations().clean(cx.run)
     }
 }
 
@@ -427,6 +474,12 @@ fn last_words(place: &Place, service: &ServiceName) -> Option<String> {
     let lines: Vec<&str> = text.lines().collect();
     let last = lines[lines.len().saturating_sub(20)..].join("\n");
     (!last.is_empty()).then(|| place.commands.redactor().mask(&last))
+}
+
+/// A command that names what is not known.
+fn unfilled(unset: &Unset, code: &str, what: &str) -> Failure {
+    let (cause, hint) = unset.told();
+    Failure::new(code, what).cause(cause).hint(hint)
 }
 
 fn outcome(completed: Completed, summary: impl Into<String>) -> Outcome {

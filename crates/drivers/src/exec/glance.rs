@@ -1,43 +1,44 @@
-//! A quick look at what runs, for `status`: processes and one file, nothing asked.
+//! A quick look at what runs, for `status`: processes and a file or two, nothing asked.
 
 use std::fs;
 use std::path::Path;
 
-use switchback_model::config::ExecConfig;
+use switchback_engine::process::Commands;
+use switchback_engine::redact::Redactor;
+use switchback_engine::signal::StopSignal;
+use switchback_model::Problem;
+use switchback_model::config::Config;
 use switchback_model::observed::ServiceState;
+use switchback_model::product::Product;
 
-use super::process;
+use super::place::Place;
 use crate::compose::Glance;
 
 /// The services of a deployment, with the release that each runs or would run.
-pub(crate) fn glance(directory: &Path, exec: &ExecConfig) -> Vec<Glance> {
-    let releases = directory.join(&exec.releases);
-    let releases = fs::canonicalize(&releases).unwrap_or(releases);
-    let current = fs::read_to_string(directory.join(&exec.current)).unwrap_or_default();
-    let processes = process::all();
-    exec.services
-        .iter()
-        .map(|(service, words)| {
-            // By what runs, not by our notes: somebody may have started it by hand.
-            let running = processes.iter().find_map(|process| {
-                let program = process.executable()?;
-                let release = program.strip_prefix(&releases).ok()?;
-                let release = release.components().next()?.as_os_str().to_owned();
-                (process.arguments().get(1..) == Some(&words[..])).then_some(release)
-            });
-            let state = match running {
-                Some(_) => ServiceState::Running,
-                None => ServiceState::Stopped,
+pub(crate) fn glance(
+    directory: &Path,
+    config: &Config,
+    product: &Product,
+) -> Result<Vec<Glance>, Problem> {
+    let commands = Commands::new(
+        directory.join(".switchback"),
+        Redactor::default(),
+        StopSignal::default(),
+    );
+    let place = Place::read(directory, config, product, &commands)?;
+    let current = fs::read_to_string(place.current()).unwrap_or_default();
+    let services = place.releases.commands.services.keys();
+    Ok(services
+        .map(|service| {
+            let (state, version) = match place.version_run(service) {
+                Some(version) => (ServiceState::Running, version),
+                None => (ServiceState::Stopped, current.trim().to_owned()),
             };
-            let version = running.map_or_else(
-                || current.trim().to_owned(),
-                |release| release.to_string_lossy().into_owned(),
-            );
             Glance {
                 service: service.clone(),
-                image: format!("{}:{version}", exec.binary),
+                image: place.releases.reference(&version),
                 state,
             }
         })
-        .collect()
+        .collect())
 }

@@ -14,10 +14,9 @@ mod companion;
 mod deployment;
 mod driver;
 mod glance;
-mod migration;
 mod passage;
 mod place;
-mod process;
+mod release;
 mod server;
 mod short;
 

@@ -9,13 +9,12 @@ use switchback_model::config::{Config, ExecConfig, SecretRef};
 use switchback_model::exit::Exit;
 use switchback_model::observed::ImagePin;
 use switchback_model::product::Product;
-use switchback_model::{Digest, Problem, ServiceName, Version};
+use switchback_model::{Problem, ServiceName, Version};
 
+use super::release::{Releases, version_of};
 use crate::compose::dotenv;
-use crate::compose::reference::Reference;
-use crate::{glob, secret, uri};
-
-use super::process::Process;
+use crate::detached::process::{self, Process};
+use crate::{secret, uri};
 
 /// What the deployment, its driver and its reaches have in common.
 #[derive(Debug)]
@@ -24,6 +23,7 @@ pub(super) struct Place {
     pub(super) name: String,
     pub(super) config: Config,
     pub(super) exec: ExecConfig,
+    pub(super) releases: Releases,
     pub(super) product: Product,
     pub(super) commands: Commands,
     /// Variables of the processes. Values may be secrets.
@@ -45,15 +45,20 @@ impl Place {
                 "exec-not-configured",
                 "switchback.toml has no [exec]",
             )
-            .hint("name releases, current, binary and services under [exec]")
+            .hint("name releases and current under [exec], and binary and services where the definition does not")
         })?;
         let name = config
             .name
             .clone()
             .or_else(|| Some(directory.file_name()?.to_string_lossy().into_owned()));
+        let releases = Releases::new(&directory, &exec, Some(product));
+        if releases.commands.services.is_empty() {
+            return Err(services_unknown(product));
+        }
         let mut place = Self {
             name: name.unwrap_or_default(),
             directory,
+            releases,
             config: config.clone(),
             exec,
             product: product.clone(),
@@ -78,12 +83,7 @@ impl Place {
             if let Some(password) = uri::password_in(value.expose()) {
                 redactor.register(&password);
             }
-            let named = self
-                .product
-                .secrets
-                .iter()
-                .any(|pattern| glob::matches(pattern, name));
-            if named && !value.expose().contains("://") {
+            if self.product.is_secret(name) && !value.expose().contains("://") {
                 redactor.register(value.expose());
             }
         }
@@ -101,27 +101,47 @@ impl Place {
         Ok(Version::new(text.trim()))
     }
 
-    /// The executable of a version.
-    pub(super) fn binary(&self, version: &str) -> PathBuf {
-        self.directory
-            .join(&self.exec.releases)
-            .join(version)
-            .join(&self.exec.binary)
+    /// Where the processes run.
+    pub(super) fn inside(&self) -> PathBuf {
+        match &self.exec.directory {
+            Some(directory) => self.directory.join(directory),
+            None => self.directory.clone(),
+        }
     }
 
-    /// How a version is named where containers would have an image.
-    pub(super) fn reference(&self, version: &str) -> String {
-        format!("{}:{version}", self.exec.binary)
-    }
-
-    /// The executable of a reference, pinned; `None` where it is not here.
-    pub(super) fn pin(&self, reference: &str) -> Option<ImagePin> {
-        let bytes = fs::read(self.binary(version_of(reference))).ok()?;
-        Some(ImagePin {
+    /// A release, pinned; `None` where it is not here.
+    pub(super) fn pin(&self, reference: &str) -> std::io::Result<Option<ImagePin>> {
+        let id = self.releases.id(version_of(reference))?;
+        Ok(id.map(|id| ImagePin {
             reference: reference.to_owned(),
-            id: Some(id_of(&bytes)),
+            id: Some(id),
             digest: None,
-        })
+        }))
+    }
+
+    /// A command of a release, program first.
+    pub(super) fn command(&self, version: &str, words: &[String]) -> Result<Vec<String>, Unset> {
+        let value = |name: &str| {
+            // What is in a command can be seen by every user of the host.
+            if self.product.is_secret(name) {
+                return None;
+            }
+            let found = self.environment.get(name)?;
+            Some(found.expose().to_owned())
+        };
+        self.releases
+            .command(version, words, &value)
+            .map_err(|name| Unset {
+                secret: self.product.is_secret(&name),
+                name,
+            })
+    }
+
+    /// How a service is started in a version.
+    pub(super) fn start(&self, service: &ServiceName, version: &str) -> Result<Vec<String>, Unset> {
+        let said = self.releases.service(service);
+        let words = said.map(|service| service.start.as_slice());
+        self.command(version, words.unwrap_or_default())
     }
 
     /// Where notes and logs of processes are.
@@ -144,21 +164,66 @@ impl Place {
         self.notes().join(format!("{service}.image"))
     }
 
-    /// A service's process, where it lives.
-    pub(super) fn process(&self, service: &ServiceName) -> Option<Process> {
+    /// A service's process as its note names it, where it lives.
+    pub(super) fn noted(&self, service: &ServiceName) -> Option<Process> {
         Process::noted(&self.note(service))
     }
 
-    /// What a service was last started from.
+    /// Everything that runs a service, also what somebody started by hand.
+    pub(super) fn processes(&self, service: &ServiceName) -> Vec<Process> {
+        let noted = self.noted(service);
+        let others = self
+            .by_hand(service)
+            .into_iter()
+            .map(|(process, _)| process);
+        let others = others.filter(|process| Some(*process) != noted);
+        noted.into_iter().chain(others).collect()
+    }
+
+    /// A service's process, where one lives.
+    pub(super) fn process(&self, service: &ServiceName) -> Option<Process> {
+        self.noted(service)
+            .or_else(|| Some(self.by_hand(service).into_iter().next()?.0))
+    }
+
+    /// The version that a service runs, by what runs, not by our notes.
+    pub(super) fn version_run(&self, service: &ServiceName) -> Option<String> {
+        let found = self.by_hand(service).into_iter().next();
+        found.map(|(_, version)| version).or_else(|| {
+            self.noted(service)?;
+            Some(version_of(&self.image(service)?.reference).to_owned())
+        })
+    }
+
+    /// What looks like the service, with the version that it was started from.
+    fn by_hand(&self, service: &ServiceName) -> Vec<(Process, String)> {
+        let start = |version: &str| self.start(service, version).ok();
+        process::all()
+            .into_iter()
+            .filter_map(|process| {
+                let version = self.releases.version_started(process, &start)?;
+                Some((process, version))
+            })
+            .collect()
+    }
+
+    /// What a service runs, or was last started from.
     pub(super) fn image(&self, service: &ServiceName) -> Option<ImagePin> {
-        let noted = fs::read_to_string(self.started(service)).ok()?;
-        let (id, reference) = noted.trim().split_once(' ')?;
-        let running = self
-            .process(service)
-            .and_then(|process| process.image().ok());
+        let noted = fs::read_to_string(self.started(service)).ok();
+        let noted = noted
+            .as_deref()
+            .and_then(|text| text.trim().split_once(' '));
+        let process = self.noted(service);
+        if process.is_none()
+            && let Some((_, version)) = self.by_hand(service).into_iter().next()
+        {
+            return self.pin(&self.releases.reference(&version)).ok()?;
+        }
+        let (id, reference) = noted?;
+        let running = process.and_then(|process| self.releases.id_of_process(process));
         Some(ImagePin {
             reference: reference.to_owned(),
-            id: Some(running.map_or_else(|| id.to_owned(), |bytes| id_of(&bytes))),
+            id: Some(running.unwrap_or_else(|| id.to_owned())),
             digest: None,
         })
     }
@@ -181,14 +246,41 @@ impl Place {
     }
 }
 
-/// The version that a reference names.
-pub(super) fn version_of(reference: &str) -> &str {
-    Reference::parse(reference).tag.map_or("", |(tag, _)| tag)
+/// A name in braces of a command that cannot be filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unset {
+    name: String,
+    secret: bool,
 }
 
-/// What stands for an image's id: the digest of the executable.
-pub(super) fn id_of(bytes: &[u8]) -> String {
-    format!("sha256:{}", Digest::of(bytes))
+impl Unset {
+    /// What is wrong, and what to do about it.
+    pub(super) fn told(&self) -> (String, &'static str) {
+        let name = &self.name;
+        if self.secret {
+            return (
+                format!(
+                    "`{{{name}}}` is a secret, which a command would show to every user of the host"
+                ),
+                "let the program read it from its environment, and correct the product's definition",
+            );
+        }
+        (
+            format!("no variable `{name}` is set, which a command of the product asks for"),
+            "set it in the file that [exec] names as environment",
+        )
+    }
+}
+
+fn services_unknown(product: &Product) -> Problem {
+    Problem::new(
+        Exit::Usage,
+        "exec-services-unknown",
+        format!("nothing says which processes `{}` consists of", product.id),
+    )
+    .state("deployment", "not touched")
+    .hint("name them in switchback.toml: [exec.services], NAME = [\"bin/program\", \"argument\"]")
+    .hint("or in the product's definition: [exec.services.NAME], start = [\"bin/program\", \"argument\"]")
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {

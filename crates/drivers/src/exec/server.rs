@@ -14,8 +14,8 @@ use switchback_model::product::DatastoreKind;
 use super::companion;
 use super::passage;
 use super::place::Place;
-use super::process::{self, Process};
 use super::short;
+use crate::detached::process::{self, Process};
 
 /// How often a wait looks, and how often before it gives up on a program that does not even appear.
 const LOOK: Duration = Duration::from_millis(50);

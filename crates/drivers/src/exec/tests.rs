@@ -81,7 +81,8 @@ fn lab() -> Lab {
         current: "current".to_owned(),
         environment: Some("env".to_owned()),
         services: [(ServiceName::new("app"), vec!["start".to_owned()])].into(),
-        binary: "app".to_owned(),
+        binary: Some("app".to_owned()),
+        directory: None,
     };
     let mut config: Config =
         serde_json::from_str(r#"{"product": "the-things-stack"}"#).expect("a configuration");
@@ -285,7 +286,7 @@ fn a_glance_sees_what_runs_and_what_would() {
     let lab = lab();
     let services = [ServiceName::new("app")];
     let look = || {
-        let found = crate::glance(&lab.path(), &lab.config).expect("a look");
+        let found = crate::glance(&lab.path(), &lab.config, Some(&fixtures::product())).expect("a look");
         assert_eq!(found.len(), 1);
         (found[0].image.clone(), found[0].state)
     };

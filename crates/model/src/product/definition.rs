@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Conffile, DeadEnd, Distribution, Engine, Feature, Lock, Package, Service};
+use super::{Action, Conffile, DeadEnd, Distribution, Engine, Exec, Feature, Lock, Package, Service};
 use crate::digest::Digest;
 use crate::id::{DatastoreName, MigrationId, ProductId};
 use crate::version::{Range, Scheme, Version};
@@ -33,6 +33,8 @@ pub struct Product {
     pub drivers: Vec<String>,
     /// Services that run the product's own code, by the command they are given.
     pub components: Vec<Component>,
+    /// How it is run as plain processes, where the definition says so.
+    pub exec: Option<Exec>,
     /// What holds state.
     pub datastores: Vec<Datastore>,
     /// The product's own migrations, in the order in which one stage runs them.

@@ -2,6 +2,7 @@
 //! versions that do not exist, stops that cannot be kept, gaps, silence where
 //! a reason belongs. Start with [`check`].
 
+mod exec;
 mod gaps;
 mod host;
 mod names;
@@ -46,6 +47,7 @@ pub fn check_parsed(files: &[(&str, &str)], parsed: &Parsed) -> Vec<Diagnostic> 
     versions::check(&mut lint);
     stops::check(&mut lint);
     gaps::check(&mut lint);
+    exec::check(&mut lint);
     host::check(&mut lint);
     let mut found = lint.found;
     found.sort_by_key(|diagnostic| diagnostic.severity);

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use super::diagnostic::{Diagnostic, Place, Severity};
 use super::{
     Action, Advice, Component, Conffile, Datastore, DeadEnd, Deletion, Distribution, Edition,
-    Engine, Feature, Health, Lock, Migration, Notice, Package, Poisoned, Probe, Procedure, Product,
+    Engine, Exec, Feature, Health, Lock, Migration, Notice, Package, Poisoned, Probe, Procedure, Product,
     Release, Service, Stop, Template, WritePath,
 };
 use crate::digest::Digest;
@@ -54,6 +54,7 @@ struct Sections {
     product: Option<Head>,
     edition: Vec<Edition>,
     component: Vec<Component>,
+    exec: Option<Exec>,
     datastore: Vec<Datastore>,
     migration: Vec<Migration>,
     release: Vec<Release>,
@@ -164,6 +165,9 @@ fn append(
     if all.write_path.is_some() && more.write_path.is_some() {
         found.push(twice("write-path"));
     }
+    if all.exec.is_some() && more.exec.is_some() {
+        found.push(twice("exec"));
+    }
     for name in more
         .probe
         .keys()
@@ -173,6 +177,7 @@ fn append(
     }
     all.product = all.product.take().or(more.product);
     all.write_path = all.write_path.take().or(more.write_path);
+    all.exec = all.exec.take().or(more.exec);
     all.probe.append(&mut more.probe);
     all.edition.append(&mut more.edition);
     all.component.append(&mut more.component);
@@ -209,6 +214,7 @@ fn assemble(head: Head, all: Sections, digest: Digest) -> Product {
         editions: all.edition,
         drivers: head.drivers,
         components: all.component,
+        exec: all.exec,
         datastores: all.datastore,
         migrations: all.migration,
         releases: all.release,
