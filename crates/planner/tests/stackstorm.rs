@@ -277,6 +277,20 @@ fn usual_features_are_assumed_until_one_is_named() {
     assert_eq!(has(&said, "node6-deb"), None);
     let said = acts(none.feature("mistral-workflows"));
     assert_eq!(has(&said, "mistral-db-upgrade"), Some(false));
+    // What packages tell of some features says nothing of those that no package tells of.
+    let product = stackstorm();
+    let answers = product.features_of(|package| matches!(package, "st2" | "st2web"));
+    let found = find(
+        &product,
+        &on("ubuntu16", "3.1.0", "3.4.1").answers(&answers),
+    );
+    let remarks = found.expect("there is a path").remarks;
+    assert!(
+        remarks.contains(
+            &"assumed to be there: no_coordination_backend; say --feature NAME or --feature NAME=no".to_owned()
+        ),
+        "{remarks:?}"
+    );
     // There never was a package of Mistral for Ubuntu 18.04.
     let said = acts(on("ubuntu18", "3.1.0", "3.2.0").feature("mistral_installed"));
     assert_eq!(has(&said, "mistral-db-upgrade"), None);

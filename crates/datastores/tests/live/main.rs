@@ -4,6 +4,7 @@ mod bench;
 mod capture;
 mod cluster;
 mod files;
+mod mistral;
 mod postgres;
 mod postgres_shadow;
 mod promoted;

@@ -1,9 +1,11 @@
 //! What a product is on a host: the distributions it is packaged for, its packages, its services, the
 //! files that operators edit, and the features that a deployment may have or not.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::Condition;
+use super::{Condition, Product};
 use crate::version::Range;
 
 /// An operating system that the product is packaged for.
@@ -121,4 +123,16 @@ pub struct DeadEnd {
     pub because: String,
     /// Where it was read.
     pub source: String,
+}
+
+impl Product {
+    /// Which features a host has and has not, as far as its packages tell: answers to the probes of their names.
+    pub fn features_of(&self, is_installed: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
+        let told = self.features.iter().filter_map(|feature| {
+            let installed = is_installed(feature.package.as_ref()?);
+            let answer = if installed { "yes" } else { "no" };
+            Some((feature.id.clone(), answer.to_owned()))
+        });
+        told.collect()
+    }
 }

@@ -55,11 +55,19 @@ impl Ground<'_> {
         self.among(|distribution| feature.distributions.contains(&distribution.id))
     }
 
-    /// A usual feature counts as there as long as nobody named any usual one: who names one has looked.
+    /// A usual feature counts as there as long as the operator named no usual one: who names one has looked.
+    /// What was found out some other way says nothing of the rest.
     fn is_assumed(&self, feature: &Feature) -> bool {
         let mut all = self.product.features.iter();
-        let named = all.any(|it| it.usual && self.said(&it.id) == Said::Yes);
+        let named = all.any(|it| {
+            let mut names = std::iter::once(&it.id).chain(&it.implied_by);
+            it.usual && names.any(|name| self.is_named(name))
+        });
         self.is_usual(feature) && !named
+    }
+
+    fn is_named(&self, id: &str) -> bool {
+        self.query.features.iter().any(|said| is_same(said, id))
     }
 
     fn is_usual(&self, feature: &Feature) -> bool {
@@ -80,11 +88,10 @@ impl Ground<'_> {
     }
 
     fn said_itself(&self, id: &str) -> Said {
-        let query = self.query;
-        if query.features.iter().any(|said| is_same(said, id)) {
+        if self.is_named(id) {
             return Said::Yes;
         }
-        let mut answers = query.answers.iter();
+        let mut answers = self.query.answers.iter();
         match answers.find(|(said, _)| is_same(said, id)) {
             None => Said::Nothing,
             Some((_, answer)) if as_number(answer.trim()) == Some(0) => Said::No,
