@@ -101,3 +101,40 @@ fn another_driver_and_an_unknown_distribution_are_refused() {
     --- exit 3
     ");
 }
+
+#[test]
+fn every_case_holds_as_an_operator_would_ask_it() {
+    let fixture: Value = serde_json::from_str(include_str!(
+        "../../../planner/tests/fixtures/stackstorm.json"
+    ))
+    .expect("the fixture is JSON");
+    let cases = fixture["cases"].as_array().expect("there are cases");
+    for case in cases {
+        let text = |field: &str| case[field].as_str().unwrap_or_default().to_owned();
+        let mut words = format!(
+            "--from {} --to {} --edition {} --fact distribution={} --fact mongodb={}",
+            text("from"),
+            text("to"),
+            text("edition"),
+            text("distro"),
+            text("mongodb")
+        );
+        for feature in case["features"].as_array().into_iter().flatten() {
+            words.push_str(&format!(" --feature {}", feature.as_str().expect("text")));
+        }
+        let (document, code) = document(&words);
+        let in_place = text("outcome") == "in_place";
+        assert_eq!(code, if in_place { 0 } else { 3 }, "{words}");
+        let outcome = if in_place { "path" } else { "refused" };
+        assert_eq!(document["outcome"], outcome, "{words}");
+        let stages = document["stages"].as_array().expect("a list").iter();
+        let reached: Vec<&Value> = stages.map(|stage| &stage["to"]).collect();
+        let hops = case["hops"].as_array().expect("a list").iter();
+        let wanted: Vec<&Value> = hops.map(|hop| &hop["to"]).collect();
+        assert_eq!(reached, wanted, "{words}");
+        if !in_place {
+            let furthest = &document["rollover"]["max_in_place"];
+            assert_eq!(*furthest, case["max_in_place"], "{words}");
+        }
+    }
+}
