@@ -20,6 +20,8 @@ use crate::render::style::{BAD, BOLD, CHECK, DIM, GOOD, PLAIN, paint};
 use crate::render::table::{Cell, Table};
 use crate::render::wrap;
 
+/// More releases than this are not told one by one.
+const FEW: usize = 5;
 /// Version of the JSON documents.
 const FORMAT: u32 = 1;
 
@@ -174,7 +176,7 @@ fn described(definition: &Definition, product: &Product, width: usize) -> String
         let at: Vec<&str> = stop.at.iter().map(|version| version.as_str()).collect();
         let line = format!(
             "at {}: {} [{}]",
-            at.join(" or "),
+            places(&at),
             stop.because.trim_end_matches('.'),
             stop.source
         );
@@ -193,6 +195,16 @@ fn described(definition: &Definition, product: &Product, width: usize) -> String
         let _ = writeln!(text, "{}", wrap::hanging(&first, &line, width));
     }
     text
+}
+
+/// Releases that satisfy a stop, best first: a few by name, many by their ends.
+fn places(at: &[&str]) -> String {
+    match at {
+        [first, .., last] if at.len() > FEW => {
+            format!("{first} or one of {} others down to {last}", at.len() - 1)
+        }
+        few => few.join(" or "),
+    }
 }
 
 /// Where the product is installed, from which packages, and what its servers run with.
