@@ -122,7 +122,7 @@ impl Place {
     pub(crate) fn blueprint(&self, request: &copy::Request<'_>) -> Result<Blueprint, Problem> {
         match &self.deployment {
             Deployment::Compose(deployment) => deployment.blueprint(request),
-            Deployment::Exec(_) => Err(not_compose()),
+            Deployment::Exec(_) | Deployment::Packages(_) => Err(not_compose()),
         }
     }
 

@@ -5,13 +5,14 @@ use std::path::Path;
 use switchback_engine::ports::{Driver, Reach};
 use switchback_engine::process::{Commands, Secret};
 use switchback_model::config::{Config, SecretRef};
+use switchback_model::exit::Exit;
 use switchback_model::observed::{DatastoreLocation, Deployment as Identity, ImagePin, Observed};
 use switchback_model::plan::FileEdit;
 use switchback_model::product::{Probe, Product};
 use switchback_model::{Problem, ServiceName, Version};
 
 use crate::filesystem::Directories;
-use crate::{compose, exec};
+use crate::{compose, exec, packages};
 
 /// A deployment that can be looked at and changed.
 #[derive(Debug)]
@@ -20,13 +21,28 @@ pub enum Deployment {
     Compose(compose::Deployment),
     /// Local processes.
     Exec(exec::Deployment),
+    /// Packages of this host.
+    Packages(packages::Deployment),
 }
 
 /// A quick look at the services of the deployment in `directory`; empty where none was ever started.
-pub fn glance(directory: &Path, config: &Config) -> Result<Vec<compose::Glance>, Problem> {
-    match &config.exec {
-        Some(exec) => Ok(exec::glance(directory, exec)),
-        None => compose::glance(directory, config),
+/// Without the product's definition it cannot be told which processes are its own.
+pub fn glance(
+    directory: &Path,
+    config: &Config,
+    product: Option<&Product>,
+) -> Result<Vec<compose::Glance>, Problem> {
+    let of_processes = config.exec.is_some() || config.packages.is_some();
+    match (of_processes, product) {
+        (true, Some(product)) if config.exec.is_some() => exec::glance(directory, config, product),
+        (true, Some(product)) => packages::glance(directory, config, product),
+        (true, None) => Err(Problem::new(
+            Exit::Usage,
+            "product-unknown",
+            format!("no definition of `{}` says what its processes are", config.product),
+        )
+        .hint("give the directory of its definition: --catalog DIR")),
+        (false, _) => compose::glance(directory, config),
     }
 }
 
@@ -36,12 +52,14 @@ macro_rules! either {
         match $deployment {
             Deployment::Compose($inner) => $call,
             Deployment::Exec($inner) => $call,
+            Deployment::Packages($inner) => $call,
         }
     };
 }
 
 impl Deployment {
-    /// Reads the deployment's configuration: local processes where `[exec]` is given, else Compose.
+    /// Reads the deployment's configuration: local processes where `[exec]` is given, packages where
+    /// `[packages]` is, else Compose.
     /// Its secrets are registered in the runner's redactor.
     pub fn open(
         directory: &Path,
@@ -51,6 +69,8 @@ impl Deployment {
     ) -> Result<Self, Problem> {
         if config.exec.is_some() {
             exec::Deployment::open(directory, config, product, commands).map(Self::Exec)
+        } else if config.packages.is_some() {
+            packages::Deployment::open(directory, config, product, commands).map(Self::Packages)
         } else {
             compose::Deployment::open(directory, config, product, commands).map(Self::Compose)
         }
@@ -80,6 +100,21 @@ impl Deployment {
         either!(self, inner => inner.edits(observed, versions))
     }
 
+    /// As [`Deployment::edits`], after the edits that give `servers` the versions that they shall have. Only Compose
+    /// runs servers whose version is written in a file.
+    pub fn edits_with(
+        &self,
+        observed: &Observed,
+        servers: &[(ServiceName, String)],
+        versions: &[Version],
+    ) -> Result<(Vec<FileEdit>, Vec<Vec<FileEdit>>), Problem> {
+        match self {
+            Self::Compose(inner) => inner.edits_with(observed, servers, versions),
+            Self::Exec(inner) => inner.edits(observed, versions).map(|edits| (Vec::new(), edits)),
+            Self::Packages(inner) => inner.edits(observed, versions).map(|edits| (Vec::new(), edits)),
+        }
+    }
+
     /// What changes this deployment when a plan runs.
     pub fn driver(&self) -> Box<dyn Driver> {
         either!(self, inner => inner.driver())
@@ -100,17 +135,3 @@ impl Deployment {
         either!(self, inner => inner.ask(probe, location))
     }
 }
-    /// As [`Deployment::edits`], after the edits that give `servers` the versions that they shall have. Only Compose
-    /// runs servers whose version is written in a file.
-    pub fn edits_with(
-        &self,
-        observed: &Observed,
-        servers: &[(ServiceName, String)],
-        versions: &[Version],
-    ) -> Result<(Vec<FileEdit>, Vec<Vec<FileEdit>>), Problem> {
-        match self {
-            Self::Compose(inner) => inner.edits_with(observed, servers, versions),
-            Self::Exec(inner) => inner.edits(observed, versions).map(|edits| (Vec::new(), edits)),
-        }
-    }
-

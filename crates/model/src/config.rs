@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{DatastoreName, ProductId, ServiceName};
+use crate::rate::Rate;
 
 /// What the operator says about a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +126,10 @@ pub struct DatastoreConfig {
     /// `shadow`, `dump` or `none`; what the planner chooses where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<String>,
+    /// How much the first copy of its shadow takes per second at most, e.g. `50MB`; no limit where it is not given.
+    /// A Redis server sends as fast as it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rate: Option<Rate>,
 }
 
 /// `[verify]`.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use switchback_drivers::compose::{self, Recognised};
+use switchback_drivers::packages;
 use switchback_engine::process::Commands;
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
@@ -136,9 +137,37 @@ fn recognise(
         StopSignal::default(),
     );
     waiting::during(session.screen, "looking at what is here", || {
-        compose::recognise(directory, &arguments.files, &products, &commands)
+        match compose::recognise(directory, &arguments.files, &products, &commands) {
+            // A host has packages of a product whatever directory this is; a compose file here is nearer.
+            Err(problem) if arguments.files.is_empty() => {
+                let mut installed = packages::recognise(directory, &products, &commands);
+                match installed.len() {
+                    0 => Err(problem),
+                    1 => Ok(installed.remove(0)),
+                    _ => Err(several(&installed)),
+                }
+            }
+            found => found,
+        }
     })
     .map_err(Failed::from)
+}
+
+fn several(installed: &[Recognised]) -> Problem {
+    let named: Vec<String> = installed
+        .iter()
+        .map(|found| format!("{} (`{}`)", found.product, found.image))
+        .collect();
+    Problem::new(
+        Exit::Usage,
+        "several-products",
+        format!("packages of {} are installed here", named.join(" and ")),
+    )
+    .state("deployment", "not touched")
+    .hint(format!(
+        "say which: `switchback init --product {}`",
+        installed[0].product
+    ))
 }
 
 fn write(file: &Path, text: &str) -> Result<(), Failed> {
@@ -191,8 +220,13 @@ fn show(
         .as_ref()
         .map_or_else(String::new, |edition| format!(", {edition} edition"));
     let product = format!(
-        "{}{edition}, image {}",
+        "{}{edition}, {} {}",
         paint(BOLD, &recognised.product),
+        if found.config.packages.is_some() {
+            "package"
+        } else {
+            "image"
+        },
         recognised.image
     );
     let product = wrap::hanging("  product     ", &product, session.screen.width);

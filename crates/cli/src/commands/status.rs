@@ -9,6 +9,7 @@ use switchback_journal::{Journal, RunRecord};
 use switchback_model::exit::Exit;
 use switchback_model::observed::ServiceState;
 use switchback_model::plan::{BackupMethod, BackupState, Purpose};
+use switchback_model::product::Product;
 use switchback_model::{Problem, RunId};
 
 use super::rehearse::{self, CopyHere, CopyStanding};
@@ -75,7 +76,9 @@ struct Way {
 pub(crate) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
     let found = session.deployment()?;
     let journal = session.journal()?;
-    let (services, unseen) = match switchback_drivers::glance(&found.directory, &found.config) {
+    let product = product(session, &found);
+    let looked = switchback_drivers::glance(&found.directory, &found.config, product.as_ref());
+    let (services, unseen) = match looked {
         Ok(services) => (services, None),
         Err(problem) => (Vec::new(), Some(problem)),
     };
@@ -89,7 +92,7 @@ pub(crate) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
     let next = next(last_run.as_ref(), &copies);
     let document = Document {
         format: FORMAT,
-        versions: versions(session, &found, &services),
+        versions: versions(product.as_ref(), &found, &services),
         deployment: found.name.clone(),
         directory: found.directory.display().to_string(),
         product: found.config.product.to_string(),
@@ -214,16 +217,20 @@ fn after(last: Option<&LastRun>) -> Vec<String> {
     }
 }
 
-/// Tags of the product's own images among the services.
-fn versions(session: &Session<'_>, found: &Found, services: &[Glance]) -> Vec<String> {
+/// The product's definition, where it can be read: how things are is shown also without it.
+fn product(session: &Session<'_>, found: &Found) -> Option<Product> {
     let catalog = session.global.catalog.as_ref();
-    let product = crate::place::definitions::find(catalog, found.config.product.as_str())
-        .and_then(|definition| definition.load());
-    let Ok(product) = product else {
+    let definition = crate::place::definitions::find(catalog, found.config.product.as_str());
+    definition.and_then(|definition| definition.load()).ok()
+}
+
+/// Tags of the product's own images among the services.
+fn versions(product: Option<&Product>, found: &Found, services: &[Glance]) -> Vec<String> {
+    let Some(product) = product else {
         return Vec::new();
     };
-    // Local processes run nothing but the product.
-    let only_the_product = found.config.exec.is_some();
+    // Local processes and units run nothing but the product.
+    let only_the_product = found.config.exec.is_some() || found.config.packages.is_some();
     let images: Vec<&String> = product
         .editions
         .iter()
@@ -365,6 +372,7 @@ fn in_words(last: &LastRun) -> [Cell; 3] {
     let what = match &last.purpose {
         Some(Purpose::Upgrade) => "upgrade ".to_owned(),
         Some(Purpose::Rollback { run }) => format!("rollback of {run} "),
+        Some(Purpose::RollOver(_)) => "roll-over ".to_owned(),
         None => String::new(),
     };
     let route = last.route.as_deref().unwrap_or("its plan file is gone");

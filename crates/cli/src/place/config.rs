@@ -37,11 +37,21 @@ pub(crate) fn load(directory: &Path) -> Result<Config, Failed> {
 /// Reads a configuration; `name` is the file's name as it is shown.
 pub(crate) fn parse(name: &str, text: &str) -> Result<Config, Failed> {
     let config: Config = toml::from_str(text).map_err(|error| diagnosed(name, text, &error))?;
-    if config.compose.is_some() && config.exec.is_some() {
+    let said = [
+        ("[compose]", config.compose.is_some()),
+        ("[exec]", config.exec.is_some()),
+        ("[packages]", config.packages.is_some()),
+    ];
+    let said: Vec<&str> = said
+        .iter()
+        .filter(|(_, is_said)| *is_said)
+        .map(|(section, _)| *section)
+        .collect();
+    if let [one, other, ..] = said[..] {
         let problem = Problem::new(
             Exit::Usage,
             "config-two-drivers",
-            format!("{name}: `[compose]` and `[exec]` exclude each other"),
+            format!("{name}: `{one}` and `{other}` exclude each other"),
         );
         return Err(problem
             .state("deployment", "not touched")
@@ -103,6 +113,9 @@ fn hint(message: &str) -> Option<String> {
         } else {
             format!("it may be {}", known.join(", "))
         });
+    }
+    if message.ends_with("e.g. `50MB`") || message.contains("too slow a rate") {
+        return Some("write a number and one of kB, MB, GB, KiB, MiB, GiB".to_owned());
     }
     let missing = message
         .strip_prefix("missing field `")?

@@ -97,6 +97,7 @@ pub fn recognise(
                 project: None,
             }),
             exec: None,
+            packages: None,
             datastores: BTreeMap::new(),
             verify: VerifyConfig::default(),
             policy: PolicyConfig::default(),

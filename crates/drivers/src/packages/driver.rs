@@ -420,7 +420,7 @@ impl Driver for PackagesDriver {
                     requests,
                 })
             }
-            Check::Counts { .. } | Check::Fits { .. } => Err(Failure::new(
+            Check::Counts { .. } | Check::Fits { .. } | Check::Content => Err(Failure::new(
                 "not-for-the-driver",
                 "counts are the datastore's to compare",
             )),

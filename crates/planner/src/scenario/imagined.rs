@@ -300,6 +300,7 @@ fn config(product: &Product, edition: Option<&Edition>) -> Config {
         features: Vec::new(),
         compose: None,
         exec: None,
+        packages: None,
         datastores: BTreeMap::new(),
         verify: VerifyConfig::default(),
         policy: PolicyConfig::default(),

@@ -65,6 +65,7 @@ impl Site {
             features: Vec::new(),
             compose: None,
             exec: None,
+            packages: None,
             datastores: BTreeMap::new(),
             verify: switchback_model::config::VerifyConfig::default(),
             policy: switchback_model::config::PolicyConfig::default(),
@@ -280,10 +281,10 @@ impl Site {
             .map(|reference| (reference.clone(), pin(&reference)))
             .collect();
         let versions = versions_set(&self.product, &path);
-        build(&Input {
         let wishes = engines_wanted(&self.product, &self.config, &self.observed)?;
         let mut after = self.clone();
         let engine_edits = after.write_servers(&wishes);
+        build(&Input {
             product: &self.product,
             config: &self.config,
             observed: &self.observed,
@@ -295,7 +296,6 @@ impl Site {
         })
     }
 
-    /// The way back from `proven`.
     /// Says which version the server of a datastore shall have.
     pub(crate) fn engine(mut self, datastore: &str, version: &str) -> Self {
         let config = self.config.datastores.entry(datastore.into()).or_default();
@@ -334,6 +334,7 @@ impl Site {
         edits
     }
 
+    /// The way back from `proven`.
     pub(crate) fn way_back(&self, plan: &Plan, proven: &Proven) -> Result<Plan, Problem> {
         rollback(plan, proven, &self.observed)
     }

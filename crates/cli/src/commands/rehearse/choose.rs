@@ -23,7 +23,7 @@ pub(super) fn plan(session: &Session<'_>, said: Option<&str>) -> Result<(Found, 
         }
         None => (session.deployment()?, None),
     };
-    if found.config.exec.is_some() {
+    if found.config.exec.is_some() || found.config.packages.is_some() {
         return Err(not_compose(&found));
     }
     if let Some(plan) = &named {

@@ -103,6 +103,7 @@ fn drawn_of(config: &Value, plan: &Plan, outbound: bool) -> Result<Blueprint, Pr
         features: Vec::new(),
         compose: None,
         exec: None,
+        packages: None,
         datastores: BTreeMap::new(),
         backup: switchback_model::config::BackupConfig::default(),
         verify: switchback_model::config::VerifyConfig {
