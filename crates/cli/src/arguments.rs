@@ -155,7 +155,7 @@ pub(crate) struct Path {
     /// The version wanted
     #[arg(long, value_name = "VERSION")]
     pub to: String,
-    /// Something the deployment has and nothing could probe; may be repeated
+    /// Something the deployment has (NAME) or has not (NAME=no) and nothing could probe; may be repeated
     #[arg(long = "feature", value_name = "FEATURE")]
     pub features: Vec<String>,
     /// The answer to a probe; without it a condition counts as true and is marked assumed
