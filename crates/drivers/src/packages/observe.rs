@@ -52,6 +52,11 @@ pub(super) fn observe(
     if let Some(distribution) = distribution(place) {
         probes.insert(DISTRIBUTION.to_owned(), distribution);
     }
+    let is_there = |name: &str| {
+        let mut all = record.all.iter();
+        all.any(|package| package.name == name && package.is_there())
+    };
+    probes.extend(place.product.features_of(is_there));
     let scheduled = scheduled(place, &datastores);
     found.extend(scheduled);
     Ok(Observed {

@@ -127,11 +127,11 @@ impl<'a> Cast<'a> {
     }
 }
 
-/// The edition that the operator says is in use; the only one where there is just one.
+/// The edition that the operator says is in use; the only one where there is just one, else the default.
 pub(crate) fn edition<'p>(product: &'p Product, config: &Config) -> Option<&'p Edition> {
     match (&config.edition, product.editions.as_slice()) {
         (Some(wanted), editions) => editions.iter().find(|edition| edition.id == *wanted),
         (None, [only]) => Some(only),
-        (None, _) => None,
+        (None, editions) => editions.iter().find(|edition| edition.default),
     }
 }
