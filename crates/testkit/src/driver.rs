@@ -10,7 +10,7 @@ use switchback_model::plan::{Check, Expectation, FileEdit};
 use switchback_model::{Digest, MigrationId, ServiceName};
 
 use crate::migration::OneOff;
-use crate::world::{Reality, SimStore, World};
+use crate::world::{Reality, SimService, SimStore, World, server_version};
 
 /// Drives a [`World`].
 pub(crate) struct SimDriver {
@@ -50,12 +50,9 @@ fn either(holds: bool, found: impl FnOnce() -> String) -> Finding {
 }
 
 fn running(now: &Reality, services: &[ServiceName], wanted: bool) -> Finding {
-    let other = services.iter().find(|name| {
-        now.services
-            .get(name)
-            .is_some_and(|service| service.running)
-            != wanted
-    });
+    let other = services
+        .iter()
+        .find(|name| service(now, name).is_some_and(|service| service.running) != wanted);
     either(other.is_none(), || {
         let name = other.map(ToString::to_string).unwrap_or_default();
         format!("`{name}` {}", if wanted { "stopped" } else { "running" })
@@ -87,10 +84,7 @@ impl Driver for SimDriver {
                 Expectation::Running { services } => running(now, services, true),
                 Expectation::Stopped { services } => running(now, services, false),
                 Expectation::Runs { service, image } => {
-                    let found = now
-                        .services
-                        .get(service)
-                        .and_then(|found| found.image.clone());
+                    let found = self::service(now, service).and_then(|found| found.image.clone());
                     either(found.as_ref() == Some(image), || {
                         found.map_or("no container".to_owned(), |found| {
                             format!("`{}`", found.reference)
@@ -125,7 +119,8 @@ impl Driver for SimDriver {
         self.reach()?;
         for name in services {
             self.world.effect("stop", |now| {
-                if let Some(service) = now.services.get_mut(name) {
+                let server = now.servers.get_mut(name);
+                if let Some(service) = server.or_else(|| now.services.get_mut(name)) {
                     service.running = false;
                 }
             });
@@ -270,7 +265,30 @@ impl Driver for SimDriver {
     }
 }
 
+fn service<'a>(now: &'a Reality, name: &ServiceName) -> Option<&'a SimService> {
+    now.services.get(name).or_else(|| now.servers.get(name))
+}
+
+/// A server of another version than the data is made for refuses it at best, and spoils it at worst.
+fn start_server(now: &mut Reality, name: &ServiceName, image: Option<&ImagePin>) {
+    let Some(server) = now.servers.get_mut(name) else {
+        return;
+    };
+    server.running = true;
+    server.image = image.cloned().or(server.image.take());
+    let version = server_version(server).to_owned();
+    for (store, _) in now
+        .stores
+        .iter()
+        .filter(|(_, store)| store.server.as_ref() == Some(name) && store.made_for() != version)
+    {
+        now.violations
+            .push(format!("`{name}` {version} started on the data of {store}"));
+    }
+}
+
 fn start(now: &mut Reality, name: &ServiceName, image: Option<&ImagePin>) {
+    start_server(now, name, image);
     let Some(service) = now.services.get_mut(name) else {
         return;
     };

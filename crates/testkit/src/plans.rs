@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use switchback_model::observed::{Access, DatastoreLocation, Deployment, ImagePin};
 use switchback_model::plan::{
-    Act, BackupMethod, BackupState, Check, DatastorePlan, Expectation, FORMAT, FileEdit, Forecast,
+    Act, BackupMethod, BackupState, Check, DatastorePlan, EngineChange, Expectation, FORMAT, FileEdit, Forecast,
     Interrupted, Origin, Plan, Purpose, Stage, StageKind, Step, WayBack,
 };
 use switchback_model::product::{Advice, DatastoreKind};
@@ -15,6 +15,8 @@ use switchback_model::{
 
 /// The file that names the version.
 pub const FILE: &str = "/srv/lab/compose.yml";
+/// The service that runs the server of a datastore, where it has one of its own.
+pub const SERVER: &str = "postgres";
 /// The service that is upgraded.
 pub const SERVICE: &str = "stack";
 
@@ -25,6 +27,8 @@ pub struct PlanBuilder {
     next: u32,
     /// The version that the file names by then.
     named: String,
+    /// The version of the server that the file names by then, where it names one.
+    engine: Option<String>,
     /// Migrations since the backup, by round and datastore.
     migrated: BTreeMap<(u32, DatastoreName), Vec<StepNumber>>,
 }
@@ -51,6 +55,21 @@ pub fn image(version: &str) -> ImagePin {
 /// The file as it names a version.
 pub fn file(version: &str) -> Vec<u8> {
     format!("services:\n  stack:\n    image: example/stack:{version} # pinned\n").into_bytes()
+}
+
+/// The image of a server.
+pub fn server_image(version: &str) -> ImagePin {
+    ImagePin {
+        reference: format!("{SERVER}:{version}"),
+        id: Some(format!("sha256:{}", Digest::of(format!("{SERVER} {version}")))),
+        digest: None,
+    }
+}
+
+/// The file as it names a version, and that of a server.
+pub fn file_with_server(version: &str, engine: &str) -> Vec<u8> {
+    let server = format!("  {SERVER}:\n    image: {SERVER}:{engine}\n");
+    [file(version), server.into_bytes()].concat()
 }
 
 /// The services that are upgraded.
@@ -102,6 +121,7 @@ impl PlanBuilder {
             stage: stage(StageKind::Preparation, 1),
             next: 1,
             named: from.to_owned(),
+            engine: None,
             migrated: BTreeMap::new(),
         }
     }
@@ -122,6 +142,114 @@ impl PlanBuilder {
             .get_mut(&DatastoreName::from(datastore));
         plan.expect("the plan has the datastore").method = BackupMethod::Shadow;
         self
+    }
+
+    /// Says that a datastore has a server that is a service, of version 15.
+    #[must_use]
+    pub fn server(mut self, datastore: &str) -> Self {
+        let plan = self
+            .plan
+            .datastores
+            .get_mut(&DatastoreName::from(datastore));
+        let plan = plan.expect("the plan has the datastore");
+        plan.location.access = Access::Container {
+            service: SERVER.into(),
+        };
+        self.engine = Some("15".to_owned());
+        self
+    }
+
+    /// Fetches the image of a server.
+    #[must_use]
+    pub fn fetch_server(self, version: &str) -> Self {
+        let image = server_image(version);
+        let here = Expectation::ImageHere {
+            image: image.clone(),
+        };
+        self.step(Act::Fetch { image }, vec![], vec![here])
+    }
+
+    /// Tries another version of a server.
+    #[must_use]
+    pub fn fits(self, datastore: &str, to: &str) -> Self {
+        let checks = vec![Check::Fits {
+            datastore: datastore.into(),
+            engine: change(to),
+        }];
+        self.step(Act::Verify { checks }, vec![], vec![])
+    }
+
+    /// Builds what another version of a server will run on.
+    #[must_use]
+    pub fn carry(self, datastore: &str, to: &str) -> Self {
+        let (datastore, engine) = (DatastoreName::from(datastore), change(to));
+        let mut before = vec![
+            stopped(),
+            no_writers(&datastore),
+            Expectation::ImageHere {
+                image: engine.image.clone(),
+            },
+            Expectation::Engine {
+                datastore: datastore.clone(),
+                version: engine.from.clone(),
+            },
+            self.file_names(),
+        ];
+        before.extend(self.all_proven());
+        let after = vec![carried(&datastore, to)];
+        self.down(Act::Carry { datastore, engine }, before, after)
+    }
+
+    /// Writes the version of a server into the file.
+    #[must_use]
+    pub fn set_server(mut self, to: &str) -> Self {
+        let from = self.engine.replace(to.to_owned()).expect("it has a server");
+        let text = file_with_server(&self.named, &from);
+        let found = String::from_utf8(text.clone()).expect("the file is text");
+        let named = format!("{SERVER}:{from}");
+        let after = file_with_server(&self.named, to);
+        let edit = FileEdit {
+            path: FILE.to_owned(),
+            offset: found.find(&named).expect("the file names the server") + SERVER.len() + 1,
+            old: from.clone(),
+            new: to.to_owned(),
+            before: Digest::of(&text),
+            after: Digest::of(&after),
+        };
+        let digest = |text: &[u8]| Expectation::File {
+            path: FILE.to_owned(),
+            digest: Digest::of(text),
+        };
+        let act = Act::Set {
+            edits: vec![edit],
+            from: from.as_str().into(),
+            to: to.into(),
+        };
+        self.down(act, vec![digest(&text)], vec![digest(&after)])
+    }
+
+    /// Exchanges what a server runs on.
+    #[must_use]
+    pub fn exchange(self, datastore: &str, to: &str) -> Self {
+        let (datastore, engine) = (DatastoreName::from(datastore), change(to));
+        let mut before = vec![
+            stopped(),
+            no_writers(&datastore),
+            carried(&datastore, to),
+            self.file_names(),
+        ];
+        before.extend(self.all_proven());
+        let after = vec![
+            Expectation::Engine {
+                datastore: datastore.clone(),
+                version: to.to_owned(),
+            },
+            Expectation::Runs {
+                service: SERVER.into(),
+                image: engine.image.clone(),
+            },
+        ];
+        self.down(Act::Exchange { datastore, engine }, before, after)
     }
 
     /// Begins another stage.
@@ -154,7 +282,7 @@ impl PlanBuilder {
             },
             Expectation::Engine {
                 datastore: datastore.clone(),
-                version: "15".to_owned(),
+                version: self.version_of(&datastore),
             },
         ];
         let after = vec![backup(&datastore, BackupState::Prepared, None)];
@@ -190,6 +318,12 @@ impl PlanBuilder {
             before,
             after,
         )
+    }
+
+    fn version_of(&self, name: &DatastoreName) -> String {
+        let access = &self.plan.datastores[name].location.access;
+        let of_server = self.engine.clone().filter(|_| *access != Access::Local);
+        of_server.unwrap_or_else(|| "15".to_owned())
     }
 
     fn is_shadowed(&self, name: &DatastoreName) -> bool {
@@ -236,25 +370,33 @@ impl PlanBuilder {
     pub fn set(mut self, to: &str) -> Self {
         let from = std::mem::replace(&mut self.named, to.to_owned());
         let from = from.as_str();
-        let text = String::from_utf8(file(from)).expect("the file is text");
+        let (before, after) = (self.text(from), self.text(to));
+        let text = String::from_utf8(before.clone()).expect("the file is text");
         let edit = FileEdit {
             path: FILE.to_owned(),
             offset: text.find(from).expect("the file names the version"),
             old: from.to_owned(),
             new: to.to_owned(),
-            before: Digest::of(file(from)),
-            after: Digest::of(file(to)),
+            before: Digest::of(&before),
+            after: Digest::of(&after),
         };
-        let digest = |version| Expectation::File {
+        let digest = |text: &[u8]| Expectation::File {
             path: FILE.to_owned(),
-            digest: Digest::of(file(version)),
+            digest: Digest::of(text),
         };
         let act = Act::Set {
             edits: vec![edit],
             from: from.into(),
             to: to.into(),
         };
-        self.down(act, vec![digest(from)], vec![digest(to)])
+        self.down(act, vec![digest(&before)], vec![digest(&after)])
+    }
+
+    fn text(&self, version: &str) -> Vec<u8> {
+        match &self.engine {
+            Some(engine) => file_with_server(version, engine),
+            None => file(version),
+        }
     }
 
     /// Runs a migration; one that may not simply be repeated restores its datastore first, and repeats
@@ -363,7 +505,7 @@ impl PlanBuilder {
     fn file_names(&self) -> Expectation {
         Expectation::File {
             path: FILE.to_owned(),
-            digest: Digest::of(file(&self.named)),
+            digest: Digest::of(self.text(&self.named)),
         }
     }
 
@@ -399,6 +541,23 @@ impl PlanBuilder {
             step.downtime = true;
         }
         built
+    }
+}
+
+fn change(to: &str) -> EngineChange {
+    EngineChange {
+        service: SERVER.into(),
+        from: "15".to_owned(),
+        to: to.to_owned(),
+        was: server_image("15"),
+        image: server_image(to),
+    }
+}
+
+fn carried(datastore: &DatastoreName, version: &str) -> Expectation {
+    Expectation::Carried {
+        datastore: datastore.clone(),
+        version: version.to_owned(),
     }
 }
 
@@ -454,6 +613,7 @@ pub fn datastore_plan() -> DatastorePlan {
         method: BackupMethod::Dump,
         kept_with: None,
         because: "simulated".to_owned(),
+        max_rate: None,
         size: None,
         engine: Some("15".to_owned()),
         volatile: vec!["sessions".to_owned()],

@@ -12,7 +12,10 @@ use switchback_planner::Proven;
 use crate::crash::CrashPoints;
 use crate::driver::SimDriver;
 use crate::migration::{Effect, SimMigration, Unit};
-use crate::plans::{FILE, PlanBuilder, SERVICE, deployment, file, image, rows};
+use crate::plans::{
+    FILE, PlanBuilder, SERVER, SERVICE, deployment, file, file_with_server, image, rows,
+    server_image,
+};
 use crate::store::SimDatastore;
 use crate::world::{Reality, SimData, SimService, SimStore, World};
 
@@ -155,19 +158,44 @@ impl Scenario {
         Self::of("shadowed twice", plan)
     }
 
+    /// A server that becomes another version, and nothing else.
+    pub fn other_server() -> Self {
+        Self::with_server("other server", to_other_server(FROM).seal_plan())
+    }
+
+    /// The same, and then the product on it, from backups of its own.
+    pub fn server_and_product() -> Self {
+        let plan = to_other_server(TO)
+            .stage(StageKind::Run { to: TO.into() }, 2)
+            .prepare("identity")
+            .prepare("redis")
+            .compare("identity")
+            .stop()
+            .seal("identity")
+            .seal("redis")
+            .prove("redis")
+            .set(TO)
+            .migrate("is-db", TO, "identity", false)
+            .start(TO)
+            .verify(TO)
+            .seal_plan();
+        Self::with_server("server and product", plan)
+    }
+
     /// The first leg of [`Scenario::running_stop`] alone.
     pub fn first_leg() -> Self {
         Self::of("first leg", to_the_stop(STOP).seal_plan())
     }
 
-    /// All of them, each made anew.
-    pub fn all() -> [fn() -> Self; 5] {
+    /// All of them that are swept point by point, each made anew.
+    pub fn all() -> [fn() -> Self; 6] {
         [
             Self::one_leg,
             Self::two_legs,
             Self::running_stop,
             Self::shadowed,
             Self::shadowed_twice,
+            Self::other_server,
         ]
     }
 
@@ -177,6 +205,26 @@ impl Scenario {
             world: World::new(deployed(), CrashPoints::default()),
             plan,
         }
+    }
+
+    fn with_server(name: &'static str, plan: Plan) -> Self {
+        let scenario = Self::of(name, plan);
+        scenario.world.touch(|now| {
+            now.files
+                .insert(FILE.to_owned(), file_with_server(FROM, "15"));
+            now.servers.insert(
+                SERVER.into(),
+                SimService {
+                    running: true,
+                    image: Some(server_image("15")),
+                },
+            );
+            now.images.insert(server_image("15").reference);
+            if let Some(store) = now.stores.get_mut(&DatastoreName::from("identity")) {
+                store.server = Some(SERVER.into());
+            }
+        });
+        scenario
     }
 
     /// What an engine drives.
@@ -224,6 +272,35 @@ impl Scenario {
             problems: Vec::new(),
         }
     }
+}
+
+/// The way to another server, where the product runs as it did before.
+fn to_other_server(target: &str) -> PlanBuilder {
+    let builder = PlanBuilder::new(FROM, target, &["identity", "redis"])
+        .server("identity")
+        .shadow("identity")
+        .fetch_server("17")
+        .fetch(FROM);
+    let builder = if target == FROM {
+        builder
+    } else {
+        builder.fetch(target)
+    };
+    builder
+        .fits("identity", "17")
+        .prepare("identity")
+        .prepare("redis")
+        .compare("identity")
+        .stage(StageKind::Engines { to: FROM.into() }, 1)
+        .stop()
+        .seal("identity")
+        .seal("redis")
+        .prove("redis")
+        .carry("identity", "17")
+        .set_server("17")
+        .exchange("identity", "17")
+        .start(FROM)
+        .verify(FROM)
 }
 
 /// The way to a required stop where the product runs.

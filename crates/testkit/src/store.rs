@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use switchback_engine::ports::{Context, Datastore, Failure, Finding};
 use switchback_model::event::Outcome;
-use switchback_model::plan::{BackupMethod, BackupState, Expectation, Purpose};
+use switchback_model::plan::{BackupMethod, BackupState, EngineChange, Expectation, Purpose};
 use switchback_model::{Contents, DatastoreName, RunId};
 
-use crate::world::{Reality, SimBackup, SimStore, World};
+use crate::world::{Reality, SimBackup, SimStore, World, server_version};
 
 /// Keeps one datastore of a [`World`].
 pub(crate) struct SimDatastore {
@@ -28,8 +28,20 @@ impl SimDatastore {
         now.stores.entry(self.name.clone()).or_default()
     }
 
+    /// True where no server answers: it is dead, stopped, or of another version than the data.
+    fn is_silent(&self) -> bool {
+        self.world.touch(|now| {
+            let store = now.stores.get(&self.name).cloned().unwrap_or_default();
+            let server = store.server.as_ref().and_then(|name| now.servers.get(name));
+            store.dead
+                || server.is_some_and(|server| {
+                    !server.running || server_version(server) != store.made_for()
+                })
+        })
+    }
+
     fn answers(&self) -> Result<(), Failure> {
-        if self.with(|store| store.dead) {
+        if self.is_silent() {
             return Err(Failure::new(
                 "datastore-unreachable",
                 format!("`{}` does not answer", self.name),
@@ -80,7 +92,7 @@ impl SimDatastore {
 
     /// No longer than it takes to replay the last position and to end.
     fn seal_shadow(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
-        self.answers()?;
+        Self::answers(self)?;
         self.follows(cx)?;
         self.mark(cx, "seal", BackupState::Proven);
         self.effect("end the companion", |store| store.following = None);
@@ -92,6 +104,7 @@ impl SimDatastore {
         if self.with(|store| store.live == backup.data) {
             return Ok(());
         }
+        self.require_engine(backup);
         if backup.moved {
             return Err(Failure::new(
                 "shadow-spent",
@@ -109,6 +122,17 @@ impl SimDatastore {
             }
         });
         Ok(())
+    }
+
+    /// Data of one version in the place of that of another is what no server reads.
+    fn require_engine(&self, backup: &SimBackup) {
+        self.world.touch(|now| {
+            let store = now.stores.get(&self.name);
+            if store.is_some_and(|store| store.engine != backup.engine) {
+                let what = format!("`{}` got the data of another version", self.name);
+                now.violations.push(what);
+            }
+        });
     }
 
     fn sealed(&self, cx: &Context<'_>, run: &RunId) -> Result<SimBackup, Failure> {
@@ -142,7 +166,8 @@ fn either(holds: bool, found: &str) -> Finding {
 
 impl Datastore for SimDatastore {
     fn look(&self, cx: &Context<'_>, expectation: &Expectation) -> Finding {
-        let store = self.with(|store| store.clone());
+        let mut store = self.with(|store| store.clone());
+        store.dead = self.is_silent();
         let backup = |run: &RunId| store.backups.get(&(cx.backups.to_owned(), run.clone()));
         match expectation {
             Expectation::Reachable { .. } => either(!store.dead, "no answer"),
@@ -155,11 +180,21 @@ impl Datastore for SimDatastore {
                 let far = found.is_some_and(|found| found >= *state);
                 either(far && follows, "less")
             }
-            Expectation::Released { .. } => either(store.aside.is_none(), "data moved aside"),
+            Expectation::Released { .. } => either(
+                store.aside.is_none() && store.kept.is_none() && store.carried.is_none(),
+                "data moved aside",
+            ),
+            Expectation::Carried { version, .. } => either(
+                store.engine.as_ref() == Some(version)
+                    || store.carried == Some((version.clone(), store.live.clone(), true)),
+                "nothing, half of it, or something else",
+            ),
             _ if store.dead => Finding::Unknown {
                 why: format!("`{}` does not answer", self.name),
             },
-            Expectation::Engine { version, .. } => either(version == "15", "15"),
+            Expectation::Engine { version, .. } => {
+                either(version == store.made_for(), store.made_for())
+            }
             Expectation::NoWriters { .. } => match self.writers() {
                 None => Finding::Holds,
                 Some(writer) => Finding::Differs {
@@ -177,7 +212,7 @@ impl Datastore for SimDatastore {
     }
 
     fn contents(&self, _: &Context<'_>) -> Result<Contents, Failure> {
-        self.answers()?;
+        Self::answers(self)?;
         Ok(self.with(|store| store.live.contents()))
     }
 
@@ -186,12 +221,13 @@ impl Datastore for SimDatastore {
     }
 
     fn prepare(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
-        self.answers()?;
+        Self::answers(self)?;
         let key = key(cx, cx.run);
         self.effect("prepare", |store| {
             let data = store.live.clone();
             store.backups.entry(key).or_insert(SimBackup {
                 state: BackupState::Prepared,
+                engine: store.engine.clone(),
                 data,
                 moved: false,
             });
@@ -210,7 +246,7 @@ impl Datastore for SimDatastore {
             backup.is_some_and(|backup| backup.state < BackupState::Sealed)
         });
         if self.is_shadowed(cx) && unsealed && self.follows(cx).is_err() {
-            self.answers()?;
+            Self::answers(self)?;
             let lost = self
                 .world
                 .touch(|now| now.faults.lost_shadows.remove(&self.name));
@@ -238,13 +274,19 @@ impl Datastore for SimDatastore {
         if offline {
             self.effect("stop the server", |store| store.dead = true);
         } else {
-            self.answers()?;
+            Self::answers(self)?;
         }
         self.effect("seal", |store| {
             let data = store.live.clone();
             let state = BackupState::Sealed;
             let moved = false;
-            let backup = SimBackup { state, data, moved };
+            let engine = store.engine.clone();
+            let backup = SimBackup {
+                state,
+                engine,
+                data,
+                moved,
+            };
             store.backups.insert(key, backup);
         });
         if offline {
@@ -254,7 +296,7 @@ impl Datastore for SimDatastore {
     }
 
     fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
-        self.answers()?;
+        Self::answers(self)?;
         if self.is_shadowed(cx) {
             self.follows(cx)?;
             self.mark(cx, "mark compared", BackupState::Compared);
@@ -285,6 +327,7 @@ impl Datastore for SimDatastore {
             self.effect("start the server", |store| store.dead = false);
             return Ok(done("restored"));
         }
+        self.require_engine(&backup);
         let bad = self
             .world
             .touch(|now| now.faults.bad_restores.remove(&self.name));
@@ -326,8 +369,64 @@ impl Datastore for SimDatastore {
         Ok(done("restored"))
     }
 
+    fn fits(&self, _: &Context<'_>, _: &EngineChange) -> Result<Outcome, Failure> {
+        Self::answers(self)?;
+        self.effect("start a scratch server", |store| store.scratch = true);
+        self.effect("end the scratch server", |store| store.scratch = false);
+        Ok(done("fits"))
+    }
+
+    fn carry(&self, cx: &Context<'_>, engine: &EngineChange) -> Result<Outcome, Failure> {
+        Self::answers(self)?;
+        self.sealed(cx, cx.run)?;
+        if let Some(writer) = self.writers() {
+            let what = format!("carried over while `{writer}` is connected");
+            self.world.touch(|now| now.violations.push(what));
+        }
+        for whole in [false, true] {
+            self.effect("build beside", |store| {
+                store.carried = Some((engine.to.clone(), store.live.clone(), whole));
+            });
+        }
+        Ok(done("carried over"))
+    }
+
+    fn exchange(&self, _: &Context<'_>, engine: &EngineChange) -> Result<(), Failure> {
+        self.effect("exchange what the server runs on", |store| {
+            if let Some((version, data, true)) = store.carried.take() {
+                let before = store.engine.replace(version);
+                store.kept = Some((before, std::mem::replace(&mut store.live, data)));
+            }
+        });
+        match self.with(|store| store.made_for() == engine.to) {
+            true => Ok(()),
+            false => Err(Failure::new("nothing-carried", "nothing was carried over")),
+        }
+    }
+
+    fn put_back(&self, _: &Context<'_>, _: &EngineChange, _: &RunId) -> Result<(), Failure> {
+        self.effect("put back what the server ran on", |store| {
+            if let Some((before, data)) = store.kept.take() {
+                let engine = std::mem::replace(&mut store.engine, before);
+                let made = std::mem::replace(&mut store.live, data);
+                // It is kept until it is released.
+                store.carried = Some((engine.unwrap_or_default(), made, false));
+            }
+        });
+        Ok(())
+    }
+
+    fn answers(&self, _: &Context<'_>, _: &EngineChange) -> Result<Outcome, Failure> {
+        Self::answers(self)?;
+        Ok(done("answers"))
+    }
+
     fn release(&self, _: &Context<'_>, _: &RunId) -> Result<Outcome, Failure> {
-        self.effect("remove what is aside", |store| store.aside = None);
+        self.effect("remove what is aside", |store| {
+            store.aside = None;
+            store.kept = None;
+            store.carried = None;
+        });
         Ok(done("released"))
     }
 

@@ -27,6 +27,8 @@ pub struct World {
 pub struct Reality {
     /// Services by name.
     pub services: BTreeMap<ServiceName, SimService>,
+    /// Servers of datastores that are services of their own, by name.
+    pub servers: BTreeMap<ServiceName, SimService>,
     /// References of images that are here.
     pub images: BTreeSet<String>,
     /// Files by absolute path.
@@ -74,6 +76,14 @@ pub struct SimStore {
     pub dead: bool,
     /// Its server must be stopped for a copy, as Redis must.
     pub copied_offline: bool,
+    /// The service that runs its server, where it has one.
+    pub server: Option<ServiceName>,
+    /// Version of the server that what it holds is made for; `None`: 15.
+    pub engine: Option<String>,
+    /// What was built for another version of the server, and whether it is whole.
+    pub carried: Option<(String, SimData, bool)>,
+    /// What an exchange moved aside, with the version that it is made for.
+    pub kept: Option<(Option<String>, SimData)>,
     /// What it holds.
     pub live: SimData,
     /// What a restore moved aside.
@@ -93,6 +103,8 @@ pub struct SimStore {
 pub struct SimBackup {
     /// How far it has come.
     pub state: BackupState,
+    /// Version of the server that it was made for; `None`: 15.
+    pub engine: Option<String>,
     /// What it holds.
     pub data: SimData,
     /// A shadow that took the place of the data: there is nothing to take a second time.
@@ -115,8 +127,10 @@ pub struct SimData {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     services: BTreeMap<ServiceName, SimService>,
+    servers: BTreeMap<ServiceName, SimService>,
     files: BTreeMap<String, Vec<u8>>,
     data: BTreeMap<DatastoreName, SimData>,
+    engines: BTreeMap<DatastoreName, Option<String>>,
 }
 
 impl World {
@@ -142,7 +156,13 @@ impl World {
     pub fn snapshot(&self) -> Snapshot {
         self.touch(|now| Snapshot {
             services: now.services.clone(),
+            servers: now.servers.clone(),
             files: now.files.clone(),
+            engines: now
+                .stores
+                .iter()
+                .map(|(name, store)| (name.clone(), store.engine.clone()))
+                .collect(),
             data: now
                 .stores
                 .iter()
@@ -162,6 +182,7 @@ impl World {
                     (store.aside.is_some(), "data moved aside"),
                     (store.beside.is_some(), "data written beside"),
                     (store.scratch, "scratch server"),
+                    (store.carried.is_some(), "what was carried over"),
                     (store.following.is_some(), "companion"),
                 ]
                 .into_iter()
@@ -174,6 +195,19 @@ impl World {
 
     fn lock(&self) -> MutexGuard<'_, Reality> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Version of the program in a server's image.
+pub(crate) fn server_version(server: &SimService) -> &str {
+    let reference = server.image.as_ref().map_or("", |image| &image.reference);
+    reference.rsplit(':').next().unwrap_or_default()
+}
+
+impl SimStore {
+    /// Version of the server that its data is made for.
+    pub fn made_for(&self) -> &str {
+        self.engine.as_deref().unwrap_or("15")
     }
 }
 

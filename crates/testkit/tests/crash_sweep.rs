@@ -34,12 +34,16 @@ fn planned_way_back(lab: &Lab, why: &str) -> Option<Plan> {
     Some(plan.unwrap_or_else(|problem| panic!("{why}: {problem:#?}")))
 }
 
-/// How the deployment was where a way back leads to: at its beginning, or at a stop where it ran.
-fn ran_before(plan: &Plan) -> Snapshot {
-    if plan.to.as_str() == FROM {
-        Scenario::one_leg().world.snapshot()
-    } else {
+/// How the deployment was where a way back leads to: at its beginning, at a stop where it ran, or on the other
+/// server on which it ran.
+fn ran_before(make: fn() -> Scenario, plan: &Plan) -> Snapshot {
+    let round = plan.stages.last().map_or(1, |stage| stage.round);
+    if plan.to.as_str() != FROM {
         undisturbed(Scenario::first_leg).0
+    } else if round > 1 {
+        undisturbed(Scenario::other_server).0
+    } else {
+        make().world.snapshot()
     }
 }
 
@@ -184,7 +188,7 @@ fn from_wherever_an_upgrade_died_the_way_back_restores_everything() {
                 };
                 count.points += 1;
                 lab.finish(&plan, &back());
-                assert_restored(&lab, &ran_before(&plan), &why);
+                assert_restored(&lab, &ran_before(make, &plan), &why);
                 count.recovered += 1;
             }
         }
@@ -217,12 +221,39 @@ fn a_way_back_that_dies_anywhere_is_finished_by_the_same_command() {
                 let why = format!("{why}, way back died at point {second}");
                 lab.pass(Meanwhile::TheyDie);
                 lab.finish(&plan, &back());
-                assert_restored(&lab, &ran_before(&plan), &why);
+                assert_restored(&lab, &ran_before(make, &plan), &why);
                 count.recovered += 1;
             }
         }
     }
     report("rollback killed", &count);
+}
+
+#[test]
+fn after_another_server_the_product_goes_on_or_back_from_its_own_backups() {
+    let mut count = Count::default();
+    let make = Scenario::server_and_product as fn() -> Scenario;
+    let (expected, points) = undisturbed(make);
+    for point in (1..=points).step_by(5) {
+        let (lab, why) = died_at(make, point, Meanwhile::TheyGoOn).expect("it died");
+        count.points += 2;
+        lab.finish(&lab.scenario.plan, &run());
+        assert_eq!(lab.scenario.world.snapshot(), expected, "{why}");
+        lab.assert_clean(&why);
+        count.recovered += 1;
+        let (lab, why) = died_at(make, point, Meanwhile::TheyGoOn).expect("it died as before");
+        if let Some(plan) = planned_way_back(&lab, &why) {
+            // The way back dies as well, and goes on.
+            lab.scenario.world.crash.arm(1 + point % 40);
+            let died_again = lab.run(&plan, &back()).is_err();
+            lab.scenario.world.crash.arm(0);
+            let why = format!("{why}, way back {}", if died_again { "died" } else { "did not" });
+            lab.finish(&plan, &back());
+            assert_restored(&lab, &ran_before(make, &plan), &why);
+        }
+        count.recovered += 1;
+    }
+    report("server and product", &count);
 }
 
 #[test]
@@ -248,7 +279,7 @@ fn a_failing_migration_halts_and_then_goes_on_or_back_wherever_it_dies() {
             let (lab, why) = died_at(make, point, meanwhile).expect("it died as before");
             if let Some(plan) = planned_way_back(&lab, &why) {
                 lab.finish(&plan, &back());
-                assert_restored(&lab, &ran_before(&plan), &why);
+                assert_restored(&lab, &ran_before(make, &plan), &why);
             }
             count.recovered += 1;
         }

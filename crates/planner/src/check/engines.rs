@@ -53,7 +53,7 @@ impl<'p> Walk<'_, 'p> {
         if self.world.started {
             self.object("put-back", "the service has been started before");
         }
-        self.while_down(datastore);
+        self.down(datastore);
         self.needs_files();
         self.becomes(datastore, engine, &engine.from);
         self.world.put_back.insert(datastore);
@@ -90,6 +90,13 @@ impl<'p> Walk<'_, 'p> {
     }
 
     fn while_down(&mut self, datastore: &DatastoreName) {
+        self.down(datastore);
+        self.needs_before(&Expectation::NoWriters {
+            datastore: datastore.clone(),
+        });
+    }
+
+    fn down(&mut self, datastore: &DatastoreName) {
         if !self.world.is_down() {
             self.object(
                 "engine-while-running",
@@ -97,13 +104,14 @@ impl<'p> Walk<'_, 'p> {
             );
         }
         self.needs_stopped();
-        self.needs_before(&Expectation::NoWriters {
-            datastore: datastore.clone(),
-        });
     }
 
     fn becomes(&mut self, datastore: &DatastoreName, engine: &EngineChange, to: &str) {
-        let image = if to == engine.to { &engine.image } else { &engine.was };
+        let image = if to == engine.to {
+            &engine.image
+        } else {
+            &engine.was
+        };
         self.needs_after(&version(datastore, to));
         self.needs_after(&Expectation::Runs {
             service: engine.service.clone(),
