@@ -8,6 +8,7 @@
 //!
 //! Start with [`build`]. Every choice is made here, so that executing a plan needs none.
 
+mod actions;
 mod cast;
 pub(crate) mod costs;
 mod engines;

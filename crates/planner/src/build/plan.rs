@@ -15,7 +15,7 @@ use super::keeping::Keeping;
 use super::preconditions::{first_obstacle, locks_unasked};
 use super::route::{self, Leg};
 use super::stages::Composer;
-use super::{engines, forecast, images, notices, verification};
+use super::{actions, engines, forecast, images, notices, verification};
 
 /// Makes the plan, or says why there is none. A pure function: equal inputs, equal bytes.
 pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
@@ -24,6 +24,7 @@ pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
     let observed = input.observed;
     let to = &input.path.to;
     let cast = Cast::of(product, input.config, observed);
+    actions::refuse(&product.id, input.path)?;
     let legs = route::legs(product, input.path);
     let engines = engines::changes(input)?;
     if legs.is_empty() && engines.is_empty() {

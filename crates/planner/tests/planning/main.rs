@@ -4,6 +4,7 @@ mod atelier;
 mod choices;
 mod engines;
 mod mutations;
+mod packages;
 mod properties;
 mod refusals;
 mod scenarios;

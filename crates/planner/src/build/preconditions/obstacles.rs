@@ -7,7 +7,7 @@ use switchback_model::{Config, Problem};
 
 use super::engines::other_majors;
 use super::locks::locks_held;
-use super::stores::{datastores, read_only, unsupported_servers};
+use super::stores::{datastores, read_only, unkept, unsupported_servers};
 use super::versions::versions;
 use crate::build::cast::{self, Cast};
 
@@ -37,6 +37,9 @@ pub fn obstacles(product: &Product, config: &Config, observed: &Observed) -> Vec
     });
 
     let mut found: Vec<Problem> = path_only(product).into_iter().collect();
+    if !product.path_only {
+        found.extend(unkept(product));
+    }
     found.extend(edition_missing(product, config));
     found.extend(seen);
     found.extend(own);

@@ -3,7 +3,7 @@
 use switchback_model::exit::Exit;
 use switchback_model::observed::{Access, Datastore, Observed, ServiceState};
 use switchback_model::problem::Citation;
-use switchback_model::product::{DatastoreKind, Product};
+use switchback_model::product::{DatastoreKind, Engine, Product};
 use switchback_model::{Config, Problem};
 
 use super::obstacles::with_command;
@@ -68,6 +68,28 @@ pub(super) fn datastores(product: &Product, observed: &Observed) -> Vec<Problem>
         }
     }
     found
+}
+
+/// Data in a server that the definition knows how to upgrade and that nothing here can back up.
+pub(super) fn unkept(product: &Product) -> Vec<Problem> {
+    let is_kept = |engine: &&Engine| product.datastores.iter().any(|it| it.name == engine.id);
+    let engines = product.engines.iter().filter(|engine| !is_kept(engine));
+    engines
+        .map(|engine| {
+            let what = format!(
+                "{} has data in {}, which switchback does not back up",
+                product.name, engine.name
+            );
+            Problem::new(Exit::Refused, "datastore-unkept", what)
+                .state("deployment", "unchanged")
+                .why("what is not backed up could not be brought back")
+                .hint(format!(
+                    "see what an upgrade takes, and do it by hand with a backup of your own: \
+                     `switchback path {} --from V --to V`",
+                    product.id
+                ))
+        })
+        .collect()
 }
 
 fn not_answering(observed: &Observed, datastore: &Datastore) -> Option<Problem> {
