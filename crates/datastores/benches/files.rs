@@ -216,6 +216,7 @@ fn plan(location: &DatastoreLocation) -> Plan {
             method: BackupMethod::Shadow,
             kept_with: None,
             because: String::new(),
+            max_rate: None,
             size: None,
             engine: None,
             volatile: Vec::new(),

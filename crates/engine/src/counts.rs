@@ -110,6 +110,7 @@ mod tests {
             method: BackupMethod::Dump,
             kept_with: None,
             because: String::new(),
+            max_rate: None,
             size: None,
             engine: None,
             volatile: vec!["public.*_sessions".to_owned()],

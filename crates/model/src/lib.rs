@@ -17,6 +17,7 @@ pub mod pattern;
 pub mod plan;
 pub mod problem;
 pub mod product;
+pub mod rate;
 pub mod rehearsal;
 pub mod structure;
 pub mod version;
@@ -29,6 +30,7 @@ pub use id::{DatastoreName, MigrationId, PlanId, ProductId, RunId, ServiceName, 
 pub use observed::Observed;
 pub use plan::Plan;
 pub use problem::Problem;
+pub use rate::Rate;
 pub use rehearsal::Rehearsal;
 pub use structure::Structure;
 pub use version::{Scheme, Version};

@@ -20,6 +20,7 @@ use crate::id::{DatastoreName, MigrationId, PlanId, ProductId, RunId, ServiceNam
 use crate::observed::{DatastoreLocation, Deployment, ImagePin};
 use crate::problem::Citation;
 use crate::product::{Advice, HttpRequest, NoticeKind};
+use crate::rate::Rate;
 use crate::version::Version;
 
 /// The version of the plan format that this code writes. It reads this and all older ones.
@@ -156,6 +157,9 @@ pub struct DatastorePlan {
     pub kept_with: Option<DatastoreName>,
     /// Why that method.
     pub because: String,
+    /// How much the first copy of its shadow takes per second at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rate: Option<Rate>,
     /// Bytes it occupied when planning.
     pub size: Option<u64>,
     /// Version of its server when planning.

@@ -39,8 +39,11 @@ fn in_words(datastore: &DatastorePlan, cost: Option<&KeepingForecast>) -> String
         Some(_) => measure::bytes(cost.space),
         None => "size unknown".to_owned(),
     };
+    let limit = datastore
+        .max_rate
+        .map_or_else(String::new, |rate| format!(", copied at {rate} at most"));
     format!(
-        "{method}, {size}: {because}; {} of the downtime; way back {}",
+        "{method}, {size}{limit}: {because}; {} of the downtime; way back {}",
         seconds(cost.downtime_seconds),
         way_back(datastore.method, cost)
     )
@@ -118,6 +121,28 @@ mod tests {
         );
         assert!(
             said.ends_with("way back instant for 24 h, then about 2 min"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_copy_that_is_slowed_down_says_to_what() {
+        let mut plan = smallest();
+        let datastore = DatastorePlan {
+            method: BackupMethod::Shadow,
+            max_rate: Some("50MB".parse().expect("a rate")),
+            size: Some(1_200_000_000),
+            ..switchback_testkit::plans::datastore_plan()
+        };
+        plan.datastores = [("identity".into(), datastore)].into();
+        let cost = KeepingForecast {
+            space: 1_320_000_000,
+            ..KeepingForecast::default()
+        };
+        plan.forecast.keeping = [("identity".into(), cost)].into();
+        let said = lines(&plan).remove(0).words;
+        assert!(
+            said.starts_with("shadow, 1.3 GB, copied at 50 MB/s at most: "),
             "{said}"
         );
     }

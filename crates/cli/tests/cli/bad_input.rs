@@ -54,6 +54,20 @@ fn a_misspelt_key_is_pointed_at() {
 }
 
 #[test]
+fn a_rate_that_is_none_is_pointed_at() {
+    let bench = Bench::new();
+    let told = |rate: &str| {
+        let text = format!(
+            "product = \"the-things-stack\"\n\n[datastores.identity]\nmax-rate = \"{rate}\"\n"
+        );
+        bench.file("switchback.toml", &text);
+        bench.switchback(&["plan"]).all()
+    };
+    insta::assert_snapshot!("no_rate", told("50 Mbit"));
+    insta::assert_snapshot!("slow_rate", told("10kB"));
+}
+
+#[test]
 fn an_unknown_product() {
     let bench = Bench::new();
     bench.file("switchback.toml", "product = \"the-thing-stack\"\n");

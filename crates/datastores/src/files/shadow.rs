@@ -96,7 +96,8 @@ impl Shadow<'_> {
             .map_err(|trouble| self.trouble("copy", trouble))?;
         let special = special(&changes);
         self.require_room(&place, &changes)?;
-        let transfer = Transfer::new();
+        let limit = cx.plan.datastores.get(self.name);
+        let transfer = Transfer::limited(limit.and_then(|plan| plan.max_rate));
         let update = Update {
             source: &source,
             copy: &copy,

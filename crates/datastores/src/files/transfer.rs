@@ -3,16 +3,22 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, SeekFrom};
 use rustix::io::{Errno, pread, pwrite};
+use switchback_model::Rate;
 
 /// Up to here reading and writing is cheaper than anything clever.
 const SMALL: u64 = 128 << 10;
 /// What is copied between two looks at whether to go on.
 const STRIDE: u64 = 16 << 20;
 const BUFFER: usize = 256 << 10;
+/// While it waits so as not to be too fast, it looks this often whether to go on.
+const WAIT: Duration = Duration::from_millis(100);
 
 /// What this filesystem turned out to be able to do.
 pub(super) struct Transfer {
@@ -20,11 +26,45 @@ pub(super) struct Transfer {
     offloading: AtomicBool,
     cloned: AtomicU64,
     copied: AtomicU64,
+    limit: Option<Limit>,
+}
+
+/// Bytes per second, of all threads together.
+struct Limit {
+    rate: Rate,
+    /// When all that was copied so far may have been copied.
+    due: Mutex<Instant>,
+}
+
+impl Limit {
+    /// Books `count` bytes; until when whoever copied them waits.
+    fn book(&self, count: u64) -> Instant {
+        let takes = Duration::from_secs_f64(count as f64 / self.rate.bytes() as f64);
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        // What was not used is not saved up: the product has had it.
+        *due = (*due).max(Instant::now()) + takes;
+        *due
+    }
+
+    /// So much is copied at once that a second is not spent in one go.
+    fn stride(&self) -> u64 {
+        (self.rate.bytes() / 10).clamp(1, STRIDE)
+    }
 }
 
 impl Transfer {
+    /// As fast as it goes.
     pub(super) fn new() -> Self {
+        Self::limited(None)
+    }
+
+    /// Copies no faster than `rate`; what the filesystem shares takes no part in that.
+    pub(super) fn limited(rate: Option<Rate>) -> Self {
         Self {
+            limit: rate.map(|rate| Limit {
+                rate,
+                due: Mutex::new(Instant::now()),
+            }),
             cloning: AtomicBool::new(true),
             offloading: AtomicBool::new(true),
             cloned: AtomicU64::new(0),
@@ -57,17 +97,20 @@ impl Transfer {
         if size <= SMALL {
             by_hand(from, to, 0, size).map_err(io::Error::from)?;
             self.copied.fetch_add(size, Ordering::Relaxed);
-            return went_on(size);
+            went_on(size)?;
+            return self.wait(size, went_on);
         }
+        let stride = self.limit.as_ref().map_or(STRIDE, Limit::stride);
         let mut at = 0;
         while let Some((data, hole)) = next_data(from, at, size).map_err(io::Error::from)? {
             went_on(data - at)?;
             at = data;
             while at < hole {
-                let length = STRIDE.min(hole - at);
+                let length = stride.min(hole - at);
                 let copied = self.range(from, to, at, length).map_err(io::Error::from)?;
                 self.copied.fetch_add(copied, Ordering::Relaxed);
                 went_on(copied)?;
+                self.wait(copied, went_on)?;
                 at += copied;
                 if copied == 0 {
                     // It became shorter meanwhile: that is a change, and the next pass sees it.
@@ -78,6 +121,22 @@ impl Transfer {
         went_on(size - at)?;
         fs::ftruncate(to, size).map_err(io::Error::from)?;
         Ok(())
+    }
+
+    /// Waits until `count` more bytes are not too many.
+    fn wait<E>(&self, count: u64, went_on: &mut dyn FnMut(u64) -> Result<(), E>) -> Result<(), E> {
+        let Some(limit) = &self.limit else {
+            return Ok(());
+        };
+        let due = limit.book(count);
+        loop {
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            thread::sleep(left.min(WAIT));
+            went_on(0)?;
+        }
     }
 
     fn clone(&self, from: &OwnedFd, to: &OwnedFd) -> bool {
@@ -164,6 +223,65 @@ mod tests {
     use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
+
+    #[test]
+    fn all_threads_together_are_no_faster_than_they_may_be() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let path = |name: &str| directory.path().join(name);
+        let transfer = Transfer::limited(Some("2MB".parse().expect("a rate")));
+        transfer.cloning.store(false, Ordering::Relaxed);
+        let sizes: [u64; 4] = [300_000, 300_000, 100_000, 50_000];
+        for (number, size) in sizes.iter().enumerate() {
+            let bytes = vec![7; usize::try_from(*size).expect("small")];
+            std::fs::write(path(&format!("from-{number}")), bytes).expect("written");
+        }
+        let since = Instant::now();
+        thread::scope(|scope| {
+            for (number, size) in sizes.iter().enumerate() {
+                let from = File::open(path(&format!("from-{number}"))).expect("opened");
+                let to = File::create(path(&format!("to-{number}"))).expect("made");
+                let transfer = &transfer;
+                scope.spawn(move || {
+                    transfer
+                        .bytes::<io::Error>(&from.into(), &to.into(), *size, &mut |_| Ok(()))
+                        .expect("copied");
+                });
+            }
+        });
+        let least = Duration::from_secs_f64(sizes.iter().sum::<u64>() as f64 / 2e6);
+        assert!(since.elapsed() >= least, "{:?}", since.elapsed());
+        for number in 0..sizes.len() {
+            let read = |side: &str| std::fs::read(path(&format!("{side}-{number}")));
+            assert_eq!(
+                read("to").expect("readable"),
+                read("from").expect("readable")
+            );
+        }
+    }
+
+    #[test]
+    fn whoever_waits_can_be_stopped() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let path = |name: &str| directory.path().join(name);
+        let transfer = Transfer::limited(Some("33kB".parse().expect("a rate")));
+        transfer.cloning.store(false, Ordering::Relaxed);
+        std::fs::write(path("from"), vec![7; 100_000_000 / 33]).expect("written");
+        let from = File::open(path("from")).expect("opened");
+        let to = File::create(path("to")).expect("made");
+        let mut waits = 0;
+        let stopped =
+            transfer.bytes::<io::Error>(&from.into(), &to.into(), 3_030_303, &mut |count| {
+                waits += u32::from(count == 0);
+                match waits {
+                    0 => Ok(()),
+                    _ => Err(io::ErrorKind::Interrupted.into()),
+                }
+            });
+        assert_eq!(
+            stopped.expect_err("stopped").kind(),
+            io::ErrorKind::Interrupted
+        );
+    }
 
     #[test]
     fn holes_stay_holes_and_every_byte_arrives() {

@@ -1,7 +1,11 @@
 //! What PostgreSQL's own tools are called with. Pure: values in, values out.
 
 use switchback_engine::process::{Argv, Secret};
+use switchback_model::Rate;
 use switchback_model::observed::{Access, DatastoreLocation};
+
+/// Copies cannot be told to be as slow as this many KiB a second: they are not that fast.
+const FASTEST: u64 = 1 << 20;
 
 /// Where to connect, as what, and under which name the server shows us.
 pub(super) struct Connection<'a> {
@@ -59,7 +63,11 @@ impl Connection<'_> {
     pub(super) fn schema(&self) -> Argv {
         self.connect(Argv::new(
             "pg_dump",
-            ["--format=custom", "--schema-only", "--lock-wait-timeout=30000"],
+            [
+                "--format=custom",
+                "--schema-only",
+                "--lock-wait-timeout=30000",
+            ],
         ))
     }
 
@@ -70,8 +78,11 @@ impl Connection<'_> {
 
     /// Gathers statistics in every database.
     pub(super) fn analyze(&self) -> Argv {
-        let argv = Argv::new("vacuumdb", ["--all", "--analyze-only", "--quiet", "--no-password"])
-            .arg(format!("--maintenance-db={}", self.info()));
+        let argv = Argv::new(
+            "vacuumdb",
+            ["--all", "--analyze-only", "--quiet", "--no-password"],
+        )
+        .arg(format!("--maintenance-db={}", self.info()));
         self.with_password(argv)
     }
 
@@ -86,10 +97,19 @@ impl Connection<'_> {
         )
     }
 
-    /// Copies the whole cluster, with the log that belongs to it, into `data`.
-    pub(super) fn base_backup(&self, data: &str, passfile: Option<&str>) -> Argv {
-        Argv::new("pg_basebackup", ["--format=plain", "--wal-method=stream"])
-            .arg("--checkpoint=fast")
+    /// Copies the whole cluster, with the log that belongs to it, into `data`, not faster than `max_rate`.
+    pub(super) fn base_backup(
+        &self,
+        data: &str,
+        passfile: Option<&str>,
+        max_rate: Option<Rate>,
+    ) -> Argv {
+        let argv = Argv::new("pg_basebackup", ["--format=plain", "--wal-method=stream"]);
+        let argv = match max_rate.map(kibibytes) {
+            Some(limit) if limit <= FASTEST => argv.arg(format!("--max-rate={limit}")),
+            _ => argv,
+        };
+        argv.arg("--checkpoint=fast")
             .arg(format!("--label={}", self.application))
             .arg(format!("--pgdata={data}"))
             .arg("--no-password")
@@ -165,6 +185,11 @@ fn quoted(value: &str) -> String {
     }
 }
 
+/// PostgreSQL counts KiB; less than was allowed, never more.
+fn kibibytes(rate: Rate) -> u64 {
+    rate.bytes() >> 10
+}
+
 #[cfg(test)]
 mod tests {
     use switchback_model::product::DatastoreKind;
@@ -215,6 +240,37 @@ mod tests {
         assert_eq!(
             connection.restore().to_string(),
             format!("pg_restore --exit-on-error --no-password {info}")
+        );
+    }
+
+    #[test]
+    fn a_copy_is_slowed_down_where_that_was_asked_for_and_can_be() {
+        let location = location();
+        let connection = connection(&location, "ttn_lorawan");
+        let limit = |said: Option<&str>| {
+            let rate = said.map(|text| text.parse().expect("a rate"));
+            let argv = connection.base_backup("/d", None, rate).to_string();
+            let given = argv
+                .split(' ')
+                .find_map(|word| word.strip_prefix("--max-rate="));
+            given.map(str::to_owned)
+        };
+        assert_eq!(limit(None), None);
+        assert_eq!(limit(Some("50MB")).as_deref(), Some("48828"));
+        assert_eq!(
+            limit(Some("33kB")).as_deref(),
+            Some("32"),
+            "the least that it takes"
+        );
+        assert_eq!(
+            limit(Some("1GiB")).as_deref(),
+            Some("1048576"),
+            "the most that it takes"
+        );
+        assert_eq!(
+            limit(Some("2GB")),
+            None,
+            "it takes no such limit, and needs none"
         );
     }
 

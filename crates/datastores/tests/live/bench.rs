@@ -75,6 +75,7 @@ impl Bench {
             method: BackupMethod::Shadow,
             kept_with: None,
             because: String::new(),
+            max_rate: None,
             size: None,
             engine: None,
             volatile: Vec::new(),
@@ -84,6 +85,13 @@ impl Bench {
             .borrow_mut()
             .datastores
             .insert(datastore.into(), plan);
+    }
+
+    /// Has the plan slow down the first copy of a datastore.
+    pub(crate) fn slow_down(&self, datastore: &str, rate: &str) {
+        let mut plan = self.plan.borrow_mut();
+        let kept = plan.datastores.get_mut(&datastore.into());
+        kept.expect("the plan keeps it").max_rate = Some(rate.parse().expect("a rate"));
     }
 
     /// Calls with a context of this run: [`ROLLBACK`] takes back [`UPGRADE`].

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Child;
+use std::time::Instant;
 
 use switchback_engine::ports::{Context, Datastore, Failure, Finding, Progress};
 use switchback_engine::process::Secret;
@@ -276,6 +277,24 @@ fn dying(
 ) {
     let bench = &site.cluster.bench;
     bench.dying(run, at, |cx| call(site.store.as_ref(), cx));
+}
+
+#[test]
+fn the_first_copy_is_no_faster_than_it_may_be() {
+    const RATE: f64 = 16e6;
+    let site = Site::new();
+    let bytes: f64 = site
+        .sql("SELECT sum(pg_database_size(oid)) FROM pg_database")
+        .trim()
+        .parse()
+        .expect("a number");
+    site.cluster.bench.slow_down(NAME, "16MB");
+    let since = Instant::now();
+    site.prepared();
+    let took = since.elapsed().as_secs_f64();
+    // The server counts after it has sent: what is under way at the end may come too early.
+    assert!(took >= 0.8 * bytes / RATE, "{bytes} bytes in {took} s");
+    site.within(UPGRADE, |store, cx| store.prove(cx).expect("proves"));
 }
 
 #[test]

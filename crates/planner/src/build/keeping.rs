@@ -6,7 +6,7 @@ use switchback_model::exit::Exit;
 use switchback_model::observed::{Datastore as Found, DatastoreLocation, Shadowing};
 use switchback_model::plan::{BackupMethod, DatastorePlan, Holding, Notice};
 use switchback_model::product::{Datastore as Defined, DatastoreKind, NoticeKind};
-use switchback_model::{Config, DatastoreName, Problem, Version};
+use switchback_model::{Config, DatastoreName, Problem, Rate, Version};
 
 use super::costs;
 use super::input::{Input, Note, Place};
@@ -154,11 +154,13 @@ impl Keeping {
                 format!("size of `{name}` is unknown: time and space are forecast without it"),
             ));
         }
+        let max_rate = self.max_rate(input, found, method);
         let plan = DatastorePlan {
             location: found.location.clone(),
             method,
             kept_with,
             because,
+            max_rate,
             size: found.size,
             engine: found.engine.clone(),
             volatile: defined.volatile.clone(),
@@ -176,6 +178,25 @@ impl Keeping {
         self.plans.insert(name.clone(), plan);
         self.order.push(name.clone());
         Ok(())
+    }
+
+    /// The limit of the first copy, where one was set and there is a copy that it holds for.
+    fn max_rate(&mut self, input: &Input<'_>, found: &Found, method: BackupMethod) -> Option<Rate> {
+        let rate = input.config.datastores.get(&found.name)?.max_rate?;
+        let why = match (method, found.location.kind) {
+            (BackupMethod::Shadow, DatastoreKind::Postgres | DatastoreKind::Files) => {
+                return Some(rate);
+            }
+            (BackupMethod::Shadow, DatastoreKind::Redis) => {
+                "a Redis server sends its copy as fast as it can"
+            }
+            _ => "only the first copy of a shadow is slowed down",
+        };
+        self.notes.push(Note::new(
+            Place::Datastore(found.name.clone()),
+            format!("`max-rate` of `{}` changes nothing: {why}", found.name),
+        ));
+        None
     }
 
     /// The first datastore with the same data, where one was added before: one backup holds both.

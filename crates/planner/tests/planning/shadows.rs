@@ -183,3 +183,33 @@ fn the_checker_objects_to_a_stop_that_does_not_ask_whether_shadows_follow() {
     }
     assert_eq!(rules(&plan), ["guard"; 3]);
 }
+
+#[test]
+fn a_first_copy_is_slowed_down_where_that_can_be_and_else_it_is_said() {
+    let mut site = site();
+    let limited = |backup: Option<&str>| DatastoreConfig {
+        backup: backup.map(str::to_owned),
+        max_rate: Some("50MB".parse().expect("a rate")),
+        ..DatastoreConfig::default()
+    };
+    let datastores = &mut site.config.datastores;
+    datastores.insert("identity".into(), limited(None));
+    datastores.insert("redis".into(), limited(None));
+    datastores.insert("blobs".into(), limited(Some("dump")));
+    let made = site.plan("3.32.1").expect("there is a plan");
+    let rate = |name: &str| made.plan.datastores[&name.into()].max_rate;
+    assert_eq!(rate("identity").map(|rate| rate.bytes()), Some(50_000_000));
+    assert_eq!((rate("redis"), rate("blobs")), (None, None));
+    let said = |name: &str, why: &str| {
+        let note = format!("`max-rate` of `{name}` changes nothing: {why}");
+        made.notes.iter().any(|known| known.text == note)
+    };
+    assert!(said(
+        "redis",
+        "a Redis server sends its copy as fast as it can"
+    ));
+    assert!(said(
+        "blobs",
+        "only the first copy of a shadow is slowed down"
+    ));
+}

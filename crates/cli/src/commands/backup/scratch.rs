@@ -81,6 +81,7 @@ pub(super) fn kept(seen: &Datastore, method: BackupMethod) -> DatastorePlan {
         method,
         kept_with: None,
         because: "asked for outside a run".to_owned(),
+        max_rate: None,
         size: seen.size,
         engine: seen.engine.clone(),
         volatile: Vec::new(),

@@ -57,7 +57,10 @@ pub(super) enum Waited {
 
 /// The server as it is started on a copy. What the operator configured stays out: neither his files nor what
 /// `ALTER SYSTEM` wrote may archive, listen, or restore here.
-pub(in super::super) fn server(settings: &BTreeMap<String, String>, upstream: Option<&str>) -> Argv {
+pub(in super::super) fn server(
+    settings: &BTreeMap<String, String>,
+    upstream: Option<&str>,
+) -> Argv {
     let mut argv = Argv::new("postgres", ["-D"]).arg(format!("{SCRATCH_DIRECTORY}/data"));
     let mut set = |name: &str, value: &str| {
         argv.args.push("-c".to_owned());
@@ -158,7 +161,14 @@ impl Server {
         let passfile = layout::passfile(self.password.as_ref());
         let argv = self
             .connection(self.database(), &application(Some(cx.run)))
-            .base_backup(&format!("{SCRATCH_DIRECTORY}/data"), passfile.as_deref());
+            .base_backup(
+                &format!("{SCRATCH_DIRECTORY}/data"),
+                passfile.as_deref(),
+                cx.plan
+                    .datastores
+                    .get(&self.name)
+                    .and_then(|plan| plan.max_rate),
+            );
         self.of_the_servers_own(argv)
     }
 
