@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use switchback_drivers::compose::{self, Recognised};
-use switchback_drivers::packages;
+use switchback_drivers::{exec, packages};
 use switchback_engine::process::Commands;
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
@@ -138,9 +138,12 @@ fn recognise(
     );
     waiting::during(session.screen, "looking at what is here", || {
         match compose::recognise(directory, &arguments.files, &products, &commands) {
-            // A host has packages of a product whatever directory this is; a compose file here is nearer.
+            // A host has packages of a product whatever directory this is; what is here is nearer.
             Err(problem) if arguments.files.is_empty() => {
-                let mut installed = packages::recognise(directory, &products, &commands);
+                let mut installed = exec::recognise(directory, &products);
+                if installed.is_empty() {
+                    installed = packages::recognise(directory, &products, &commands);
+                }
                 match installed.len() {
                     0 => Err(problem),
                     1 => Ok(installed.remove(0)),
@@ -161,7 +164,7 @@ fn several(installed: &[Recognised]) -> Problem {
     Problem::new(
         Exit::Usage,
         "several-products",
-        format!("packages of {} are installed here", named.join(" and ")),
+        format!("{} are installed here", named.join(" and ")),
     )
     .state("deployment", "not touched")
     .hint(format!(
@@ -222,10 +225,10 @@ fn show(
     let product = format!(
         "{}{edition}, {} {}",
         paint(BOLD, &recognised.product),
-        if found.config.packages.is_some() {
-            "package"
-        } else {
-            "image"
+        match (&found.config.packages, &found.config.exec) {
+            (Some(_), _) => "package",
+            (None, Some(_)) => "release",
+            (None, None) => "image",
         },
         recognised.image
     );

@@ -16,12 +16,14 @@ mod driver;
 mod glance;
 mod passage;
 mod place;
+mod recognise;
 mod release;
 mod server;
 mod short;
 
 pub use deployment::Deployment;
 pub(crate) use glance::glance;
+pub use recognise::recognise;
 
 #[cfg(test)]
 mod tests;
