@@ -1,0 +1,75 @@
+//! What `init` finds out about a directory with releases in it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use switchback_model::config::{BackupConfig, Config, ExecConfig, PolicyConfig, VerifyConfig};
+use switchback_model::product::Product;
+use switchback_model::Version;
+
+use super::release::Releases;
+use crate::compose::Recognised;
+
+/// Where things are called what they are usually called.
+const RELEASES: &str = "releases";
+const CURRENT: &str = "current";
+const ENVIRONMENT: &str = "environment";
+
+/// Recognises the products of `products` that can run as plain processes and whose programs are in the release
+/// that `current` names.
+pub fn recognise(directory: &Path, products: &[Product]) -> Vec<Recognised> {
+    let Ok(current) = fs::read_to_string(directory.join(CURRENT)) else {
+        return Vec::new();
+    };
+    products
+        .iter()
+        .filter(|product| !product.path_only)
+        .filter_map(|product| installed(directory, current.trim(), product))
+        .collect()
+}
+
+fn installed(directory: &Path, version: &str, product: &Product) -> Option<Recognised> {
+    let defined = product.exec.as_ref()?;
+    product.scheme.parse(&Version::new(version)).ok()?;
+    let exec = ExecConfig {
+        releases: RELEASES.to_owned(),
+        current: CURRENT.to_owned(),
+        environment: directory
+            .join(ENVIRONMENT)
+            .is_file()
+            .then(|| ENVIRONMENT.to_owned()),
+        directory: None,
+        services: BTreeMap::new(),
+        binary: None,
+    };
+    let releases = Releases::new(directory, &exec, Some(product));
+    let release = releases.directory(version);
+    let mut services = defined.services.values();
+    let here = match &defined.binary {
+        Some(binary) => release.join(binary).is_file(),
+        None => services.all(|service| {
+            let program = service.start.first();
+            program.is_some_and(|program| release.join(program).is_file())
+        }),
+    };
+    let config = Config {
+        name: None,
+        product: product.id.clone(),
+        edition: None,
+        features: Vec::new(),
+        compose: None,
+        exec: Some(exec),
+        packages: None,
+        datastores: BTreeMap::new(),
+        verify: VerifyConfig::default(),
+        policy: PolicyConfig::default(),
+        backup: BackupConfig::default(),
+    };
+    here.then(|| Recognised {
+        product: product.id.clone(),
+        edition: None,
+        image: releases.reference(version),
+        config,
+    })
+}
