@@ -141,6 +141,7 @@ fn next(session: &Session<'_>, plan: &Plan, run: &RunId) {
             format!("switchback rollback {run}"),
         ]),
         Purpose::Rollback { .. } => screen.next(&["switchback status".to_owned()]),
+        Purpose::RollOver(_) => screen.next(&[format!("switchback log {run}")]),
     }
 }
 

@@ -90,7 +90,7 @@ pub(crate) fn open(journal: &Journal, key: &Key) -> Result<Option<(RunRecord, St
 /// What to type about a run that is not done. A way back is not itself taken back: it goes on.
 pub(crate) fn next(run: &RunId, purpose: Option<&Purpose>) -> Vec<String> {
     let mut commands = vec![format!("switchback resume {run}")];
-    if !matches!(purpose, Some(Purpose::Rollback { .. })) {
+    if matches!(purpose, None | Some(Purpose::Upgrade)) {
         commands.push(format!("switchback rollback {run}"));
     }
     commands
@@ -128,7 +128,7 @@ pub(crate) fn standing_upgrade(
             Purpose::Upgrade if changed_something(session, journal, &record)? => {
                 standing_upgrades.push(record);
             }
-            Purpose::Upgrade => {}
+            Purpose::Upgrade | Purpose::RollOver(_) => {}
             Purpose::Rollback { run } => {
                 if let Standing::Done { .. } = standing(journal, &record)? {
                     standing_upgrades.retain(|known| known.run != run);

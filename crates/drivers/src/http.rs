@@ -38,15 +38,7 @@ pub(crate) struct Answer {
 /// A certificate is checked only where a token is sent: whether a server is up does not depend on who
 /// signed for it, but a token must reach nobody else.
 pub(crate) fn send(call: &Call<'_>) -> Result<Answer, String> {
-    let mut config = ureq::Agent::config_builder()
-        .timeout_global(Some(PATIENCE))
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .tls_config(trust(call.token.is_some()));
-    if is_local(call.url) {
-        config = config.proxy(None);
-    }
-    let agent: ureq::Agent = config.build().into();
+    let agent = agent(call.url, call.token.is_some(), PATIENCE);
     let mut request = Request::builder().method(call.method).uri(call.url);
     if let Some(token) = call.token {
         request = request.header("Authorization", format!("Bearer {token}"));
@@ -72,6 +64,20 @@ pub(crate) fn send(call: &Call<'_>) -> Result<Answer, String> {
         status: response.status().as_u16(),
         body: String::from_utf8_lossy(&body.unwrap_or_default()).into_owned(),
     })
+}
+
+/// A client for `url`: any status is an answer, nothing is followed elsewhere, and a proxy is asked only for what
+/// it can reach. `checked` says whether the certificate must be one that the system trusts.
+pub fn agent(url: &str, checked: bool, patience: Duration) -> ureq::Agent {
+    let mut config = ureq::Agent::config_builder()
+        .timeout_global(Some(patience))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .tls_config(trust(checked));
+    if is_local(url) {
+        config = config.proxy(None);
+    }
+    config.build().into()
 }
 
 fn trust(checked: bool) -> TlsConfig {

@@ -25,4 +25,5 @@ mod write_path;
 
 pub use either::{Deployment, glance};
 pub use filesystem::Directories;
+pub use http::agent as http_agent;
 pub use secret::plain as plain_secret;

@@ -7,6 +7,7 @@ use switchback_model::plan::{FORMAT, Plan, Purpose, WayBack};
 use switchback_model::{Problem, RunId};
 
 use crate::engine::{Ended, Order, told};
+use crate::words;
 
 /// What can be told from the plan and the order alone.
 pub(crate) fn document(order: &Order<'_>) -> Result<(), Problem> {
@@ -112,7 +113,7 @@ fn not_stale(plan: &Plan, last: Option<&RunId>) -> Result<(), Problem> {
         ),
     )
     .state("deployment", "not touched")
-    .hint(format!("plan again: switchback plan --to {}", plan.to)))
+    .hint(format!("plan again: {}", words::planning(plan))))
 }
 
 /// An upgrade may not begin over a run that has changed something and is not finished.

@@ -137,7 +137,10 @@ fn about(expectation: &Expectation) -> Option<&DatastoreName> {
         | Expectation::Stopped { .. }
         | Expectation::Runs { .. }
         | Expectation::File { .. }
-        | Expectation::Migrated { .. } => None,
+        | Expectation::Migrated { .. }
+        | Expectation::Original { .. }
+        | Expectation::Room { .. }
+        | Expectation::Arrived { .. } => None,
     }
 }
 
@@ -189,7 +192,7 @@ fn changed_by(step: &Step, expectation: &Expectation) -> bool {
 fn acts_on(act: &Act, service: &switchback_model::ServiceName) -> bool {
     match act {
         Act::Stop { services } | Act::Start { services, .. } => services.contains(service),
+        Act::Exchange { engine, .. } | Act::PutBack { engine, .. } => engine.service == *service,
         _ => false,
     }
 }
-        Act::Exchange { engine, .. } | Act::PutBack { engine, .. } => engine.service == *service,

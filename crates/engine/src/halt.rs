@@ -6,7 +6,7 @@ use switchback_journal::{RunState, StepStatus};
 use switchback_model::ServiceName;
 use switchback_model::exit::Exit;
 use switchback_model::plan::{
-    Act, BackupMethod, BackupState, Expectation, Interrupted, Plan, Step,
+    Act, BackupMethod, BackupState, Expectation, Interrupted, Plan, Purpose, Step,
 };
 use switchback_model::problem::State;
 use switchback_model::product::Advice;
@@ -105,10 +105,7 @@ pub(crate) fn guarded(run: &Run<'_>, step: &Step, guard: &Guard) -> Problem {
     if exit == Exit::Drifted {
         return problem
             .state("deployment", "nothing was changed")
-            .hint(format!(
-                "plan again: switchback plan --to {}",
-                run.plan().to
-            ));
+            .hint(format!("plan again: {}", words::planning(run.plan())));
     }
     with_next_commands(run, problem, Some(step), "put that right, then: ")
 }
@@ -203,6 +200,12 @@ fn with_next_commands(
         _ => String::new(),
     };
     let problem = problem.hint(format!("{first}switchback resume {id}{restores}"));
+    if let Purpose::RollOver(content) = &run.plan().purpose {
+        return problem.hint(format!(
+            "or leave it there: the old instance at {} was only read",
+            content.from.api
+        ));
+    }
     if run.taken_back().is_none() && run.state.borrow().has_acted() {
         problem.hint(format!(
             "or go back to {}: switchback rollback {id}",

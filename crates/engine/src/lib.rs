@@ -7,6 +7,7 @@
 
 mod admission;
 pub mod clock;
+pub mod content;
 mod counts;
 mod downtime;
 mod engine;

@@ -14,6 +14,7 @@ use switchback_model::event::Outcome;
 use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Check, EngineChange, Expectation, FileEdit, Plan};
 use switchback_model::problem::State;
+use switchback_model::rollover::Parcel;
 use switchback_model::{DatastoreName, MigrationId, RunId, ServiceName, StepNumber, Version};
 
 use crate::process::{Argv, Commands};
@@ -188,6 +189,14 @@ pub trait Driver {
     /// Looks from outside: health, stability, write path.
     fn check(&self, cx: &Context<'_>, check: &Check) -> Result<Outcome, Failure>;
 
+    /// Brings a piece of content, see [`crate::content::Carrier::bring`]. Only a roll-over has any.
+    fn bring(&self, _: &Context<'_>, parcel: &Parcel) -> Result<Outcome, Failure> {
+        Err(Failure::new(
+            "no-content",
+            format!("`{}` cannot be brought to a deployment", parcel.id),
+        ))
+    }
+
     /// Ends and removes everything of this run that must not outlive it.
     fn clean(&self, cx: &Context<'_>) -> Result<(), Failure>;
 }
@@ -241,15 +250,6 @@ pub trait Datastore {
     /// Removes what a restore moved aside.
     fn release(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure>;
 
-    /// Ends what a dead process of this run left in the server (sessions, scratch databases, half-written files).
-    fn clean(&self, cx: &Context<'_>) -> Result<(), Failure>;
-}
-
-/// Stands for the directory in the arguments of a scratch server, see [`Reach::scratch`].
-pub const SCRATCH_DIRECTORY: &str = "{directory}";
-
-/// The way to a datastore's server: how a program is run beside it, and how the server itself is
-/// stopped, started and doubled. Drivers provide it, datastores use it, so that neither knows the other.
     /// Tries on an empty server of the other version whether it can be what this one is, while this one serves.
     /// Changes nothing and leaves nothing.
     fn fits(&self, _: &Context<'_>, engine: &EngineChange) -> Result<Outcome, Failure> {
@@ -279,10 +279,10 @@ pub const SCRATCH_DIRECTORY: &str = "{directory}";
         Err(no_engine(engine))
     }
 
-pub trait Reach {
-    /// The command as it must be started on this host to run beside the server (e.g. wrapped in
-    /// `docker exec -i`, without a terminal; secrets of its environment stay out of the process list).
-    fn inside(&self, argv: Argv) -> Result<Argv, Failure>;
+    /// Ends what a dead process of this run left in the server (sessions, scratch databases, half-written files).
+    fn clean(&self, cx: &Context<'_>) -> Result<(), Failure>;
+}
+
 fn no_engine(engine: &EngineChange) -> Failure {
     Failure::new(
         "engine-unknown",
@@ -290,6 +290,15 @@ fn no_engine(engine: &EngineChange) -> Failure {
     )
 }
 
+/// Stands for the directory in the arguments of a scratch server, see [`Reach::scratch`].
+pub const SCRATCH_DIRECTORY: &str = "{directory}";
+
+/// The way to a datastore's server: how a program is run beside it, and how the server itself is
+/// stopped, started and doubled. Drivers provide it, datastores use it, so that neither knows the other.
+pub trait Reach {
+    /// The command as it must be started on this host to run beside the server (e.g. wrapped in
+    /// `docker exec -i`, without a terminal; secrets of its environment stay out of the process list).
+    fn inside(&self, argv: Argv) -> Result<Argv, Failure>;
 
     /// Whether the server's container or process runs.
     fn running(&self, cx: &Context<'_>) -> Result<bool, Failure>;
@@ -310,15 +319,6 @@ fn no_engine(engine: &EngineChange) -> Failure {
         argv: Argv,
     ) -> Result<Box<dyn Scratch>, Failure>;
 
-    /// Starts `argv` with the same program version as the original, in the original's network, so
-    /// that it reaches the server as the server reaches itself. It works on `directory` (see
-    /// [`SCRATCH_DIRECTORY`]) as that directory's owner, publishes nothing, carries the run and
-    /// `name` as labels, and outlives this process: the next one finds it with [`Reach::companion`].
-    /// One of the same name that has ended is replaced; one that runs is an error.
-    fn accompany(
-        &self,
-        cx: &Context<'_>,
-        name: &str,
     /// As [`Reach::scratch`], with the programs of another image than the original's.
     fn scratch_of(
         &self,
@@ -333,6 +333,15 @@ fn no_engine(engine: &EngineChange) -> Failure {
         ))
     }
 
+    /// Starts `argv` with the same program version as the original, in the original's network, so
+    /// that it reaches the server as the server reaches itself. It works on `directory` (see
+    /// [`SCRATCH_DIRECTORY`]) as that directory's owner, publishes nothing, carries the run and
+    /// `name` as labels, and outlives this process: the next one finds it with [`Reach::companion`].
+    /// One of the same name that has ended is replaced; one that runs is an error.
+    fn accompany(
+        &self,
+        cx: &Context<'_>,
+        name: &str,
         directory: &Path,
         argv: Argv,
     ) -> Result<Box<dyn Companion>, Failure>;
@@ -387,6 +396,11 @@ pub trait Scratch {
 
     /// Whether it still runs: one that cannot load what it was given ends by itself.
     fn running(&self) -> Result<bool, Failure>;
+
+    /// The end of what it wrote, where that is kept.
+    fn output(&self) -> Result<String, Failure> {
+        Ok(String::new())
+    }
 }
 
 /// A deployment as the engine drives it.
@@ -396,8 +410,3 @@ pub struct Site {
     /// Keeps its data, by name.
     pub datastores: BTreeMap<DatastoreName, Box<dyn Datastore>>,
 }
-
-    /// The end of what it wrote, where that is kept.
-    fn output(&self) -> Result<String, Failure> {
-        Ok(String::new())
-    }

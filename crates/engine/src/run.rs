@@ -310,7 +310,7 @@ impl<'a> Run<'a> {
     pub(crate) fn taken_back(&self) -> Option<&'a RunId> {
         match &self.plan().purpose {
             Purpose::Rollback { run } => Some(run),
-            Purpose::Upgrade => None,
+            Purpose::Upgrade | Purpose::RollOver(_) => None,
         }
     }
 

@@ -139,10 +139,10 @@ impl Run<'_> {
             }
             Act::Restore { datastore, run } => self.datastore(datastore)?.restore(cx, run),
             Act::Release { datastore, run } => self.datastore(datastore)?.release(cx, run),
+            Act::Bring { parcel } => driver.bring(cx, parcel),
         }
     }
 
-    /// Success is what can be seen afterwards, not what a command said.
     /// Between the stop of one server and the start of the other the data is exchanged.
     fn as_other_server(
         &self,
@@ -161,6 +161,7 @@ impl Run<'_> {
         datastore.answers(cx, engine)
     }
 
+    /// Success is what can be seen afterwards, not what a command said.
     fn verify(&self, cx: &Context<'_>, step: &Step) -> Result<(), Failure> {
         if step.after.is_empty() {
             return Ok(());
@@ -188,8 +189,8 @@ impl Run<'_> {
                     run,
                     exact,
                 } => self.compare_counts(cx, datastore, run.as_ref().unwrap_or(cx.run), *exact)?,
-                _ => self.site.driver.check(cx, check)?,
                 Check::Fits { datastore, engine } => self.datastore(datastore)?.fits(cx, engine)?,
+                _ => self.site.driver.check(cx, check)?,
             };
             if !outcome.summary.is_empty() {
                 summaries.push(outcome.summary);

@@ -1,7 +1,7 @@
 //! Acts and expectations as people read them.
 
 use switchback_model::ServiceName;
-use switchback_model::plan::{Act, BackupState, Expectation, Plan};
+use switchback_model::plan::{Act, BackupState, Expectation, Plan, Purpose};
 
 /// What a step does, e.g. `migrate is-db`.
 pub(crate) fn doing(plan: &Plan, act: &Act) -> String {
@@ -24,6 +24,7 @@ pub(crate) fn doing(plan: &Plan, act: &Act) -> String {
         | Act::Prove { datastore }
         | Act::Restore { datastore, .. }
         | Act::Release { datastore, .. } => datastore.to_string(),
+        Act::Bring { parcel } => parcel.id.clone(),
     };
     format!("{} {about}", plan.verb(act))
 }
@@ -56,10 +57,10 @@ pub(crate) fn expected(expectation: &Expectation) -> String {
             };
             format!("the backup of `{datastore}` to be {state}")
         }
-        Expectation::Migrated { migration, version } => {
         Expectation::Carried { datastore, version } => {
             format!("`{datastore}` to be carried over to {version}, and unchanged since")
         }
+        Expectation::Migrated { migration, version } => {
             format!("`{migration}` ({version}) to have ended with 0")
         }
         Expectation::Restored { datastore, run } => {
@@ -68,6 +69,22 @@ pub(crate) fn expected(expectation: &Expectation) -> String {
         Expectation::Released { datastore, .. } => {
             format!("nothing to be left beside `{datastore}`")
         }
+        Expectation::Original { parcel } => {
+            format!("`{parcel}` to be at the old instance as it was when planning")
+        }
+        Expectation::Room { parcel } => format!("room for `{parcel}` at the new instance"),
+        Expectation::Arrived { parcel } => format!("`{parcel}` to have arrived as it is"),
+    }
+}
+
+/// The command that makes such a plan anew.
+pub(crate) fn planning(plan: &Plan) -> String {
+    match &plan.purpose {
+        Purpose::RollOver(content) => format!(
+            "switchback rollover --from {} --to {}",
+            content.from.api, content.into.api
+        ),
+        _ => format!("switchback plan --to {}", plan.to),
     }
 }
 

@@ -19,6 +19,7 @@ pub mod problem;
 pub mod product;
 pub mod rate;
 pub mod rehearsal;
+pub mod rollover;
 pub mod structure;
 pub mod version;
 

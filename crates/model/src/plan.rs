@@ -21,6 +21,7 @@ use crate::observed::{DatastoreLocation, Deployment, ImagePin};
 use crate::problem::Citation;
 use crate::product::{Advice, HttpRequest, NoticeKind};
 use crate::rate::Rate;
+use crate::rollover::{Parcel, RollOver};
 use crate::version::Version;
 
 /// The version of the plan format that this code writes. It reads this and all older ones.
@@ -83,6 +84,8 @@ pub enum Purpose {
         /// The run whose effects are taken back.
         run: RunId,
     },
+    /// The content of one instance to another one that is new and empty.
+    RollOver(RollOver),
 }
 
 /// A notice that applies to this path.
@@ -170,9 +173,6 @@ pub struct DatastorePlan {
     pub deleted: Vec<String>,
 }
 
-/// What a stage is for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 /// The server of a datastore becomes another major version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineChange {
@@ -188,17 +188,20 @@ pub struct EngineChange {
     pub image: ImagePin,
 }
 
+/// What a stage is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum StageKind {
     /// Everything that can be done while the service is up.
     Preparation,
-    /// One leg of the path: to this version, where only migrations run.
-    Migrate {
-        /// The version whose image runs them.
     /// Servers of datastores become other versions, while the product stays what it is.
     Engines {
         /// The product's version, which is started again and verified.
         to: Version,
     },
+    /// One leg of the path: to this version, where only migrations run.
+    Migrate {
+        /// The version whose image runs them.
         to: Version,
     },
     /// One leg of the path: to this version, where the product is started and verified.
@@ -209,6 +212,11 @@ pub enum StageKind {
     /// The way back to this version.
     Return {
         /// The version that ran before.
+        to: Version,
+    },
+    /// Content arrives at an instance that runs this version.
+    RollOver {
+        /// The version of the new instance.
         to: Version,
     },
 }
@@ -314,14 +322,6 @@ pub enum Act {
         /// Releases that demand it.
         demanded_by: Vec<Version>,
     },
-    /// Create and start services with an image.
-    Start {
-        /// Which, in order.
-        services: Vec<ServiceName>,
-        /// The image that they must run, by service.
-        images: BTreeMap<ServiceName, ImagePin>,
-    },
-    /// Look from outside.
     /// Build beside the data what a server of another version will run on, and compare it with what is there.
     Carry {
         /// The datastore whose server it is; whatever else lives in that server comes along.
@@ -346,6 +346,14 @@ pub enum Act {
         /// The run that exchanged it.
         run: RunId,
     },
+    /// Create and start services with an image.
+    Start {
+        /// Which, in order.
+        services: Vec<ServiceName>,
+        /// The image that they must run, by service.
+        images: BTreeMap<ServiceName, ImagePin>,
+    },
+    /// Look from outside.
     Verify {
         /// What to look at.
         checks: Vec<Check>,
@@ -363,6 +371,11 @@ pub enum Act {
         datastore: DatastoreName,
         /// The run that sealed the backup.
         run: RunId,
+    },
+    /// Bring a piece of content from the old instance to the new one, or to where it is kept.
+    Bring {
+        /// Which.
+        parcel: Parcel,
     },
 }
 
@@ -448,6 +461,14 @@ pub enum Expectation {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         run: Option<RunId>,
     },
+    /// What a server of another version will run on is complete beside the data, or already in its place, and
+    /// nothing was written to the data since it was read.
+    Carried {
+        /// Which datastore.
+        datastore: DatastoreName,
+        /// The other version.
+        version: String,
+    },
     /// This run's one-off container of the migration ended with exit code 0.
     Migrated {
         /// Which migration.
@@ -461,14 +482,6 @@ pub enum Expectation {
         datastore: DatastoreName,
         /// The run that sealed the backup.
         run: RunId,
-    /// What a server of another version will run on is complete beside the data, or already in its place, and
-    /// nothing was written to the data since it was read.
-    Carried {
-        /// Which datastore.
-        datastore: DatastoreName,
-        /// The other version.
-        version: String,
-    },
     },
     /// Nothing is left of what a restore moved aside.
     Released {
@@ -476,6 +489,21 @@ pub enum Expectation {
         datastore: DatastoreName,
         /// The run that sealed the backup.
         run: RunId,
+    },
+    /// The old instance holds the parcel as it did when planning.
+    Original {
+        /// Id of the parcel.
+        parcel: String,
+    },
+    /// Where the parcel goes to, there is nothing but what the parcel itself brings.
+    Room {
+        /// Id of the parcel.
+        parcel: String,
+    },
+    /// What arrived is, piece by piece, what the old instance holds.
+    Arrived {
+        /// Id of the parcel.
+        parcel: String,
     },
 }
 
@@ -594,6 +622,14 @@ pub enum Check {
         /// Requests with names filled in; `{api-key}` and `{run}` still open.
         requests: Vec<HttpRequest>,
     },
+    /// A server of another version can be what this one is: its roles, databases, schemas, extensions and
+    /// settings are tried there, without their data. Changes nothing.
+    Fits {
+        /// Which datastore.
+        datastore: DatastoreName,
+        /// From which version to which.
+        engine: EngineChange,
+    },
     /// Nothing shrank against the sealed backup but what the plan names.
     Counts {
         /// Which datastore.
@@ -604,6 +640,8 @@ pub enum Check {
         /// True where contents must be exactly equal (after a rollback, before the service starts).
         exact: bool,
     },
+    /// Everything that a roll-over brought is compared once more, piece by piece.
+    Content,
 }
 
 /// What a plan will cost, as far as can be told before.
@@ -622,14 +660,6 @@ pub struct Forecast {
 
 /// What the backup of one datastore costs, and what it is good for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-    /// A server of another version can be what this one is: its roles, databases, schemas, extensions and
-    /// settings are tried there, without their data. Changes nothing.
-    Fits {
-        /// Which datastore.
-        datastore: DatastoreName,
-        /// From which version to which.
-        engine: EngineChange,
-    },
 #[serde(rename_all = "kebab-case")]
 pub struct KeepingForecast {
     /// Seconds of the downtime that completing and proving it takes.
@@ -719,10 +749,14 @@ impl Act {
             Self::Prove { .. } => "prove",
             Self::Set { .. } => "set",
             Self::Migrate { .. } => "migrate",
+            Self::Carry { .. } => "carry over",
+            Self::Exchange { .. } => "exchange",
+            Self::PutBack { .. } => "put back",
             Self::Start { .. } => "start",
             Self::Verify { .. } => "verify",
             Self::Restore { .. } => "restore",
             Self::Release { .. } => "release",
+            Self::Bring { .. } => "bring",
         }
     }
 
@@ -733,18 +767,14 @@ impl Act {
             | Self::Seal { datastore }
             | Self::Prove { datastore }
             | Self::Migrate { datastore, .. }
+            | Self::Carry { datastore, .. }
+            | Self::Exchange { datastore, .. }
+            | Self::PutBack { datastore, .. }
             | Self::Restore { datastore, .. }
             | Self::Release { datastore, .. } => Some(datastore),
             _ => None,
         }
     }
-}
-            Self::Carry { .. } => "carry over",
-            Self::Exchange { .. } => "exchange",
-            Self::PutBack { .. } => "put back",
-            | Self::Carry { datastore, .. }
-            | Self::Exchange { datastore, .. }
-            | Self::PutBack { datastore, .. }
 
     /// The change of a server's version that it serves, where it serves one.
     pub fn engine(&self) -> Option<&EngineChange> {
@@ -755,3 +785,4 @@ impl Act {
             _ => None,
         }
     }
+}

@@ -13,6 +13,9 @@ pub fn outline(plan: &Plan) -> String {
     let purpose = match &plan.purpose {
         Purpose::Upgrade => String::new(),
         Purpose::Rollback { run } => format!(" (way back of {run})"),
+        Purpose::RollOver(content) => {
+            format!(" (from {} into {})", content.from.api, content.into.api)
+        }
     };
     let _ = writeln!(
         text,
@@ -52,10 +55,11 @@ pub fn outline(plan: &Plan) -> String {
 fn heading(stage: &Stage) -> String {
     let mut text = match &stage.kind {
         StageKind::Preparation => "preparation".to_owned(),
+        StageKind::Engines { to } => format!("engines at {to}"),
         StageKind::Migrate { to } => format!("migrate at {to}"),
         StageKind::Run { to } => format!("run {to}"),
         StageKind::Return { to } => format!("return to {to}"),
-        StageKind::Engines { to } => format!("engines at {to}"),
+        StageKind::RollOver { to } => format!("roll over to {to}"),
     };
     if !stage.required_by.is_empty() {
         let _ = write!(text, ", required by {}", stage.required_by.join(", "));
@@ -143,12 +147,12 @@ fn pinned(act: &Act) -> String {
     let pins: Vec<&ImagePin> = match act {
         Act::Fetch { image } | Act::Migrate { image, .. } => vec![image],
         Act::Start { images, .. } => images.values().collect(),
+        Act::Carry { engine, .. } | Act::Exchange { engine, .. } => vec![&engine.image],
+        Act::PutBack { engine, .. } => vec![&engine.was],
         _ => Vec::new(),
     };
     pins.iter()
         .filter_map(|pin| pin.id.as_deref().or(pin.digest.as_deref()))
-        Act::Carry { engine, .. } | Act::Exchange { engine, .. } => vec![&engine.image],
-        Act::PutBack { engine, .. } => vec![&engine.was],
         .map(|id| format!(" @{id}"))
         .collect()
 }
@@ -161,16 +165,16 @@ fn what(act: &Act) -> String {
         | Act::Prove { datastore }
         | Act::Restore { datastore, .. }
         | Act::Release { datastore, .. } => datastore.to_string(),
-        Act::Stop { services } | Act::Start { services, .. } => {
-            let names: Vec<&str> = services.iter().map(|name| name.as_str()).collect();
-            names.join(", ")
-        }
         Act::Carry { datastore, engine } | Act::Exchange { datastore, engine } => {
             format!("{datastore} {} -> {}", engine.from, engine.to)
         }
         Act::PutBack {
             datastore, engine, ..
         } => format!("{datastore} {} -> {}", engine.to, engine.from),
+        Act::Stop { services } | Act::Start { services, .. } => {
+            let names: Vec<&str> = services.iter().map(|name| name.as_str()).collect();
+            names.join(", ")
+        }
         Act::Set { edits, .. } => {
             let edits: Vec<String> = edits
                 .iter()
@@ -194,6 +198,7 @@ fn what(act: &Act) -> String {
             let checks: Vec<String> = checks.iter().map(look).collect();
             checks.join(", ")
         }
+        Act::Bring { parcel } => format!("{} ({})", parcel.id, parcel.what),
     }
 }
 
@@ -202,12 +207,13 @@ fn look(check: &Check) -> String {
         Check::Health { service, path, .. } => format!("{service}{path}"),
         Check::Stable { .. } => "stable".to_owned(),
         Check::WritePath { .. } => "write path".to_owned(),
+        Check::Fits { datastore, engine } => format!("{datastore} fits {}", engine.to),
         Check::Counts {
             datastore, exact, ..
         } => {
             let exact = if *exact { "equal" } else { "counts" };
             format!("{exact} {datastore}")
-        Check::Fits { datastore, engine } => format!("{datastore} fits {}", engine.to),
         }
+        Check::Content => "content".to_owned(),
     }
 }

@@ -88,6 +88,7 @@ pub(crate) fn start(
     let (deed, verb) = match plan.purpose {
         Purpose::Upgrade => ("an upgrade", "Upgrade"),
         Purpose::Rollback { .. } => ("a rollback", "Take back"),
+        Purpose::RollOver(_) => ("a roll-over", "Roll over"),
     };
     let question = format!(
         "{verb} {} {} on {}, downtime {downtime}",
@@ -203,7 +204,7 @@ fn refuse_unaccepted(plan: &Plan, accepted: &[String]) -> Result<(), Failed> {
 
 fn again(plan: &Plan, accepted: &[String]) -> String {
     let command = match &plan.purpose {
-        Purpose::Upgrade => format!("switchback apply {}", plan.id),
+        Purpose::Upgrade | Purpose::RollOver(_) => format!("switchback apply {}", plan.id),
         // Planned anew from what the journal says then.
         Purpose::Rollback { run } => format!("switchback rollback {run}"),
     };

@@ -93,6 +93,7 @@ fn line(record: &switchback_journal::RunRecord, plan: Option<&Plan>, standing: &
     let purpose = match plan.map(|plan| &plan.purpose) {
         Some(Purpose::Upgrade) => "upgrade".to_owned(),
         Some(Purpose::Rollback { run }) => format!("rollback of {run}"),
+        Some(Purpose::RollOver(_)) => "roll-over".to_owned(),
         None => "unknown: its plan file is gone".to_owned(),
     };
     Line {

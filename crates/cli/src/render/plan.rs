@@ -42,7 +42,8 @@ pub(crate) fn route(plan: &Plan) -> String {
             StageKind::Engines { to }
             | StageKind::Migrate { to }
             | StageKind::Run { to }
-            | StageKind::Return { to } => to,
+            | StageKind::Return { to }
+            | StageKind::RollOver { to } => to,
         };
         if versions.last() != Some(&to.as_str()) {
             versions.push(to.as_str());
@@ -75,6 +76,12 @@ fn title(plan: &Plan, width: usize) -> String {
     let purpose = match &plan.purpose {
         Purpose::Upgrade => String::new(),
         Purpose::Rollback { run } => format!(", takes back {run}"),
+        Purpose::RollOver(content) => {
+            format!(
+                ", rolls over from {} to {}",
+                content.from.api, content.into.api
+            )
+        }
     };
     let edition = plan
         .edition

@@ -48,6 +48,7 @@ pub(crate) fn what(plan: &Plan, act: &Act) -> String {
             format!("{datastore} from the {} of {run}", kept(plan, act))
         }
         Act::Release { datastore, .. } => format!("{datastore}: remove what was moved aside"),
+        Act::Bring { parcel } => format!("{}: {}", parcel.id, parcel.what),
     }
 }
 
@@ -60,6 +61,7 @@ pub(crate) fn brief(plan: &Plan, act: &Act) -> String {
         } => format!("{migration} ({version})"),
         Act::Set { to, .. } => to.to_string(),
         Act::Restore { datastore, .. } | Act::Release { datastore, .. } => datastore.to_string(),
+        Act::Bring { parcel } => parcel.id.clone(),
         other => what(plan, other),
     }
 }
@@ -120,8 +122,6 @@ fn set_together(plan: &Plan, steps: &[&Step]) -> Option<String> {
     Some(format!("{from} → {to} in {files} ({} places)", steps.len()))
 }
 
-/// Whether two steps can share one line of a plan.
-pub(crate) fn alike(plan: &Plan, one: &Step, other: &Step) -> bool {
 /// What a datastore comes back from.
 fn kept(plan: &Plan, act: &Act) -> &'static str {
     let kept = act.datastore().and_then(|name| plan.datastores.get(name));
@@ -131,6 +131,8 @@ fn kept(plan: &Plan, act: &Act) -> &'static str {
     }
 }
 
+/// Whether two steps can share one line of a plan.
+pub(crate) fn alike(plan: &Plan, one: &Step, other: &Step) -> bool {
     let mergeable = matches!(
         one.act,
         Act::Fetch { .. }
@@ -143,9 +145,9 @@ fn kept(plan: &Plan, act: &Act) -> &'static str {
     );
     mergeable
         && plan.verb(&one.act) == plan.verb(&other.act)
+        && kept(plan, &one.act) == kept(plan, &other.act)
         && one.way_back == other.way_back
         && one.downtime == other.downtime
-        && kept(plan, &one.act) == kept(plan, &other.act)
 }
 
 /// The way back, in words.
@@ -193,12 +195,15 @@ pub(crate) fn way_back_in_full(way: &WayBack) -> String {
 pub(crate) fn heading(stage: &Stage, number: usize) -> String {
     match &stage.kind {
         StageKind::Preparation => "before any downtime (safe to interrupt)".to_owned(),
+        StageKind::Engines { to } => format!("stage {number}: servers, at {to}"),
         StageKind::Migrate { to } => {
             format!("stage {number}: through {to} (migrations only)")
-        StageKind::Engines { to } => format!("stage {number}: servers, at {to}"),
         }
         StageKind::Run { to } => format!("stage {number}: to {to}"),
         StageKind::Return { to } => format!("back to {to}"),
+        StageKind::RollOver { to } => {
+            format!("stage {number}: content to {to} (the old instance is only read)")
+        }
     }
 }
 
@@ -234,12 +239,13 @@ fn checks_in_words(checks: &[Check]) -> String {
             Check::Health { .. } => "health",
             Check::Stable { .. } => "images",
             Check::WritePath { .. } => "write path",
+            Check::Fits { .. } => "fit",
             Check::Counts { exact: true, .. } => "contents",
             Check::Counts { exact: false, .. } => "counts",
+            Check::Content => "everything, piece by piece",
         };
         if !words.contains(&word) {
             words.push(word);
-            Check::Fits { .. } => "fit",
         }
     }
     words.join(", ")

@@ -63,7 +63,7 @@ pub(super) fn check(shared: &Shared, cx: &Context<'_>, check: &Check) -> Result<
                 requests,
             })
         }
-        Check::Counts { .. } | Check::Fits { .. } => Err(Failure::new(
+        Check::Counts { .. } | Check::Fits { .. } | Check::Content => Err(Failure::new(
             "not-for-the-driver",
             "counts are the datastore's to compare",
         )),

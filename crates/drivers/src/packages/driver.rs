@@ -297,7 +297,7 @@ impl Driver for PackagesDriver {
                 .iter()
                 .map(|path| path.to_string_lossy().into_owned())
                 .collect();
-            fetch::simulate(place, &set, &files)?;
+            fetch::simulate(place, &set, &files, true)?;
         }
         Ok(outcome(
             if fetched {

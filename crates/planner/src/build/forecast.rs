@@ -113,7 +113,7 @@ fn seconds(step: &Step, keeping: &Keeping) -> u64 {
         | Act::Prepare { .. }
         | Act::Set { .. }
         | Act::Release { .. }
-        => 0,
+        | Act::Bring { .. } => 0,
         Act::Stop { .. } => costs::STOP,
         Act::Seal { datastore } if keeping.is_shadowed(datastore) => costs::SHADOW_SEAL,
         Act::Seal { datastore } => costs::seal(of(datastore).0, of(datastore).1),

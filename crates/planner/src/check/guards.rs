@@ -74,12 +74,11 @@ impl Walk<'_, '_> {
 
     pub(super) fn belongs_to_stage(&mut self, version: &Version) {
         let belongs = match &self.stage.kind {
-            StageKind::Preparation => false,
+            StageKind::Preparation | StageKind::RollOver { .. } => false,
             StageKind::Engines { to }
             | StageKind::Migrate { to }
-            | StageKind::Run { to } | StageKind::Return { to } => {
-                to == version
-            }
+            | StageKind::Run { to }
+            | StageKind::Return { to } => to == version,
         };
         if !belongs {
             self.object(
@@ -111,5 +110,8 @@ fn named(expectation: &Expectation) -> String {
         }
         Expectation::Restored { datastore, .. } => format!("`{datastore}` is restored"),
         Expectation::Released { datastore, .. } => format!("`{datastore}` is released"),
+        Expectation::Original { parcel } => format!("`{parcel}` is as it was"),
+        Expectation::Room { parcel } => format!("there is room for `{parcel}`"),
+        Expectation::Arrived { parcel } => format!("`{parcel}` arrived"),
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use switchback_model::plan::{Act, Interrupted, Plan, Purpose, Stage, StageKind};
-use switchback_model::product::{Migration, Product, Stop};
+use switchback_model::product::{Migration, NotRepeatable, Product, Stop};
 use switchback_model::version::Range;
-use switchback_model::{MigrationId, Version};
+use switchback_model::{DatastoreName, MigrationId, Version};
 
 use super::objection::{Objection, Objections};
 use super::walk::check;
@@ -44,6 +44,13 @@ pub fn check_against(plan: &Plan, product: &Product) -> Vec<Objection> {
     }
     found.0
 }
+
+/// Command and datastore, the releases that have it, and flaws.
+type Defined<'a> = (
+    (&'a [String], Option<&'a DatastoreName>),
+    &'a Range,
+    &'a [NotRepeatable],
+);
 
 struct Rules<'a> {
     plan: &'a Plan,
@@ -235,7 +242,7 @@ impl Rules<'_> {
             else {
                 continue;
             };
-            let Some(defined) = self.migration(migration) else {
+            let Some((defined, exists, flaws)) = self.defined(migration) else {
                 found.step(
                     step.number,
                     "unknown-migration",
@@ -243,22 +250,21 @@ impl Rules<'_> {
                 );
                 continue;
             };
-            if defined.run != *run || defined.datastore != *datastore {
+            if defined != (run.as_slice(), Some(datastore)) {
                 found.step(
                     step.number,
                     "other-migration",
                     format!("`{migration}` is something else in the definition"),
                 );
             }
-            if !self.contains(&defined.exists, version) {
+            if !self.contains(exists, version) {
                 found.step(
                     step.number,
                     "no-such-command",
                     format!("the image of {version} has no `{migration}`"),
                 );
             }
-            let flaw = defined
-                .not_repeatable
+            let flaw = flaws
                 .iter()
                 .find(|flaw| self.contains(&flaw.versions, version));
             if let (Some(flaw), Interrupted::Repeat) = (flaw, &step.interrupted) {
@@ -272,6 +278,19 @@ impl Rules<'_> {
                 );
             }
         }
+    }
+
+    /// What a migration is in the definition, or an action that is done like one: its command and datastore,
+    /// the releases that have it, and what forbids to repeat it.
+    fn defined(&self, id: &MigrationId) -> Option<Defined<'_>> {
+        if let Some(migration) = self.migration(id) {
+            let it = (migration.run.as_slice(), Some(&migration.datastore));
+            return Some((it, &migration.exists, &migration.not_repeatable));
+        }
+        let mut actions = self.product.actions.iter();
+        let action = actions.find(|action| action.id == id.as_str())?;
+        let it = (action.run.as_slice(), action.datastore.as_ref());
+        Some((it, &action.exists, &[]))
     }
 
     fn migration(&self, id: &MigrationId) -> Option<&Migration> {
@@ -312,6 +331,7 @@ fn version_of(stage: &Stage) -> Option<&Version> {
         StageKind::Migrate { to } | StageKind::Run { to } => Some(to),
         StageKind::Preparation
         | StageKind::Engines { .. }
-        | StageKind::Return { .. } => None,
+        | StageKind::Return { .. }
+        | StageKind::RollOver { .. } => None,
     }
 }

@@ -21,6 +21,9 @@ pub(super) fn check(plan: &Plan, found: &mut Objections) {
         );
     }
     numbering(plan, found);
+    if matches!(plan.purpose, Purpose::RollOver(_)) {
+        return;
+    }
     stages(plan, found);
     ending(plan, found);
     looks(plan, found);
@@ -53,15 +56,15 @@ fn stages(plan: &Plan, found: &mut Objections) {
                 }
                 None
             }
-            (StageKind::Migrate { to } | StageKind::Run { to }, Purpose::Upgrade) => Some(to),
-            (StageKind::Return { to }, Purpose::Rollback { .. }) => Some(to),
-            _ => {
             (StageKind::Engines { to }, Purpose::Upgrade) => {
                 if place > 1 || *to != plan.from {
                     found.plan("stage-order", "servers change elsewhere than first of all");
                 }
                 None
             }
+            (StageKind::Migrate { to } | StageKind::Run { to }, Purpose::Upgrade) => Some(to),
+            (StageKind::Return { to }, Purpose::Rollback { .. }) => Some(to),
+            _ => {
                 found.plan("stage-kind", "a stage does not fit the plan's purpose");
                 None
             }

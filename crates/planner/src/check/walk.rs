@@ -6,6 +6,7 @@ use switchback_model::plan::{
 };
 use switchback_model::{DatastoreName, RunId, ServiceName};
 
+use super::content;
 use super::objection::{Objection, Objections};
 use super::shape;
 use super::world::World;
@@ -14,6 +15,10 @@ use super::world::World;
 pub fn check(plan: &Plan) -> Vec<Objection> {
     let mut found = Objections::default();
     shape::check(plan, &mut found);
+    if let Purpose::RollOver(content) = &plan.purpose {
+        content::check(plan, content, &mut found);
+        return found.0;
+    }
     let mut world = World::before(plan);
     for (stage, step) in plan.steps() {
         Walk {
@@ -57,11 +62,6 @@ impl<'p> Walk<'_, 'p> {
             Act::Prove { datastore } => self.prove(datastore),
             Act::Set { .. } => self.set(),
             Act::Migrate { .. } => self.migrate(),
-            Act::Start { .. } => self.start(),
-            Act::Verify { checks } => self.verify(checks),
-            Act::Restore { datastore, run } => self.restore(datastore, run),
-            Act::Release { datastore, run } => self.release(datastore, run),
-        }
             Act::Carry { datastore, engine } => self.carry(datastore, engine),
             Act::Exchange { datastore, engine } => self.exchange(datastore, engine),
             Act::PutBack {
@@ -69,6 +69,12 @@ impl<'p> Walk<'_, 'p> {
                 engine,
                 run,
             } => self.put_back(datastore, engine, run),
+            Act::Start { .. } => self.start(),
+            Act::Verify { checks } => self.verify(checks),
+            Act::Restore { datastore, run } => self.restore(datastore, run),
+            Act::Release { datastore, run } => self.release(datastore, run),
+            Act::Bring { .. } => self.object("content", "only a roll-over brings content"),
+        }
     }
 
     pub(super) fn object(&mut self, rule: &str, text: impl Into<String>) {
@@ -109,13 +115,13 @@ impl<'p> Walk<'_, 'p> {
         }
         let harmless = match &step.act {
             Act::Fetch { .. } | Act::Prepare { .. } => true,
+            Act::Verify { checks } => checks.iter().all(|look| matches!(look, Check::Fits { .. })),
             Act::Prove { datastore } => self.world.is_shadowed(datastore),
             _ => false,
         };
         if self.stage.kind == StageKind::Preparation && !harmless {
             self.object("preparation", "it does not belong where the service is up");
         }
-            Act::Verify { checks } => checks.iter().all(|look| matches!(look, Check::Fits { .. })),
     }
 
     fn stop(&mut self, services: &'p [ServiceName]) {
@@ -415,18 +421,18 @@ impl<'p> Walk<'_, 'p> {
                 );
             }
         }
-        self.world.stopped.clear();
-        self.world.started = true;
-        self.world.looked_since_start = false;
-    }
-
-    fn verify(&mut self, checks: &'p [Check]) {
         for name in std::mem::take(&mut self.world.carried).into_keys() {
             self.object(
                 "carried-unused",
                 format!("`{name}` was carried over and not exchanged before the start"),
             );
         }
+        self.world.stopped.clear();
+        self.world.started = true;
+        self.world.looked_since_start = false;
+    }
+
+    fn verify(&mut self, checks: &'p [Check]) {
         if checks.is_empty() {
             self.object("empty-look", "it looks at nothing");
         }
@@ -443,20 +449,21 @@ impl<'p> Walk<'_, 'p> {
                     }
                     self.world.counted.insert(datastore);
                 }
+                Check::Fits { datastore, .. } => {
+                    self.world.fitting.insert(datastore);
+                }
+                Check::Content => self.object("content", "only a roll-over compares content"),
                 Check::Stable { .. } | Check::Health { .. } | Check::WritePath { .. } => {
                     self.world.looked_since_start = true;
                 }
             }
         }
     }
-                Check::Fits { datastore, .. } => {
-                    self.world.fitting.insert(datastore);
-                }
 
     fn restore(&mut self, datastore: &'p DatastoreName, run: &RunId) {
         let taken_back = match &self.world.plan.purpose {
             Purpose::Rollback { run } => Some(run),
-            Purpose::Upgrade => None,
+            Purpose::Upgrade | Purpose::RollOver(_) => None,
         };
         if taken_back != Some(run) {
             self.object("restore", "it restores what another run sealed");

@@ -8,4 +8,5 @@ mod steps;
 mod taken_back;
 
 pub use plan::rollback;
+pub use problems::roll_over_stays;
 pub use proven::Proven;

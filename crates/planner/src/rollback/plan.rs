@@ -22,8 +22,12 @@ use crate::build::{costs, forecast};
 /// which the product was started. Nothing written there is lost. A run that changed nothing gets a
 /// plan that only looks.
 pub fn rollback(plan: &Plan, proven: &Proven, observed: &Observed) -> Result<Plan, Problem> {
-    if plan.purpose != Purpose::Upgrade {
-        return Err(problems::of_a_way_back(&proven.run));
+    match &plan.purpose {
+        Purpose::Upgrade => {}
+        Purpose::Rollback { .. } => return Err(problems::of_a_way_back(&proven.run)),
+        Purpose::RollOver(content) => {
+            return Err(problems::roll_over_stays(&proven.run, &content.from.api));
+        }
     }
     if plan.deployment != observed.deployment {
         return Err(problems::of_another_deployment(
@@ -91,7 +95,7 @@ fn reached(plan: &Plan, stretch: &Stretch<'_>, proven: &Proven) -> Version {
         | StageKind::Migrate { to }
         | StageKind::Run { to }
         | StageKind::Return { to } => Some(to.clone()),
-        StageKind::Preparation => None,
+        StageKind::Preparation | StageKind::RollOver { .. } => None,
     })
     .unwrap_or_else(|| plan.to.clone())
 }
@@ -176,7 +180,11 @@ fn notices(plan: &Plan, base: &Base, changes: &Changes, proven: &Proven) -> Vec<
         });
     };
     if changes.started && !changes.returning().is_empty() {
-        let names: Vec<&str> = changes.returning().iter().map(|name| name.as_str()).collect();
+        let names: Vec<&str> = changes
+            .returning()
+            .iter()
+            .map(|name| name.as_str())
+            .collect();
         add(
             "data-loss".to_owned(),
             format!(
@@ -225,11 +233,11 @@ fn cost(plan: &Plan, observed: &Observed, changes: &Changes, stages: &[Stage]) -
             Act::Start { .. } => costs::START,
             Act::Verify { .. } => costs::VERIFY,
             Act::Restore { datastore, .. } => restore(datastore),
+            Act::PutBack { .. } => costs::SERVER,
             _ => 0,
         })
         .sum();
     let mut space: BTreeMap<&str, SpaceForecast> = BTreeMap::new();
-            Act::PutBack { .. } => costs::SERVER,
     for name in changes.restore.iter().filter(|name| !is_shadowed(name)) {
         let datastore = &plan.datastores[name];
         let Some(home) = forecast::home(observed, name, datastore) else {
@@ -259,11 +267,11 @@ fn cost(plan: &Plan, observed: &Observed, changes: &Changes, stages: &[Stage]) -
                 .iter()
                 .filter(|name| !is_shadowed(name))
                 .count(),
+            changes.put_back.len(),
         ),
         space: space.into_values().collect(),
         keeping: BTreeMap::new(),
     }
-            changes.put_back.len(),
 }
 
 /// What the downtime of a way back is for.
@@ -284,15 +292,15 @@ fn brought_back(shadows: usize, dumps: usize, servers: usize) -> String {
             "one datastore is restored and compared",
             "datastores are restored and compared",
         ),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
         of(
             servers,
             "one server is put back on its data",
             "servers are put back on their data",
         ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     if parts.is_empty() {
         "no data is touched".to_owned()
     } else {

@@ -14,6 +14,20 @@ pub(super) fn of_a_way_back(run: &RunId) -> Problem {
     .hint("or upgrade again: `switchback plan`")
 }
 
+/// The refusal to take a roll-over back: there is nothing that would need it.
+pub fn roll_over_stays(run: &RunId, old: &str) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "rollback-of-roll-over",
+        format!("`{run}` rolled content over: there is nothing to take back"),
+    )
+    .state(
+        "old instance",
+        format!("{old} was only read and goes on as it was"),
+    )
+    .hint("go on using the old instance, and provision the new one anew where it is not wanted")
+}
+
 pub(super) fn no_backup(run: &RunId, lost: &DatastoreName) -> Problem {
     Problem::new(
         Exit::Refused,

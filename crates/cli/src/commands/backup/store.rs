@@ -179,7 +179,8 @@ pub(super) fn version_before(plan: &Plan, round: u32) -> String {
     let ran = before.filter_map(|stage| match &stage.kind {
         StageKind::Engines { to }
         | StageKind::Run { to }
-        | StageKind::Return { to } => Some(to),
+        | StageKind::Return { to }
+        | StageKind::RollOver { to } => Some(to),
         StageKind::Preparation | StageKind::Migrate { .. } => None,
     });
     ran.last().unwrap_or(&plan.from).to_string()

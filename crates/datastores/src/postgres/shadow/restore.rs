@@ -214,7 +214,7 @@ impl Server {
     pub(in super::super) fn clean_shadow(&self, cx: &Context<'_>) -> Result<(), Failure> {
         let run = match &cx.plan.purpose {
             Purpose::Rollback { run } => run,
-            Purpose::Upgrade => cx.run,
+            Purpose::Upgrade | Purpose::RollOver(_) => cx.run,
         };
         let backup = self.backup(cx, run);
         let Some(manifest) = backup.shadow()? else {

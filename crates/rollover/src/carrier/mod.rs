@@ -1,0 +1,13 @@
+//! Carries a plan out: one module per kind of content.
+
+mod api_keys;
+mod configs;
+mod install;
+mod keys;
+mod logs;
+mod port;
+mod repositories;
+mod rules;
+
+pub use port::carrier;
+pub(crate) use port::open;
