@@ -237,9 +237,9 @@ fn without_a_distribution_those_that_both_versions_are_on_count() {
     let acts: Vec<_> = found.legs.iter().flat_map(|leg| &leg.actions).collect();
     let yum = acts
         .iter()
-        .find(|act| act.id == "packages-yum")
+        .find(|act| act.id.as_str() == "packages-yum")
         .expect("it is there");
-    assert!(!yum.assumed && acts.iter().all(|act| act.id != "packages-apt"));
+    assert!(!yum.assumed && acts.iter().all(|act| act.id.as_str() != "packages-apt"));
     // No distribution has both: that much is known without its name.
     let refusal = refused(&query("2.0.1", "3.9.0"));
     assert_eq!(refusal.id(), "rollover-required");
@@ -258,7 +258,7 @@ fn usual_features_are_assumed_until_one_is_named() {
     let acts = |query: Query| {
         let found = path(&query);
         let acts = found.legs[0].actions.iter();
-        acts.map(|act| (act.id.clone(), act.assumed))
+        acts.map(|act| (act.id.to_string(), act.assumed))
             .collect::<Vec<_>>()
     };
     let has =
@@ -676,11 +676,11 @@ fn check(world: &World, deployment: &Deployment) -> Result<(), TestCaseError> {
         let did: Vec<&str> = leg.actions.iter().map(|act| act.id.as_str()).collect();
         let wanted = world.stage(deployment, (below, here), &mut mongodb);
         prop_assert_eq!(did, wanted, "{} to {} of {:?}", below, here, deployment);
-        for fact in world
-            .facts
-            .iter()
-            .filter(|fact| leg.actions.iter().any(|act| act.id == text(fact, "id")))
-        {
+        for fact in world.facts.iter().filter(|fact| {
+            leg.actions
+                .iter()
+                .any(|act| act.id.as_str() == text(fact, "id"))
+        }) {
             let shipped = &fact["shipped_in"];
             let since = shipped["gte"]
                 .as_str()
@@ -692,7 +692,7 @@ fn check(world: &World, deployment: &Deployment) -> Result<(), TestCaseError> {
             let act = leg
                 .actions
                 .iter()
-                .find(|act| act.id == text(fact, "id"))
+                .find(|act| act.id.as_str() == text(fact, "id"))
                 .expect("it is there");
             prop_assert_eq!(act.is_hand_work(), fact["manual"] == true, "{}", act.id);
             prop_assert!(!act.assumed, "{} was assumed", act.id);

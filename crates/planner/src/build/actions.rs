@@ -1,26 +1,62 @@
-//! What a stage consists of beside migrations, as far as no step of a plan does it.
+//! What a stage consists of beside migrations: commands that change a datastore become steps like those, what
+//! has a role is the driver's, and the rest is for people.
 
 use switchback_model::exit::Exit;
 use switchback_model::problem::Citation;
-use switchback_model::{Problem, ProductId};
+use switchback_model::product::{Moment, Product};
+use switchback_model::{DatastoreName, Problem, ProductId};
 
+use super::input::Input;
+use super::route::Migration;
 use crate::path::{Act, Leg, Path};
 
 /// Names of a stage that a refusal tells; the path shows all of them.
 const TOLD: usize = 4;
 
+/// Actions of a leg that are done as its migrations are, in order.
+pub(super) fn steps<'a>(
+    product: &'a Product,
+    leg: &'a Leg,
+) -> impl Iterator<Item = Migration<'a>> + 'a {
+    leg.actions.iter().filter_map(|act| {
+        Some(Migration {
+            id: &act.id,
+            run: &act.run,
+            datastore: changes(product, act)?,
+            not_repeatable: &[],
+            demanded_by: &act.demanded_by,
+            assumed: act.assumed,
+        })
+    })
+}
+
+/// The datastore that an action changes the way migrations do: by a command, with the new release installed and
+/// nothing running. `None` for any other action.
+fn changes<'a>(product: &Product, act: &'a Act) -> Option<&'a DatastoreName> {
+    let is_command = act.role.is_none() && !act.run.is_empty() && act.rungs.is_empty();
+    let only_looks = act.expect.is_some();
+    let name = act.datastore.as_ref()?;
+    let is_datastore = product.datastores.iter().any(|it| it.name == *name);
+    let like_a_migration = is_command && !only_looks && act.moment == Moment::Replaced;
+    (like_a_migration && is_datastore).then_some(name)
+}
+
 /// Refuses a path on which something has to be done that only people can do so far: to leave it out would
 /// start a release on what it was not prepared for.
-pub(super) fn refuse(product: &ProductId, path: &Path) -> Result<(), Problem> {
-    for leg in &path.legs {
-        let left: Vec<&Act> = leg
-            .actions
-            .iter()
-            .filter(|act| act.role.is_none())
-            .collect();
+pub(super) fn refuse(input: &Input<'_>) -> Result<(), Problem> {
+    let product = input.product;
+    // What changes a datastore that was not found would be left out as well.
+    let is_here = |name: &DatastoreName| {
+        let mut found = input.observed.datastores.iter();
+        found.any(|datastore| datastore.name == *name)
+    };
+    let is_done = |act: &Act| act.role.is_some() || changes(product, act).is_some_and(is_here);
+    for leg in &input.path.legs {
+        let left: Vec<&Act> = leg.actions.iter().filter(|act| !is_done(act)).collect();
         if let Some(first) = left.first() {
-            return Err(undone(product, path, leg, &left).fact(Citation {
-                id: first.id.clone(),
+            let problem = undone(&product.id, input.path, leg, &left);
+            return Err(problem.fact(Citation {
+                id: first.id.to_string(),
                 text: first.because.clone(),
                 source: first.source.clone(),
             }));

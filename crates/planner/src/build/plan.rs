@@ -24,7 +24,7 @@ pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
     let observed = input.observed;
     let to = &input.path.to;
     let cast = Cast::of(product, input.config, observed);
-    actions::refuse(&product.id, input.path)?;
+    actions::refuse(input)?;
     let legs = route::legs(product, input.path);
     let engines = engines::changes(input)?;
     if legs.is_empty() && engines.is_empty() {

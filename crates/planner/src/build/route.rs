@@ -3,6 +3,7 @@
 use switchback_model::product::{NotRepeatable, Product, StopKind};
 use switchback_model::{DatastoreName, MigrationId, Version};
 
+use super::actions;
 use crate::path::Path;
 
 /// One leg of the way.
@@ -61,6 +62,7 @@ pub(crate) fn legs<'a>(product: &'a Product, path: &'a Path) -> Vec<Leg<'a>> {
                             assumed: run.assumed,
                         })
                     })
+                    .chain(actions::steps(product, leg))
                     .collect(),
             };
             if runs {

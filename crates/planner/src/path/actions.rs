@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use switchback_model::product::{Action, Moment, NoticeKind, Role, StopKind};
 use switchback_model::version::Key;
-use switchback_model::{DatastoreName, Version};
+use switchback_model::{DatastoreName, MigrationId, Version};
 
 use super::condition::Truth;
 use super::crossed::PathNotice;
@@ -22,8 +22,8 @@ use super::refusal::{Reason, Refusal};
 /// Something that is done in a stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Act {
-    /// Which action.
-    pub id: String,
+    /// Which action; where a step of a plan does it, the migration of that name.
+    pub id: MigrationId,
     /// When in the stage.
     pub moment: Moment,
     /// What the driver does in a way of its own.
@@ -242,7 +242,7 @@ impl<'g, 'a> Stage<'g, 'a> {
             }
         }
         Act {
-            id: action.id.clone(),
+            id: action.id.as_str().into(),
             moment: action.moment,
             role: action.role,
             run,

@@ -367,7 +367,7 @@ impl From<&Leg> for Stage {
 impl From<&Act> for StageMigration {
     fn from(act: &Act) -> Self {
         Self {
-            id: act.id.as_str().into(),
+            id: act.id.clone(),
             run: act.run.clone(),
             demanded_by: act.demanded_by.clone(),
             moment: Some(act.moment),
@@ -387,7 +387,7 @@ fn offered(path: &Path) -> impl Iterator<Item = Optional> {
         .flat_map(|leg| leg.offered.iter().map(move |act| (leg, act)));
     all.filter(|(_, act)| !act.is_hand_work())
         .map(|(leg, act)| Optional {
-            id: act.id.as_str().into(),
+            id: act.id.clone(),
             run: act.run.clone(),
             version: act.demanded_by.last().unwrap_or(&leg.to).clone(),
             text: act.because.clone(),
@@ -406,7 +406,7 @@ fn hand_work(path: &Path, kind: ProcedureKind) -> impl Iterator<Item = Procedure
         };
         let hand_work = acts.iter().filter(|act| act.is_hand_work());
         let entries = hand_work.map(|act| Procedure {
-            id: act.id.clone(),
+            id: act.id.to_string(),
             version: act.demanded_by.last().unwrap_or(&leg.to).clone(),
             kind,
             title: act.because.clone(),

@@ -1,7 +1,10 @@
 //! Products whose stages consist of more than migrations: what no step does refuses the plan.
 
 use switchback_model::Problem;
+use switchback_model::plan::Act;
 use switchback_model::product::{Product, parse};
+
+use switchback_planner::check_against;
 
 use super::atelier::atelier_site;
 
@@ -97,4 +100,63 @@ fn data_in_a_server_that_nothing_backs_up_refuses_the_plan() {
         site.plan("3.0.0").is_ok(),
         "the server of a datastore that is kept"
     );
+}
+
+/// A command that changes the datastore of a definition, between the new release and its start.
+const HEAD: &str = "[[action]]
+    id = \"schema-head\"
+    moment = \"replaced\"
+    datastore = \"main\"
+    run = [\"manage\", \"upgrade\", \"head\"]
+    because = \"the schema has to be that of the release\"
+    source = \"notes\"";
+
+#[test]
+fn a_command_that_changes_a_datastore_is_a_step_like_a_migration() {
+    let mut site = atelier_site("2.0.0", true);
+    site.product.actions = sections(HEAD).actions;
+    let plan = site.plan("3.0.0").expect("there is a plan").plan;
+    let stage = plan.stages.last().expect("there is a stage");
+    let acts: Vec<String> = stage
+        .steps
+        .iter()
+        .map(|step| match &step.act {
+            Act::Set { .. } => "set".to_owned(),
+            Act::Migrate { migration, run, .. } => format!("{migration}: {}", run.join(" ")),
+            Act::Start { .. } => "start".to_owned(),
+            _ => String::new(),
+        })
+        .filter(|act| !act.is_empty())
+        .collect();
+    assert_eq!(
+        acts,
+        [
+            "set",
+            "set",
+            "schema: migrate schema",
+            "rollups: migrate rollups",
+            "schema-head: manage upgrade head",
+            "start"
+        ]
+    );
+    let objections = check_against(&plan, &site.product);
+    assert!(objections.is_empty(), "{objections:?}");
+    // The checker knows what it is: another command under its name is told.
+    site.product.actions[0].run.push("--force".to_owned());
+    let objections = check_against(&plan, &site.product);
+    assert!(
+        objections.iter().any(|it| it.rule == "other-migration"),
+        "{objections:?}"
+    );
+}
+
+#[test]
+fn a_command_for_a_datastore_that_was_not_found_refuses_the_plan() {
+    let mut site = atelier_site("2.0.0", true);
+    site.product.actions = sections(&HEAD.replace("\"main\"", "\"history\"")).actions;
+    let history =
+        sections("[[datastore]]\nname = \"history\"\nkind = \"postgres\"\noptional = true");
+    site.product.datastores.extend(history.datastores);
+    let problem = site.plan("3.0.0").expect_err("it is refused");
+    assert_eq!(problem.code, "action-unplanned");
 }
