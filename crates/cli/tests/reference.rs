@@ -169,6 +169,9 @@ fn the_examples_show_every_key() {
         "address",
         "directory",
         "backup",
+        "max-rate",
+        "engine",
+        "patience",
         "start",
         "url",
         "api-key",
@@ -192,7 +195,15 @@ fn the_examples_show_every_key() {
     let fields = whole
         .iter()
         .filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next());
-    let structure = ["compose", "exec", "datastores", "verify", "policy", "names"];
+    let structure = [
+        "compose",
+        "exec",
+        "packages",
+        "datastores",
+        "verify",
+        "policy",
+        "names",
+    ];
     let unknown: Vec<String> = fields
         .map(|field| field.replace('_', "-"))
         .filter(|field| !known.contains(&field.as_str()) && !structure.contains(&field.as_str()))
