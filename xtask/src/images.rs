@@ -5,6 +5,7 @@
 
 mod build;
 mod datastores;
+mod next;
 mod product;
 mod rootfs;
 
@@ -22,6 +23,7 @@ pub(crate) const RELEASES: &[&str] = &[
 /// Makes every image that tests and demo use, as far as it is missing or out of date.
 pub(crate) fn all() -> Result<()> {
     datastores::build()?;
+    next::build()?;
     for edition in [Edition::OpenSource, Edition::Enterprise] {
         product::build(edition, RELEASES)?;
     }
@@ -30,7 +32,8 @@ pub(crate) fn all() -> Result<()> {
 
 /// Makes the images of PostgreSQL and Redis alone.
 pub(crate) fn datastores() -> Result<()> {
-    datastores::build()
+    datastores::build()?;
+    next::build()
 }
 
 /// Makes images of single releases, both editions.

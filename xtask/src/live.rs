@@ -9,6 +9,7 @@ mod lab;
 mod outage;
 mod rehearsal;
 mod repository;
+mod servers;
 mod subject;
 
 use std::sync::Mutex;

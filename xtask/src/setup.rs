@@ -7,10 +7,12 @@ mod donor;
 mod engine;
 mod packages;
 mod restic;
+mod servers;
 
 use anyhow::Result;
 
 pub(crate) use packages::{Need, find, static_busybox};
+pub(crate) use servers::{POSTGRES as NEXT_POSTGRES, REDIS as NEXT_REDIS, next_servers};
 
 /// What a task wants from the machine.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -47,6 +47,10 @@ pub struct Manifest {
     /// Where the data of a shadow lies: outside this directory where the filesystem demands it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<PathBuf>,
+    /// What the server of before ran on, where it became another version: kept as long as the backup, and the way
+    /// back is by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aside: Option<PathBuf>,
     /// How far it has come.
     pub state: BackupState,
     /// Version of the server it was taken from.
@@ -169,6 +173,7 @@ impl Backup {
             run: self.run.clone(),
             method,
             place: None,
+            aside: None,
             state: BackupState::Prepared,
             engine,
             contents: Contents::default(),
@@ -284,6 +289,14 @@ impl Backup {
         };
         self.write(&manifest)?;
         Ok(manifest)
+    }
+
+    /// Notes where what the server of before ran on will lie.
+    pub(crate) fn keeps_aside(&self, place: &Path) -> Result<(), Failure> {
+        self.write(&Manifest {
+            aside: Some(place.to_owned()),
+            ..self.sealed()?
+        })
     }
 
     /// Ends an attempt at a proof: a copy that turned out to be damaged or different is no longer

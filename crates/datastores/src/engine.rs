@@ -106,7 +106,9 @@ impl<'a> Place<'a> {
 
     /// True once anything was moved: from then on `data` is no longer what to look at.
     pub(crate) fn is_under_way(&self) -> bool {
-        self.swap(&self.forth).is_half_done() || self.swap(&self.forth).has_old() || self.old().exists()
+        self.swap(&self.forth).is_half_done()
+            || self.swap(&self.forth).has_old()
+            || self.old().exists()
     }
 
     /// Whether what was carried over to `version` is complete, or already in its place.
@@ -166,7 +168,8 @@ impl<'a> Place<'a> {
 
     /// Whether nothing is left but what is in place.
     pub(crate) fn released(&self) -> Finding {
-        if self.root.exists() || self.swap(&self.forth).has_old() || self.swap(&self.back).has_old() {
+        if self.root.exists() || self.swap(&self.forth).has_old() || self.swap(&self.back).has_old()
+        {
             differs(&self.root.display().to_string())
         } else {
             Finding::Holds
@@ -260,7 +263,9 @@ mod tests {
 
         fn names(&self) -> Vec<String> {
             let names = swap::names(&self.directory).expect("readable").into_iter();
-            names.map(|name| name.to_string_lossy().into_owned()).collect()
+            names
+                .map(|name| name.to_string_lossy().into_owned())
+                .collect()
         }
 
         fn version(&self) -> String {
@@ -276,7 +281,10 @@ mod tests {
         assert_eq!(lab.place().look("17"), Finding::Holds);
         for _ in 0..2 {
             lab.place().exchange(|_| true).expect("exchanged");
-            assert_eq!((lab.version().as_str(), lab.place().look("17")), ("17", Finding::Holds));
+            assert_eq!(
+                (lab.version().as_str(), lab.place().look("17")),
+                ("17", Finding::Holds)
+            );
         }
         assert_eq!(lab.names(), ["PG_VERSION", "base", "pg_wal"]);
         for _ in 0..2 {

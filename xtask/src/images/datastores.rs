@@ -11,14 +11,14 @@ use crate::paths;
 use crate::setup::find;
 use crate::tool::tool;
 
-const POSTGRES_ENTRYPOINT: &str = include_str!("files/postgres-entrypoint.sh");
-const REDIS_ENTRYPOINT: &str = include_str!("files/redis-entrypoint.sh");
+pub(super) const POSTGRES_ENTRYPOINT: &str = include_str!("files/postgres-entrypoint.sh");
+pub(super) const REDIS_ENTRYPOINT: &str = include_str!("files/redis-entrypoint.sh");
 
 /// Changes when the way an image is put together does; the files that go in count by themselves.
 const RECIPE: &str = "3";
 
 /// Ids of the official images, so that data directories look like theirs.
-const OFFICIAL_USER: u32 = 999;
+pub(super) const OFFICIAL_USER: u32 = 999;
 
 /// Makes both images, with the tags that compose files use.
 pub(super) fn build() -> Result<()> {
@@ -98,13 +98,17 @@ fn postgres() -> Result<()> {
     // Debian's servers look for their socket in /var/run/postgresql; so do the official images'.
     entrypoint(&mut root, POSTGRES_ENTRYPOINT)?;
     pack(root.path(), &context.join("root.tar"))?;
-    let file = format!(
+    finish(&context, &postgres_file(major, &bin), &name, &stamp)
+}
+
+/// What the image says of itself, like the official one.
+pub(super) fn postgres_file(major: u32, bin: &str) -> String {
+    format!(
         "FROM scratch\nADD root.tar /\n\
          ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{bin} LANG=C.UTF-8 \\\n\
          PG_MAJOR={major} PGDATA=/var/lib/postgresql/data\n\
          VOLUME /var/lib/postgresql/data\nENTRYPOINT [\"docker-entrypoint.sh\"]\nSTOPSIGNAL SIGINT\nEXPOSE 5432\nCMD [\"postgres\"]\n"
-    );
-    finish(&context, &file, &name, &stamp)
+    )
 }
 
 fn redis() -> Result<()> {
@@ -133,15 +137,19 @@ fn redis() -> Result<()> {
     root.directory("data")?;
     entrypoint(&mut root, REDIS_ENTRYPOINT)?;
     pack(root.path(), &context.join("root.tar"))?;
-    let file = format!(
+    finish(&context, &redis_file(&version), &name, &stamp)
+}
+
+/// What the image says of itself, like the official one.
+pub(super) fn redis_file(version: &str) -> String {
+    format!(
         "FROM scratch\nADD root.tar /\n\
          ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin REDIS_VERSION={version}\n\
          VOLUME /data\nWORKDIR /data\nENTRYPOINT [\"docker-entrypoint.sh\"]\nEXPOSE 6379\nCMD [\"redis-server\"]\n"
-    );
-    finish(&context, &file, &name, &stamp)
+    )
 }
 
-fn context(name: &str) -> Result<PathBuf> {
+pub(super) fn context(name: &str) -> Result<PathBuf> {
     let dir = paths::work()?.join("images").join(name);
     fs::create_dir_all(&dir)?;
     Ok(dir)
@@ -153,7 +161,7 @@ fn entrypoint(root: &mut RootFs, script: &str) -> Result<()> {
 }
 
 /// Builds from the archive alone: the unpacked tree would be sent to the Engine a second time.
-fn finish(context: &Path, file: &str, name: &str, stamp: &str) -> Result<()> {
+pub(super) fn finish(context: &Path, file: &str, name: &str, stamp: &str) -> Result<()> {
     fs::write(context.join("Dockerfile"), file)?;
     fs::write(context.join(".dockerignore"), "root\n")?;
     build_image(name, stamp, context)?;

@@ -160,6 +160,17 @@ impl RootFs {
         tool("cp").arg("-a").arg(path).arg(&parent).quiet()
     }
 
+    /// Copies everything below a directory to another place, over what is there.
+    pub(super) fn lay_over(&mut self, from: &Path, to: &str) -> Result<()> {
+        let to = self.root.join(to);
+        fs::create_dir_all(&to)?;
+        tool("cp")
+            .arg("-a")
+            .arg(from.join("."))
+            .arg(&to)
+            .quiet()
+    }
+
     /// Copies one file's content to another place.
     pub(super) fn copy_to(&mut self, path: &Path, to: &str) -> Result<()> {
         let to = self.root.join(to);

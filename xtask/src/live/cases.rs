@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::lab::Lab;
 use super::subject::Subject;
-use super::{Case, crash, hindered, judge, outage, rehearsal, repository};
+use super::{Case, crash, hindered, judge, outage, rehearsal, repository, servers};
 use crate::images::Edition;
 use crate::paths;
 use crate::tool::tool;
@@ -16,6 +16,7 @@ pub(super) fn all() -> Vec<Case> {
     cases.extend(hindered::cases());
     cases.extend(rehearsal::cases());
     cases.extend(repository::cases());
+    cases.extend(servers::cases());
     cases.push(Case::new("upgrade_and_back_open_source", |lab| {
         there_and_back(lab, Edition::OpenSource)
     }));

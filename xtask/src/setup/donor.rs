@@ -1,7 +1,7 @@
 //! Programs from Debian's next release, where the machine's own has none or one that is too old.
 //!
 //! A package is unpacked, not installed: the machine's own package sources stay as they are. That serves for programs that
-//! are one file and need nothing but the C library.
+//! are one file and need nothing but the C library, and for those that come with every library they need.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,17 @@ const DONOR: &str = "trixie";
 
 /// Downloads a package and unpacks it; tells where. A private package configuration is made from the machine's own sources.
 pub(super) fn unpack(package: &str) -> Result<PathBuf> {
-    let work = paths::work()?.join(package);
+    unpack_all(package, &[package])
+}
+
+/// Where downloads of this name are kept.
+pub(super) fn place(name: &str) -> Result<PathBuf> {
+    Ok(paths::work()?.join(name))
+}
+
+/// As [`unpack`], several packages into one tree.
+pub(super) fn unpack_all(name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let work = place(name)?;
     let lists = paths::work()?.join("donor-lists");
     if work.exists() {
         fs::remove_dir_all(&work).context("cannot remove an earlier download")?;
@@ -37,14 +47,23 @@ pub(super) fn unpack(package: &str) -> Result<PathBuf> {
         ])
     };
     apt().arg("update").quiet()?;
-    apt().args(["download", package]).quiet()?;
-    let archive = find(&work, |name| name.ends_with(".deb"))?;
+    apt().arg("download").args(packages).quiet()?;
     let unpacked = work.join("unpacked");
-    tool("dpkg")
-        .arg("-x")
-        .arg(&archive)
-        .arg(&unpacked)
-        .quiet()?;
+    let mut found = 0;
+    for archive in fs::read_dir(&work)?.flatten().map(|entry| entry.path()) {
+        if archive.extension().is_some_and(|ext| ext == "deb") {
+            tool("dpkg")
+                .arg("-x")
+                .arg(&archive)
+                .arg(&unpacked)
+                .quiet()?;
+            fs::remove_file(&archive)?;
+            found += 1;
+        }
+    }
+    if found < packages.len() {
+        bail!("the download left {found} of {} packages", packages.len());
+    }
     Ok(unpacked)
 }
 

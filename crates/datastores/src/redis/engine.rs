@@ -27,19 +27,16 @@ const ALL: &str = "";
 
 impl Server {
     /// A server of the new version must start with what the present one was set up with, modules above all.
-    pub(super) fn fits(
-        &self,
-        cx: &Context<'_>,
-        engine: &EngineChange,
-    ) -> Result<Outcome, Failure> {
+    pub(super) fn fits(&self, cx: &Context<'_>, engine: &EngineChange) -> Result<Outcome, Failure> {
         let layout = self.layout(cx.commands)?;
         let directory = layout.on_host(&self.name, &self.location)?;
         let trial = Place::of(&directory, cx.run, &self.name).trial();
         let tried = self.tried(cx, engine, &layout, &[], &directory, |client| {
-            client.info("server").map(|info| info.get("redis_version").cloned())
+            client
+                .info("server")
+                .map(|info| info.get("redis_version").cloned())
         });
-        disk::remove(&trial)
-            .map_err(|error| disk::failure("engine-io", "cannot tidy", &error))?;
+        disk::remove(&trial).map_err(|error| disk::failure("engine-io", "cannot tidy", &error))?;
         let version = tried
             .map_err(|failure| self.unfit(engine, failure))?
             .unwrap_or_default();
@@ -78,7 +75,12 @@ impl Server {
             (manifest.contents.clone(), backup.path(COPY))
         };
         let live = contents::read(&self.client(cx.commands)?, cx.progress)?.contents;
-        self.require_equal_to(&sealed, &live, "engine-written", "was written to since it was sealed")?;
+        self.require_equal_to(
+            &sealed,
+            &live,
+            "engine-written",
+            "was written to since it was sealed",
+        )?;
         let sources = entries(&files).map_err(|error| backup.io("read", &error))?;
         self.copy_to(cx, &place, &sources)?;
         let loaded = self.tried(cx, engine, &layout, &sources, &directory, |client| {
@@ -86,7 +88,9 @@ impl Server {
         });
         disk::remove(&place.trial())
             .map_err(|error| disk::failure("engine-io", "cannot tidy", &error))?;
-        let loaded = loaded.map_err(|failure| self.unfit(engine, failure))?.contents;
+        let loaded = loaded
+            .map_err(|failure| self.unfit(engine, failure))?
+            .contents;
         self.require_equal_to(
             &sealed,
             &loaded,
@@ -94,6 +98,7 @@ impl Server {
             "does not hold in the new server what it holds in the old one",
         )?;
         let objects = sealed.total();
+        backup.keeps_aside(place.root())?;
         place.complete(&Carried {
             version: engine.to.clone(),
             mark: Some(mark),
@@ -197,7 +202,11 @@ impl Server {
     ) -> Result<(), Failure> {
         let data = place.data();
         let made = |error: std::io::Error| {
-            disk::failure("engine-io", format!("cannot write {}", data.display()), &error)
+            disk::failure(
+                "engine-io",
+                format!("cannot write {}", data.display()),
+                &error,
+            )
         };
         disk::remove(place.root()).map_err(made)?;
         let bytes = sources.iter().map(|source| disk::size_of(source)).sum();
@@ -205,8 +214,12 @@ impl Server {
         crate::backup::create_private(place.root())
             .and_then(|()| fs::create_dir(&data))
             .map_err(made)?;
-        cx.progress
-            .report("copying what the new server runs on", None, Some(bytes), Some("B"));
+        cx.progress.report(
+            "copying what the new server runs on",
+            None,
+            Some(bytes),
+            Some("B"),
+        );
         let what = format!("cannot copy the files of `{}`", self.name);
         disk::copy(cx, sources, &data).map_err(|error| disk::copy_failure(error, what))
     }
@@ -233,8 +246,10 @@ impl Server {
         if differences.is_empty() {
             return Ok(());
         }
-        Err(differs(code, format!("`{}` {what}", self.name), &differences)
-            .state(self.name.to_string(), "as it was, in its old server"))
+        Err(
+            differs(code, format!("`{}` {what}", self.name), &differences)
+                .state(self.name.to_string(), "as it was, in its old server"),
+        )
     }
 
     /// A new server that ended instead of answering has a reason; other failures have nothing to do with it.

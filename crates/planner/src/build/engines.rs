@@ -46,7 +46,11 @@ pub fn engines_wanted(
         .map(|(name, _)| name)
         .find(|name| product.datastores.iter().all(|known| known.name != **name))
     {
-        let known: Vec<&str> = product.datastores.iter().map(|it| it.name.as_str()).collect();
+        let known: Vec<&str> = product
+            .datastores
+            .iter()
+            .map(|it| it.name.as_str())
+            .collect();
         return Err(refused(
             "datastore-unknown",
             format!("{} has no datastore `{name}`", product.name),
@@ -124,7 +128,8 @@ pub(super) fn can_be(
     if !engines.is_empty() && input.engine_edits.is_empty() {
         return Err(refused(
             "no-edit",
-            "nothing in this deployment's files can be set to another version of a server".to_owned(),
+            "nothing in this deployment's files can be set to another version of a server"
+                .to_owned(),
         )
         .why("the next start of it would bring the old server up on the new one's data")
         .hint("write the image's tag into the compose file, or into a variable that it uses"));
@@ -149,16 +154,22 @@ fn wish(observed: &Observed, found: &Datastore, to: &str) -> Result<Option<Engin
         DatastoreKind::Postgres => POSTGRES,
         DatastoreKind::Redis => REDIS,
         DatastoreKind::Files => {
-            return Err(refused("engine-none", format!("`{name}` is files, and no server keeps them"))
-                .hint(format!("take `engine` out of [datastores.{name}] in switchback.toml")));
+            return Err(refused(
+                "engine-none",
+                format!("`{name}` is files, and no server keeps them"),
+            )
+            .hint(format!(
+                "take `engine` out of [datastores.{name}] in switchback.toml"
+            )));
         }
     };
     let from = found.engine.as_deref().ok_or_else(|| unseen(name))?;
     let (Some(is), Some(wanted)) = (major(from), major(to)) else {
-        return Err(
-            refused("engine-version", format!("`{to}` is no version of the server of `{name}`"))
-                .hint(format!("name one by its number: `--engine {name}=17`")),
-        );
+        return Err(refused(
+            "engine-version",
+            format!("`{to}` is no version of the server of `{name}`"),
+        )
+        .hint(format!("name one by its number: `--engine {name}=17`")));
     };
     if is == wanted {
         return Ok(None);
@@ -175,7 +186,11 @@ fn wish(observed: &Observed, found: &Datastore, to: &str) -> Result<Option<Engin
     if !supported.contains(&wanted) {
         return Err(refused(
             "engine-unsupported",
-            format!("the server of `{name}` cannot become {to}: switchback keeps versions {} to {}", supported.start(), supported.end()),
+            format!(
+                "the server of `{name}` cannot become {to}: switchback keeps versions {} to {}",
+                supported.start(),
+                supported.end()
+            ),
         )
         .state(name.as_str(), format!("version {from}"))
         .why("there would be no backup of it that is known to hold")
@@ -222,7 +237,13 @@ fn at_engine(reference: &str, to: &str) -> Option<String> {
     let number = tag
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(tag.len());
-    (number > 0).then(|| format!("{}:{to}{}", reference::repository(reference), &tag[number..]))
+    (number > 0).then(|| {
+        format!(
+            "{}:{to}{}",
+            reference::repository(reference),
+            &tag[number..]
+        )
+    })
 }
 
 fn service<'o>(observed: &'o Observed, name: &ServiceName) -> Option<&'o Service> {

@@ -26,7 +26,10 @@ impl Composer<'_> {
                 self.fetch(engine.image, because)
             })
             .collect();
-        let mut present: Vec<_> = origin(self.input, self.cast)?.images.into_values().collect();
+        let mut present: Vec<_> = origin(self.input, self.cast)?
+            .images
+            .into_values()
+            .collect();
         present.sort();
         present.dedup();
         let from = self.input.observed.version.clone();
@@ -46,9 +49,12 @@ impl Composer<'_> {
                 engine: engine.clone(),
             })
             .collect();
-        let images = self.engines.iter().map(|(_, engine)| Expectation::ImageHere {
-            image: engine.image.clone(),
-        });
+        let images = self
+            .engines
+            .iter()
+            .map(|(_, engine)| Expectation::ImageHere {
+                image: engine.image.clone(),
+            });
         let before = images.collect();
         (!checks.is_empty()).then(|| {
             self.step(Draft {
@@ -57,7 +63,8 @@ impl Composer<'_> {
                 after: Vec::new(),
                 interrupted: Interrupted::Repeat,
                 because: Some(
-                    "roles, schemas, extensions and settings are tried on an empty server".to_owned(),
+                    "roles, schemas, extensions and settings are tried on an empty server"
+                        .to_owned(),
                 ),
             })
         })
@@ -117,9 +124,10 @@ impl Composer<'_> {
             let versions = self.engines.iter().find(|(_, engine)| {
                 edit.new == engine.to && major(&edit.old) == major(&engine.from)
             });
-            let (from, to) = versions.map_or((edit.old.as_str(), edit.new.as_str()), |(_, engine)| {
-                (engine.from.as_str(), engine.to.as_str())
-            });
+            let (from, to) = versions
+                .map_or((edit.old.as_str(), edit.new.as_str()), |(_, engine)| {
+                    (engine.from.as_str(), engine.to.as_str())
+                });
             let (from, to): (Version, Version) = (from.into(), to.into());
             self.edit(edit, from, to)
         });

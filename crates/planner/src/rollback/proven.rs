@@ -53,8 +53,10 @@ impl<'p> Stretch<'p> {
         };
         let first = plan.stages.iter().rposition(stop);
         let ran = |stage: &&Stage| {
-            matches!(stage.kind, StageKind::Engines { .. } | StageKind::Run { .. })
-                && stage.steps.iter().all(|step| proven.is_finished(step))
+            matches!(
+                stage.kind,
+                StageKind::Engines { .. } | StageKind::Run { .. }
+            ) && stage.steps.iter().all(|step| proven.is_finished(step))
         };
         match first {
             Some(first) => Self {

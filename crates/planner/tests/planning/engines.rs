@@ -16,14 +16,20 @@ fn site() -> Site {
 }
 
 fn plan(site: &Site, to: &str) -> Plan {
-    site.plan(to).unwrap_or_else(|problem| panic!("{problem:#?}")).plan
+    site.plan(to)
+        .unwrap_or_else(|problem| panic!("{problem:#?}"))
+        .plan
 }
 
 fn told(site: &Site, to: &str) -> String {
     let problem = site.plan(to).expect_err("it is refused");
     assert_eq!(problem.exit, Exit::Refused);
     let state = problem.state.iter().map(|state| {
-        format!("state: {}: {}", state.subject, state.seen.as_deref().unwrap_or("unknown"))
+        format!(
+            "state: {}: {}",
+            state.subject,
+            state.seen.as_deref().unwrap_or("unknown")
+        )
     });
     let hints = problem.hints.iter().map(|hint| format!("hint: {hint}"));
     let lines: Vec<String> = std::iter::once(format!("{}: {}", problem.code, problem.what))
@@ -48,7 +54,11 @@ fn it_comes_before_the_product_and_gets_backups_of_its_own() {
     let plan = plan(&site, "3.32.1");
     assert_eq!(check_against(&plan, &site.product), []);
     let rounds: Vec<u32> = plan.stages.iter().map(|stage| stage.round).collect();
-    assert_eq!(rounds, [1, 1, 2], "what is migrated is kept on the server it is migrated on");
+    assert_eq!(
+        rounds,
+        [1, 1, 2],
+        "what is migrated is kept on the server it is migrated on"
+    );
     assert!(matches!(plan.stages[1].kind, StageKind::Engines { .. }));
     let second_stop = plan.stages[2]
         .steps
@@ -88,7 +98,11 @@ fn the_way_back_puts_the_server_back_from_wherever_it_was_left() {
                 }
                 let back = left.way_back(&plan, &proven).expect("there is a way back");
                 let objections = check(&back);
-                assert!(objections.is_empty(), "{} {begun}: {objections:#?}", step.number);
+                assert!(
+                    objections.is_empty(),
+                    "{} {begun}: {objections:#?}",
+                    step.number
+                );
                 if !begun {
                     break;
                 }
@@ -102,7 +116,11 @@ fn the_way_back_puts_the_server_back_from_wherever_it_was_left() {
     for (_, step) in back.steps() {
         restored.execute(&step.act);
     }
-    assert_eq!(restored.files(), site.files(), "the files name the servers of before");
+    assert_eq!(
+        restored.files(),
+        site.files(),
+        "the files name the servers of before"
+    );
     insta::assert_snapshot!(outline(&back));
 }
 
@@ -129,7 +147,10 @@ fn the_checker_objects_to_what_would_lose_data() {
     let site = site().engine("identity", "17");
     let whole = plan(&site, "3.23.2");
     let rules = |plan: Plan| -> Vec<String> {
-        check(&plan.seal()).into_iter().map(|objection| objection.rule).collect()
+        check(&plan.seal())
+            .into_iter()
+            .map(|objection| objection.rule)
+            .collect()
     };
     let without = |wanted: &dyn Fn(&Act) -> bool| {
         let mut plan = whole.clone();
@@ -142,21 +163,25 @@ fn the_checker_objects_to_what_would_lose_data() {
         }
         rules(plan)
     };
-    let fits = |act: &Act| {
-        matches!(act, Act::Verify { checks } if checks.iter().any(|look| matches!(look, Check::Fits { .. })))
-    };
+    let fits = |act: &Act| matches!(act, Act::Verify { checks } if checks.iter().any(|look| matches!(look, Check::Fits { .. })));
     assert_eq!(without(&fits), ["carried-untried"]);
     assert!(
-        without(&|act| matches!(act, Act::Carry { .. })).contains(&"exchanged-uncarried".to_owned())
+        without(&|act| matches!(act, Act::Carry { .. }))
+            .contains(&"exchanged-uncarried".to_owned())
     );
     assert!(
         without(&|act| matches!(act, Act::Exchange { .. })).contains(&"carried-unused".to_owned())
     );
     assert!(
-        without(&|act| matches!(act, Act::Seal { .. })).contains(&"carried-before-proof".to_owned())
+        without(&|act| matches!(act, Act::Seal { .. }))
+            .contains(&"carried-before-proof".to_owned())
     );
     let mut unguarded = whole.clone();
-    for step in unguarded.stages.iter_mut().flat_map(|stage| &mut stage.steps) {
+    for step in unguarded
+        .stages
+        .iter_mut()
+        .flat_map(|stage| &mut stage.steps)
+    {
         if matches!(step.act, Act::Carry { .. } | Act::Exchange { .. }) {
             step.before
                 .retain(|expected| !matches!(expected, Expectation::NoWriters { .. }));
@@ -183,7 +208,9 @@ fn what_cannot_be_is_refused_before_anything() {
         moving,
         managed,
         unseen,
-        with("17").backup("identity", "none").engine("identity", "17"),
+        with("17")
+            .backup("identity", "none")
+            .engine("identity", "17"),
     ];
     let refusals: Vec<String> = sites.iter().map(|site| told(site, "3.23.2")).collect();
     insta::assert_snapshot!(refusals.join("\n\n"));

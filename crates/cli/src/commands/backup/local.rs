@@ -29,18 +29,21 @@ impl Entry {
             .join(self.manifest.datastore.as_str())
     }
 
-    /// Where its shadow lies, where that is not in its own directory.
-    pub(super) fn beside(&self) -> Option<&Path> {
-        let place = self.manifest.place.as_deref()?;
-        (!place.starts_with(self.directory())).then_some(place)
+    /// Where its shadow lies, where that is not in its own directory, and what a server of before ran on.
+    pub(super) fn beside(&self) -> impl Iterator<Item = &Path> {
+        let kept = [&self.manifest.place, &self.manifest.aside].into_iter();
+        kept.filter_map(Option::as_deref)
+            .filter(|place| !place.starts_with(self.directory()))
     }
 
     /// Bytes that it occupies.
     pub(super) fn bytes(&self) -> u64 {
-        match &self.manifest.place {
+        let aside = self.manifest.aside.as_deref().map_or(0, size_of);
+        let kept = match &self.manifest.place {
             Some(place) => size_of(place),
             None => self.manifest.bytes,
-        }
+        };
+        kept + aside
     }
 }
 

@@ -193,7 +193,7 @@ fn runs_of(entries: &[Entry]) -> Vec<RunId> {
 
 fn remove(entry: &Entry) -> Result<(), Failed> {
     // The manifest goes last, so that what is half removed is still known.
-    if let Some(place) = entry.beside() {
+    for place in entry.beside() {
         remove_directory(place)?;
     }
     let directory = entry.directory();

@@ -26,6 +26,8 @@ use crate::{disk, swap};
 const LOOK: Duration = Duration::from_millis(200);
 /// An empty server that does not answer within a minute has a reason to.
 const START: Duration = Duration::from_secs(60);
+/// So many lines of an error are told; all of it is kept.
+const REASONS: usize = 4;
 /// Where dumps lie in its directory.
 const DUMP: &str = "dump";
 /// What need not last is not synced: all of it is, once it is complete.
@@ -80,7 +82,12 @@ impl<'a> Beside<'a> {
 
     /// Starts its server, with what the original needs.
     pub(super) fn start(&'a self) -> Result<Running<'a>, Failure> {
-        let major = self.engine.to.split('.').next().and_then(|it| it.parse().ok());
+        let major = self
+            .engine
+            .to
+            .split('.')
+            .next()
+            .and_then(|it| it.parse().ok());
         let mut argv = server(&self.cluster.limits(major.unwrap_or(0)), None);
         for setting in IN_HASTE {
             argv = argv.arg("-c").arg(setting);
@@ -115,7 +122,10 @@ impl<'a> Beside<'a> {
         if control.state != State::Ended {
             return Err(Failure::new(
                 "engine-unfinished",
-                format!("the new server of `{}` did not end as it must", self.server.name),
+                format!(
+                    "the new server of `{}` did not end as it must",
+                    self.server.name
+                ),
             )
             .hint("resume: it is built anew"));
         }
@@ -127,27 +137,34 @@ impl<'a> Beside<'a> {
             .filter(|name| is_the_operators(name))
             .map(|name| directory.join(name))
             .collect();
-        disk::copy(self.cx, &theirs, &data)
-            .map_err(|error| disk::copy_failure(error, "cannot copy the configuration".to_owned()))?;
+        disk::copy(self.cx, &theirs, &data).map_err(|error| {
+            disk::copy_failure(error, "cannot copy the configuration".to_owned())
+        })?;
         let mut file = File::options()
             .append(true)
             .open(data.join("postgresql.conf"))
             .map_err(io)?;
-        file.write_all(self.cluster.configuration().as_bytes()).map_err(io)
+        file.write_all(self.cluster.configuration().as_bytes())
+            .map_err(io)
     }
 
     /// The identity of what was built.
     pub(super) fn system(&self) -> Option<u64> {
-        Control::read(&self.layout.data()).ok().map(|control| control.system)
+        Control::read(&self.layout.data())
+            .ok()
+            .map(|control| control.system)
     }
 
     /// Roles, as the original tells them. Passwords are among it: it goes nowhere but to the new server.
     pub(super) fn globals(&self) -> Result<String, Failure> {
-        let argv = self.server.client(self.server.database(), Some(self.cx.run), |connection| {
-            connection.globals()
-        })?;
+        let argv = self
+            .server
+            .client(self.server.database(), Some(self.cx.run), |connection| {
+                connection.globals()
+            })?;
         let dumped = self.run(&argv, "", "reading the roles");
-        let dumped = dumped.map_err(|error| self.server.failure(error, "does not tell its roles"))?;
+        let dumped =
+            dumped.map_err(|error| self.server.failure(error, "does not tell its roles"))?;
         Ok(self.cluster.globals(&dumped.stdout))
     }
 
@@ -156,7 +173,11 @@ impl<'a> Beside<'a> {
         let directory = self.layout.place().join(DUMP);
         let path = directory.join(number.to_string());
         let made = |error: std::io::Error| {
-            disk::failure("engine-io", format!("cannot write {}", path.display()), &error)
+            disk::failure(
+                "engine-io",
+                format!("cannot write {}", path.display()),
+                &error,
+            )
         };
         let owner = std::fs::metadata(self.layout.place()).map_err(made)?;
         crate::backup::create_private(&directory).map_err(made)?;
@@ -201,13 +222,34 @@ impl<'a> Beside<'a> {
     }
 
     pub(super) fn failed(&self, error: CommandError, what: &str) -> Failure {
+        let said = match &error {
+            CommandError::Exit { output, .. } => reasons(output),
+            _ => Vec::new(),
+        };
         let what = format!("PostgreSQL {}: {what}", self.engine.to);
-        error.into_failure("engine-refuses", what)
+        let mut failure = error.into_failure("engine-refuses", what);
+        if !said.is_empty() {
+            failure.causes = said;
+        }
+        failure
     }
 }
 
+/// The lines in which PostgreSQL's programs say what is wrong, among those in which they say what to do.
+fn reasons(output: &str) -> Vec<String> {
+    let lines = output.lines().map(str::trim);
+    let said = lines.filter(|line| {
+        ["error:", "ERROR:", "FATAL:", "DETAIL:"].iter().any(|word| line.contains(word))
+    });
+    said.take(REASONS).map(str::to_owned).collect()
+}
+
 impl Running<'_> {
-    fn client(&self, database: &str, which: impl FnOnce(&Connection<'_>) -> Argv) -> Result<Argv, Failure> {
+    fn client(
+        &self,
+        database: &str,
+        which: impl FnOnce(&Connection<'_>) -> Argv,
+    ) -> Result<Argv, Failure> {
         let connection = Connection {
             location: &self.location,
             password: None,
@@ -221,8 +263,10 @@ impl Running<'_> {
     pub(super) fn sql(&self, database: &str, text: &str, doing: &str) -> Result<String, Failure> {
         let psql = self.client(database, |connection| connection.psql())?;
         let done = self.beside.run(&psql, text, doing);
-        done.map(|finished| finished.stdout)
-            .map_err(|error| self.beside.failed(error, &format!("refuses what is `{database}`")))
+        done.map(|finished| finished.stdout).map_err(|error| {
+            self.beside
+                .failed(error, &format!("refuses what is `{database}`"))
+        })
     }
 
     pub(super) fn ask<T: DeserializeOwned>(&self, text: &str) -> Result<Vec<T>, Failure> {
@@ -230,7 +274,8 @@ impl Running<'_> {
         let lines = told.lines().filter(|line| !line.trim().is_empty());
         lines
             .map(|line| {
-                serde_json::from_str(line).map_err(|error| self.beside.server.misunderstood(line, &error))
+                serde_json::from_str(line)
+                    .map_err(|error| self.beside.server.misunderstood(line, &error))
             })
             .collect()
     }
@@ -249,13 +294,18 @@ impl Running<'_> {
     /// Fills a database from dump `number`.
     pub(super) fn fill(&self, name: &str, number: usize) -> Result<(), Failure> {
         let path = format!("{}/{DUMP}/{number}", self.scratch.directory());
-        let jobs = thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
+        let jobs = thread::available_parallelism()
+            .map_or(1, std::num::NonZero::get)
+            .min(8);
         let argv = self.client(name, |connection| connection.restore_file(&path, jobs))?;
         let doing = format!("building {name}");
         self.beside
             .run(&argv, "", &doing)
             .map(drop)
-            .map_err(|error| self.beside.failed(error, &format!("refuses what is in `{name}`")))
+            .map_err(|error| {
+                self.beside
+                    .failed(error, &format!("refuses what is in `{name}`"))
+            })
     }
 
     /// Without statistics the first queries would be planned blindly.
@@ -293,14 +343,16 @@ impl Running<'_> {
         let begun = Instant::now();
         let psql = self.client("template1", |connection| connection.psql())?;
         loop {
-            let asked = self
-                .beside
-                .cx
-                .commands
-                .run(&psql, Input::Bytes(b"select 1;\n"), Output::Capture);
+            let asked =
+                self.beside
+                    .cx
+                    .commands
+                    .run(&psql, Input::Bytes(b"select 1;\n"), Output::Capture);
             let Err(error) = asked else { return Ok(()) };
             if !self.scratch.running()? || begun.elapsed() > START {
-                let mut failure = self.beside.failed(error, "does not start as this server was set up");
+                let mut failure = self
+                    .beside
+                    .failed(error, "does not start as this server was set up");
                 failure.output = self.scratch.output().ok().filter(|text| !text.is_empty());
                 return Err(failure);
             }
@@ -331,4 +383,3 @@ impl Running<'_> {
         Ok(())
     }
 }
-

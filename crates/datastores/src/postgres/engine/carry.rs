@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use switchback_engine::ports::{Context, Failure, Finding};
+use switchback_model::Contents;
 use switchback_model::amount;
 use switchback_model::event::Outcome;
 use switchback_model::plan::EngineChange;
-use switchback_model::Contents;
 
 use super::super::commands::Compression;
 use super::super::keep::{already, connected, differs};
@@ -61,6 +61,7 @@ impl Server {
         if let Some(kept) = contents.get(self.database()) {
             self.note_contents(cx, kept)?;
         }
+        self.backup(cx, cx.run).keeps_aside(place.root())?;
         place.complete(&Carried {
             version: engine.to.clone(),
             system: beside.system(),
@@ -87,7 +88,11 @@ impl Server {
 
     /// Whether something was written since `carried` was read: told by the number of the next transaction, and
     /// where the server itself took one, by reading everything again.
-    pub(super) fn is_unchanged(&self, cx: &Context<'_>, carried: &Carried) -> Result<bool, Failure> {
+    pub(super) fn is_unchanged(
+        &self,
+        cx: &Context<'_>,
+        carried: &Carried,
+    ) -> Result<bool, Failure> {
         if carried.mark == Some(self.next(cx)?.to_string()) {
             return Ok(true);
         }

@@ -139,9 +139,18 @@ impl Cluster {
             ));
         }
         for (names, what) in [
-            (&self.tablespaces, "tablespaces lie outside its data directory"),
-            (&self.slots, "replication slots would be lost, and with them who follows"),
-            (&self.closed, "databases accept no connections, so nothing can read them"),
+            (
+                &self.tablespaces,
+                "tablespaces lie outside its data directory",
+            ),
+            (
+                &self.slots,
+                "replication slots would be lost, and with them who follows",
+            ),
+            (
+                &self.closed,
+                "databases accept no connections, so nothing can read them",
+            ),
         ] {
             if !names.is_empty() {
                 found.push(format!("{what}: {}", names.join(", ")));
@@ -181,7 +190,10 @@ impl Cluster {
     /// What the new server must be started with to hold what the old one does.
     pub(super) fn limits(&self, major: u32) -> BTreeMap<String, String> {
         let mut limits = self.limits.clone();
-        limits.insert("server_version_num".to_owned(), (major * 10_000).to_string());
+        limits.insert(
+            "server_version_num".to_owned(),
+            (major * 10_000).to_string(),
+        );
         limits
     }
 
@@ -282,6 +294,8 @@ mod tests {
             "\n# as in the server of the version before\nwork_mem = '8MB'\nsearch_path = 'it''s'\n"
         );
         assert!(is_the_operators("server.key".as_ref()));
-        assert!(!is_the_operators("pg_wal".as_ref()) && !is_the_operators(".switchback-old-r".as_ref()));
+        assert!(
+            !is_the_operators("pg_wal".as_ref()) && !is_the_operators(".switchback-old-r".as_ref())
+        );
     }
 }

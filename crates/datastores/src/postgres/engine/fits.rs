@@ -51,7 +51,11 @@ impl Server {
         };
         let tried = beside.make().and_then(|()| try_all(&beside, &cluster));
         let removed = disk::remove(&place).map_err(|error| {
-            disk::failure("engine-io", format!("cannot remove {}", place.display()), &error)
+            disk::failure(
+                "engine-io",
+                format!("cannot remove {}", place.display()),
+                &error,
+            )
         });
         let fits = tried.map_err(|failure| self.explained(engine, failure))?;
         removed?;
@@ -77,7 +81,9 @@ impl Server {
         if failure.code != "engine-refuses" {
             return failure;
         }
-        let because = std::iter::once(failure.what).chain(failure.causes).collect();
+        let because = std::iter::once(failure.what)
+            .chain(failure.causes)
+            .collect();
         Failure {
             output: failure.output,
             ..self.unfit(engine, because)
