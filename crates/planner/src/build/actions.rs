@@ -1,9 +1,10 @@
 //! What a stage consists of beside migrations: commands that change a datastore become steps like those, what
-//! has a role is the driver's, and the rest is for people.
+//! has a role is the driver's, and the rest is for people: before the first stop and after the last start.
 
 use switchback_model::exit::Exit;
+use switchback_model::plan::{Notice, Procedure};
 use switchback_model::problem::Citation;
-use switchback_model::product::{Moment, Product};
+use switchback_model::product::{Moment, NoticeKind, Product};
 use switchback_model::{DatastoreName, Problem, ProductId};
 
 use super::input::Input;
@@ -51,8 +52,13 @@ pub(super) fn refuse(input: &Input<'_>) -> Result<(), Problem> {
         found.any(|datastore| datastore.name == *name)
     };
     let is_done = |act: &Act| act.role.is_some() || changes(product, act).is_some_and(is_here);
+    let (before, after) = (before(input.path), after(input.path));
+    let is_outside = |act: &Act| before.iter().chain(&after).any(|it| std::ptr::eq(*it, act));
     for leg in &input.path.legs {
-        let left: Vec<&Act> = leg.actions.iter().filter(|act| !is_done(act)).collect();
+        let acts = leg.actions.iter();
+        let left: Vec<&Act> = acts
+            .filter(|act| !is_done(act) && !is_outside(act))
+            .collect();
         if let Some(first) = left.first() {
             let problem = undone(&product.id, input.path, leg, &left);
             return Err(problem.fact(Citation {
@@ -63,6 +69,65 @@ pub(super) fn refuse(input: &Input<'_>) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// What people do before anything stops: each has to be accepted by its name, which says that it is done.
+pub(super) fn notices(path: &Path) -> impl Iterator<Item = Notice> + '_ {
+    before(path).into_iter().map(|act| Notice {
+        id: act.id.to_string(),
+        kind: NoticeKind::Prerequisite,
+        version: act.demanded_by.last().unwrap_or(&path.to).clone(),
+        text: format!(
+            "Has to be done before: {} ({})",
+            todo(act).join("; "),
+            act.because
+        ),
+        found: None,
+        source: act.source.clone(),
+        accept: Some(act.id.to_string()),
+    })
+}
+
+/// What people do before and after, and what they may do.
+pub(super) fn procedures(path: &Path) -> impl Iterator<Item = Procedure> + '_ {
+    let mandatory = before(path).into_iter().chain(after(path));
+    let offered = path.legs.iter().flat_map(|leg| &leg.offered);
+    let all = mandatory.map(|act| (act, false));
+    all.chain(offered.map(|act| (act, true)))
+        .map(|(act, optional)| Procedure {
+            id: act.id.to_string(),
+            title: act.because.clone(),
+            steps: todo(act),
+            optional,
+            source: act.source.clone(),
+        })
+}
+
+/// Actions of the first stage for which the product need not be down.
+fn before(path: &Path) -> Vec<&Act> {
+    at(path.legs.first(), Moment::Running)
+}
+
+/// Actions of the last stage for which the product runs.
+fn after(path: &Path) -> Vec<&Act> {
+    at(path.legs.last(), Moment::Started)
+}
+
+fn at(leg: Option<&Leg>, moment: Moment) -> Vec<&Act> {
+    let acts = leg.into_iter().flat_map(|leg| &leg.actions);
+    acts.filter(|act| act.moment == moment && act.role.is_none())
+        .collect()
+}
+
+/// A command and what has to come of it, or hand-work.
+fn todo(act: &Act) -> Vec<String> {
+    let mut steps = Vec::new();
+    if !act.run.is_empty() {
+        steps.push(act.run.join(" "));
+    }
+    steps.extend(act.expect.clone());
+    steps.extend(act.steps.iter().cloned());
+    steps
 }
 
 fn undone(product: &ProductId, path: &Path, leg: &Leg, left: &[&Act]) -> Problem {

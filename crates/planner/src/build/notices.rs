@@ -7,6 +7,7 @@ use switchback_model::plan::{Notice, Procedure};
 use switchback_model::problem::Citation;
 use switchback_model::product::ProcedureKind;
 
+use super::actions;
 use super::engines::engines_wanted;
 use super::input::Input;
 use super::preconditions::major;
@@ -36,6 +37,7 @@ pub(super) fn notices(input: &Input<'_>) -> Vec<Notice> {
                 accept: notice.accept.clone().filter(|_| !harmless),
             }
         })
+        .chain(actions::notices(path))
         .collect();
     notices.sort_by_key(|notice| notice.accept.is_none());
     notices
@@ -54,6 +56,7 @@ pub(super) fn procedures(input: &Input<'_>) -> Vec<Procedure> {
             optional: procedure.kind != ProcedureKind::Mandatory,
             source: procedure.source.clone(),
         })
+        .chain(actions::procedures(path))
         .collect()
 }
 

@@ -160,3 +160,41 @@ fn a_command_for_a_datastore_that_was_not_found_refuses_the_plan() {
     let problem = site.plan("3.0.0").expect_err("it is refused");
     assert_eq!(problem.code, "action-unplanned");
 }
+
+#[test]
+fn hand_work_before_the_first_stop_is_accepted_and_after_the_last_start_it_is_told() {
+    let mut site = atelier_site("1.0.0", true);
+    let action = |id: &str, moment: &str, version: &str| {
+        format!(
+            "[[action]]\nid = \"{id}\"\nmoment = \"{moment}\"\nversion = \"{version}\"\nrun = [\"{id}\"]\n\
+             expect = \"nothing is left\"\nbecause = \"because of {id}\"\nsource = \"notes\"\n"
+        )
+    };
+    let all = [
+        action("drain", "running", "2.0.0"),
+        action("tidy", "started", "3.0.0"),
+    ];
+    site.product.actions = sections(&all.concat()).actions;
+    let plan = site.plan("3.0.0").expect("there is a plan").plan;
+    assert_eq!(plan.notices[0].accept.as_deref(), Some("drain"));
+    assert_eq!(
+        plan.notices[0].text,
+        "Has to be done before: drain; nothing is left (because of drain)"
+    );
+    let procedures: Vec<(&str, &[String])> = plan
+        .procedures
+        .iter()
+        .map(|procedure| (procedure.id.as_str(), procedure.steps.as_slice()))
+        .collect();
+    let left = |id: &str| vec![id.to_owned(), "nothing is left".to_owned()];
+    assert_eq!(
+        procedures,
+        [("drain", &left("drain")[..]), ("tidy", &left("tidy")[..])]
+    );
+    // Between two stages nobody is asked.
+    site.product.actions = sections(&action("drain", "running", "3.0.0")).actions;
+    let problem = site.plan("3.0.0").expect_err("it is refused");
+    assert_eq!(problem.code, "action-unplanned");
+    site.product.actions = sections(&action("tidy", "started", "2.0.0")).actions;
+    assert!(site.plan("3.0.0").is_err());
+}
