@@ -202,11 +202,13 @@ impl Cluster {
     pub(super) fn globals(&self, dumped: &str) -> String {
         let plain = format!("CREATE ROLE {};", self.bootstrap);
         let quoted = format!("CREATE ROLE {};", identifier(&self.bootstrap));
-        let kept = dumped.lines().filter(|line| {
-            !(*line == plain || *line == quoted)
-                && !line.starts_with("\\restrict ")
-                && !line.starts_with("\\unrestrict ")
-        });
+        let left_out = |line: &&str| {
+            *line == plain
+                || *line == quoted
+                || line.starts_with("\\restrict ")
+                || line.starts_with("\\unrestrict ")
+        };
+        let kept = dumped.lines().filter(|line| !left_out(line));
         kept.fold(String::new(), |text, line| text + line + "\n")
     }
 
