@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use switchback_model::SecretRef;
 
 /// Upgrades self-hosted, stateful software from any version to any other, and can always switch back.
 #[derive(Debug, Parser)]
@@ -103,6 +104,8 @@ pub(crate) enum Command {
     Resume(Resume),
     /// Go back to where a run began, as a plan of its own
     Rollback(Rollback),
+    /// Plan to bring the content of a StackStorm instance to a new one; the old one is only read
+    Rollover(Rollover),
     /// Which runs there were, and how they ended
     History,
     /// Replay what happened in a run
@@ -239,6 +242,44 @@ pub(crate) struct Rollback {
     pub accept: Vec<String>,
 }
 
+/// `rollover`.
+#[derive(Debug, Args)]
+pub(crate) struct Rollover {
+    /// API of the instance that has the content, e.g. http://127.0.0.1:9101 or https://host/api
+    #[arg(long, value_name = "URL")]
+    pub from: String,
+    /// API of the new, empty instance
+    #[arg(long, value_name = "URL")]
+    pub to: String,
+    /// Where an administrator's API key of the old instance is: env:VARIABLE or file:PATH
+    #[arg(long, value_name = "REF", default_value = "env:ST2_OLD_API_KEY", value_parser = secret)]
+    pub from_key: SecretRef,
+    /// Where an administrator's API key of the new instance is: env:VARIABLE or file:PATH
+    #[arg(long, value_name = "REF", default_value = "env:ST2_NEW_API_KEY", value_parser = secret)]
+    pub to_key: SecretRef,
+    /// Where the file system of the old host is seen from here; `/` on that host itself
+    #[arg(long, value_name = "DIR")]
+    pub from_files: Option<PathBuf>,
+    /// Where the file system of the new host is seen from here: commits of packs are compared there as well
+    #[arg(long, value_name = "DIR")]
+    pub to_files: Option<PathBuf>,
+    /// Where the packs' repositories and the audit logs are kept
+    #[arg(long, value_name = "DIR", default_value = "rollover")]
+    pub keep: PathBuf,
+    /// Address at which the new host finds `packs` of that directory, where it does not see the directory itself
+    #[arg(long, value_name = "URL")]
+    pub repositories: Option<String>,
+    /// A user whose keys come along and whose name is in no file; may be repeated
+    #[arg(long = "user", value_name = "USER")]
+    pub users: Vec<String>,
+    /// Version of the old instance, where its API does not say
+    #[arg(long, value_name = "VERSION")]
+    pub from_version: Option<String>,
+    /// Version of the new instance, where its API does not say
+    #[arg(long, value_name = "VERSION")]
+    pub to_version: Option<String>,
+}
+
 /// `log`.
 #[derive(Debug, Args)]
 pub(crate) struct Log {
@@ -346,6 +387,14 @@ pub(crate) struct Completions {
 pub(crate) struct Man {
     /// Directory to write one page per command into
     pub directory: Option<PathBuf>,
+}
+
+fn secret(text: &str) -> Result<SecretRef, String> {
+    match text.split_once(':') {
+        Some(("env", name)) if !name.is_empty() => Ok(SecretRef::Env(name.to_owned())),
+        Some(("file", path)) if !path.is_empty() => Ok(SecretRef::File(path.to_owned())),
+        _ => Err("a secret is named, never typed: env:VARIABLE or file:PATH".to_owned()),
+    }
 }
 
 fn fact(text: &str) -> Result<(String, String), String> {

@@ -1,9 +1,12 @@
 //! Carries out a plan, whoever asked for it: `apply`, `resume`, `rollback`, `backup restore`.
 
 use serde::Serialize;
+use switchback_engine::ports::Site;
+use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
 use switchback_engine::{Ended, Engine, Order};
 use switchback_model::exit::Exit;
+use switchback_model::observed::Deployment;
 use switchback_model::plan::{Plan, Purpose};
 use switchback_model::{PlanId, Problem, RunId};
 
@@ -43,41 +46,70 @@ pub(crate) struct Task<'a> {
     pub accepted: &'a [String],
 }
 
+/// What a run drives, and for whom.
+pub(crate) struct Errand<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// A new id, or that of the run to go on with.
+    pub run: &'a RunId,
+    /// Words given with `--accept`.
+    pub accepted: &'a [String],
+    /// As it was found just now.
+    pub deployment: &'a Deployment,
+    /// What is driven.
+    pub site: &'a Site,
+    /// Masks every secret that was read.
+    pub redactor: &'a Redactor,
+}
+
 /// Runs the plan to its end or to a safe place.
 pub(crate) fn carry_out(session: &Session<'_>, task: &Task<'_>) -> Result<Exit, Failed> {
-    let screen = session.screen;
     let stop = StopSignal::default();
+    let place = Place::open(session, task.found, stop.clone())?;
+    let errand = Errand {
+        plan: task.plan,
+        run: task.run,
+        accepted: task.accepted,
+        deployment: &place.identity(),
+        site: &place.site(task.plan)?,
+        redactor: place.redactor(),
+    };
+    // The service is up and verified by then: what follows is nobody's downtime.
+    drive(session, &errand, stop, |stop| {
+        backup::after_run(session, task.found, task.plan, task.run, stop);
+    })
+}
+
+/// As [`carry_out`], of anything that can be driven. `afterwards` comes between the end and the last word.
+pub(crate) fn drive(
+    session: &Session<'_>,
+    errand: &Errand<'_>,
+    stop: StopSignal,
+    afterwards: impl FnOnce(&StopSignal),
+) -> Result<Exit, Failed> {
+    let (screen, plan, run) = (session.screen, errand.plan, errand.run);
     let _listening = Listening::begin(&stop).map_err(|error| {
         Problem::new(Exit::Bug, "signals", "signals cannot be listened to").cause(error)
     })?;
-    let place = Place::open(session, task.found, stop.clone())?;
-    let deployment = place.identity();
-    let site = place.site(task.plan)?;
-    let outputs = session.state.outputs(task.run);
-    let live = Live::new(screen, task.plan, outputs, stop.clone());
-    let engine = Engine::new(
-        session.state.clone(),
-        place.redactor().clone(),
-        stop.clone(),
-    );
+    let live = Live::new(screen, plan, session.state.outputs(run), stop.clone());
+    let engine = Engine::new(session.state.clone(), errand.redactor.clone(), stop.clone());
     let order = Order {
-        plan: task.plan,
-        run: task.run,
-        deployment: &deployment,
-        accepted: task.accepted,
+        plan,
+        run,
+        deployment: errand.deployment,
+        accepted: errand.accepted,
         by: &by(),
         program: env!("CARGO_PKG_VERSION"),
     };
-    match live.during(|| engine.run(&order, &site, &live))? {
+    match live.during(|| engine.run(&order, errand.site, &live))? {
         Ended::Finished { downtime } => {
-            finished(session, task.plan, task.run, downtime);
-            // The service is up and verified: what follows is nobody's downtime.
-            backup::after_run(session, task.found, task.plan, task.run, &stop);
-            next(session, task.plan, task.run);
+            finished(session, plan, run, downtime);
+            afterwards(&stop);
+            next(session, plan, run);
             Ok(Exit::Ok)
         }
         Ended::Halted(problem) => {
-            screen.next(&runs::next(task.run, Some(&task.plan.purpose)));
+            screen.next(&runs::next(run, Some(&plan.purpose)));
             Err(Failed::shown(problem))
         }
     }
@@ -112,12 +144,20 @@ fn finished(session: &Session<'_>, plan: &Plan, run: &RunId, milliseconds: u64) 
     } else {
         format!("downtime {}", measure::duration(milliseconds))
     };
-    let done = format!(
-        "{} runs {} {}, {downtime}",
-        plan.deployment.name,
-        plan.product,
-        paint(BOLD, &plan.to),
-    );
+    let done = match &plan.purpose {
+        Purpose::RollOver(content) => format!(
+            "{} at {} holds what {} holds, {downtime}",
+            plan.product,
+            paint(BOLD, &content.into.api),
+            content.from.api,
+        ),
+        Purpose::Upgrade | Purpose::Rollback { .. } => format!(
+            "{} runs {} {}, {downtime}",
+            plan.deployment.name,
+            plan.product,
+            paint(BOLD, &plan.to),
+        ),
+    };
     screen.answer(&format!(
         "{}\n{}",
         wrap::hanging("Done: ", &done, screen.width),

@@ -11,6 +11,7 @@ mod driver;
 mod migration;
 pub mod plans;
 pub mod scenario;
+pub mod stackstorm;
 mod store;
 pub mod sweep;
 pub mod world;

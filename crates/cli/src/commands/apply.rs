@@ -10,7 +10,7 @@ use switchback_model::plan::{Plan, Purpose};
 use switchback_planner::{check_against, lock_held, refusal};
 
 use super::rehearse::demanded;
-use super::resume;
+use super::{resume, rollover};
 use crate::arguments::Apply;
 use crate::execution::{self, Task};
 use crate::failure::Failed;
@@ -29,6 +29,10 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Apply) -> Result<Exit, Fail
     let (found, plan) = match arguments.plan.as_deref() {
         Some(said) => {
             let plan = named(session, said)?;
+            if let Some(content) = rollover::content(&plan) {
+                let accepted = arguments.accept.clone();
+                return rollover::carry_out(session, &journal, &plan, content, accepted);
+            }
             (of_plan(session, &plan)?, plan)
         }
         None => {
@@ -155,7 +159,7 @@ fn refuse_over_locks(session: &Session<'_>, found: &Found, plan: &Plan) -> Resul
 }
 
 /// Known before anything is looked at, so refused before the question.
-fn refuse_unaccepted(plan: &Plan, accepted: &[String]) -> Result<(), Failed> {
+pub(crate) fn refuse_unaccepted(plan: &Plan, accepted: &[String]) -> Result<(), Failed> {
     let missing: Vec<_> = plan
         .notices
         .iter()
@@ -202,7 +206,8 @@ fn refuse_unaccepted(plan: &Plan, accepted: &[String]) -> Result<(), Failed> {
         .into())
 }
 
-fn again(plan: &Plan, accepted: &[String]) -> String {
+/// The command that begins or goes on with this.
+pub(crate) fn again(plan: &Plan, accepted: &[String]) -> String {
     let command = match &plan.purpose {
         Purpose::Upgrade | Purpose::RollOver(_) => format!("switchback apply {}", plan.id),
         // Planned anew from what the journal says then.

@@ -37,6 +37,7 @@ pub(crate) fn run(cli: Cli, screen: &Screen) -> Result<Exit, Failed> {
         Command::Apply(arguments) => super::apply::run(&session, &arguments),
         Command::Resume(arguments) => super::resume::run(&session, &arguments),
         Command::Rollback(arguments) => super::rollback::run(&session, &arguments),
+        Command::Rollover(arguments) => super::rollover::run(&session, &arguments),
         Command::History => super::history::run(&session),
         Command::Log(arguments) => super::log::run(&session, &arguments),
         Command::Doctor => super::doctor::run(&session),

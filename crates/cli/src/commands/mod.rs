@@ -16,6 +16,7 @@ mod plan;
 mod rehearse;
 mod resume;
 mod rollback;
+mod rollover;
 mod scenarios;
 mod status;
 

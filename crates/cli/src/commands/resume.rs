@@ -3,6 +3,7 @@
 use switchback_journal::{Journal, ProcessIdentity};
 use switchback_model::exit::Exit;
 
+use super::rollover;
 use crate::arguments::Resume;
 use crate::execution::{self, Task};
 use crate::failure::Failed;
@@ -14,11 +15,8 @@ use crate::session::Session;
 pub(crate) fn run(session: &Session<'_>, arguments: &Resume) -> Result<Exit, Failed> {
     let journal = session.journal()?;
     let record = session.run(&journal, arguments.run.as_deref())?;
-    let found = match &session.global.deployment {
-        Some(said) => deployment::find(Some(said), &session.state)?,
-        // The run knows where its deployment is, wherever the command is typed.
-        None => deployment::find(Some(&record.key.directory), &session.state)?,
-    };
+    let plan = session.plan_of(&record)?;
+    let content = rollover::content(&plan);
     if let Some(holder) = &arguments.take_over {
         journal.give_up(
             &record.key,
@@ -28,7 +26,6 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Resume) -> Result<Exit, Fai
         )?;
     }
     if let Standing::Done { downtime } = runs::standing(&journal, &record)? {
-        let plan = session.plan_of(&record)?;
         return Ok(execution::done_already(
             session,
             &plan,
@@ -36,6 +33,15 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Resume) -> Result<Exit, Fai
             downtime,
         ));
     }
+    if let Some(content) = content {
+        let accepted = journal.state(&record.run)?.accepted;
+        return rollover::drive(session, &plan, content, &record.run, &accepted);
+    }
+    let found = match &session.global.deployment {
+        Some(said) => deployment::find(Some(said), &session.state)?,
+        // The run knows where its deployment is, wherever the command is typed.
+        None => deployment::find(Some(&record.key.directory), &session.state)?,
+    };
     go_on(session, &journal, &found, &record)
 }
 

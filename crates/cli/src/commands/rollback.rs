@@ -8,9 +8,9 @@ use switchback_model::event::Event;
 use switchback_model::exit::Exit;
 use switchback_model::plan::{Act, Plan, Purpose};
 use switchback_model::{Problem, RunId};
-use switchback_planner::Proven;
+use switchback_planner::{Proven, roll_over_stays};
 
-use super::{apply, resume};
+use super::{apply, resume, rollover};
 use crate::arguments::Rollback;
 use crate::execution;
 use crate::failure::Failed;
@@ -25,6 +25,9 @@ use crate::site::Place;
 pub(crate) fn run(session: &Session<'_>, arguments: &Rollback) -> Result<Exit, Failed> {
     let journal = session.journal()?;
     let record = session.run(&journal, arguments.run.as_deref())?;
+    if let Some(content) = rollover::content(&session.plan_of(&record)?) {
+        return Err(roll_over_stays(&record.run, &content.from.api).into());
+    }
     let found = deployment_of(session, &record)?;
     // Typed again after an interruption, it goes on with the way back that is open.
     if let Some((open, _)) = runs::open(&journal, &record.key)?
