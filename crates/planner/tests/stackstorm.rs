@@ -224,7 +224,8 @@ fn what_was_installed_without_packages_rolls_over_to_where_the_target_can_be() {
     );
     assert_eq!(
         refusal.hints[0].text(),
-        "roll the content over to a new instance of 2.2.1 on ubuntu14, ubuntu16, el6 or el7"
+        "roll the content over to a new instance of 2.2.1 on ubuntu14, ubuntu16, el6 or el7: \
+         switchback rollover --from OLD --to NEW"
     );
     assert_eq!(refusal.hints.len(), 1);
 }

@@ -59,7 +59,7 @@ fn the_end_of_a_distribution_offers_a_roll_over() {
              cannot be installed on it [st2docs v1.4 to v3.0 install/deb; gone in
              v3.1]
       hint: roll the content over to a new instance of 3.1.0 on ubuntu16, ubuntu18,
-            el6 or el7
+            el6 or el7: switchback rollover --from OLD --to NEW
             in place it goes up to 3.0.1: --to 3.0.1
     --- exit 3
     ");

@@ -487,7 +487,8 @@ impl Hint {
                 version,
                 distributions,
             } => format!(
-                "roll the content over to a new instance of {version} on {}",
+                "roll the content over to a new instance of {version} on {}: \
+                 switchback rollover --from OLD --to NEW",
                 alternatives(distributions)
             ),
             Self::InPlace { version } => {
