@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::exit::Exit;
 use crate::id::{DatastoreName, ProductId, ServiceName};
+use crate::problem::Problem;
 use crate::rate::Rate;
 
 /// What the operator says about a deployment.
@@ -193,15 +195,23 @@ pub struct BackupConfig {
 }
 
 impl BackupConfig {
-    /// How long shadows of finished runs stay where nothing is said, in seconds.
+    /// How long shadows of finished runs stay where nothing is said, in seconds: a day is enough to see that an
+    /// upgrade was right.
     const KEEP_SHADOWS: u64 = 24 * 3600;
 
-    /// How long shadows of finished runs stay, in seconds; `Err` with what is said where that is no period.
-    pub fn shadows_stay(&self) -> Result<u64, &str> {
-        match self.keep_shadows.as_deref() {
-            None => Ok(Self::KEEP_SHADOWS),
-            Some(said) => period(said).ok_or(said),
-        }
+    /// How long shadows of finished runs stay, in seconds. The problem, where what is said is no period, lacks a state.
+    pub fn shadows_stay(&self) -> Result<u64, Problem> {
+        let Some(said) = self.keep_shadows.as_deref() else {
+            return Ok(Self::KEEP_SHADOWS);
+        };
+        period(said).ok_or_else(|| {
+            Problem::new(
+                Exit::Usage,
+                "keep-shadows-unknown",
+                format!("`{said}` is no period: `keep-shadows` under [backup] in switchback.toml"),
+            )
+            .hint("write a number and a unit: `24h`, `7d`, `2w`")
+        })
     }
 
     fn is_empty(&self) -> bool {
@@ -275,7 +285,16 @@ mod tests {
         assert_eq!(stay(Some("12h")), Some(43_200));
         assert_eq!(stay(Some("7d")), Some(604_800));
         assert_eq!(stay(Some("2w")), stay(Some("14d")));
-        for wrong in ["", "h", "12", "12m", "-1h", "1 h", "99999999999999999h"] {
+        for wrong in [
+            "",
+            "h",
+            "12",
+            "12m",
+            "-1h",
+            "1 h",
+            "1ü",
+            "99999999999999999h",
+        ] {
             assert_eq!(stay(Some(wrong)), None, "{wrong}");
         }
     }

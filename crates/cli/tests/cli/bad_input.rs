@@ -68,6 +68,18 @@ fn a_rate_that_is_none_is_pointed_at() {
 }
 
 #[test]
+fn a_period_that_is_none_is_said_before_anything_is_removed() {
+    let bench = Bench::new();
+    bench.file(
+        "switchback.toml",
+        "product = \"the-things-stack\"\n\n[backup]\nkeep-shadows = \"a day\"\n",
+    );
+    let said = bench.switchback(&["backup", "prune", "--yes"]);
+    assert_eq!(said.code, 2, "{said:?}");
+    insta::assert_snapshot!(said.stderr);
+}
+
+#[test]
 fn an_unknown_product() {
     let bench = Bench::new();
     bench.file("switchback.toml", "product = \"the-thing-stack\"\n");

@@ -192,7 +192,7 @@ impl Keeping {
             }
             _ => "only the first copy of a shadow is slowed down",
         };
-        self.notes.push(Note::new(
+        self.notes.push(Note::warning(
             Place::Datastore(found.name.clone()),
             format!("`max-rate` of `{}` changes nothing: {why}", found.name),
         ));
@@ -213,15 +213,10 @@ impl Keeping {
 
 /// A repository keeps what a shadow holds for longer than the shadow stays.
 fn shadows_stay(config: &Config) -> Result<Option<u64>, Problem> {
-    let seconds = config.backup.shadows_stay().map_err(|said| {
-        Problem::new(
-            Exit::Usage,
-            "keep-shadows-unknown",
-            format!("`{said}` is no period: `keep-shadows` under [backup] in switchback.toml"),
-        )
-        .state("deployment", "unchanged")
-        .hint("write a number and a unit: `24h`, `7d`, `2w`")
-    })?;
+    let seconds = config
+        .backup
+        .shadows_stay()
+        .map_err(|problem| problem.state("deployment", "unchanged"))?;
     Ok(config.backup.repository.is_some().then_some(seconds))
 }
 
@@ -307,9 +302,9 @@ fn following(kind: DatastoreKind) -> String {
 
 fn documented(kind: DatastoreKind) -> String {
     match kind {
-        DatastoreKind::Postgres => "dump in custom format, as documented",
-        DatastoreKind::Redis => "copy of its append-only files and snapshot, as documented",
-        DatastoreKind::Files => "copy with a manifest of hashes",
+        DatastoreKind::Postgres => "in custom format, as documented",
+        DatastoreKind::Redis => "its append-only files and snapshot, as documented",
+        DatastoreKind::Files => "a copy with a manifest of hashes",
     }
     .to_owned()
 }

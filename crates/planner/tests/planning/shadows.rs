@@ -100,7 +100,7 @@ fn a_datastore_that_cannot_have_one_is_dumped_and_the_plan_says_why() {
     assert_eq!(identity.method, BackupMethod::Dump);
     assert_eq!(
         identity.because,
-        "dump in custom format, as documented; no shadow: the role may not replicate"
+        "in custom format, as documented; no shadow: the role may not replicate"
     );
     assert_eq!(
         plan.datastores[&"redis".into()].method,

@@ -22,9 +22,6 @@ use crate::render::waiting;
 use crate::session::{Session, now};
 use crate::signals::Listening;
 
-/// How long a shadow stays where nothing else was said: a day is enough to see that an upgrade was right.
-const KEEP_SHADOWS: &str = "24h";
-
 /// What is to go from this machine.
 #[derive(Default)]
 struct Gone {
@@ -41,7 +38,9 @@ pub(super) fn run(session: &Session<'_>, arguments: &BackupPrune) -> Result<Exit
     let found = session.deployment()?;
     let journal = session.journal()?;
     refuse_open_run(&journal, &found.key(), "and may need its backups")?;
-    let age = keep_shadows(&found)?;
+    let stay = found.config.backup.shadows_stay();
+    let stay = stay.map_err(|problem| problem.state("backups", "unchanged"))?;
+    let age = stay.saturating_mul(1000);
     let opened = repository::is_named(&found)
         .then(|| repository::open(session, &found, &stop, Missing::Refuse))
         .transpose()?;
@@ -216,51 +215,5 @@ fn remove_directory(directory: &Path) -> Result<(), Failed> {
         .hint("look at who owns it")
         .into()),
         _ => Ok(()),
-    }
-}
-
-/// How long shadows stay, in milliseconds.
-fn keep_shadows(found: &Found) -> Result<u64, Failed> {
-    let said = found
-        .config
-        .backup
-        .keep_shadows
-        .as_deref()
-        .unwrap_or(KEEP_SHADOWS);
-    period(said).ok_or_else(|| {
-        Problem::new(
-            Exit::Usage,
-            "keep-shadows-unknown",
-            format!("`{said}` is no period: `keep-shadows` under [backup] in switchback.toml"),
-        )
-        .state("backups", "unchanged")
-        .hint("write a number and a unit: `24h`, `7d`, `2w`")
-        .into()
-    })
-}
-
-fn period(text: &str) -> Option<u64> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let hours = match unit {
-        "h" => 1,
-        "d" => 24,
-        "w" => 7 * 24,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(hours * 3_600_000)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn periods_have_a_number_and_a_unit() {
-        assert_eq!(period("24h"), Some(86_400_000));
-        assert_eq!(period("7d"), Some(7 * 86_400_000));
-        assert_eq!(period("2w"), period("14d"));
-        for wrong in ["", "h", "24", "1 h", "-1h", "1ü", "99999999999999999999h"] {
-            assert_eq!(period(wrong), None, "{wrong}");
-        }
     }
 }
