@@ -10,7 +10,7 @@ use switchback_model::observed::Deployment;
 use switchback_model::plan::{Plan, Purpose};
 use switchback_model::{PlanId, Problem, RunId};
 
-use crate::commands::backup;
+use crate::backups::store;
 use crate::failure::Failed;
 use crate::place::deployment::Found;
 use crate::render::downtime::Spent;
@@ -76,7 +76,7 @@ pub(crate) fn carry_out(session: &Session<'_>, task: &Task<'_>) -> Result<Exit, 
     };
     // The service is up and verified by then: what follows is nobody's downtime.
     drive(session, &errand, stop, |stop| {
-        backup::after_run(session, task.found, task.plan, task.run, stop);
+        store::after_run(session, task.found, task.plan, task.run, stop);
     })
 }
 

@@ -8,6 +8,7 @@ use clap::Parser as _;
 use switchback_model::exit::Exit;
 
 mod arguments;
+mod backups;
 mod commands;
 mod execution;
 mod failure;

@@ -7,7 +7,7 @@ use switchback_model::product::DatastoreKind;
 use super::measure;
 use super::style::{BAD, BOLD, DIM, GOOD, PLAIN, WARN};
 use super::table::{Cell, Table};
-use crate::commands::backup::{Here, There};
+use crate::backups::listed::{Here, There};
 use crate::session::now;
 
 /// Backups on this machine.

@@ -17,9 +17,10 @@ use switchback_model::{Problem, RunId, ServiceName};
 
 use super::dispatch::refuse_open_run;
 use super::making::Making;
-use super::repository::{self, Missing};
-use super::{scratch, store};
+use super::scratch;
 use crate::arguments::BackupCreate;
+use crate::backups::repository::{self, Missing};
+use crate::backups::store;
 use crate::execution::by;
 use crate::failure::Failed;
 use crate::place::deployment::Found;

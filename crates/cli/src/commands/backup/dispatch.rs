@@ -1,6 +1,5 @@
 //! From what was typed to the command that does it, and what they all say.
 
-use switchback_engine::ports::Failure;
 use switchback_journal::{Journal, Key};
 use switchback_model::Problem;
 use switchback_model::exit::Exit;
@@ -35,16 +34,4 @@ pub(super) fn refuse_open_run(journal: &Journal, key: &Key, why: &str) -> Result
     .state("backups", "unchanged")
     .hint(format!("end it first: `switchback resume {}`", record.run))
     .into())
-}
-
-/// A failure as a command ends with it.
-pub(super) fn told(failure: &Failure) -> Problem {
-    let mut problem = Problem::new(Exit::Refused, &failure.code, failure.what.clone());
-    problem.causes.clone_from(&failure.causes);
-    problem.state.clone_from(&failure.state);
-    problem.hints.clone_from(&failure.hints);
-    if problem.hints.is_empty() {
-        problem = problem.hint("every check: `switchback doctor`");
-    }
-    problem
 }

@@ -3,17 +3,15 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
-use switchback_backup::{Keeps, Opened, Stored};
+use switchback_backup::{Opened, Stored};
 use switchback_engine::signal::StopSignal;
+use switchback_model::Problem;
 use switchback_model::exit::Exit;
-use switchback_model::plan::BackupState;
-use switchback_model::product::DatastoreKind;
-use switchback_model::{DatastoreName, Problem, RunId};
 
-use super::dispatch::told;
-use super::local;
-use super::repository::{self, Missing};
-use crate::failure::Failed;
+use crate::backups::listed::{Here, There};
+use crate::backups::local;
+use crate::backups::repository::{self, Missing};
+use crate::failure::{Failed, told};
 use crate::place::deployment::Found;
 use crate::render::backups;
 use crate::session::Session;
@@ -31,49 +29,12 @@ struct Document {
     repository: Option<Repository>,
 }
 
-/// A backup on this machine.
-#[derive(Serialize)]
-pub(crate) struct Here {
-    pub(crate) run: RunId,
-    pub(crate) round: u32,
-    pub(crate) datastore: DatastoreName,
-    pub(crate) kind: DatastoreKind,
-    pub(crate) engine: Option<String>,
-    pub(crate) state: BackupState,
-    pub(crate) objects: u64,
-    pub(crate) bytes: u64,
-    pub(crate) at: u64,
-    pub(crate) directory: PathBuf,
-}
-
 #[derive(Serialize)]
 struct Repository {
     place: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<Problem>,
     backups: Vec<There>,
-}
-
-/// A backup in the repository.
-#[derive(Serialize)]
-pub(crate) struct There {
-    pub(crate) id: String,
-    pub(crate) snapshot: String,
-    pub(crate) run: RunId,
-    pub(crate) round: u32,
-    pub(crate) datastore: DatastoreName,
-    pub(crate) kind: DatastoreKind,
-    pub(crate) version: String,
-    pub(crate) state: BackupState,
-    pub(crate) bytes: u64,
-    pub(crate) at: u64,
-    pub(crate) host: String,
-    /// The day on which it was last fetched and read.
-    pub(crate) proven: Option<String>,
-    /// The rules that keep it.
-    pub(crate) kept: Vec<Keeps>,
-    /// True where the next prune removes it.
-    pub(crate) expired: bool,
 }
 
 pub(super) fn run(session: &Session<'_>) -> Result<Exit, Failed> {

@@ -11,10 +11,9 @@ use switchback_model::exit::Exit;
 use switchback_model::plan::{BackupMethod, BackupState, Expectation, Plan};
 use switchback_model::{DatastoreName, Problem, RunId, StepNumber};
 
-use super::dispatch::told;
-use super::local::{self, Entry};
-use super::store::{self, Origin, Sent};
-use crate::failure::Failed;
+use crate::backups::local::{self, Entry};
+use crate::backups::store::{self, Origin, Sent};
+use crate::failure::{Failed, told};
 use crate::place::deployment::Found;
 use crate::render::measure;
 use crate::render::style::{BOLD, CHECK, DIM, GOOD, paint};

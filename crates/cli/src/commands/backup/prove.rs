@@ -14,13 +14,13 @@ use switchback_model::exit::Exit;
 use switchback_model::plan::{BackupMethod, DatastorePlan, Plan};
 use switchback_model::{DatastoreName, Problem, RunId, StepNumber};
 
-use super::dispatch::told;
-use super::local::{self, Entry};
-use super::repository::{self, Missing};
-use super::{list, scratch, store};
+use super::{list, scratch};
 use crate::arguments::BackupOf;
+use crate::backups::local::{self, Entry};
+use crate::backups::repository::{self, Missing};
+use crate::backups::store;
 use crate::execution::by;
-use crate::failure::Failed;
+use crate::failure::{Failed, told};
 use crate::place::deployment::{self, Found};
 use crate::render::measure;
 use crate::render::style::{BOLD, CHECK, DIM, GOOD, paint};

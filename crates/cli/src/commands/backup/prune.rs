@@ -9,12 +9,12 @@ use switchback_model::exit::Exit;
 use switchback_model::plan::BackupMethod;
 use switchback_model::{Problem, RunId};
 
-use super::dispatch::{refuse_open_run, told};
-use super::local::{self, Entry};
-use super::repository::{self, Missing};
-use super::store;
+use super::dispatch::refuse_open_run;
 use crate::arguments::BackupPrune;
-use crate::failure::Failed;
+use crate::backups::local::{self, Entry};
+use crate::backups::repository::{self, Missing};
+use crate::backups::store;
+use crate::failure::{Failed, told};
 use crate::place::deployment::Found;
 use crate::question;
 use crate::render::measure;

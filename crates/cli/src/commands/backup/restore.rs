@@ -10,12 +10,11 @@ use switchback_engine::signal::StopSignal;
 use switchback_model::exit::Exit;
 use switchback_model::{Problem, RunId};
 
-use super::dispatch::told;
-use super::repository::{self, Missing};
 use super::scratch::{self, place_shadow};
 use crate::arguments::{BackupRestore, Rollback};
+use crate::backups::repository::{self, Missing};
 use crate::commands::rollback;
-use crate::failure::Failed;
+use crate::failure::{Failed, told};
 use crate::place::deployment::Found;
 use crate::render::style::{BOLD, CHECK, DIM, GOOD, paint};
 use crate::render::waiting;

@@ -11,8 +11,7 @@ use switchback_model::Problem;
 use switchback_model::config::{BackupConfig, SecretRef};
 use switchback_model::exit::Exit;
 
-use super::dispatch::told;
-use crate::failure::Failed;
+use crate::failure::{Failed, told};
 use crate::place::deployment::Found;
 use crate::render::waiting;
 use crate::session::Session;
@@ -23,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What opening does where there is no repository yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Missing {
+pub(crate) enum Missing {
     /// Says so.
     Refuse,
     /// Makes one.
@@ -31,12 +30,12 @@ pub(super) enum Missing {
 }
 
 /// True where the deployment has a repository.
-pub(super) fn is_named(found: &Found) -> bool {
+pub(crate) fn is_named(found: &Found) -> bool {
     found.config.backup.repository.is_some()
 }
 
 /// What the operator wants kept in it.
-pub(super) fn retention(config: &BackupConfig) -> Retention {
+pub(crate) fn retention(config: &BackupConfig) -> Retention {
     Retention {
         last: config.keep_last,
         daily: config.keep_daily,
@@ -46,7 +45,7 @@ pub(super) fn retention(config: &BackupConfig) -> Retention {
 }
 
 /// Opens the repository; a deployment without one is told how to name one.
-pub(super) fn open(
+pub(crate) fn open(
     session: &Session<'_>,
     found: &Found,
     stop: &StopSignal,

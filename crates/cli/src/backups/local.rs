@@ -13,31 +13,31 @@ use crate::failure::Failed;
 const MOST_ROUNDS: u32 = 1000;
 
 /// A backup and where it lies.
-pub(super) struct Entry {
-    pub(super) manifest: Manifest,
+pub(crate) struct Entry {
+    pub(crate) manifest: Manifest,
     /// Which backup of its run: 1 is the first.
-    pub(super) round: u32,
+    pub(crate) round: u32,
     /// What its datastore is told as the place of backups.
-    pub(super) root: PathBuf,
+    pub(crate) root: PathBuf,
 }
 
 impl Entry {
     /// Its own directory.
-    pub(super) fn directory(&self) -> PathBuf {
+    pub(crate) fn directory(&self) -> PathBuf {
         self.root
             .join(self.manifest.run.as_str())
             .join(self.manifest.datastore.as_str())
     }
 
     /// Where its shadow lies, where that is not in its own directory, and what a server of before ran on.
-    pub(super) fn beside(&self) -> impl Iterator<Item = &Path> {
+    pub(crate) fn beside(&self) -> impl Iterator<Item = &Path> {
         let kept = [&self.manifest.place, &self.manifest.aside].into_iter();
         kept.filter_map(Option::as_deref)
             .filter(|place| !place.starts_with(self.directory()))
     }
 
     /// Bytes that it occupies.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         let aside = self.manifest.aside.as_deref().map_or(0, size_of);
         let kept = match &self.manifest.place {
             Some(place) => size_of(place),
@@ -48,13 +48,13 @@ impl Entry {
 }
 
 /// The readable backups of one run.
-pub(super) fn of_run(directory: &Path, run: &RunId) -> Result<Vec<Entry>, Failed> {
+pub(crate) fn of_run(directory: &Path, run: &RunId) -> Result<Vec<Entry>, Failed> {
     let entries = entries(directory)?.into_iter().flatten();
     Ok(entries.filter(|entry| entry.manifest.run == *run).collect())
 }
 
 /// Every backup with its place, oldest first; later rounds of a run lie in `round-N`.
-pub(super) fn entries(directory: &Path) -> Result<Vec<Result<Entry, Failure>>, Failed> {
+pub(crate) fn entries(directory: &Path) -> Result<Vec<Result<Entry, Failure>>, Failed> {
     let unreadable = |error: std::io::Error| {
         Problem::new(
             Exit::Refused,

@@ -6,10 +6,9 @@ use switchback_engine::signal::{StopSignal, Urgency};
 use switchback_model::plan::{BackupState, Plan, Purpose, StageKind};
 use switchback_model::{DatastoreName, ProductId, RunId};
 
-use super::dispatch::told;
 use super::local::{self, Entry};
 use super::repository::{self, Missing};
-use crate::failure::Failed;
+use crate::failure::{Failed, told};
 use crate::place::deployment::Found;
 use crate::render::style::{BOLD, CHECK, DIM, GOOD, paint};
 use crate::render::waiting;
@@ -17,11 +16,11 @@ use crate::render::{measure, problem};
 use crate::session::Session;
 
 /// What the snapshots' tags say beside what each manifest says.
-pub(super) struct Origin<'a> {
-    pub(super) deployment: &'a str,
-    pub(super) product: &'a ProductId,
+pub(crate) struct Origin<'a> {
+    pub(crate) deployment: &'a str,
+    pub(crate) product: &'a ProductId,
     /// The version that ran when a round's backups were made.
-    pub(super) version: &'a dyn Fn(u32) -> String,
+    pub(crate) version: &'a dyn Fn(u32) -> String,
 }
 
 /// A backup that is in the repository now.
@@ -38,7 +37,7 @@ pub(crate) struct Sent {
 }
 
 /// Stores every complete backup among `entries`, oldest round first, and says each.
-pub(super) fn send(
+pub(crate) fn send(
     session: &Session<'_>,
     locked: &mut Locked,
     entries: &[Entry],
@@ -56,11 +55,7 @@ pub(super) fn send(
         }
         let copy = Copy {
             directory: entry.directory(),
-            beside: entry
-                .beside()
-                .map(|path| path.to_owned())
-                .into_iter()
-                .collect(),
+            beside: entry.beside().map(std::path::Path::to_path_buf).collect(),
             labels: labels(entry, origin),
             // Those of one moment are kept and let go together.
             made: moment(entries, entry.round),
@@ -121,7 +116,7 @@ pub(crate) fn after_run(
 }
 
 /// Stores the backups that a run made.
-pub(super) fn of_run(
+pub(crate) fn of_run(
     session: &Session<'_>,
     found: &Found,
     plan: &Plan,
@@ -145,7 +140,7 @@ pub(super) fn of_run(
 }
 
 /// The right to change the repository.
-pub(super) fn lock(
+pub(crate) fn lock(
     session: &Session<'_>,
     opened: Opened,
     stop: &StopSignal,
@@ -159,7 +154,7 @@ pub(super) fn lock(
 }
 
 /// How the backup of an entry is called in the repository.
-pub(super) fn labels(entry: &Entry, origin: &Origin<'_>) -> Labels {
+pub(crate) fn labels(entry: &Entry, origin: &Origin<'_>) -> Labels {
     let manifest = &entry.manifest;
     Labels {
         deployment: origin.deployment.to_owned(),
@@ -174,7 +169,7 @@ pub(super) fn labels(entry: &Entry, origin: &Origin<'_>) -> Labels {
 }
 
 /// What ran when the backups of a round were made: where the stage before it led, else where the run began.
-pub(super) fn version_before(plan: &Plan, round: u32) -> String {
+pub(crate) fn version_before(plan: &Plan, round: u32) -> String {
     let before = plan.stages.iter().take_while(|stage| stage.round < round);
     let ran = before.filter_map(|stage| match &stage.kind {
         StageKind::Engines { to }
@@ -197,7 +192,7 @@ fn moment(entries: &[Entry], round: u32) -> Moment {
     )
 }
 
-pub(super) fn stopped() -> switchback_model::Problem {
+pub(crate) fn stopped() -> switchback_model::Problem {
     switchback_model::Problem::new(
         switchback_model::exit::Exit::Refused,
         "stopped",
