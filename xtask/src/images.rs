@@ -6,12 +6,14 @@
 mod build;
 mod datastores;
 mod next;
+mod host;
 mod product;
 mod rootfs;
 
 use anyhow::Result;
 
 pub(crate) use datastores::{postgres_directory, postgres_image};
+pub(crate) use host::on_host;
 pub(crate) use product::{Edition, stand_in};
 
 /// The product's releases that tests and demo use.

@@ -1,12 +1,14 @@
 //! `cargo xtask live`: the real binary against real Docker, PostgreSQL and Redis, killed and hindered in every way that fits
 //! into a quarter of an hour.
 
+mod applications;
 mod cases;
 mod crash;
 mod hindered;
 mod judge;
 mod lab;
 mod outage;
+mod packages;
 mod rehearsal;
 mod repository;
 mod servers;

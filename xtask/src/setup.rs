@@ -30,6 +30,7 @@ pub(crate) fn all() -> Result<Engine> {
         Need::Redis,
         Need::StaticShell,
         Need::ContainerEngine,
+        Need::RootFileSystems,
     ])?;
     restic::install()?;
     match engine::start() {

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::lab::Lab;
 use super::subject::Subject;
-use super::{Case, crash, hindered, judge, outage, rehearsal, repository, servers};
+use super::{Case, applications, crash, hindered, judge, outage, packages, rehearsal, repository, servers};
 use crate::images::Edition;
 use crate::paths;
 use crate::tool::tool;
@@ -12,7 +12,9 @@ use crate::tool::tool;
 /// All cases.
 pub(super) fn all() -> Vec<Case> {
     let mut cases = outage::cases();
+    cases.extend(packages::cases());
     cases.extend(crash::cases());
+    cases.extend(applications::cases());
     cases.extend(hindered::cases());
     cases.extend(rehearsal::cases());
     cases.extend(repository::cases());

@@ -16,6 +16,8 @@ pub(crate) enum Need {
     StaticShell,
     ContainerEngine,
     Python,
+    /// What makes root file systems and signed repositories.
+    RootFileSystems,
 }
 
 /// Where Debian's policy hook lives: a script that forbids packages to start their services.
@@ -29,6 +31,7 @@ impl Need {
             Self::StaticShell => &["busybox-static"],
             Self::ContainerEngine => &["docker.io", "iptables"],
             Self::Python => &["python3", "python3-pip", "python3-venv"],
+            Self::RootFileSystems => &["debootstrap", "gpg", "gpg-agent"],
         }
     }
 
@@ -42,6 +45,9 @@ impl Need {
             Self::StaticShell => static_busybox().is_some(),
             Self::ContainerEngine => on_path("dockerd") && on_path("docker"),
             Self::Python => tool("python3").args(["-m", "pip", "--version"]).succeeds(),
+            Self::RootFileSystems => {
+                on_path("debootstrap") && on_path("gpg") && on_path("gpg-agent")
+            }
         }
     }
 }

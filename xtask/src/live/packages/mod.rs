@@ -1,0 +1,8 @@
+//! Live cases of products that are Debian packages: the real apt, dpkg and systemd, in a root file system of their own.
+
+mod cases;
+mod family;
+mod host;
+mod refused;
+
+pub(super) use cases::cases;
