@@ -74,9 +74,11 @@ pub(super) fn keep(place: &Place, set: &Set) -> Result<(), Failure> {
         if !Path::new(&path).is_file() {
             continue;
         }
-        let argv = Argv::new("cp", ["--archive", "--parents", "--"])
+        let copy = partial.join(path.trim_start_matches('/'));
+        fs::create_dir_all(copy.parent().unwrap_or(&partial)).map_err(failed)?;
+        let argv = Argv::new("cp", ["--archive", "--"])
             .arg(path.as_str())
-            .arg(partial.to_string_lossy());
+            .arg(copy.to_string_lossy());
         place.ask(&argv, &format!("cannot copy `{path}`"))?;
         let mark = if offered(&path).exists() { "+" } else { "-" };
         list.push_str(&format!("{mark} {path}\n"));

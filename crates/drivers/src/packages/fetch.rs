@@ -70,14 +70,22 @@ pub(super) fn candidates(place: &Place, names: &[String]) -> Result<Vec<apt::Can
     Ok(apt::candidates(&answer))
 }
 
-/// Refuses where an installation would change more than the packages of `set`. `from` is where their
-/// files are, as words for apt: `name=version`, or paths.
-pub(super) fn simulate(place: &Place, set: &Set, from: &[String]) -> Result<(), Failure> {
+/// Refuses where an installation would change more than the packages of `set`. `from` are words for apt:
+/// `name=version`, or `files`, which are all that apt then knows of.
+pub(super) fn simulate(
+    place: &Place,
+    set: &Set,
+    from: &[String],
+    files: bool,
+) -> Result<(), Failure> {
     if from.is_empty() {
         return Ok(());
     }
+    // A hold is told in words of its own.
     let argv = Argv::new("apt-get", ["--simulate", "--quiet", "install"])
+        .arg("--allow-change-held-packages")
         .args(installing())
+        .args(if files { &FILES_ALONE[..] } else { &[] }.iter().copied())
         .args(from.iter().cloned());
     let said = place.try_to(&argv, "cannot ask apt what an installation would do")?;
     if said.code != 0 {
@@ -114,6 +122,16 @@ pub(super) fn installing() -> [&'static str; 8] {
         "--option=DPkg::Lock::Timeout=600",
     ]
 }
+
+/// How apt is told that there is nothing but the files that are named: a repository may have the same
+/// version, and would be asked for it.
+pub(super) const FILES_ALONE: [&str; 5] = [
+    "--option=Dir::Etc::SourceList=/dev/null",
+    "--option=Dir::Etc::SourceParts=/dev/null",
+    "--option=Dir::State::Lists=/nonexistent",
+    "--option=Dir::Cache::PkgCache=",
+    "--option=Dir::Cache::SrcPkgCache=",
+];
 
 /// Where the file of an installed package could come from: nothing is downloaded.
 pub(super) fn obtainable(place: &Place, record: &Record) -> Result<Vec<(String, Source)>, Failure> {

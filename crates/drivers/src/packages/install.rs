@@ -10,7 +10,7 @@ use switchback_model::RunId;
 use switchback_model::event::{Completed, Outcome};
 use switchback_model::plan::{FileEdit, Purpose};
 
-use super::fetch::installing;
+use super::fetch::{FILES_ALONE, installing};
 use super::place::{Place, Record, unwritable, write_durably};
 use super::set::Set;
 use super::{conffiles, locks, problems, store, units};
@@ -195,8 +195,9 @@ fn drive(place: &Place, cx: &Context<'_>, to: &Set) -> Result<(), Failure> {
                 &files,
             )
         } else {
-            let mut apt = words(["apt-get", "--quiet", "install", "--no-download"], &[]);
+            let mut apt = words(["apt-get", "--quiet", "install"], &[]);
             apt.extend(installing().map(str::to_owned));
+            apt.extend(FILES_ALONE.map(str::to_owned));
             apt.extend(files.iter().cloned());
             apt
         };

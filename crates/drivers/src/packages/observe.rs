@@ -96,12 +96,12 @@ pub(super) fn obstacles(place: &Place, record: &Record) -> Result<Vec<Problem>, 
     if !held.is_empty() {
         found.push(problems::held(&held));
     }
+    if let Some(holder) = locks::holder() {
+        found.push(problems::locked(&holder));
+    }
     let half: Vec<&Package> = record.all.iter().filter(|one| one.is_half()).collect();
     if !half.is_empty() && !hold::is_engaged(place) {
         found.push(problems::half(&half));
-    }
-    if let Some(holder) = locks::holder() {
-        found.push(problems::locked(&holder));
     }
     let units = place.units()?;
     let masked = units.iter().filter(|(_, unit)| unit.load == "masked");
@@ -312,10 +312,16 @@ pub(super) fn resolve(
     references: &[String],
 ) -> Result<Vec<switchback_model::observed::ImagePin>, Problem> {
     let record = place.record().map_err(problems::refused)?;
+    // apt would say the same, and less clearly.
+    let obstacles = obstacles(place, &record).map_err(problems::refused)?;
+    if let Some(problem) = obstacles.into_iter().next() {
+        return Err(problem);
+    }
     let mut pins = Vec::new();
     for reference in references {
         let set = set_named(place, &record, reference).map_err(problems::refused)?;
-        fetch::simulate(place, &set, &set.beyond(&record.set)).map_err(problems::refused)?;
+        fetch::simulate(place, &set, &set.beyond(&record.set), false)
+            .map_err(problems::refused)?;
         pins.push(set.pin(reference));
     }
     Ok(pins)

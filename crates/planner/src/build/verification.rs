@@ -88,7 +88,11 @@ fn http_port(product: &Product, service: &Service) -> Option<u16> {
         .components
         .iter()
         .find(|component| component.id == service.name.as_str())
-        .or(product.components.first())
+        // A product that says what its services are says of each whether it answers.
+        .or_else(|| {
+            let first = product.components.first();
+            first.filter(|_| product.services.is_empty())
+        })
         .map(|component| component.http_port)
 }
 
