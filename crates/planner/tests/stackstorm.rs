@@ -389,6 +389,35 @@ fn what_cannot_be_taken_back_is_told_and_asks_for_its_word() {
 }
 
 #[test]
+fn a_mistral_that_was_started_too_early_is_recovered_before_its_migration_and_never_silently() {
+    let query = on("ubuntu16", "2.1.1", "2.2.1").feature("mistral_installed");
+    let recovers = |query: &Query| {
+        let found = path(query);
+        let ids = done(&found).concat().into_iter().map(str::to_owned);
+        let ids: Vec<String> = ids.filter(|id| id.starts_with("mistral-")).collect();
+        let accepts = found.notices.into_iter().filter_map(|notice| notice.accept);
+        (ids.join(" "), accepts.collect::<Vec<_>>().join(" "))
+    };
+    let usual = "mistral-stop mistral-db-upgrade mistral-db-populate";
+    let said = |query: &Query| recovers(query).0 == usual;
+    assert!(said(&query), "nobody looked");
+    assert!(said(&query.clone().feature("mistral-early-tables=0")));
+    assert_eq!(
+        recovers(&query.clone().feature("mistral-early-tables=5")),
+        (
+            "mistral-stop mistral-recover-already-exists mistral-db-upgrade mistral-db-populate"
+                .to_owned(),
+            "mistral-executions mistral-recovery".to_owned()
+        )
+    );
+    // Also where the packages are new already and only the database is left behind.
+    let later = on("ubuntu16", "2.2.1", "2.3.2")
+        .feature("mistral_installed")
+        .feature("mistral-early-tables=5");
+    assert_eq!(recovers(&later).1, "mistral-recovery");
+}
+
+#[test]
 fn stops_that_one_release_satisfies_share_a_stage() {
     let query = on("ubuntu14", "2.0.1", "3.0.1");
     assert_eq!(done(&path(&query)).len(), 1);

@@ -272,11 +272,12 @@ fn act_text(act: &Act) -> String {
     } else {
         format!(" through {}", act.rungs.join(", "))
     };
-    // A shell script is for machines: its reason says more.
+    // A script is for machines: its reason says more.
     let is_script = act
         .run
         .first()
-        .is_some_and(|first| first.ends_with("/bash"));
+        .is_some_and(|first| first.ends_with("/bash"))
+        || act.run.iter().any(|word| word.contains('\n'));
     if act.run.is_empty() || is_script {
         format!("{}{rungs}: {}", act.id, act.because)
     } else {

@@ -80,6 +80,9 @@ pub struct Action {
     /// True where the product works without it: offered, not planned.
     #[serde(default)]
     pub optional: bool,
+    /// The word for `--accept`, where nobody may be taken by surprise by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept: Option<String>,
     /// Of all actions with this name only that of the newest release is done in a stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest_of: Option<String>,

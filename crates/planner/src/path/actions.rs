@@ -83,7 +83,8 @@ pub(super) fn place(ground: &Ground<'_>, legs: &mut [Leg]) -> Result<Vec<PathNot
         let told = positions
             .iter()
             .filter_map(|position| position.unsupported(ground, &stage.to, &stage.version))
-            .chain(stage.kept_down());
+            .chain(stage.kept_down())
+            .chain(stage.to_accept(&leg.actions));
         for notice in told {
             if notices.iter().all(|known| known.id != notice.id) {
                 notices.push(notice);
@@ -280,6 +281,27 @@ impl<'g, 'a> Stage<'g, 'a> {
             }
         }
         told
+    }
+
+    /// Actions that somebody has to accept.
+    fn to_accept(&self, acts: &[Act]) -> Vec<PathNotice> {
+        let actions = self.ground.product.actions.iter();
+        let asking = actions.filter_map(|action| Some((action, action.accept.as_ref()?)));
+        let planned = asking.filter_map(|(action, word)| {
+            let act = acts.iter().find(|act| act.id.as_str() == action.id)?;
+            Some(PathNotice {
+                id: action.id.clone(),
+                kind: NoticeKind::OneWay,
+                version: self.version.clone(),
+                text: action.because.clone(),
+                source: action.source.clone(),
+                accept: Some(word.clone()),
+                requires: None,
+                removed_in: None,
+                assumed: act.assumed,
+            })
+        });
+        planned.collect()
     }
 
     fn not_shipped(&self, due: &Due<'_>) -> Refusal {
