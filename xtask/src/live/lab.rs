@@ -116,7 +116,7 @@ impl Lab {
         })
     }
 
-    fn free_port(&self) -> Result<u16> {
+    pub(super) fn free_port(&self) -> Result<u16> {
         loop {
             let port = self.port.fetch_add(1, Ordering::Relaxed);
             if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {

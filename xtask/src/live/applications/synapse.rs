@@ -1,0 +1,326 @@
+//! Synapse, a Matrix homeserver on PostgreSQL. Once a new release has worked on its database, the old one refuses it:
+//! the way back is the database as it was.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+
+use super::environments::Releases;
+use super::site::Site;
+use crate::images::postgres_directory;
+use crate::live::judge;
+use crate::live::lab::Lab;
+use crate::tool::{Tool, tool};
+
+const OLD: &str = "1.98.0";
+const NEW: &str = "1.163.2";
+
+/// 1.98.0 does not name the newest library that it works with. The extra that would bring the driver of PostgreSQL
+/// builds it from source; here it comes built.
+pub(super) const RELEASES: [(&str, &[&str]); 2] = [
+    (
+        OLD,
+        &[
+            "matrix-synapse==1.98.0",
+            "psycopg2-binary",
+            "prometheus-client<0.21",
+        ],
+    ),
+    (NEW, &["matrix-synapse==1.163.2", "psycopg2-binary"]),
+];
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Somebody who writes into a room.
+struct Guest {
+    token: String,
+    room: String,
+}
+
+pub(super) fn there_and_back(lab: &Lab, releases: &Releases) -> Result<()> {
+    let site = Site::new(lab, "synapse", releases)?;
+    let server = Server::start(&site, lab.free_port()?)?;
+    configure(&site, &server)?;
+    let config = site.dir().join("homeserver.yaml");
+    let config = config.to_string_lossy();
+    site.start("synapse_homeserver", &["--config-path", &config])?;
+    site.healthy("/health")?;
+    let guest = guest(&site)?;
+    for number in 0..10 {
+        say(&site, &guest, &format!("message {number}"))?;
+    }
+    let media = upload(&site, &guest)?;
+    let before = said(&site, &guest)?;
+    ensure!(before.len() == 10, "{before:?}");
+
+    let seen = site.expect(&["init", "--product", "synapse"], 0)?;
+    judge::told(&seen.stdout, &["synapse:1.98.0"])?;
+    let file = site.dir().join("switchback.toml");
+    let text = fs::read_to_string(&file)? + &server.configuration(&site);
+    fs::write(file, text)?;
+    let plan = site.upgrade(NEW)?;
+    // Locks of workers are in tables that no follower gets: the database goes into a dump, as the plan says.
+    judge::told(
+        &plan,
+        &[
+            "schema (1.163.2), for 1.106.0",
+            "must not work on it",
+            "main   dump",
+            "worker_read_write_locks",
+        ],
+    )?;
+    ensure!(runs(&site)? == NEW);
+    ensure!(
+        said(&site, &guest)? == before,
+        "the new release tells something else"
+    );
+    ensure!(download(&site, &media)?, "the picture is gone");
+    say(&site, &guest, "after the upgrade")?;
+    ensure!(
+        server.schema()? == "94|84",
+        "the schema is {}",
+        server.schema()?
+    );
+
+    old_refuses(&site, &config)?;
+
+    site.go_back()?;
+    ensure!(runs(&site)? == OLD);
+    ensure!(
+        server.schema()? == "83|83",
+        "the schema is {}",
+        server.schema()?
+    );
+    ensure!(
+        said(&site, &guest)? == before,
+        "the old release tells something else than before"
+    );
+    ensure!(download(&site, &media)?, "the picture is gone");
+    say(&site, &guest, "after the way back")?;
+    site.remove()
+}
+
+/// Why a way back has to bring the database back.
+fn old_refuses(site: &Site, config: &str) -> Result<()> {
+    let answer = site
+        .program(OLD, "synapse_homeserver")?
+        .args(["--config-path", config])
+        .answer()?;
+    ensure!(
+        !answer.status.success(),
+        "{OLD} started on the database of {NEW}"
+    );
+    let said = answer.stdout + &answer.stderr;
+    judge::told(&said, &["too new for the server to understand"])
+}
+
+fn configure(site: &Site, server: &Server) -> Result<()> {
+    let dir = site.dir().display();
+    let text = format!(
+        "server_name: lab.test\nlisteners:\n  - port: {port}\n    type: http\n    bind_addresses: ['127.0.0.1']\n    \
+         resources: [{{names: [client, media]}}]\ndatabase:\n  name: psycopg2\n  args: {{user: root, dbname: synapse, host: \
+         127.0.0.1, port: {database}}}\nmedia_store_path: {dir}/data/media\nsigning_key_path: {dir}/signing.key\n\
+         macaroon_secret_key: for the laboratory alone\nform_secret: for the laboratory alone\nreport_stats: false\n\
+         trusted_key_servers: []\nenable_registration: true\nenable_registration_without_verification: true\n\
+         rc_message: {{per_second: 1000, burst_count: 1000}}\n",
+        port = site.port(),
+        database = server.port,
+    );
+    fs::write(site.dir().join("homeserver.yaml"), text)?;
+    fs::create_dir_all(site.dir().join("data/media"))?;
+    fs::write(
+        site.dir().join("environment"),
+        format!("SYNAPSE_CONFIG={dir}/homeserver.yaml\nSYNAPSE_MEDIA_STORE={dir}/data/media\n"),
+    )?;
+    site.program(OLD, "generate_signing_key")?
+        .arg("-o")
+        .arg(site.dir().join("signing.key"))
+        .quiet()
+}
+
+fn runs(site: &Site) -> Result<String> {
+    let found = site.json("GET", "/_synapse/admin/v1/server_version", "", "")?;
+    Ok(text(&found["server_version"]))
+}
+
+fn guest(site: &Site) -> Result<Guest> {
+    let body =
+        json!({"auth": {"type": "m.login.dummy"}, "username": "ada", "password": "not a secret"});
+    let made = site.json("POST", "/_matrix/client/v3/register", "", &body.to_string())?;
+    let token = text(&made["access_token"]);
+    let made = site.json("POST", "/_matrix/client/v3/createRoom", &token, "{}")?;
+    Ok(Guest {
+        token,
+        room: text(&made["room_id"]),
+    })
+}
+
+fn say(site: &Site, guest: &Guest, words: &str) -> Result<()> {
+    let transaction = words.replace(' ', "-");
+    let path = format!(
+        "/_matrix/client/v3/rooms/{}/send/m.room.message/{transaction}",
+        guest.room
+    );
+    let body = json!({"msgtype": "m.text", "body": words});
+    site.json("PUT", &path, &guest.token, &body.to_string())
+        .map(drop)
+}
+
+/// What was said in the room, oldest first.
+fn said(site: &Site, guest: &Guest) -> Result<Vec<String>> {
+    let path = format!(
+        "/_matrix/client/v3/rooms/{}/messages?dir=f&limit=100",
+        guest.room
+    );
+    let found = site.json("GET", &path, &guest.token, "")?;
+    let events = found["chunk"].as_array().context("no events")?;
+    let messages = events
+        .iter()
+        .filter(|event| event["type"] == "m.room.message");
+    Ok(messages
+        .map(|event| text(&event["content"]["body"]))
+        .collect())
+}
+
+const PICTURE: &str = "[\"not really a picture\"]";
+
+/// Uploads something; where it can be had.
+fn upload(site: &Site, guest: &Guest) -> Result<String> {
+    let made = site.json("POST", "/_matrix/media/v3/upload", &guest.token, PICTURE)?;
+    let name = text(&made["content_uri"]).replace("mxc://", "");
+    Ok(format!("/_matrix/media/v3/download/{name}"))
+}
+
+fn download(site: &Site, path: &str) -> Result<bool> {
+    Ok(site.request("GET", path, "", "")? == (200, PICTURE.to_owned()))
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The PostgreSQL server of the site.
+struct Server {
+    programs: PathBuf,
+    data: PathBuf,
+    port: u16,
+}
+
+impl Server {
+    fn start(site: &Site, port: u16) -> Result<Self> {
+        let server = Self {
+            programs: postgres_directory()?.join("bin"),
+            data: site.dir().join("data/postgres"),
+            port,
+        };
+        fs::create_dir_all(&server.data)?;
+        tool("chown")
+            .arg("postgres:postgres")
+            .arg(&server.data)
+            .quiet()?;
+        as_postgres(&server.programs.join("initdb"))
+            .args([
+                "--username=root",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C",
+                "-D",
+            ])
+            .arg(&server.data)
+            .quiet()?;
+        let words = server.words();
+        let log = fs::File::create(site.dir().join("postgres.log"))?;
+        let started = as_postgres(Path::new(&words[0]))
+            .args(&words[1..])
+            .into_command()
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        // It is found again, and ended, by the directory that it works in.
+        drop(started);
+        let since = Instant::now();
+        while server.ask("postgres", "SELECT 1").is_err() {
+            if since.elapsed() > PATIENCE {
+                bail!("PostgreSQL does not answer");
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        server.ask("postgres", "CREATE DATABASE synapse")?;
+        Ok(server)
+    }
+
+    fn words(&self) -> Vec<String> {
+        let data = self.data.to_string_lossy().into_owned();
+        let program = self
+            .programs
+            .join("postgres")
+            .to_string_lossy()
+            .into_owned();
+        let port = self.port.to_string();
+        vec![
+            program,
+            "-D".to_owned(),
+            data.clone(),
+            "-p".to_owned(),
+            port,
+            "-k".to_owned(),
+            data,
+        ]
+    }
+
+    /// What of the database cannot be observed.
+    fn configuration(&self, site: &Site) -> String {
+        format!(
+            "\n[datastores.main]\naddress = \"127.0.0.1:{}\"\ndatabase = \"synapse\"\nuser = \"root\"\ndirectory = {:?}\n\
+             start = {:?}\n\n[verify]\nurl = \"http://127.0.0.1:{}\"\n",
+            self.port,
+            self.data,
+            self.words(),
+            site.port()
+        )
+    }
+
+    fn ask(&self, database: &str, question: &str) -> Result<String> {
+        let port = self.port.to_string();
+        tool(self.programs.join("psql"))
+            .args([
+                "-X",
+                "-q",
+                "-A",
+                "-t",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-h",
+                "127.0.0.1",
+                "-U",
+                "root",
+            ])
+            .args(["-p", &port, "-d", database, "-c", question])
+            .read()
+    }
+
+    /// The schema's version, and the oldest that a release must know to be let in.
+    fn schema(&self) -> Result<String> {
+        let question =
+            "select version || '|' || compat_version from schema_version, schema_compat_version";
+        Ok(self.ask("synapse", question)?.trim().to_owned())
+    }
+}
+
+fn as_postgres(program: &Path) -> Tool {
+    tool("setpriv")
+        .args([
+            "--reuid",
+            "postgres",
+            "--regid",
+            "postgres",
+            "--clear-groups",
+        ])
+        .arg(program)
+        .dir(Path::new("/"))
+}
