@@ -149,8 +149,8 @@ pub(crate) fn masked(what: &str) -> Problem {
         format!("the old instance shows {what} only as asterisks"),
     )
     .why("brought over like that, they would be asterisks there")
-    .hint("use the API key of an administrator, and set `[api] mask_secrets = True` aside for the roll-over where it stands")
-    .hint("API keys are shown from 2.1 on; at an older instance remove them and make new ones on the new host")
+    .hint("use the API key of an administrator: to others secrets are never shown")
+    .hint("or take away there what is masked, and give it to the new instance by hand")
 }
 
 pub(crate) fn address_twice(address: &str) -> Problem {

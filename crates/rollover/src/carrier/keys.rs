@@ -63,6 +63,15 @@ pub(super) fn bring(sides: &Sides<'_>) -> Result<String, Failure> {
 
 /// Removes the trial, which a process that was killed may have left.
 pub(super) fn clean(sides: &Sides<'_>) -> Result<(), Failure> {
+    let system = vec![("scope", "st2kv.system"), ("prefix", TRIAL)];
+    let left = sides.new.list("/v1/keys", "keys", &system);
+    if left
+        .map_err(|error| of_new(&error))?
+        .iter()
+        .all(|key| key["name"] != TRIAL)
+    {
+        return Ok(());
+    }
     sides.new.remove_key(TRIAL).map_err(|error| of_new(&error))
 }
 

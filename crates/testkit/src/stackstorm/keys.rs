@@ -33,6 +33,11 @@ impl State {
         self.keys.insert(place, stored);
     }
 
+    /// Empties the datastore.
+    pub fn clear_keys(&mut self) {
+        self.keys.clear();
+    }
+
     /// How many keys there are.
     pub fn key_count(&self) -> usize {
         self.keys.len()
