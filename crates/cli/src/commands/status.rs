@@ -296,7 +296,7 @@ fn text(document: &Document, width: usize) -> String {
         table.row([
             Cell::new(DIM, "way back"),
             Cell::from("none"),
-            Cell::from("nothing that stands could be taken back"),
+            Cell::from("no upgrade stands that could be taken back"),
         ]);
     }
     for copy in &document.copies {

@@ -118,15 +118,31 @@ impl Table {
 
     fn widths(&self, limit: usize) -> Vec<usize> {
         let mut widths: Vec<usize> = Vec::new();
+        let mut words: Vec<usize> = Vec::new();
         for row in &self.rows {
             let Row::Cells(cells) = row else { continue };
             widths.resize(widths.len().max(cells.len()), 0);
+            words.resize(widths.len(), 0);
             for (column, cell) in cells.iter().enumerate() {
                 widths[column] = widths[column].max(wrap::width(&cell.text));
+                let longest = cell.text.split(' ').map(wrap::width).max();
+                words[column] = words[column].max(longest.unwrap_or(0));
             }
         }
+        self.narrow(&mut widths, limit);
+        // Where many columns are still too wide together, each may come down to its longest word.
+        for column in (0..widths.len()).rev() {
+            let over = self.whole(&widths).saturating_sub(limit);
+            let spare = widths[column].saturating_sub(words[column]);
+            widths[column] -= over.min(spare);
+        }
+        widths
+    }
+
+    /// Takes from the widest column until all fit, or none is wide.
+    fn narrow(&self, widths: &mut [usize], limit: usize) {
         loop {
-            let whole = self.whole(&widths);
+            let whole = self.whole(widths);
             let widest = (0..widths.len()).max_by_key(|column| widths[*column]);
             let (Some(widest), true) = (widest, whole > limit) else {
                 break;
@@ -145,7 +161,6 @@ impl Table {
             let taken = (whole - limit).min((widths[widest] - others).max(1));
             widths[widest] = (widths[widest] - taken).max(NARROWEST);
         }
-        widths
     }
 
     fn whole(&self, widths: &[usize]) -> usize {
@@ -217,6 +232,13 @@ mod tests {
         table.row(["a", "long cell", ""]);
         table.row(["bbb", "x", "end"]);
         assert_eq!(table.text(80), "  a    long cell\n  bbb  x          end\n");
+    }
+
+    #[test]
+    fn many_columns_come_down_to_their_longest_words() {
+        let mut table = Table::indented(0);
+        table.row(["alpha, beta", "gamma, delta", "epsilon"]);
+        assert_eq!(table.text(24), "alpha,   gamma,  epsilon\nbeta     delta\n");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::backups::store::{self, Origin, Sent};
 use crate::failure::{Failed, told};
 use crate::place::deployment::Found;
 use crate::render::measure;
-use crate::render::style::{BOLD, CHECK, DIM, GOOD, paint};
+use crate::render::style::{BOLD, CHECK, DIM, GOOD, each_word, paint};
 use crate::render::{waiting, wrap};
 use crate::session::{Session, now};
 use crate::site::Place;
@@ -205,13 +205,10 @@ impl Making<'_> {
         .map_err(|failure| told(&failure))?;
         if !screen.json() {
             let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            screen.answer(&format!(
-                "{} {}  {}  {}\n",
-                paint(GOOD, CHECK),
-                paint(BOLD, name),
-                outcome.summary,
-                paint(DIM, measure::duration(took)),
-            ));
+            let first = format!("{} {}  ", paint(GOOD, CHECK), paint(BOLD, name));
+            let took = each_word(DIM, &measure::duration(took));
+            let said = format!("{} · {took}", outcome.summary);
+            screen.answer(&format!("{}\n", wrap::hanging(&first, &said, screen.width)));
         }
         Ok(())
     }
