@@ -18,6 +18,7 @@ const COMMANDS: &[&[&str]] = &[
     &["apply"],
     &["resume"],
     &["rollback"],
+    &["rollover"],
     &["status"],
     &["history"],
     &["log"],

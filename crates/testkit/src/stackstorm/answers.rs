@@ -149,6 +149,11 @@ impl State {
         }
         rule["id"] = json!(format!("rule-{}", self.rules.len()));
         rule["metadata_file"] = Value::Null;
+        rule["ref"] = json!(format!(
+            "{}.{}",
+            rule["pack"].as_str().unwrap_or_default(),
+            rule["name"].as_str().unwrap_or_default()
+        ));
         rule["trigger"]["ref"] = json!("made.there");
         self.rules.push(rule.clone());
         Answer {
