@@ -84,6 +84,11 @@ impl<'a> Place<'a> {
         self.root.with_file_name(format!("{name}-trial"))
     }
 
+    /// Removes what was only tried.
+    pub(crate) fn clean(&self) -> Result<(), Failure> {
+        disk::remove(&self.trial()).map_err(|error| self.failed("tidy beside", &error))
+    }
+
     /// What was carried over, where that is complete.
     pub(crate) fn carried(&self) -> Result<Option<Carried>, Failure> {
         let path = self.root.join(CARRIED);

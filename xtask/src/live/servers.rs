@@ -89,11 +89,13 @@ fn unfit(lab: &Lab) -> Result<()> {
 }
 
 fn with_method(text: &str, name: &str, method: &str) -> String {
-    let section = format!("[datastores.{name}]\n");
+    // What `init` only proposes stands behind a `#`.
+    let section = format!("\n[datastores.{name}]\n");
+    let line = format!("backup = \"{method}\"\n");
     if text.contains(&section) {
-        text.replace(&section, &format!("{section}backup = \"{method}\"\n"))
+        text.replace(&section, &format!("{section}{line}"))
     } else {
-        format!("{text}\n{section}backup = \"{method}\"\n")
+        format!("{text}{section}{line}")
     }
 }
 

@@ -231,6 +231,7 @@ impl Datastore for Postgres {
         for name in keep::half_written() {
             disk::remove(&backup.path(name)).map_err(|error| backup.io("tidy", &error))?;
         }
+        self.server.clean_server(cx)?;
         self.server.clean_shadow(cx)?;
         self.server.clean(cx)
     }

@@ -30,13 +30,13 @@ impl Server {
     pub(super) fn fits(&self, cx: &Context<'_>, engine: &EngineChange) -> Result<Outcome, Failure> {
         let layout = self.layout(cx.commands)?;
         let directory = layout.on_host(&self.name, &self.location)?;
-        let trial = Place::of(&directory, cx.run, &self.name).trial();
+        let place = Place::of(&directory, cx.run, &self.name);
         let tried = self.tried(cx, engine, &layout, &[], &directory, |client| {
             client
                 .info("server")
                 .map(|info| info.get("redis_version").cloned())
         });
-        disk::remove(&trial).map_err(|error| disk::failure("engine-io", "cannot tidy", &error))?;
+        place.clean()?;
         let version = tried
             .map_err(|failure| self.unfit(engine, failure))?
             .unwrap_or_default();
@@ -86,8 +86,7 @@ impl Server {
         let loaded = self.tried(cx, engine, &layout, &sources, &directory, |client| {
             contents::read(client, cx.progress)
         });
-        disk::remove(&place.trial())
-            .map_err(|error| disk::failure("engine-io", "cannot tidy", &error))?;
+        place.clean()?;
         let loaded = loaded
             .map_err(|failure| self.unfit(engine, failure))?
             .contents;
@@ -156,6 +155,19 @@ impl Server {
             summary: format!("`{}` answers as {}", self.name, self.engine(cx.commands)?),
             ..Outcome::default()
         })
+    }
+
+    /// Removes what a dead process tried, where a server tells in which directory.
+    pub(super) fn clean_server(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        let sealed = self.backup(cx, cx.run).sealed();
+        let layout = sealed.and_then(|manifest| kept_layout(&manifest));
+        let directory = layout
+            .or_else(|_| self.layout(cx.commands))
+            .and_then(|layout| layout.on_host(&self.name, &self.location));
+        match directory {
+            Ok(directory) => Place::of(&directory, cx.run, &self.name).clean(),
+            Err(_) => Ok(()),
+        }
     }
 
     pub(super) fn release_server(&self, cx: &Context<'_>, run: &RunId) -> Result<bool, Failure> {

@@ -189,6 +189,7 @@ impl Datastore for Redis {
     }
 
     fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        self.server.clean_server(cx)?;
         self.server.clean(cx)
     }
 }

@@ -90,6 +90,14 @@ impl Server {
         }
     }
 
+    /// Removes what a dead process tried.
+    pub(in super::super) fn clean_server(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        match &self.location.directory {
+            None => Ok(()),
+            Some(_) => Place::of(&self.directory()?, cx.run, &self.name).clean(),
+        }
+    }
+
     /// True where something was there.
     pub(in super::super) fn release_server(&self, run: &RunId) -> Result<bool, Failure> {
         match &self.location.directory {
