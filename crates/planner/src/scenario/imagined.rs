@@ -8,7 +8,7 @@ use switchback_model::observed::{
     Pinning, Service, ServiceState, Shadowing, VersionPlace,
 };
 use switchback_model::plan::{Act, FileEdit};
-use switchback_model::product::{self, DatastoreKind, Edition, Product};
+use switchback_model::product::{self, DatastoreKind, Edition, Exec, Product};
 use switchback_model::{Digest, Problem, Version};
 
 use crate::path::{Query, find};
@@ -44,11 +44,17 @@ impl<'a> Imagined<'a> {
             observed: observed(product, &directory, version),
             files: BTreeMap::new(),
         };
-        site.add_services(edition);
+        match processes(product) {
+            Some(exec) => site.add_processes(exec),
+            None => site.add_services(edition),
+        }
         for datastore in &product.datastores {
             site.add_datastore(datastore, &directory);
         }
-        site.write_files(&directory);
+        match processes(product) {
+            Some(_) => site.write_current(&directory),
+            None => site.write_files(&directory),
+        }
         for lock in &product.locks {
             let answers = &mut site.observed.probes;
             answers.insert(lock.probe.clone(), "0".to_owned());
@@ -161,6 +167,18 @@ impl<'a> Imagined<'a> {
         }
     }
 
+    /// Processes name no ports: where they answer is the operator's to say, or the component's.
+    fn add_processes(&mut self, exec: &Exec) {
+        let label = exec.binary.as_deref();
+        let label = label.unwrap_or(self.product.id.as_str()).to_owned();
+        for name in exec.services.keys() {
+            self.add_service(name.as_str(), &label, None);
+        }
+        for service in &mut self.observed.services {
+            service.component = true;
+        }
+    }
+
     fn add_service(&mut self, name: &str, repository: &str, http_port: Option<u16>) {
         let image = format!("{repository}:{}", self.observed.version);
         let published = http_port.map(|port| (port, format!("127.0.0.1:{port}")));
@@ -183,7 +201,9 @@ impl<'a> Imagined<'a> {
             DatastoreKind::Files => (None, GB / 25),
         };
         let image = defined.images.first().map(String::as_str);
-        let server = engine.map(|engine| {
+        // Where processes run, a server of this host is no service of the deployment.
+        let beside = processes(self.product).is_none();
+        let server = engine.filter(|_| beside).map(|engine| {
             let name = last(image.unwrap_or(defined.name.as_str()), '/').to_owned();
             self.add_server(&name, engine);
             name
@@ -192,7 +212,7 @@ impl<'a> Imagined<'a> {
             name: defined.name.clone(),
             location: DatastoreLocation {
                 kind: defined.kind,
-                host: server.as_ref().map(|_| "localhost".to_owned()),
+                host: engine.map(|_| "localhost".to_owned()),
                 database: (defined.kind == DatastoreKind::Postgres)
                     .then(|| defined.name.to_string()),
                 directory: Some(match &server {
@@ -230,6 +250,23 @@ impl<'a> Imagined<'a> {
             replicas: 1,
             published: BTreeMap::new(),
         });
+    }
+
+    /// The file whose one line is the version in use.
+    fn write_current(&mut self, directory: &str) {
+        let version = self.observed.version.to_string();
+        let path = format!("{directory}/current");
+        let services = self.observed.services.iter();
+        self.observed.version_places.push(VersionPlace {
+            path: path.clone(),
+            offset: 0,
+            text: version.clone(),
+            line: 1,
+            services: services.map(|service| service.name.clone()).collect(),
+            pinning: Pinning::Exact,
+        });
+        self.files.insert(path, format!("{version}\n"));
+        self.observed.files = digests(&self.files);
     }
 
     /// One compose file that names every service's image.
@@ -292,6 +329,13 @@ impl<'a> Imagined<'a> {
     }
 }
 
+/// How the product is run as plain processes, where that is how it is run.
+fn processes(product: &Product) -> Option<&Exec> {
+    let exec = product.exec.as_ref()?;
+    let described = |driver: &str| product.drivers.iter().any(|known| known == driver);
+    (described("exec") && !described("compose")).then_some(exec)
+}
+
 fn config(product: &Product, edition: Option<&Edition>) -> Config {
     Config {
         name: None,
@@ -322,7 +366,7 @@ fn observed(product: &Product, directory: &str, version: &str) -> Observed {
         deployment: Deployment {
             name: name.clone(),
             directory: directory.to_owned(),
-            driver: "compose".to_owned(),
+            driver: processes(product).map_or("compose", |_| "exec").to_owned(),
             project: name,
         },
         version: Version::new(version),
@@ -332,7 +376,10 @@ fn observed(product: &Product, directory: &str, version: &str) -> Observed {
         datastores: Vec::new(),
         filesystems: vec![
             filesystem("/var/lib/switchback", &["backup", "journal"], "root"),
-            filesystem("/var/lib/docker", &["docker"], "docker"),
+            match processes(product) {
+                Some(_) => filesystem(directory, &["exec"], "data"),
+                None => filesystem("/var/lib/docker", &["docker"], "docker"),
+            },
         ],
         probes: BTreeMap::new(),
         problems: Vec::new(),
