@@ -143,3 +143,56 @@ fn a_definition_without_scenarios_says_how_to_write_one() {
         "{said:?}"
     );
 }
+
+/// What people begin from has to be sound: the examples, and the definition that the documentation lets them type.
+#[test]
+fn definitions_in_the_documentation_are_sound_and_do_as_they_say() {
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    for product in ["ara", "synapse"] {
+        let folder = docs.join("examples").join(product);
+        let lines = std::fs::read_to_string(folder.join("product.toml")).expect("an example");
+        assert!(lines.lines().count() < 100, "{product} is no short example");
+        let folder = folder.to_string_lossy();
+        let bench = Bench::new();
+        let said = bench.switchback(&["catalog", "lint", &folder]);
+        assert_eq!(
+            (said.code, said.stderr.as_str()),
+            (0, ""),
+            "{}",
+            said.stdout
+        );
+        let said = bench.switchback(&["catalog", "test", &folder]);
+        assert_eq!(said.code, 0, "{}", said.stdout);
+    }
+    let page = std::fs::read_to_string(docs.join("write-a-definition.md")).expect("the page");
+    let between = |begin: &str, end: &str| {
+        let (_, rest) = page.split_once(begin).expect("it begins");
+        rest.split_once(end).expect("it ends").0.to_owned()
+    };
+    let bench = Bench::new();
+    std::fs::create_dir_all(bench.lab().join("jotter/scenarios")).expect("the directory is ours");
+    let definition = between("<<'DEFINITION'\n", "\nDEFINITION\n") + "\n";
+    bench.file("jotter/product.toml", &definition);
+    let scenario = between("printf '> ", "' > catalog/jotter/scenarios").replace("\\n", "\n");
+    bench.file(
+        "jotter/scenarios/01-half-migrated.txt",
+        &format!("> {scenario}"),
+    );
+    let said = bench.switchback(&["catalog", "lint", "jotter"]);
+    assert_eq!(
+        (said.code, said.stderr.as_str()),
+        (0, ""),
+        "{}",
+        said.stdout
+    );
+    let said = bench.switchback(&["catalog", "test", "jotter", "--update"]);
+    assert_eq!(said.code, 0, "{}", said.stdout);
+    let written =
+        std::fs::read_to_string(bench.lab().join("jotter/scenarios/01-half-migrated.txt"))
+            .expect("written down");
+    assert!(
+        written.contains("migrate  schema (2.0.0)")
+            && written.contains("jotter 2.0.0 -> 1.0.0 (way back"),
+        "{written}"
+    );
+}
