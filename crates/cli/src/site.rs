@@ -181,7 +181,7 @@ impl Place {
         observed: &Observed,
         servers: &[EngineWish],
         versions: &[Version],
-    ) -> Result<(Vec<FileEdit>, BTreeMap<Version, Vec<FileEdit>>), Problem> {
+    ) -> Result<Edits, Problem> {
         let servers: Vec<(ServiceName, String)> = servers
             .iter()
             .map(|wish| (wish.service.clone(), wish.to.clone()))
@@ -221,6 +221,9 @@ impl Place {
             .transpose()
     }
 }
+
+/// Edits that give servers their versions, then those that lead to each version of the product.
+pub(crate) type Edits = (Vec<FileEdit>, BTreeMap<Version, Vec<FileEdit>>);
 
 /// Only what Compose runs can be copied and shut in.
 fn not_compose() -> Problem {

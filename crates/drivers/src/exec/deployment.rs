@@ -166,7 +166,7 @@ impl Deployment {
             }
         };
         let mut command = command.into_iter();
-        let mut argv = Argv::new(&command.next()?, command).directory(&self.place.inside());
+        let mut argv = Argv::new(&command.next()?, command).directory(self.place.inside());
         argv.env = self.place.variables();
         match self.place.commands.capture(&argv) {
             Ok(said) if says(&said, version) => None,

@@ -165,7 +165,7 @@ impl ExecDriver {
             &program,
             &self.place.variables(),
         )
-        .directory(&self.place.inside());
+        .directory(self.place.inside());
         cx.commands
             .capture(&argv)
             .map_err(|error| error.into_failure("start-failed", what.as_str()))?;

@@ -17,7 +17,7 @@ use crate::refusals;
 use crate::release::Keys;
 
 /// Looks at both instances. A refusal where one of them cannot be looked at; whether what was found can be rolled
-/// over, [`crate::plan`] says.
+/// over, [`crate::plan()`] says.
 pub fn inventory(
     wish: Wish,
     commands: &Commands,
