@@ -39,7 +39,10 @@ pub fn glance(
         (true, None) => Err(Problem::new(
             Exit::Usage,
             "product-unknown",
-            format!("no definition of `{}` says what its processes are", config.product),
+            format!(
+                "no definition of `{}` says what its processes are",
+                config.product
+            ),
         )
         .hint("give the directory of its definition: --catalog DIR")),
         (false, _) => compose::glance(directory, config),
@@ -110,8 +113,12 @@ impl Deployment {
     ) -> Result<(Vec<FileEdit>, Vec<Vec<FileEdit>>), Problem> {
         match self {
             Self::Compose(inner) => inner.edits_with(observed, servers, versions),
-            Self::Exec(inner) => inner.edits(observed, versions).map(|edits| (Vec::new(), edits)),
-            Self::Packages(inner) => inner.edits(observed, versions).map(|edits| (Vec::new(), edits)),
+            Self::Exec(inner) => inner
+                .edits(observed, versions)
+                .map(|edits| (Vec::new(), edits)),
+            Self::Packages(inner) => inner
+                .edits(observed, versions)
+                .map(|edits| (Vec::new(), edits)),
         }
     }
 

@@ -286,7 +286,10 @@ pub trait Datastore {
 fn no_engine(engine: &EngineChange) -> Failure {
     Failure::new(
         "engine-unknown",
-        format!("`{}` has no server whose version could change", engine.service),
+        format!(
+            "`{}` has no server whose version could change",
+            engine.service
+        ),
     )
 }
 
@@ -329,7 +332,10 @@ pub trait Reach {
     ) -> Result<Box<dyn Scratch>, Failure> {
         Err(Failure::new(
             "no-images",
-            format!("`{}` is an image, and this server runs in no container", image.reference),
+            format!(
+                "`{}` is an image, and this server runs in no container",
+                image.reference
+            ),
         ))
     }
 

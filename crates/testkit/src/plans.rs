@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use switchback_model::observed::{Access, DatastoreLocation, Deployment, ImagePin};
 use switchback_model::plan::{
-    Act, BackupMethod, BackupState, Check, DatastorePlan, EngineChange, Expectation, FORMAT, FileEdit, Forecast,
-    Interrupted, Origin, Plan, Purpose, Stage, StageKind, Step, WayBack,
+    Act, BackupMethod, BackupState, Check, DatastorePlan, EngineChange, Expectation, FORMAT,
+    FileEdit, Forecast, Interrupted, Origin, Plan, Purpose, Stage, StageKind, Step, WayBack,
 };
 use switchback_model::product::{Advice, DatastoreKind};
 use switchback_model::{
@@ -61,7 +61,10 @@ pub fn file(version: &str) -> Vec<u8> {
 pub fn server_image(version: &str) -> ImagePin {
     ImagePin {
         reference: format!("{SERVER}:{version}"),
-        id: Some(format!("sha256:{}", Digest::of(format!("{SERVER} {version}")))),
+        id: Some(format!(
+            "sha256:{}",
+            Digest::of(format!("{SERVER} {version}"))
+        )),
         digest: None,
     }
 }

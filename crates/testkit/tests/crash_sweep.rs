@@ -247,7 +247,10 @@ fn after_another_server_the_product_goes_on_or_back_from_its_own_backups() {
             lab.scenario.world.crash.arm(1 + point % 40);
             let died_again = lab.run(&plan, &back()).is_err();
             lab.scenario.world.crash.arm(0);
-            let why = format!("{why}, way back {}", if died_again { "died" } else { "did not" });
+            let why = format!(
+                "{why}, way back {}",
+                if died_again { "died" } else { "did not" }
+            );
             lab.finish(&plan, &back());
             assert_restored(&lab, &ran_before(make, &plan), &why);
         }

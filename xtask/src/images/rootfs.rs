@@ -164,11 +164,7 @@ impl RootFs {
     pub(super) fn lay_over(&mut self, from: &Path, to: &str) -> Result<()> {
         let to = self.root.join(to);
         fs::create_dir_all(&to)?;
-        tool("cp")
-            .arg("-a")
-            .arg(from.join("."))
-            .arg(&to)
-            .quiet()
+        tool("cp").arg("-a").arg(from.join(".")).arg(&to).quiet()
     }
 
     /// Copies one file's content to another place.

@@ -15,8 +15,12 @@ use crate::setup::{NEXT_POSTGRES, NEXT_REDIS};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        Case::new("servers_upgraded_and_back", |lab| there_and_back(lab, "shadow")),
-        Case::new("servers_upgraded_and_back_by_dumps", |lab| there_and_back(lab, "dump")),
+        Case::new("servers_upgraded_and_back", |lab| {
+            there_and_back(lab, "shadow")
+        }),
+        Case::new("servers_upgraded_and_back_by_dumps", |lab| {
+            there_and_back(lab, "dump")
+        }),
         Case::new("servers_that_do_not_fit_stop_nothing", unfit),
     ]
 }
@@ -26,7 +30,9 @@ fn plan(subject: &Subject<'_>) -> Result<Value> {
         format!("identity={NEXT_POSTGRES}"),
         format!("redis={NEXT_REDIS}"),
     );
-    let words = ["plan", "--engine", &identity, "--engine", &redis, "--format", "json"];
+    let words = [
+        "plan", "--engine", &identity, "--engine", &redis, "--format", "json",
+    ];
     let answer = subject.expect(&words, 0)?;
     Ok(serde_json::from_str(&answer.stdout)?)
 }
@@ -53,14 +59,27 @@ fn there_and_back(lab: &Lab, method: &str) -> Result<()> {
     let first = plan(&subject)?;
     let words = Subject::apply_words(&first);
     killed_in(&subject, &as_strs(&words), &["carry", "exchange"])?;
-    servers(&subject, &format!("{NEXT_POSTGRES}"), &format!("{NEXT_REDIS}"))?;
-    ensure!(subject.deployment.is_healthy(), "the product does not answer");
+    servers(
+        &subject,
+        &format!("{NEXT_POSTGRES}"),
+        &format!("{NEXT_REDIS}"),
+    )?;
+    ensure!(
+        subject.deployment.is_healthy(),
+        "the product does not answer"
+    );
     judge::unchanged(&subject)?;
-    ensure!(subject.deployment.sql(told)? == roles, "roles or settings are not what they were");
+    ensure!(
+        subject.deployment.sql(told)? == roles,
+        "roles or settings are not what they were"
+    );
     killed_in(&subject, &BACK, &["put-back"])?;
     let own = postgres_image()?;
     servers(&subject, own.rsplit(':').next().unwrap_or_default(), "7")?;
-    ensure!(subject.deployment.sql(told)? == roles, "roles or settings are not what they were");
+    ensure!(
+        subject.deployment.sql(told)? == roles,
+        "roles or settings are not what they were"
+    );
     judge::restored(&subject)?;
     subject.remove()
 }
@@ -72,15 +91,24 @@ fn unfit(lab: &Lab) -> Result<()> {
         .deployment
         .sql("ALTER SYSTEM SET vacuum_defer_cleanup_age = 10")?;
     subject.deployment.sql("SELECT pg_reload_conf()")?;
-    let before = subject.deployment.sql("SELECT pg_postmaster_start_time()")?;
+    let before = subject
+        .deployment
+        .sql("SELECT pg_postmaster_start_time()")?;
     let words = Subject::apply_words(&plan(&subject)?);
     let refused = subject.expect(&as_strs(&words), 4)?;
     judge::told(
         &(refused.stdout + &refused.stderr),
-        &["cannot become PostgreSQL", "vacuum_defer_cleanup_age", "unchanged"],
+        &[
+            "cannot become PostgreSQL",
+            "vacuum_defer_cleanup_age",
+            "unchanged",
+        ],
     )?;
     ensure!(
-        subject.deployment.sql("SELECT pg_postmaster_start_time()")? == before,
+        subject
+            .deployment
+            .sql("SELECT pg_postmaster_start_time()")?
+            == before,
         "the server was started anew"
     );
     subject.expect(&BACK, 0)?;
@@ -106,9 +134,13 @@ fn killed_in(subject: &Subject<'_>, words: &[&str], acts: &[&str]) -> Result<()>
     for act in acts {
         let mut running = subject.begin(&words)?;
         if plan.is_null() {
-            let started = running.read_until(&["run-started"])?.context("no run started")?;
+            let started = running
+                .read_until(&["run-started"])?
+                .context("no run started")?;
             let started: Value = serde_json::from_str(&started)?;
-            let id = started["event"]["plan"].as_str().context("a run without a plan")?;
+            let id = started["event"]["plan"]
+                .as_str()
+                .context("a run without a plan")?;
             let shown = subject.expect(&["plan", "--show", id, "--format", "json"], 0)?;
             plan = serde_json::from_str(&shown.stdout)?;
         }
@@ -134,7 +166,17 @@ fn step_that(plan: &Value, act: &str) -> Option<u64> {
 
 fn servers(subject: &Subject<'_>, postgres: &str, redis: &str) -> Result<()> {
     let version = subject.deployment.sql("SHOW server_version")?;
-    ensure!(version.starts_with(postgres), "PostgreSQL {version} runs, not {postgres}");
-    let text = std::fs::read_to_string(Path::new(subject.deployment.dir()).join("docker-compose.yml"))?;
-    judge::told(&text, &[&format!("image: postgres:{postgres}"), &format!("image: redis:{redis}")])
+    ensure!(
+        version.starts_with(postgres),
+        "PostgreSQL {version} runs, not {postgres}"
+    );
+    let text =
+        std::fs::read_to_string(Path::new(subject.deployment.dir()).join("docker-compose.yml"))?;
+    judge::told(
+        &text,
+        &[
+            &format!("image: postgres:{postgres}"),
+            &format!("image: redis:{redis}"),
+        ],
+    )
 }

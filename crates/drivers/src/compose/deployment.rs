@@ -125,7 +125,8 @@ impl Deployment {
         observed: &Observed,
         versions: &[Version],
     ) -> Result<Vec<Vec<FileEdit>>, Problem> {
-        self.edits_with(observed, &[], versions).map(|edits| edits.1)
+        self.edits_with(observed, &[], versions)
+            .map(|edits| edits.1)
     }
 
     /// As [`Deployment::edits`], after the edits that give `servers` the versions that they shall have.
@@ -278,7 +279,11 @@ impl Shared {
             let reference = Reference::parse(&spec.image);
             reference.repository.rsplit('/').next() == Some("postgres")
         });
-        let major: u32 = to.split('.').next().and_then(|it| it.parse().ok()).unwrap_or(0);
+        let major: u32 = to
+            .split('.')
+            .next()
+            .and_then(|it| it.parse().ok())
+            .unwrap_or(0);
         if is_postgres && !told && major >= MOVED {
             return Err(problems::directory_moves(service, to));
         }

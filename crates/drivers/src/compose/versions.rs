@@ -55,12 +55,15 @@ impl ServerTag {
                 labelled: None,
             })
             .ok_or_else(|| problems::image_not_located(service, "", None))?;
-        let others = all.iter().filter(|named| !of_server(named)).map(|named| Named {
-            service: named.service,
-            image: named.image,
-            versioned: false,
-            labelled: None,
-        });
+        let others = all
+            .iter()
+            .filter(|named| !of_server(named))
+            .map(|named| Named {
+                service: named.service,
+                image: named.image,
+                versioned: false,
+                labelled: None,
+            });
         let services: Vec<Named<'_>> = std::iter::once(named).chain(others).collect();
         let found = find(files, &services, &number)?;
         if let Some(problem) = found.problems.into_iter().next() {

@@ -239,7 +239,9 @@ impl<'a> Beside<'a> {
 fn reasons(output: &str) -> Vec<String> {
     let lines = output.lines().map(str::trim);
     let said = lines.filter(|line| {
-        ["error:", "ERROR:", "FATAL:", "DETAIL:"].iter().any(|word| line.contains(word))
+        ["error:", "ERROR:", "FATAL:", "DETAIL:"]
+            .iter()
+            .any(|word| line.contains(word))
     });
     said.take(REASONS).map(str::to_owned).collect()
 }
