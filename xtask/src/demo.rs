@@ -385,9 +385,9 @@ fn farewell(containers: bool) {
     };
     say(&format!("{left} To play with one that stays:"));
     quote(
-        "cargo xtask deploy lorawan 3.23.2        in a new directory `lorawan`\n\
-         cargo install --path crates/cli\n\
-         cd lorawan && switchback init",
+        "cargo install --path crates/cli\n\
+         cargo xtask deploy ~/lorawan 3.23.2      (docker compose down --volumes, there, ends it)\n\
+         cd ~/lorawan && switchback init",
     );
     say("And for one of yours: docs/guide.md.");
 }
