@@ -70,11 +70,11 @@ impl Client<'_> {
         )
     }
 
-    fn old(&self, words: &[&str]) -> Value {
+    fn at_old(&self, words: &[&str]) -> Value {
         listed(&self.ask(self.scene.old.address(), OLD_KEY, words))
     }
 
-    fn new(&self, words: &[&str]) -> Value {
+    fn at_new(&self, words: &[&str]) -> Value {
         listed(&self.ask(self.scene.new.address(), NEW_KEY, words))
     }
 }
@@ -98,7 +98,7 @@ fn the_projects_own_client_sees_the_same_on_both_sides() {
     };
 
     assert_eq!(
-        count(&client.old(&["key", "list", "-j"])),
+        count(&client.at_old(&["key", "list", "-j"])),
         50,
         "what the documentation says to type loses keys"
     );
@@ -127,7 +127,7 @@ fn the_projects_own_client_sees_the_same_on_both_sides() {
         ],
         &["key", "get", "-j", "dbpass", "--decrypt"],
     ];
-    let before: Vec<Value> = ways.iter().map(|words| client.old(words)).collect();
+    let before: Vec<Value> = ways.iter().map(|words| client.at_old(words)).collect();
     assert_eq!([count(&before[0]), count(&before[1])], [63, 2]);
     assert_eq!(before[2]["value"], SECRETS[2]);
     let plan = scene.planned();
@@ -135,16 +135,16 @@ fn the_projects_own_client_sees_the_same_on_both_sides() {
     assert_eq!(applied.code, 0, "{applied:#?}");
     judge(&scene);
 
-    let after: Vec<Value> = ways.iter().map(|words| client.new(words)).collect();
+    let after: Vec<Value> = ways.iter().map(|words| client.at_new(words)).collect();
     assert_eq!(before, after);
-    let hidden = client.new(&["key", "get", "-j", "dbpass"]);
+    let hidden = client.at_new(&["key", "get", "-j", "dbpass"]);
     assert_eq!(hidden["encrypted"], true, "{hidden}");
     assert_ne!(hidden["value"], SECRETS[2]);
-    let packs = client.new(&["pack", "list", "-j"]);
+    let packs = client.at_new(&["pack", "list", "-j"]);
     assert_eq!(count(&packs), 2, "{packs}");
-    let rules = client.new(&["rule", "list", "-j"]);
+    let rules = client.at_new(&["rule", "list", "-j"]);
     assert_eq!(rules[0]["ref"], "default.on_call", "{rules}");
-    assert_eq!(count(&client.new(&["apikey", "list", "-j"])), 3);
+    assert_eq!(count(&client.at_new(&["apikey", "list", "-j"])), 3);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn the_stand_in_takes_from_the_projects_own_client_what_an_instance_takes() {
         { "name": "hidden", "value": "3", "scope": "system", "secret": true },
     ]);
     scene.old.file("kv_file.json", &file.to_string());
-    client.new(&["key", "load", "-j", "kv_file.json"]);
+    client.at_new(&["key", "load", "-j", "kv_file.json"]);
     assert_eq!(
         scene.new.picture()["keys"],
         json!([
@@ -171,12 +171,12 @@ fn the_stand_in_takes_from_the_projects_own_client_what_an_instance_takes() {
         ])
     );
     // Ciphertext travels as it is, and only the key that made it reads it again.
-    let cipher = client.new(&["key", "get", "-j", "hidden"])["value"].clone();
+    let cipher = client.at_new(&["key", "get", "-j", "hidden"])["value"].clone();
     let file = json!([{ "name": "moved", "value": cipher, "scope": "system", "secret": true, "encrypted": true }]);
     scene.old.file("kv_file.json", &file.to_string());
-    client.new(&["key", "load", "-j", "kv_file.json"]);
+    client.at_new(&["key", "load", "-j", "kv_file.json"]);
     assert_eq!(
-        client.new(&["key", "get", "-j", "moved", "--decrypt"])["value"],
+        client.at_new(&["key", "get", "-j", "moved", "--decrypt"])["value"],
         "3"
     );
     scene.new.state().datastore_key = 7;

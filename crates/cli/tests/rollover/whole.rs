@@ -206,3 +206,53 @@ fn a_new_instance_that_would_keep_secrets_as_text_is_told_none() {
     assert_eq!(resumed.code, 0, "{resumed:#?}");
     judge(&scene);
 }
+
+#[test]
+fn keys_that_a_try_cut_off_has_loaded_are_completed_and_others_are_in_the_way() {
+    let scene = Scene::new();
+    let plan = scene.planned();
+    {
+        // What a process leaves that is killed while it loads: a part of the keys, and the trial.
+        let mut state = scene.new.state();
+        for number in 0..30 {
+            state.set_key(
+                None,
+                &format!("host_{number:02}"),
+                &format!("10.0.0.{number}"),
+                false,
+            );
+        }
+        state.set_key(None, "switchback.trial", "trial", true);
+        state.set_key(None, "dbpass", "someone else's", true);
+    }
+    let words = ["apply", &plan, "--accept", "no-history", "--yes"];
+    let halted = scene.type_in(&words);
+    assert_eq!(halted.code, 4, "{halted:#?}");
+    let one_line = halted
+        .stderr
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    let expected =
+        "expected room for `keys/all` at the new instance, found `dbpass` has another value";
+    assert!(one_line.contains(expected), "{halted:#?}");
+    assert!(
+        one_line.contains("or leave it there: the old instance at"),
+        "{halted:#?}"
+    );
+
+    scene
+        .new
+        .state()
+        .set_key(None, "dbpass", super::scene::SECRETS[2], true);
+    let done = scene.type_in(&words);
+    assert_eq!(done.code, 0, "{done:#?}");
+    judge(&scene);
+    let twice = scene.new.state().writes.clone();
+    let twice = twice.iter().filter(|write| write.contains("host_00"));
+    assert_eq!(
+        twice.count(),
+        0,
+        "what is there already is not loaded again"
+    );
+}
