@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use switchback_model::Version;
 use switchback_model::config::{BackupConfig, Config, ExecConfig, PolicyConfig, VerifyConfig};
 use switchback_model::product::Product;
-use switchback_model::Version;
 
 use super::release::Releases;
 use crate::compose::Recognised;

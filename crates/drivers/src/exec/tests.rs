@@ -17,7 +17,7 @@ use switchback_model::config::{Config, DatastoreConfig, ExecConfig};
 use switchback_model::event::Completed;
 use switchback_model::observed::{Access, DatastoreLocation, ServiceState};
 use switchback_model::plan::Expectation;
-use switchback_model::product::DatastoreKind;
+use switchback_model::product::{DatastoreKind, Product};
 use switchback_model::{DatastoreName, MigrationId, RunId, ServiceName, StepNumber, Version};
 use switchback_testkit::{contract, plans};
 
@@ -26,10 +26,12 @@ use crate::compose::fixtures;
 use crate::filesystem::Directories;
 
 mod companions;
+mod directories;
 
 struct Lab {
     directory: tempfile::TempDir,
     config: Config,
+    product: Product,
 }
 
 struct Silent;
@@ -87,7 +89,11 @@ fn lab() -> Lab {
     let mut config: Config =
         serde_json::from_str(r#"{"product": "the-things-stack"}"#).expect("a configuration");
     config.exec = Some(exec);
-    Lab { directory, config }
+    Lab {
+        directory,
+        config,
+        product: fixtures::product(),
+    }
 }
 
 impl Lab {
@@ -104,7 +110,7 @@ impl Lab {
     }
 
     fn open(&self, commands: &Commands) -> Deployment {
-        Deployment::open(&self.path(), &self.config, &fixtures::product(), commands).expect("opens")
+        Deployment::open(&self.path(), &self.config, &self.product, commands).expect("opens")
     }
 
     fn with<T>(&self, stop: &StopSignal, act: impl FnOnce(&Deployment, &Context<'_>) -> T) -> T {
@@ -286,7 +292,8 @@ fn a_glance_sees_what_runs_and_what_would() {
     let lab = lab();
     let services = [ServiceName::new("app")];
     let look = || {
-        let found = crate::glance(&lab.path(), &lab.config, Some(&fixtures::product())).expect("a look");
+        let found =
+            crate::glance(&lab.path(), &lab.config, Some(&fixtures::product())).expect("a look");
         assert_eq!(found.len(), 1);
         (found[0].image.clone(), found[0].state)
     };
