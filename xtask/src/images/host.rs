@@ -100,7 +100,7 @@ fn debian() -> Result<(String, String)> {
         .context("this machine's release has no name")?
         .trim_matches('"')
         .to_owned();
-    let format = "$(CODENAME) $(COMPONENT) $(REPO_URI)";
+    let format = "$(RELEASE) $(COMPONENT) $(REPO_URI)";
     let known = tool("apt-get")
         .args(["indextargets", "--format", format, "Created-By: Packages"])
         .read()?;
@@ -108,6 +108,6 @@ fn debian() -> Result<(String, String)> {
     let mirror = known
         .lines()
         .find_map(|line| line.strip_prefix(begin.as_str()))
-        .unwrap_or("http://deb.debian.org/debian/");
+        .with_context(|| format!("apt knows no repository of {suite}"))?;
     Ok((suite, mirror.to_owned()))
 }

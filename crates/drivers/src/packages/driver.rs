@@ -430,6 +430,7 @@ impl Driver for PackagesDriver {
     /// Package files stay: they are the way back. So does an installation that was begun.
     fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
         write::clean(cx.plan)?;
+        install::forget_unbegun(&self.place)?;
         self.migrations().clean(cx.run)
     }
 }

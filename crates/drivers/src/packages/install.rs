@@ -85,8 +85,8 @@ fn judged(record: Record, note: Option<Note>, runs: bool) -> Standing {
     let ends = note.as_ref().and_then(Note::ends);
     match (note, ends) {
         (Some(note), Some((from, to))) if record.set.is_between(&from, &to) => {
-            let arrived = record.set == from || record.set == to;
-            if runs || record.is_half() || !arrived {
+            // Where it has arrived and the note is there still, what comes after dpkg is not done.
+            if runs || record.is_half() || record.set != from || from == to {
                 Standing::Between(record, note)
             } else {
                 Standing::Settled(record)
@@ -94,6 +94,20 @@ fn judged(record: Record, note: Option<Note>, runs: bool) -> Standing {
         }
         _ if record.is_half() => Standing::Broken(record),
         _ => Standing::Settled(record),
+    }
+}
+
+/// Forgets an installation that was noted and never began: another step, or nobody, takes its place.
+pub(super) fn forget_unbegun(place: &Place) -> Result<(), Failure> {
+    let Some(note) = Note::read(place) else {
+        return Ok(());
+    };
+    match standing(place)? {
+        Standing::Settled(record) if record.set.to_string() == note.from => {
+            Note::remove(place)?;
+            one_off(place).remove()
+        }
+        _ => Ok(()),
     }
 }
 
@@ -338,9 +352,9 @@ mod tests {
         };
         let broken =
             |record: Record, note, runs| matches!(judged(record, note, runs), Standing::Broken(_));
-        // Noted and not begun, or done and not yet told.
+        // Noted and not begun; installed, and the conffiles not yet looked at.
         assert!(settled(record("1", "1", "installed"), note.clone(), false));
-        assert!(settled(record("2", "2", "installed"), note.clone(), false));
+        assert!(between(record("2", "2", "installed"), note.clone(), false));
         // One of two, unpacked and not configured, under way.
         assert!(between(record("2", "1", "installed"), note.clone(), false));
         assert!(between(

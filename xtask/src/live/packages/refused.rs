@@ -66,8 +66,10 @@ const HINDRANCES: &[Hindrance] = &[
     },
     Hindrance {
         target: "2.2.0",
-        begin: "sed -i '/^Package: flow$/,/^$/{/^Version: 2.1.0-1$/s/2.1.0/2.1.1/}' /var/lib/apt/lists/*_Packages; rm -f /var/cache/apt/*.bin",
-        end: "apt-get update",
+        begin: "cp -a /var/lib/apt/lists /srv/lists; \
+                sed -i '/^Package: flow$/,/^$/{/^Version: 2.1.0-1$/s/2.1.0/2.1.1/}' /var/lib/apt/lists/*_Packages; \
+                rm -f /var/cache/apt/*.bin",
+        end: "rm -rf /var/lib/apt/lists; mv /srv/lists /var/lib/apt/lists; rm -f /var/cache/apt/*.bin",
         told: &[
             "refused: the installed packages are nowhere to be had: flow=2.1.0-1",
             "dpkg-repack",
