@@ -386,8 +386,10 @@ fn farewell(containers: bool) {
     say(&format!("{left} To play with one that stays:"));
     quote(
         "cargo install --path crates/cli\n\
-         cargo xtask deploy ~/lorawan 3.23.2      (docker compose down --volumes, there, ends it)\n\
+         cargo xtask deploy ~/lorawan 3.23.2\n\
          cd ~/lorawan && switchback init",
     );
-    say("And for one of yours: docs/guide.md.");
+    say(
+        "`docker compose down --volumes`, typed there, ends it. For a deployment of yours: docs/guide.md.",
+    );
 }
