@@ -57,6 +57,17 @@ pub(super) fn there_and_back(lab: &Lab, releases: &Releases) -> Result<()> {
     let before = said(&site, &guest)?;
     ensure!(before.len() == 10, "{before:?}");
 
+    // What the upgrade notes ask for: updates in the background are not stacked up.
+    let idle = || server.ask("synapse", "select count(*) from background_updates");
+    let since = Instant::now();
+    while idle()?.trim() != "0" {
+        ensure!(
+            since.elapsed() < PATIENCE,
+            "updates in the background do not end"
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    }
+
     let seen = site.expect(&["init", "--product", "synapse"], 0)?;
     judge::told(&seen.stdout, &["synapse:1.98.0"])?;
     let file = site.dir().join("switchback.toml");
