@@ -5,8 +5,8 @@
 
 mod build;
 mod datastores;
-mod next;
 mod host;
+mod next;
 mod product;
 mod rootfs;
 

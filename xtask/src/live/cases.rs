@@ -4,7 +4,9 @@ use anyhow::{Context, Result, ensure};
 
 use super::lab::Lab;
 use super::subject::Subject;
-use super::{Case, applications, crash, hindered, judge, outage, packages, rehearsal, repository, servers};
+use super::{
+    Case, applications, crash, hindered, judge, outage, packages, rehearsal, repository, servers,
+};
 use crate::images::Edition;
 use crate::paths;
 use crate::tool::tool;

@@ -10,7 +10,7 @@
 //! .switchback/migrations/<run>/    as with `exec`
 //! ```
 //!
-//! An image of the plan is a [`set::Set`]: every package of the product with its exact version.
+//! An image of the plan is a set: every package of the product with its exact version.
 //! Start with [`Deployment`], which has the same shape as that of Compose.
 
 mod apt;

@@ -320,8 +320,7 @@ pub(super) fn resolve(
     let mut pins = Vec::new();
     for reference in references {
         let set = set_named(place, &record, reference).map_err(problems::refused)?;
-        fetch::simulate(place, &set, &set.beyond(&record.set), false)
-            .map_err(problems::refused)?;
+        fetch::simulate(place, &set, &set.beyond(&record.set), false).map_err(problems::refused)?;
         pins.push(set.pin(reference));
     }
     Ok(pins)

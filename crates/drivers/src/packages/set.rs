@@ -15,7 +15,7 @@ pub(super) const RECORD: &str = "/var/lib/dpkg/status";
 pub(super) struct Set(pub(super) BTreeMap<String, String>);
 
 impl Set {
-    /// Reads what [`Set::to_string`] wrote; `None` where it is something else.
+    /// Reads what `Set::to_string` wrote; `None` where it is something else.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let pair = |word: &str| {
             let (name, version) = word.split_once('=')?;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Conffile, DeadEnd, Distribution, Engine, Exec, Feature, Lock, Package, Service};
+use super::{
+    Action, Conffile, DeadEnd, Distribution, Engine, Exec, Feature, Lock, Package, Service,
+};
 use crate::digest::Digest;
 use crate::id::{DatastoreName, MigrationId, ProductId};
 use crate::version::{Range, Scheme, Version};

@@ -559,6 +559,9 @@ fn a_secret_in_a_command() {
         ) && told[0].contains("product.toml:8:22"),
         "{told:?}"
     );
-    let told = spoiled("run = [\"migrate\"]", "run = [\"migrate\", \"{DEMO_TOKEN}\"]");
+    let told = spoiled(
+        "run = [\"migrate\"]",
+        "run = [\"migrate\", \"{DEMO_TOKEN}\"]",
+    );
     assert_eq!(told, [""; 0], "nothing says that it is secret");
 }
