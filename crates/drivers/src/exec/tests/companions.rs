@@ -123,8 +123,9 @@ fn a_companion_that_ended_says_how_and_cleaning_leaves_none() {
         reach.start(cx).expect("starts");
         cx.commands.redactor().register("s3cret-token");
         let begin = |script: &str| {
-            let companion =
-                reach.accompany(cx, "replica", &shadow, Argv::new("sh", ["-c", script]));
+            // Where the tests themselves run in the background, a shell could not trap what they ignore.
+            let words = ["--default-signal=INT", "sh", "-c", script];
+            let companion = reach.accompany(cx, "replica", &shadow, Argv::new("env", words));
             companion.expect("starts")
         };
         let first = begin("echo no right as s3cret-token >&2; exit 7");
