@@ -245,7 +245,7 @@ fn copies(subject: &Subject<'_>) -> Result<Vec<String>> {
 /// The copy publishes nothing, restarts nothing, and its networks lead nowhere.
 fn shut_in(subject: &Subject<'_>) -> Result<()> {
     for name in copies(subject)? {
-        let format = "{{json .HostConfig.PortBindings}} {{.HostConfig.RestartPolicy.Name}} \
+        let format = "{{json .HostConfig.PortBindings}} {{or .HostConfig.RestartPolicy.Name \"no\"}} \
                       {{range $network, $of := .NetworkSettings.Networks}}{{$network}}{{end}}";
         let line = docker()
             .args(["inspect", "--format", format, &name])

@@ -84,7 +84,8 @@ pub(super) fn there_and_back(lab: &Lab, releases: &Releases) -> Result<()> {
             "worker_read_write_locks",
         ],
     )?;
-    ensure!(runs(&site)? == NEW);
+    let told = runs(&site)?;
+    ensure!(told == NEW, "{told} answers after the upgrade");
     ensure!(
         said(&site, &guest)? == before,
         "the new release tells something else"
@@ -100,7 +101,8 @@ pub(super) fn there_and_back(lab: &Lab, releases: &Releases) -> Result<()> {
     old_refuses(&site, &config)?;
 
     site.go_back()?;
-    ensure!(runs(&site)? == OLD);
+    let told = runs(&site)?;
+    ensure!(told == OLD, "{told} answers after the way back");
     ensure!(
         server.schema()? == "83|83",
         "the schema is {}",
@@ -153,9 +155,15 @@ fn configure(site: &Site, server: &Server) -> Result<()> {
         .quiet()
 }
 
+/// The release that answers. Synapse tells the commit as well where it lies within somebody's repository, as here.
 fn runs(site: &Site) -> Result<String> {
     let found = site.json("GET", "/_synapse/admin/v1/server_version", "", "")?;
-    Ok(text(&found["server_version"]))
+    let told = text(&found["server_version"]);
+    Ok(told
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned())
 }
 
 fn guest(site: &Site) -> Result<Guest> {
