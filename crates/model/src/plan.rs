@@ -11,17 +11,28 @@
 //! hold before it acts, and what holds once it is done. The second list is
 //! also how the step is verified.
 
+mod act;
+mod check;
+mod expectation;
+mod forecast;
+mod way_back;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::act::{Act, EngineChange, FileEdit};
+pub use self::check::Check;
+pub use self::expectation::{BackupState, Expectation};
+pub use self::forecast::{Forecast, KeepingForecast, SpaceForecast};
+pub use self::way_back::{Holding, WayBack};
 use crate::digest::Digest;
-use crate::id::{DatastoreName, MigrationId, PlanId, ProductId, RunId, ServiceName, StepNumber};
+use crate::id::{DatastoreName, PlanId, ProductId, RunId, ServiceName, StepNumber};
 use crate::observed::{DatastoreLocation, Deployment, ImagePin};
 use crate::problem::Citation;
-use crate::product::{Advice, HttpRequest, NoticeKind};
+use crate::product::{Advice, NoticeKind};
 use crate::rate::Rate;
-use crate::rollover::{Parcel, RollOver};
+use crate::rollover::RollOver;
 use crate::version::Version;
 
 /// The version of the plan format that this code writes. It reads this and all older ones.
@@ -173,21 +184,6 @@ pub struct DatastorePlan {
     pub deleted: Vec<String>,
 }
 
-/// The server of a datastore becomes another major version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EngineChange {
-    /// The service that runs the server.
-    pub service: ServiceName,
-    /// Version that runs before, as observed.
-    pub from: String,
-    /// Version that runs after, as wanted, e.g. `17`.
-    pub to: String,
-    /// What the service was made from before: the way back leads there.
-    pub was: ImagePin,
-    /// What it is made from after.
-    pub image: ImagePin,
-}
-
 /// What a stage is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -267,261 +263,6 @@ pub struct Step {
     pub because: Option<String>,
 }
 
-/// What one step does.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "do")]
-pub enum Act {
-    /// Bring an image here and check that it is the pinned one.
-    Fetch {
-        /// The image.
-        image: ImagePin,
-    },
-    /// Begin a datastore's backup while the service is up.
-    Prepare {
-        /// Which datastore.
-        datastore: DatastoreName,
-    },
-    /// Stop services, and know that they stopped.
-    Stop {
-        /// Which, in order.
-        services: Vec<ServiceName>,
-    },
-    /// Complete a datastore's backup at one position. No writer may be left.
-    Seal {
-        /// Which datastore.
-        datastore: DatastoreName,
-    },
-    /// Compare the backup with the original: a dump by restoring it into a scratch place, a shadow while it follows.
-    Prove {
-        /// Which datastore.
-        datastore: DatastoreName,
-    },
-    /// Write a version into the files that decide it.
-    Set {
-        /// The edits.
-        edits: Vec<FileEdit>,
-        /// Version before, for people.
-        from: Version,
-        /// Version after, for people.
-        to: Version,
-    },
-    /// Run one migration of the product in a one-off container or process.
-    Migrate {
-        /// Which migration.
-        migration: MigrationId,
-        /// Version of the image.
-        version: Version,
-        /// The image.
-        image: ImagePin,
-        /// The service whose configuration it runs with.
-        service: ServiceName,
-        /// Arguments to the image's entry point.
-        run: Vec<String>,
-        /// The datastore it changes.
-        datastore: DatastoreName,
-        /// Releases that demand it.
-        demanded_by: Vec<Version>,
-    },
-    /// Build beside the data what a server of another version will run on, and compare it with what is there.
-    Carry {
-        /// The datastore whose server it is; whatever else lives in that server comes along.
-        datastore: DatastoreName,
-        /// From which version to which.
-        engine: EngineChange,
-    },
-    /// Put what was carried over in the place of the data, which is kept aside, and start the server of the
-    /// other version on it.
-    Exchange {
-        /// Which datastore.
-        datastore: DatastoreName,
-        /// From which version to which.
-        engine: EngineChange,
-    },
-    /// Put the data that an exchange of `run` kept aside back into its place, and start the server of before on it.
-    PutBack {
-        /// Which datastore.
-        datastore: DatastoreName,
-        /// From which version to which it was exchanged.
-        engine: EngineChange,
-        /// The run that exchanged it.
-        run: RunId,
-    },
-    /// Create and start services with an image.
-    Start {
-        /// Which, in order.
-        services: Vec<ServiceName>,
-        /// The image that they must run, by service.
-        images: BTreeMap<ServiceName, ImagePin>,
-    },
-    /// Look from outside.
-    Verify {
-        /// What to look at.
-        checks: Vec<Check>,
-    },
-    /// Bring a datastore back from the sealed backup of a run; what was there is moved aside, not removed.
-    Restore {
-        /// Which datastore.
-        datastore: DatastoreName,
-        /// The run that sealed the backup.
-        run: RunId,
-    },
-    /// Remove what a restore moved aside, after everything was verified.
-    Release {
-        /// Which datastore.
-        datastore: DatastoreName,
-        /// The run that sealed the backup.
-        run: RunId,
-    },
-    /// Bring a piece of content from the old instance to the new one, or to where it is kept.
-    Bring {
-        /// Which.
-        parcel: Parcel,
-    },
-}
-
-/// One replacement of text in a file; every other byte stays.
-///
-/// Several edits to one file are a chain: each one's `before` is the `after` of the one before it,
-/// and they go from the end of the file to its beginning, so that an offset is true for the file as
-/// it was first and as it is by then. The planner puts one edit into a step, because then a crash
-/// never leaves a file that no guard knows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileEdit {
-    /// Absolute path.
-    pub path: String,
-    /// Byte offset of `old`.
-    pub offset: usize,
-    /// What is there.
-    pub old: String,
-    /// What will be there.
-    pub new: String,
-    /// Digest of the file before.
-    pub before: Digest,
-    /// Digest of the file after.
-    pub after: Digest,
-}
-
-/// Something that can be looked at, and must be so.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "that")]
-pub enum Expectation {
-    /// The image is here and is the pinned one.
-    ImageHere {
-        /// The image.
-        image: ImagePin,
-    },
-    /// These services run.
-    Running {
-        /// Which.
-        services: Vec<ServiceName>,
-    },
-    /// Nothing of these services runs.
-    Stopped {
-        /// Which.
-        services: Vec<ServiceName>,
-    },
-    /// The service's containers were made from this image, running or not.
-    Runs {
-        /// Which.
-        service: ServiceName,
-        /// The image.
-        image: ImagePin,
-    },
-    /// The file's bytes have this digest.
-    File {
-        /// Absolute path.
-        path: String,
-        /// Digest of its bytes.
-        digest: Digest,
-    },
-    /// The datastore answers.
-    Reachable {
-        /// Which.
-        datastore: DatastoreName,
-    },
-    /// The datastore's server has this version, major part compared.
-    Engine {
-        /// Which.
-        datastore: DatastoreName,
-        /// As observed when planning.
-        version: String,
-    },
-    /// No session but ours is connected and could write. A server that does not run has no sessions: it holds.
-    NoWriters {
-        /// Which.
-        datastore: DatastoreName,
-    },
-    /// The backup of this run (or of `run`) has come at least this far.
-    Backup {
-        /// Which datastore.
-        datastore: DatastoreName,
-        /// How far.
-        state: BackupState,
-        /// The run that makes or made it; the current one where absent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        run: Option<RunId>,
-    },
-    /// What a server of another version will run on is complete beside the data, or already in its place, and
-    /// nothing was written to the data since it was read.
-    Carried {
-        /// Which datastore.
-        datastore: DatastoreName,
-        /// The other version.
-        version: String,
-    },
-    /// This run's one-off container of the migration ended with exit code 0.
-    Migrated {
-        /// Which migration.
-        migration: MigrationId,
-        /// Version of the image.
-        version: Version,
-    },
-    /// The datastore holds what the backup of `run` holds.
-    Restored {
-        /// Which.
-        datastore: DatastoreName,
-        /// The run that sealed the backup.
-        run: RunId,
-    },
-    /// Nothing is left of what a restore moved aside.
-    Released {
-        /// Which.
-        datastore: DatastoreName,
-        /// The run that sealed the backup.
-        run: RunId,
-    },
-    /// The old instance holds the parcel as it did when planning.
-    Original {
-        /// Id of the parcel.
-        parcel: String,
-    },
-    /// Where the parcel goes to, there is nothing but what the parcel itself brings.
-    Room {
-        /// Id of the parcel.
-        parcel: String,
-    },
-    /// What arrived is, piece by piece, what the old instance holds.
-    Arrived {
-        /// Id of the parcel.
-        parcel: String,
-    },
-}
-
-/// How far a backup has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BackupState {
-    /// Begun while the service is up. A shadow follows from here on.
-    Prepared,
-    /// Only a shadow comes here: read and found equal to the original while both are up, and following.
-    Compared,
-    /// Complete at one position.
-    Sealed,
-    /// Read, and equal to the original at that position. A dump comes here by a restore elsewhere; a
-    /// shadow that was compared comes here with its seal.
-    Proven,
-}
-
 /// What to do with a step that was started and did not finish.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "then")]
@@ -545,145 +286,6 @@ pub enum Interrupted {
         /// Why.
         because: String,
     },
-}
-
-/// What brings things back once a step is done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "way")]
-pub enum WayBack {
-    /// Nothing has changed that would need one.
-    NotNeeded,
-    /// In seconds, whatever the data's size.
-    Instant,
-    /// In seconds, whatever the data's size, by putting sealed shadows in the place of the data.
-    Shadow {
-        /// Which datastores.
-        datastores: Vec<DatastoreName>,
-        /// How long it holds once the run is over; `None` where the run is not over by then, or where
-        /// nothing else keeps the data, so that the shadows stay.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        holds: Option<Holding>,
-    },
-    /// By restoring backups.
-    Restore {
-        /// Which datastores.
-        datastores: Vec<DatastoreName>,
-        /// Estimated seconds.
-        seconds: u64,
-    },
-    /// There is none.
-    None {
-        /// Why.
-        because: String,
-    },
-}
-
-/// How long a way back by shadow holds once its run is over, and what there is after that: a repository
-/// keeps the data then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Holding {
-    /// Seconds for which the shadows stay at least.
-    pub seconds: u64,
-    /// Estimated seconds of a restore from the repository after that.
-    pub then: u64,
-}
-
-/// Something to look at from outside.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "look")]
-pub enum Check {
-    /// HTTP GET answers 200.
-    Health {
-        /// The service that answers.
-        service: ServiceName,
-        /// Container port.
-        port: u16,
-        /// Base URL where the operator gave one.
-        url: Option<String>,
-        /// Path.
-        path: String,
-    },
-    /// The services' containers run these images and do not restart.
-    Stable {
-        /// The images, by service.
-        images: BTreeMap<ServiceName, ImagePin>,
-    },
-    /// A write, its read-back and its removal succeed.
-    WritePath {
-        /// The service that answers.
-        service: ServiceName,
-        /// Container port.
-        port: u16,
-        /// Base URL where the operator gave one.
-        url: Option<String>,
-        /// API key, by reference.
-        api_key: crate::config::SecretRef,
-        /// Requests with names filled in; `{api-key}` and `{run}` still open.
-        requests: Vec<HttpRequest>,
-    },
-    /// A server of another version can be what this one is: its roles, databases, schemas, extensions and
-    /// settings are tried there, without their data. Changes nothing.
-    Fits {
-        /// Which datastore.
-        datastore: DatastoreName,
-        /// From which version to which.
-        engine: EngineChange,
-    },
-    /// Nothing shrank against the sealed backup but what the plan names.
-    Counts {
-        /// Which datastore.
-        datastore: DatastoreName,
-        /// The run whose backup is compared with; the current one where absent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        run: Option<RunId>,
-        /// True where contents must be exactly equal (after a rollback, before the service starts).
-        exact: bool,
-    },
-    /// Everything that a roll-over brought is compared once more, piece by piece.
-    Content,
-}
-
-/// What a plan will cost, as far as can be told before.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Forecast {
-    /// Estimated seconds without service; `None` where nothing is known.
-    pub downtime_seconds: Option<u64>,
-    /// What the estimate rests on.
-    pub downtime_because: String,
-    /// Space needed, by filesystem.
-    pub space: Vec<SpaceForecast>,
-    /// What keeping each datastore costs, for those that have a backup of their own.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub keeping: BTreeMap<DatastoreName, KeepingForecast>,
-}
-
-/// What the backup of one datastore costs, and what it is good for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct KeepingForecast {
-    /// Seconds of the downtime that completing and proving it takes.
-    pub downtime_seconds: u64,
-    /// Bytes that it takes.
-    pub space: u64,
-    /// Seconds in which the datastore comes back from it.
-    pub way_back_seconds: u64,
-    /// How long that holds once the run is over; `None` where it holds as long as the backup is there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub holds: Option<Holding>,
-}
-
-/// Space needed on one filesystem.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SpaceForecast {
-    /// A path on it.
-    pub path: String,
-    /// What it is for.
-    pub uses: Vec<String>,
-    /// Bytes needed at the most.
-    pub needed: u64,
-    /// Bytes free when planning.
-    pub free: u64,
 }
 
 impl Plan {
@@ -735,54 +337,5 @@ impl Plan {
         self.steps()
             .map(|(_, step)| step)
             .find(|step| step.number == number)
-    }
-}
-
-impl Act {
-    /// One word for tables, e.g. `migrate`.
-    pub fn verb(&self) -> &'static str {
-        match self {
-            Self::Fetch { .. } => "fetch",
-            Self::Prepare { .. } => "prepare",
-            Self::Stop { .. } => "stop",
-            Self::Seal { .. } => "back up",
-            Self::Prove { .. } => "prove",
-            Self::Set { .. } => "set",
-            Self::Migrate { .. } => "migrate",
-            Self::Carry { .. } => "carry over",
-            Self::Exchange { .. } => "exchange",
-            Self::PutBack { .. } => "put back",
-            Self::Start { .. } => "start",
-            Self::Verify { .. } => "verify",
-            Self::Restore { .. } => "restore",
-            Self::Release { .. } => "release",
-            Self::Bring { .. } => "bring",
-        }
-    }
-
-    /// The datastore it is about, where it is about one.
-    pub fn datastore(&self) -> Option<&DatastoreName> {
-        match self {
-            Self::Prepare { datastore }
-            | Self::Seal { datastore }
-            | Self::Prove { datastore }
-            | Self::Migrate { datastore, .. }
-            | Self::Carry { datastore, .. }
-            | Self::Exchange { datastore, .. }
-            | Self::PutBack { datastore, .. }
-            | Self::Restore { datastore, .. }
-            | Self::Release { datastore, .. } => Some(datastore),
-            _ => None,
-        }
-    }
-
-    /// The change of a server's version that it serves, where it serves one.
-    pub fn engine(&self) -> Option<&EngineChange> {
-        match self {
-            Self::Carry { engine, .. }
-            | Self::Exchange { engine, .. }
-            | Self::PutBack { engine, .. } => Some(engine),
-            _ => None,
-        }
     }
 }

@@ -1,0 +1,210 @@
+//! What a step does.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::check::Check;
+use crate::digest::Digest;
+use crate::id::{DatastoreName, MigrationId, RunId, ServiceName};
+use crate::observed::ImagePin;
+use crate::rollover::Parcel;
+use crate::version::Version;
+
+/// What one step does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+pub enum Act {
+    /// Bring an image here and check that it is the pinned one.
+    Fetch {
+        /// The image.
+        image: ImagePin,
+    },
+    /// Begin a datastore's backup while the service is up.
+    Prepare {
+        /// Which datastore.
+        datastore: DatastoreName,
+    },
+    /// Stop services, and know that they stopped.
+    Stop {
+        /// Which, in order.
+        services: Vec<ServiceName>,
+    },
+    /// Complete a datastore's backup at one position. No writer may be left.
+    Seal {
+        /// Which datastore.
+        datastore: DatastoreName,
+    },
+    /// Compare the backup with the original: a dump by restoring it into a scratch place, a shadow while it follows.
+    Prove {
+        /// Which datastore.
+        datastore: DatastoreName,
+    },
+    /// Write a version into the files that decide it.
+    Set {
+        /// The edits.
+        edits: Vec<FileEdit>,
+        /// Version before, for people.
+        from: Version,
+        /// Version after, for people.
+        to: Version,
+    },
+    /// Run one migration of the product in a one-off container or process.
+    Migrate {
+        /// Which migration.
+        migration: MigrationId,
+        /// Version of the image.
+        version: Version,
+        /// The image.
+        image: ImagePin,
+        /// The service whose configuration it runs with.
+        service: ServiceName,
+        /// Arguments to the image's entry point.
+        run: Vec<String>,
+        /// The datastore it changes.
+        datastore: DatastoreName,
+        /// Releases that demand it.
+        demanded_by: Vec<Version>,
+    },
+    /// Build beside the data what a server of another version will run on, and compare it with what is there.
+    Carry {
+        /// The datastore whose server it is; whatever else lives in that server comes along.
+        datastore: DatastoreName,
+        /// From which version to which.
+        engine: EngineChange,
+    },
+    /// Put what was carried over in the place of the data, which is kept aside, and start the server of the
+    /// other version on it.
+    Exchange {
+        /// Which datastore.
+        datastore: DatastoreName,
+        /// From which version to which.
+        engine: EngineChange,
+    },
+    /// Put the data that an exchange of `run` kept aside back into its place, and start the server of before on it.
+    PutBack {
+        /// Which datastore.
+        datastore: DatastoreName,
+        /// From which version to which it was exchanged.
+        engine: EngineChange,
+        /// The run that exchanged it.
+        run: RunId,
+    },
+    /// Create and start services with an image.
+    Start {
+        /// Which, in order.
+        services: Vec<ServiceName>,
+        /// The image that they must run, by service.
+        images: BTreeMap<ServiceName, ImagePin>,
+    },
+    /// Look from outside.
+    Verify {
+        /// What to look at.
+        checks: Vec<Check>,
+    },
+    /// Bring a datastore back from the sealed backup of a run; what was there is moved aside, not removed.
+    Restore {
+        /// Which datastore.
+        datastore: DatastoreName,
+        /// The run that sealed the backup.
+        run: RunId,
+    },
+    /// Remove what a restore moved aside, after everything was verified.
+    Release {
+        /// Which datastore.
+        datastore: DatastoreName,
+        /// The run that sealed the backup.
+        run: RunId,
+    },
+    /// Bring a piece of content from the old instance to the new one, or to where it is kept.
+    Bring {
+        /// Which.
+        parcel: Parcel,
+    },
+}
+
+/// One replacement of text in a file; every other byte stays.
+///
+/// Several edits to one file are a chain: each one's `before` is the `after` of the one before it,
+/// and they go from the end of the file to its beginning, so that an offset is true for the file as
+/// it was first and as it is by then. The planner puts one edit into a step, because then a crash
+/// never leaves a file that no guard knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEdit {
+    /// Absolute path.
+    pub path: String,
+    /// Byte offset of `old`.
+    pub offset: usize,
+    /// What is there.
+    pub old: String,
+    /// What will be there.
+    pub new: String,
+    /// Digest of the file before.
+    pub before: Digest,
+    /// Digest of the file after.
+    pub after: Digest,
+}
+
+/// The server of a datastore becomes another major version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineChange {
+    /// The service that runs the server.
+    pub service: ServiceName,
+    /// Version that runs before, as observed.
+    pub from: String,
+    /// Version that runs after, as wanted, e.g. `17`.
+    pub to: String,
+    /// What the service was made from before: the way back leads there.
+    pub was: ImagePin,
+    /// What it is made from after.
+    pub image: ImagePin,
+}
+
+impl Act {
+    /// One word for tables, e.g. `migrate`.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Fetch { .. } => "fetch",
+            Self::Prepare { .. } => "prepare",
+            Self::Stop { .. } => "stop",
+            Self::Seal { .. } => "back up",
+            Self::Prove { .. } => "prove",
+            Self::Set { .. } => "set",
+            Self::Migrate { .. } => "migrate",
+            Self::Carry { .. } => "carry over",
+            Self::Exchange { .. } => "exchange",
+            Self::PutBack { .. } => "put back",
+            Self::Start { .. } => "start",
+            Self::Verify { .. } => "verify",
+            Self::Restore { .. } => "restore",
+            Self::Release { .. } => "release",
+            Self::Bring { .. } => "bring",
+        }
+    }
+
+    /// The datastore it is about, where it is about one.
+    pub fn datastore(&self) -> Option<&DatastoreName> {
+        match self {
+            Self::Prepare { datastore }
+            | Self::Seal { datastore }
+            | Self::Prove { datastore }
+            | Self::Migrate { datastore, .. }
+            | Self::Carry { datastore, .. }
+            | Self::Exchange { datastore, .. }
+            | Self::PutBack { datastore, .. }
+            | Self::Restore { datastore, .. }
+            | Self::Release { datastore, .. } => Some(datastore),
+            _ => None,
+        }
+    }
+
+    /// The change of a server's version that it serves, where it serves one.
+    pub fn engine(&self) -> Option<&EngineChange> {
+        match self {
+            Self::Carry { engine, .. }
+            | Self::Exchange { engine, .. }
+            | Self::PutBack { engine, .. } => Some(engine),
+            _ => None,
+        }
+    }
+}
