@@ -28,13 +28,19 @@ const RUNBOOK: &str = include_str!("shadows/runbook.sh");
 
 /// Measures at one size and writes that section of `docs/benchmarks.md`.
 pub(crate) fn run(words: &[&str]) -> Result<()> {
-    let (mut size, mut program) = (1, None);
-    for pair in words.chunks(2) {
-        match pair {
-            ["--size", text] => size = gigabytes(text)?,
-            ["--program", path] => program = Some(fs::canonicalize(path)?),
-            _ => bail!("usage: cargo xtask bench shadows [--size 1G] [--program PATH]"),
+    let (mut size, mut program, mut with_dump) = (1, None, true);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match (*word, words.clone().next()) {
+            ("--no-dump", _) => {
+                with_dump = false;
+                continue;
+            }
+            ("--size", Some(text)) => size = gigabytes(text)?,
+            ("--program", Some(path)) => program = Some(fs::canonicalize(path)?),
+            _ => bail!("usage: cargo xtask bench shadows [--size 1G] [--no-dump] [--program PATH]"),
         }
+        words.next();
     }
     if setup::all()? != Engine::Ready {
         bail!("this bench needs a container engine");
@@ -43,7 +49,7 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     let program = program.map_or_else(super::program::release, Ok)?;
     let template = Subject::template(&program, size)?;
     let mut rows = Vec::new();
-    let measured = measure(&template, &mut rows);
+    let measured = measure(&template, with_dump, &mut rows);
     template.remove()?;
     // Also where something failed: what was measured before is true.
     let table = report::table(&rows);
@@ -58,7 +64,7 @@ fn gigabytes(text: &str) -> Result<u32> {
         .with_context(|| format!("`{text}` is no size, e.g. 5G"))
 }
 
-fn measure(template: &Subject, rows: &mut Vec<Row>) -> Result<()> {
+fn measure(template: &Subject, with_dump: bool, rows: &mut Vec<Row>) -> Result<()> {
     eprintln!("measuring the runbook");
     let by_hand = template.with("hand", runbook)?;
     rows.push(Row::new(
@@ -74,8 +80,12 @@ fn measure(template: &Subject, rows: &mut Vec<Row>) -> Result<()> {
         seconds(by_hand.downtime),
         "1 ×",
     ));
-    let dump = template.with("dump", |subject| upgrade_and_back(subject, "dump"))?;
-    rows.extend(downtime_rows("dump", &dump, by_hand.downtime));
+    let dump = with_dump
+        .then(|| template.with("dump", |subject| upgrade_and_back(subject, "dump")))
+        .transpose()?;
+    if let Some(dump) = &dump {
+        rows.extend(downtime_rows("dump", dump, by_hand.downtime));
+    }
     let shadow = template.with("shadow", |subject| upgrade_and_back(subject, "shadow"))?;
     rows.extend(downtime_rows("shadow", &shadow, by_hand.downtime));
     let needed = shadow.upgrade.needed();
@@ -90,16 +100,10 @@ fn measure(template: &Subject, rows: &mut Vec<Row>) -> Result<()> {
         "< 1 s",
     ));
     rows.extend(copy_rows(&shadow, &by_hand));
-    rows.push(Row::new(
-        "way back by shadow: `rollback` until healthy",
-        seconds(shadow.back),
-        "independent of size",
-    ));
-    rows.push(Row::new(
-        "way back by dump: `rollback` until healthy",
-        seconds(dump.back),
-        "",
-    ));
+    rows.extend(back_rows("shadow", &shadow, "independent of size"));
+    if let Some(dump) = &dump {
+        rows.extend(back_rows("dump", dump, ""));
+    }
     rows.push(Row::new(
         "`pg_restore` alone, as documented",
         seconds(by_hand.restore),
@@ -156,6 +160,7 @@ fn runbook(subject: &Subject) -> Result<ByHand> {
 struct ThereAndBack {
     upgrade: Upgrade,
     outside: f64,
+    rollback: Upgrade,
     back: f64,
 }
 
@@ -166,13 +171,12 @@ fn upgrade_and_back(subject: &Subject, method: &str) -> Result<ThereAndBack> {
     let (upgrade, outside) = watched(answers, || Upgrade::apply(subject, TO))?;
     upgrade.require(method)?;
     let since = Instant::now();
-    subject
-        .switchback(&["rollback", "--yes", "--accept", "data-loss"])
-        .quiet()?;
+    let rollback = Upgrade::rollback(subject)?;
     outage::until(answers)?;
     Ok(ThereAndBack {
         upgrade,
         outside: outside.as_secs_f64(),
+        rollback,
         back: since.elapsed().as_secs_f64(),
     })
 }
@@ -196,6 +200,21 @@ fn downtime_rows(method: &str, found: &ThereAndBack, by_hand: f64) -> Vec<Row> {
                 seconds(found.upgrade.down("start")),
                 seconds(found.upgrade.down("verify")),
             ),
+        ),
+    ]
+}
+
+fn back_rows(method: &str, found: &ThereAndBack, goal: &str) -> [Row; 2] {
+    [
+        Row::new(
+            format!("way back by {method}: `rollback` until healthy"),
+            seconds(found.back),
+            goal,
+        ),
+        Row::new(
+            format!("way back by {method}, as the journal has it"),
+            seconds(found.rollback.downtime()),
+            found.rollback.in_words(),
         ),
     ]
 }

@@ -147,6 +147,12 @@ impl Subject {
         Ok(serde_json::from_slice(&fs::read(newest.path())?)?)
     }
 
+    /// A plan by its id.
+    pub(super) fn saved(&self, id: &str) -> Result<Value> {
+        let path = self.state.join("plans").join(format!("{id}.json"));
+        Ok(serde_json::from_slice(&fs::read(path)?)?)
+    }
+
     pub(super) fn switchback(&self, words: &[&str]) -> Tool {
         tool(&self.program)
             .dir(&self.dir)

@@ -9,13 +9,16 @@ use serde_json::Value;
 
 use super::subject::Subject;
 
-/// What each step was and took.
+/// What each step of a run was and took.
 #[derive(Default)]
 pub(super) struct Upgrade {
     steps: Vec<Step>,
     downtime: f64,
     methods: BTreeMap<String, String>,
 }
+
+/// Verb, kind of datastore and downtime, by number of the step.
+type Steps = BTreeMap<u64, (String, String, bool)>;
 
 struct Step {
     verb: String,
@@ -34,29 +37,28 @@ impl Upgrade {
     pub(super) fn apply_heard(
         subject: &Subject,
         to: &str,
-        mut heard: impl FnMut(&str),
+        heard: impl FnMut(&str),
     ) -> Result<Self> {
-        let plan = subject.plan(to)?;
-        let about = about(&plan);
-        let apply = [
-            "apply",
-            "--yes",
-            "--accept",
-            "contact-infos",
-            "--format",
-            "json",
-        ];
+        subject.plan(to)?;
+        Self::of(subject, &["apply", "--accept", "contact-infos"], heard)
+    }
+
+    /// Takes the last run back.
+    pub(super) fn rollback(subject: &Subject) -> Result<Self> {
+        Self::of(subject, &["rollback", "--accept", "data-loss"], |_| {})
+    }
+
+    fn of(subject: &Subject, words: &[&str], mut heard: impl FnMut(&str)) -> Result<Self> {
         let mut child = subject
-            .switchback(&apply)
+            .switchback(words)
+            .args(["--yes", "--format", "json"])
             .into_command()
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .context("cannot start switchback")?;
-        let mut upgrade = Self {
-            methods: methods(&plan),
-            ..Self::default()
-        };
+        let mut upgrade = Self::default();
+        let mut about = Steps::new();
         let told = child.stdout.take().context("no output")?;
         for line in BufReader::new(told).lines() {
             let Ok(line) = serde_json::from_str::<Value>(&line?) else {
@@ -65,6 +67,10 @@ impl Upgrade {
             let event = &line["event"];
             let step = event["step"].as_u64().and_then(|step| about.get(&step));
             match (event["event"].as_str(), step) {
+                (Some("run-started"), _) => {
+                    let plan = subject.saved(event["plan"].as_str().unwrap_or_default())?;
+                    (about, upgrade.methods) = (steps(&plan), methods(&plan));
+                }
                 (Some("step-started"), Some((verb, ..))) => heard(verb),
                 (Some("step-finished"), Some((verb, kind, down))) => upgrade.steps.push(Step {
                     verb: verb.clone(),
@@ -79,8 +85,20 @@ impl Upgrade {
             }
         }
         let ended = child.wait()?;
-        ensure!(ended.success(), "apply ended with {ended}");
+        ensure!(ended.success(), "{} ended with {ended}", words[0]);
         Ok(upgrade)
+    }
+
+    /// Every kind of step and what it took, in order, e.g. `stop 0.3 s, restore 0.9 s`.
+    pub(super) fn in_words(&self) -> String {
+        let mut verbs: Vec<&str> = Vec::new();
+        for step in &self.steps {
+            if !verbs.contains(&step.verb.as_str()) {
+                verbs.push(&step.verb);
+            }
+        }
+        let took = |verb: &&str| format!("{verb} {:.1} s", self.took(verb));
+        verbs.iter().map(took).collect::<Vec<_>>().join(", ")
     }
 
     /// Fails where the plan chose another method.
@@ -130,7 +148,7 @@ impl Upgrade {
 }
 
 /// Verb, kind of datastore and downtime of every step.
-fn about(plan: &Value) -> BTreeMap<u64, (String, String, bool)> {
+fn steps(plan: &Value) -> Steps {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let stages = plan["stages"].as_array().into_iter().flatten();
     let steps = stages.flat_map(|stage| stage["steps"].as_array().into_iter().flatten());
