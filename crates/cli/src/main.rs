@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use switchback_model::exit::Exit;
 
+mod acceptance;
 mod arguments;
 mod backups;
 mod commands;

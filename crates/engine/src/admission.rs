@@ -6,7 +6,7 @@ use switchback_model::exit::Exit;
 use switchback_model::plan::{FORMAT, Plan, Purpose, WayBack};
 use switchback_model::{Problem, RunId};
 
-use crate::engine::{Ended, Order, told};
+use crate::order::{Ended, Order, told};
 use crate::words;
 
 /// What can be told from the plan and the order alone.

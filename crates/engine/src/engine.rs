@@ -3,55 +3,26 @@
 use switchback_journal::{
     Holder, Journal, JournalError, Key, Lease, ProcessIdentity, StateDirectory,
 };
-use switchback_model::observed::Deployment;
-use switchback_model::{Plan, Problem, RunId};
+use switchback_model::Problem;
 
 use crate::admission;
 use crate::clock::{Clock, SystemClock};
 use crate::heartbeat::Heartbeat;
 use crate::listener::Listener;
+use crate::order::{Ended, Order, told};
 use crate::ports::Site;
 use crate::process::Commands;
 use crate::redact::Redactor;
-use crate::run::Run;
+use crate::run::{Means, Run};
 use crate::signal::StopSignal;
 
 /// Runs plans against one state directory.
 pub struct Engine {
-    pub(crate) state: StateDirectory,
-    pub(crate) clock: Box<dyn Clock>,
+    state: StateDirectory,
+    clock: Box<dyn Clock>,
     redactor: Redactor,
-    pub(crate) stop: StopSignal,
+    stop: StopSignal,
     process: ProcessIdentity,
-}
-
-/// What is to be done, and for whom.
-#[derive(Clone, Copy, Debug)]
-pub struct Order<'a> {
-    /// The plan.
-    pub plan: &'a Plan,
-    /// The run: a new id begins it, one of which events are recorded goes on.
-    pub run: &'a RunId,
-    /// The deployment as it was found just now.
-    pub deployment: &'a Deployment,
-    /// Words given with `--accept`.
-    pub accepted: &'a [String],
-    /// Who, where: `user@host`.
-    pub by: &'a str,
-    /// Version of switchback.
-    pub program: &'a str,
-}
-
-/// How a run ended for now.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Ended {
-    /// Every step is done.
-    Finished {
-        /// Milliseconds without service.
-        downtime: u64,
-    },
-    /// It stopped at a safe place; the same order goes on.
-    Halted(Problem),
 }
 
 impl Engine {
@@ -129,13 +100,17 @@ impl Engine {
         )
         .keeping(self.state.outputs(order.run));
         let heartbeat = Heartbeat::new(listener, order.run, &self.stop);
-        let run = Run::new(
-            self, *order, site, journal, lease, &commands, &heartbeat, state,
-        );
+        let means = Means {
+            directory: &self.state,
+            clock: self.clock.as_ref(),
+            stop: &self.stop,
+            site,
+            journal,
+            lease,
+            commands: &commands,
+            heartbeat: &heartbeat,
+        };
+        let run = Run::new(*order, means, state);
         heartbeat.during(|| run.go())
     }
-}
-
-pub(crate) fn told(error: JournalError) -> Problem {
-    error.problem()
 }

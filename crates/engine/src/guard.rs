@@ -140,7 +140,12 @@ fn about(expectation: &Expectation) -> Option<&DatastoreName> {
         | Expectation::Migrated { .. }
         | Expectation::Original { .. }
         | Expectation::Room { .. }
-        | Expectation::Arrived { .. } => None,
+        | Expectation::Arrived { .. }
+        | Expectation::Stack { .. }
+        | Expectation::NoStack { .. }
+        | Expectation::Snapshotted { .. }
+        | Expectation::Terminated { .. }
+        | Expectation::Renewed { .. } => None,
     }
 }
 
@@ -184,6 +189,13 @@ fn changed_by(step: &Step, expectation: &Expectation) -> bool {
         | Expectation::NoWriters { datastore } => {
             step.act.datastore() == Some(datastore)
                 || matches!(&step.interrupted, Interrupted::RestoreFirst { datastore: of, .. } if of == datastore)
+        }
+        Expectation::Stack { is } => {
+            matches!(&step.act, Act::Update { update } if update.stack == is.stack)
+                || matches!(&step.act, Act::Remove { stack, .. } if *stack == is.stack)
+        }
+        Expectation::NoStack { stack } => {
+            matches!(&step.act, Act::Update { update } if update.stack == *stack)
         }
         _ => false,
     }

@@ -246,13 +246,13 @@ fn service_state(run: &Run<'_>, cx: &Context<'_>, service: &ServiceName) -> Stat
     let runs = Expectation::Running {
         services: vec![service.clone()],
     };
-    let seen = match guard::look(run.site, cx, &runs) {
+    let seen = match guard::look(run.means.site, cx, &runs) {
         Finding::Holds => Some("running".to_owned()),
         Finding::Differs { .. } => {
             let stopped = Expectation::Stopped {
                 services: vec![service.clone()],
             };
-            match guard::look(run.site, cx, &stopped) {
+            match guard::look(run.means.site, cx, &stopped) {
                 Finding::Holds => Some("stopped".to_owned()),
                 Finding::Differs { found } => Some(found),
                 Finding::Unknown { .. } => None,
@@ -275,7 +275,7 @@ fn datastore_state(
     let reachable = Expectation::Reachable {
         datastore: name.clone(),
     };
-    let answers = match guard::look(run.site, cx, &reachable) {
+    let answers = match guard::look(run.means.site, cx, &reachable) {
         // Where every child is ended at once, nobody was asked.
         _ if cx.stop.urgency() == Urgency::Now => None,
         Finding::Holds => Some("answers".to_owned()),
@@ -288,7 +288,7 @@ fn datastore_state(
             state,
             run: run.taken_back().cloned(),
         };
-        guard::look(run.site, cx, &expectation)
+        guard::look(run.means.site, cx, &expectation)
     };
     let shadowed = method == BackupMethod::Shadow;
     let kept = match (backup(BackupState::Proven), backup(BackupState::Sealed)) {

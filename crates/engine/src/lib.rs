@@ -6,6 +6,7 @@
 //! there, then with [`Engine::run`].
 
 mod admission;
+mod clean;
 pub mod clock;
 pub mod content;
 mod counts;
@@ -15,6 +16,7 @@ mod guard;
 mod halt;
 mod heartbeat;
 mod listener;
+mod order;
 pub mod ports;
 pub mod process;
 mod recover;
@@ -22,7 +24,9 @@ pub mod redact;
 mod run;
 pub mod signal;
 mod step;
+mod walk;
 mod words;
 
-pub use engine::{Ended, Engine, Order};
+pub use engine::Engine;
 pub use listener::{Listener, Recorder};
+pub use order::{Ended, Order};

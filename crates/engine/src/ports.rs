@@ -15,6 +15,7 @@ use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Check, EngineChange, Expectation, FileEdit, Plan};
 use switchback_model::problem::State;
 use switchback_model::rollover::Parcel;
+use switchback_model::stack::{Machine, MachineGroup, StackUpdate, Store};
 use switchback_model::{DatastoreName, MigrationId, RunId, ServiceName, StepNumber, Version};
 
 use crate::process::{Argv, Commands};
@@ -124,6 +125,10 @@ impl Failure {
     }
 }
 
+/// Code of the failure with which [`Datastore::sealed_contents`] says that a shadow took the place of the data
+/// before what it holds was counted: identity and position are all that it is told by.
+pub const UNCOUNTED: &str = "contents-uncounted";
+
 /// What one-off containers or processes of a step say about its migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MigrationTrace {
@@ -197,8 +202,45 @@ pub trait Driver {
         ))
     }
 
+    /// Takes a snapshot of a store at the provider's and returns when it is complete. One that this step took already is
+    /// adopted. What the snapshot is called is in the outcome's facts.
+    fn snapshot(&self, _: &Context<'_>, store: &Store) -> Result<Outcome, Failure> {
+        Err(no_stacks(&store.stack))
+    }
+
+    /// Brings a stack to what is wanted: makes the change set, refuses it where it holds surprises
+    /// ([`switchback_model::stack::ExpectedChanges::surprises`]), executes it once and follows it to its end. A change
+    /// set of this step that is being executed, or was, is adopted; one that was not is removed and made anew.
+    fn update(&self, _: &Context<'_>, update: &StackUpdate) -> Result<Outcome, Failure> {
+        Err(no_stacks(&update.stack))
+    }
+
+    /// Removes a stack and returns when it is gone.
+    fn remove(&self, _: &Context<'_>, stack: &str, _id: &str) -> Result<Outcome, Failure> {
+        Err(no_stacks(stack))
+    }
+
+    /// Ends a machine for good and returns when it is gone and its volumes are free.
+    fn terminate(&self, _: &Context<'_>, machine: &Machine) -> Result<Outcome, Failure> {
+        Err(no_stacks(&machine.stack))
+    }
+
+    /// Replaces the machines of a group that are behind, one by one, and returns when none is.
+    fn renew(&self, _: &Context<'_>, group: &MachineGroup) -> Result<Outcome, Failure> {
+        Err(no_stacks(&group.stack))
+    }
+
     /// Ends and removes everything of this run that must not outlive it.
     fn clean(&self, cx: &Context<'_>) -> Result<(), Failure>;
+}
+
+/// The failure of a driver that is asked about a stack and has none.
+pub fn no_stacks(stack: &str) -> Failure {
+    Failure::new(
+        "no-stacks",
+        format!("`{stack}` is a stack, and this deployment has none"),
+    )
+    .hint("plan again: switchback plan")
 }
 
 /// Keeps a datastore's data and brings it back.
@@ -209,7 +251,8 @@ pub trait Datastore {
     /// What it holds now.
     fn contents(&self, cx: &Context<'_>) -> Result<Contents, Failure>;
 
-    /// What the sealed backup of `run` holds, as its manifest says.
+    /// What the sealed backup of `run` holds, as its manifest says; a failure with code [`UNCOUNTED`] where nobody
+    /// can tell any more.
     fn sealed_contents(&self, cx: &Context<'_>, run: &RunId) -> Result<Contents, Failure>;
 
     /// Begins a backup while the service is up. How it is made is the plan's choice
@@ -321,6 +364,11 @@ pub trait Reach {
         directory: &Path,
         argv: Argv,
     ) -> Result<Box<dyn Scratch>, Failure>;
+
+    /// What the server's programs come from, where that is an image.
+    fn image(&self) -> Option<ImagePin> {
+        None
+    }
 
     /// As [`Reach::scratch`], with the programs of another image than the original's.
     fn scratch_of(

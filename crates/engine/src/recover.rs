@@ -27,7 +27,7 @@ impl Run<'_> {
     /// A step to be done anew, because its datastore was brought back to before it.
     pub(crate) fn repeat(&self, step: &Step) -> Result<(), Interruption> {
         let guard = self.with_context(step, |cx| {
-            guard::may_act(self.site, cx, step, &self.touched(step))
+            guard::may_act(self.means.site, cx, step, &self.touched(step))
         });
         match guard {
             Guard::Ready => self.act(step, Completed::Done),
@@ -42,7 +42,7 @@ impl Run<'_> {
             return Ok(());
         };
         let trace = self
-            .with_context(step, |cx| self.site.driver.trace(cx, migration))
+            .with_context(step, |cx| self.means.site.driver.trace(cx, migration))
             .map_err(|failure| self.cannot_tell(step, &failure))?;
         match trace {
             MigrationTrace::Running | MigrationTrace::Exited { code: 0 } => {
@@ -74,7 +74,7 @@ impl Run<'_> {
             }
             Interrupted::RestoreFirst { datastore, .. } => {
                 let guard = self.with_context(step, |cx| {
-                    guard::may_act(self.site, cx, step, &self.touched(step))
+                    guard::may_act(self.means.site, cx, step, &self.touched(step))
                 });
                 match guard {
                     Guard::Ready => self.bring_back(step, datastore),
@@ -103,7 +103,8 @@ impl Run<'_> {
             datastore: datastore.clone(),
             because: because.clone(),
         })?;
-        self.heartbeat
+        self.means
+            .heartbeat
             .begin(step.number, format!("bring back {datastore}"));
         // First what ran, then the data: a migration that still writes would spoil the restore.
         let restored = redo
@@ -115,7 +116,7 @@ impl Run<'_> {
                 self.restore(step, datastore)
                     .map_err(|failure| Interruption::Halt(halt::failed(self, step, &failure)))
             });
-        self.heartbeat.end();
+        self.means.heartbeat.end();
         restored?;
         self.record(Event::RecoveryFinished {
             step: step.number,
@@ -154,7 +155,7 @@ impl Run<'_> {
         let Act::Migrate { migration, .. } = &step.act else {
             return Ok(());
         };
-        self.with_context(step, |cx| self.site.driver.discard(cx, migration))
+        self.with_context(step, |cx| self.means.site.driver.discard(cx, migration))
             .map_err(|failure| Interruption::Halt(halt::failed(self, step, &failure)))
     }
 
@@ -181,7 +182,7 @@ impl Run<'_> {
 
     fn ask_again(&self, step: &Step) -> Guard {
         self.with_context(step, |cx| {
-            guard::ask(self.site, cx, step, &self.touched(step))
+            guard::ask(self.means.site, cx, step, &self.touched(step))
         })
     }
 

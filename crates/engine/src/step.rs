@@ -11,14 +11,16 @@ use switchback_model::{DatastoreName, RunId};
 use crate::counts;
 use crate::guard::{self, Guard, Touched};
 use crate::halt;
-use crate::ports::{Context, Datastore, Failure, Finding, MigrationCall};
+use crate::ports::{Context, Datastore, Failure, Finding, MigrationCall, UNCOUNTED};
 use crate::run::{Interruption, Run};
 use crate::words;
 
 impl Run<'_> {
     /// A step of which nothing was done.
     pub(crate) fn start(&self, step: &Step) -> Result<(), Interruption> {
-        let guard = self.with_context(step, |cx| guard::ask(self.site, cx, step, &Touched::No));
+        let guard = self.with_context(step, |cx| {
+            guard::ask(self.means.site, cx, step, &Touched::No)
+        });
         match guard {
             Guard::Ready => self.act(step, Completed::Done),
             Guard::AlreadyDone => self.nothing_to_do(step),
@@ -35,14 +37,15 @@ impl Run<'_> {
         if step.downtime {
             self.down.borrow_mut().down(begun);
         }
-        self.heartbeat
+        self.means
+            .heartbeat
             .begin(step.number, words::doing(self.plan(), &step.act));
         let result = self.with_context(step, |cx| {
             let outcome = self.perform(cx, step)?;
             self.verify(cx, step)?;
             Ok(outcome)
         });
-        self.heartbeat.end();
+        self.means.heartbeat.end();
         let took = self.elapsed().saturating_sub(begun);
         match result {
             Ok(mut outcome) => {
@@ -93,7 +96,7 @@ impl Run<'_> {
     }
 
     fn perform(&self, cx: &Context<'_>, step: &Step) -> Result<Outcome, Failure> {
-        let driver = &self.site.driver;
+        let driver = &self.means.site.driver;
         match &step.act {
             Act::Fetch { image } => driver.fetch(cx, image),
             Act::Stop { services } => driver.stop(cx, services),
@@ -140,6 +143,11 @@ impl Run<'_> {
             Act::Restore { datastore, run } => self.datastore(datastore)?.restore(cx, run),
             Act::Release { datastore, run } => self.datastore(datastore)?.release(cx, run),
             Act::Bring { parcel } => driver.bring(cx, parcel),
+            Act::Snapshot { store } => driver.snapshot(cx, store),
+            Act::Update { update } => driver.update(cx, update),
+            Act::Remove { stack, id } => driver.remove(cx, stack, id),
+            Act::Terminate { machine } => driver.terminate(cx, machine),
+            Act::Renew { group } => driver.renew(cx, group),
         }
     }
 
@@ -152,7 +160,7 @@ impl Run<'_> {
         image: &ImagePin,
         exchange: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<Outcome, Failure> {
-        let driver = &self.site.driver;
+        let driver = &self.means.site.driver;
         let services = std::slice::from_ref(&engine.service);
         driver.stop(cx, services)?;
         exchange()?;
@@ -166,7 +174,7 @@ impl Run<'_> {
         if step.after.is_empty() {
             return Ok(());
         }
-        match guard::done(self.site, cx, step) {
+        match guard::done(self.means.site, cx, step) {
             Finding::Holds => Ok(()),
             Finding::Differs { found } => Err(Failure::new(
                 "not-as-expected",
@@ -190,7 +198,7 @@ impl Run<'_> {
                     exact,
                 } => self.compare_counts(cx, datastore, run.as_ref().unwrap_or(cx.run), *exact)?,
                 Check::Fits { datastore, engine } => self.datastore(datastore)?.fits(cx, engine)?,
-                _ => self.site.driver.check(cx, check)?,
+                _ => self.means.site.driver.check(cx, check)?,
             };
             if !outcome.summary.is_empty() {
                 summaries.push(outcome.summary);
@@ -211,13 +219,20 @@ impl Run<'_> {
     ) -> Result<Outcome, Failure> {
         let plan = cx.plan.datastores.get(name).ok_or_else(|| missing(name))?;
         let datastore = self.datastore(name)?;
-        let sealed = datastore.sealed_contents(cx, run)?;
+        let sealed = match datastore.sealed_contents(cx, run) {
+            Err(failure) if failure.code == UNCOUNTED => None,
+            sealed => Some(sealed?),
+        };
         let now = datastore.contents(cx)?;
-        counts::compare(name, plan, &sealed, &now, exact)
+        match sealed {
+            Some(sealed) => counts::compare(name, plan, &sealed, &now, exact),
+            None => Ok(counts::uncounted(name, &now)),
+        }
     }
 
     pub(crate) fn datastore(&self, name: &DatastoreName) -> Result<&dyn Datastore, Failure> {
-        self.site
+        self.means
+            .site
             .datastores
             .get(name)
             .map(AsRef::as_ref)
@@ -230,8 +245,8 @@ impl Run<'_> {
             return Interruption::Halt(halt::stopped(self));
         }
         let output = failure.output.as_ref().map(|text| {
-            let masked = self.commands.redactor().mask(text);
-            self.engine.state.outputs(self.order.run).keep(&masked)
+            let masked = self.means.commands.redactor().mask(text);
+            self.means.directory.outputs(self.order.run).keep(&masked)
         });
         let output = match output.transpose() {
             Ok(output) => output,

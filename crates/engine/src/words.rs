@@ -25,6 +25,11 @@ pub(crate) fn doing(plan: &Plan, act: &Act) -> String {
         | Act::Restore { datastore, .. }
         | Act::Release { datastore, .. } => datastore.to_string(),
         Act::Bring { parcel } => parcel.id.clone(),
+        Act::Snapshot { .. }
+        | Act::Update { .. }
+        | Act::Remove { .. }
+        | Act::Terminate { .. }
+        | Act::Renew { .. } => act.infrastructure().unwrap_or_default(),
     };
     format!("{} {about}", plan.verb(act))
 }
@@ -74,6 +79,19 @@ pub(crate) fn expected(expectation: &Expectation) -> String {
         }
         Expectation::Room { parcel } => format!("room for `{parcel}` at the new instance"),
         Expectation::Arrived { parcel } => format!("`{parcel}` to have arrived as it is"),
+        Expectation::Stack { is } => format!(
+            "stack `{}` to be steady, with template {} and the parameters of the plan",
+            is.stack,
+            is.body.short()
+        ),
+        Expectation::NoStack { stack } => format!("no stack `{stack}`"),
+        Expectation::Snapshotted { stack, logical } => {
+            format!("the snapshot of `{logical}` of `{stack}` to be complete")
+        }
+        Expectation::Terminated { machine } => format!("machine `{machine}` to be gone"),
+        Expectation::Renewed { stack, logical } => {
+            format!("no machine of `{logical}` of `{stack}` to be behind")
+        }
     }
 }
 

@@ -136,6 +136,17 @@ pub struct Outcome {
     pub output: Option<Digest>,
 }
 
+impl Outcome {
+    /// One that has nothing to keep but its line.
+    pub fn told(completed: Completed, summary: impl Into<String>) -> Self {
+        Self {
+            completed,
+            summary: summary.into(),
+            ..Self::default()
+        }
+    }
+}
+
 /// Whether anything had to be done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

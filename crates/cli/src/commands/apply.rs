@@ -11,6 +11,7 @@ use switchback_planner::{check_against, lock_held, refusal};
 
 use super::rehearse::demanded;
 use super::{resume, rollover};
+use crate::acceptance::{again, refuse_unaccepted};
 use crate::arguments::Apply;
 use crate::execution::{self, Task};
 use crate::failure::Failed;
@@ -156,66 +157,6 @@ fn refuse_over_locks(session: &Session<'_>, found: &Found, plan: &Plan) -> Resul
         }
     }
     Ok(())
-}
-
-/// Known before anything is looked at, so refused before the question.
-pub(crate) fn refuse_unaccepted(plan: &Plan, accepted: &[String]) -> Result<(), Failed> {
-    let missing: Vec<_> = plan
-        .notices
-        .iter()
-        .filter(|notice| {
-            notice
-                .accept
-                .as_ref()
-                .is_some_and(|word| !accepted.contains(word))
-        })
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let words: Vec<&str> = missing
-        .iter()
-        .filter_map(|notice| notice.accept.as_deref())
-        .collect();
-    let mut all: Vec<String> = accepted.to_vec();
-    all.extend(words.iter().map(|word| (*word).to_owned()));
-    let problem = Problem::new(
-        Exit::Refused,
-        "not-accepted",
-        format!(
-            "plan `{}` asks for acceptance: {}",
-            plan.id,
-            words.join(", ")
-        ),
-    )
-    .state("deployment", "not touched")
-    .hint(format!("when you accept that: `{}`", again(plan, &all)));
-    Err(missing
-        .into_iter()
-        .fold(problem, |problem, notice| {
-            let found = notice
-                .found
-                .as_ref()
-                .map_or_else(String::new, |found| format!(" ({found})"));
-            problem.fact(switchback_model::problem::Citation {
-                id: notice.id.clone(),
-                text: format!("{}{found}", notice.text.trim_end_matches('.')),
-                source: notice.source.clone(),
-            })
-        })
-        .into())
-}
-
-/// The command that begins or goes on with this.
-pub(crate) fn again(plan: &Plan, accepted: &[String]) -> String {
-    let command = match &plan.purpose {
-        Purpose::Upgrade | Purpose::RollOver(_) => format!("switchback apply {}", plan.id),
-        // Planned anew from what the journal says then.
-        Purpose::Rollback { run } => format!("switchback rollback {run}"),
-    };
-    accepted.iter().fold(command, |command, word| {
-        format!("{command} --accept {word}")
-    })
 }
 
 /// A plan by id, prefix or file.

@@ -12,7 +12,7 @@ use switchback_model::rollover::{Instance, RollOver};
 use switchback_model::{Problem, SecretRef, Version};
 use switchback_rollover::Wish;
 
-use super::apply;
+use crate::acceptance::{again, refuse_unaccepted};
 use crate::arguments::{Format, Rollover};
 use crate::execution::{self, Errand};
 use crate::failure::Failed;
@@ -75,17 +75,12 @@ pub(crate) fn carry_out(
         return Err(problem.into());
     }
     question::acceptances(session, plan, &mut accepted);
-    apply::refuse_unaccepted(plan, &accepted)?;
+    refuse_unaccepted(plan, &accepted)?;
     let question = format!(
         "Roll {} over from {} ({}) to {} ({})",
         plan.product_name, content.from.api, plan.from, content.into.api, plan.to
     );
-    question::go_ahead(
-        session,
-        "a roll-over",
-        &question,
-        &apply::again(plan, &accepted),
-    )?;
+    question::go_ahead(session, "a roll-over", &question, &again(plan, &accepted))?;
     let run = session.state.new_run(journal)?;
     drive(session, plan, content, &run, &accepted)
 }

@@ -6,17 +6,18 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use switchback_engine::ports::{Context, Driver, Failure, Finding, MigrationCall, MigrationTrace};
-use switchback_engine::process::CommandError;
 use switchback_engine::signal::Urgency;
 use switchback_model::event::{Completed, Outcome};
 use switchback_model::observed::{ImagePin, ServiceState};
 use switchback_model::plan::{Check, Expectation, FileEdit};
-use switchback_model::{Digest, MigrationId, Problem, ServiceName};
+use switchback_model::{Digest, MigrationId, ServiceName};
 
-use super::deployment::{PROJECT, SERVICE, Shared};
-use super::engine_api::{Container, Engine, Status, unknown};
+use super::engine_api::{Container, Engine, Status};
+use super::failures::{command_failed, containers_failed, failure_of};
+use super::labels::{PROJECT, SERVICE};
 use super::observe::state_of;
-use super::reach::{containers_failed, end_all};
+use super::reach::end_all;
+use super::shared::Shared;
 use super::{health, images, labels, oneoff};
 use crate::write;
 
@@ -218,7 +219,7 @@ impl Driver for ComposeDriver {
         let names = list(services);
         if self.stopped(services)? == Finding::Holds {
             self.hold(services)?;
-            return Ok(outcome(
+            return Ok(Outcome::told(
                 Completed::AlreadyDone,
                 format!("{names} does not run"),
             ));
@@ -234,7 +235,7 @@ impl Driver for ComposeDriver {
         match self.settle(cx, &doing, &|| self.stopped(services))? {
             Finding::Holds => {
                 self.hold(services)?;
-                Ok(outcome(Completed::Done, format!("{names} stopped")))
+                Ok(Outcome::told(Completed::Done, format!("{names} stopped")))
             }
             Finding::Differs { found } => Err(Failure::new(
                 "still-running",
@@ -291,7 +292,7 @@ impl Driver for ComposeDriver {
         match self.settle(cx, &format!("waiting for {names} to start"), &as_planned)? {
             Finding::Holds => {
                 self.let_go(services)?;
-                Ok(outcome(Completed::Done, format!("{names} started")))
+                Ok(Outcome::told(Completed::Done, format!("{names} started")))
             }
             Finding::Differs { found } | Finding::Unknown { why: found } => {
                 let mut failure =
@@ -312,7 +313,7 @@ impl Driver for ComposeDriver {
             Completed::Done
         };
         let said = write::in_words(edits, &cx.plan.deployment.directory);
-        Ok(outcome(completed, said))
+        Ok(Outcome::told(completed, said))
     }
 
     fn trace(&self, cx: &Context<'_>, migration: &MigrationId) -> Result<MigrationTrace, Failure> {
@@ -345,36 +346,6 @@ impl Driver for ComposeDriver {
         }
         write::clean(cx.plan)?;
         oneoff::remove_overrides(cx)
-    }
-}
-
-/// A problem as a step's failure.
-pub(super) fn failure_of(problem: Problem) -> Failure {
-    Failure {
-        code: problem.code,
-        what: problem.what,
-        causes: problem.causes,
-        // "Nothing was changed" is true of planning only; what could not be looked at stays unknown.
-        state: problem
-            .state
-            .into_iter()
-            .filter(|state| state.seen.is_none())
-            .collect(),
-        hints: problem.hints,
-        output: None,
-        stopped: false,
-    }
-}
-
-/// A `docker` command that did not do what it should. Where the engine is the reason, that is said.
-pub(super) fn command_failed(error: CommandError, code: &str, what: String) -> Failure {
-    let down = matches!(&error, CommandError::Exit { output, .. }
-        if output.contains("Cannot connect to the Docker daemon") || output.contains("error during connect"));
-    if down {
-        unknown(error.into_failure("docker-engine-down", what))
-            .hint("start the Docker Engine (sudo systemctl start docker), then resume: what was begun is found again")
-    } else {
-        error.into_failure(code, what)
     }
 }
 
@@ -416,48 +387,7 @@ fn all_are(states: &[(ServiceName, ServiceState)], wanted: &[ServiceState]) -> F
     }
 }
 
-pub(super) fn outcome(completed: Completed, summary: impl Into<String>) -> Outcome {
-    Outcome {
-        completed,
-        summary: summary.into(),
-        ..Outcome::default()
-    }
-}
-
 fn list(services: &[ServiceName]) -> String {
     let names: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
     names.join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn exit(output: &str) -> CommandError {
-        CommandError::Exit {
-            command: "docker compose stop stack".to_owned(),
-            code: 1,
-            output: output.to_owned(),
-        }
-    }
-
-    #[test]
-    fn an_engine_that_went_away_in_the_middle_is_told_from_a_command_that_failed() {
-        let down = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?\n";
-        let failure = command_failed(exit(down), "stop-failed", "cannot stop stack".to_owned());
-        assert_eq!(failure.code, "docker-engine-down");
-        assert!(failure.hints[0].contains("then resume"));
-        // What could not be looked at is not claimed.
-        assert_eq!(failure.state[0].seen, None);
-        let failure = command_failed(
-            exit("no such service: x\n"),
-            "stop-failed",
-            "cannot stop x".to_owned(),
-        );
-        assert_eq!(failure.code, "stop-failed");
-        assert_eq!(
-            failure.causes.last().map(String::as_str),
-            Some("no such service: x")
-        );
-    }
 }

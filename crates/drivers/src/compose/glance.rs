@@ -10,7 +10,7 @@ use switchback_model::config::Config;
 use switchback_model::observed::ServiceState;
 use switchback_model::{Problem, ServiceName};
 
-use super::deployment::{ONE_OFF, PROJECT, SERVICE};
+use super::labels::{ONE_OFF, PROJECT, SERVICE};
 use super::problems;
 
 /// Label with the directory that Compose was run for.

@@ -5,17 +5,16 @@ use std::collections::BTreeMap;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use switchback_engine::ports::{Context, Failure};
+use switchback_engine::ports::{Context, Failure, no_stacks};
 use switchback_model::ServiceName;
 use switchback_model::event::Outcome;
 use switchback_model::observed::ImagePin;
 use switchback_model::plan::Check;
 
-use super::deployment::Shared;
-use super::driver::failure_of;
 use super::engine_api::{Container, Status};
+use super::failures::{containers_failed, failure_of};
 use super::observe::published;
-use super::reach::containers_failed;
+use super::shared::Shared;
 use crate::waiting::{self, Pulse, Watched};
 use crate::write_path::{self, WritePath};
 
@@ -63,6 +62,7 @@ pub(super) fn check(shared: &Shared, cx: &Context<'_>, check: &Check) -> Result<
                 requests,
             })
         }
+        Check::Machine { stack, .. } => Err(no_stacks(stack)),
         Check::Counts { .. } | Check::Fits { .. } | Check::Content => Err(Failure::new(
             "not-for-the-driver",
             "counts are the datastore's to compare",

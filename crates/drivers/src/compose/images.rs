@@ -8,8 +8,6 @@ use switchback_model::event::{Completed, Outcome};
 use switchback_model::observed::ImagePin;
 
 use super::credentials;
-use super::deployment::pin_of;
-use super::driver::outcome;
 use super::engine_api::{Engine, EngineError, Image};
 use super::reference::Reference;
 
@@ -20,13 +18,13 @@ pub(super) fn fetch(
     image: &ImagePin,
 ) -> Result<Outcome, Failure> {
     if here(engine, image)? == Finding::Holds {
-        return Ok(outcome(
+        return Ok(Outcome::told(
             Completed::AlreadyDone,
             format!("{} is here", image.reference),
         ));
     }
     if name_again(engine, image)? && here(engine, image)? == Finding::Holds {
-        return Ok(outcome(
+        return Ok(Outcome::told(
             Completed::Done,
             format!("{} was here, and has its name again", image.reference),
         ));
@@ -35,7 +33,7 @@ pub(super) fn fetch(
     match local(engine, image)? {
         Some(local) if is_pinned(image, &local) => {
             let pin = pin_of(&image.reference, &local);
-            let mut done = outcome(
+            let mut done = Outcome::told(
                 Completed::Done,
                 format!("{} is {}", image.reference, short(&local.id)),
             );
@@ -162,6 +160,20 @@ fn pull_failed(error: EngineError, what: &str) -> Failure {
         failure.hint("the registry no longer serves what was planned with: plan again, or bring the image here (docker save, docker load) and resume")
     } else {
         failure.hint("check the way to the registry, then resume: layers that are complete are not pulled again")
+    }
+}
+
+/// The pin of an image that is here.
+pub(super) fn pin_of(reference: &str, image: &Image) -> ImagePin {
+    let repository = Reference::parse(reference).repository;
+    let digest = image.repo_digests.iter().find_map(|digest| {
+        let digest = Reference::parse(digest);
+        digest.is_of(repository).then_some(digest.digest).flatten()
+    });
+    ImagePin {
+        reference: reference.to_owned(),
+        id: Some(image.id.clone()),
+        digest: digest.map(str::to_owned),
     }
 }
 

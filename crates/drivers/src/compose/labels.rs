@@ -1,7 +1,13 @@
-//! Labels by which a later process finds what this one made.
+//! Labels by which Compose's containers are found, and what an earlier process of ours made.
 
 use switchback_model::{MigrationId, RunId, StepNumber, Version};
 
+/// Label of every container that Compose made, with the project's name.
+pub(super) const PROJECT: &str = "com.docker.compose.project";
+/// Label with the service's name.
+pub(super) const SERVICE: &str = "com.docker.compose.service";
+/// Label that tells one-off containers, ours among them, from those of the service.
+pub(super) const ONE_OFF: &str = "com.docker.compose.oneoff";
 /// The run that made a container.
 pub(super) const RUN: &str = "switchback.run";
 /// The step that made it.

@@ -13,6 +13,7 @@ pub(crate) mod dotenv;
 mod driver;
 mod edit;
 mod engine_api;
+mod failures;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod glance;
@@ -33,6 +34,7 @@ mod reach;
 mod recognise;
 pub(crate) mod reference;
 pub(crate) mod settings;
+mod shared;
 pub(crate) mod stores;
 mod updaters;
 mod versions;

@@ -10,12 +10,13 @@ use switchback_model::observed::{
 };
 use switchback_model::{Digest, Problem, ServiceName, Version};
 
-use super::deployment::{Shared, pin_of};
 use super::engine_api::{Container, Status};
+use super::images::pin_of;
 use super::places::Files;
 use super::project::ServiceSpec;
 use super::reference::Reference;
 use super::settings::on_host;
+use super::shared::Shared;
 use super::stores::Search;
 use super::versions::{self, Named, Places};
 use super::{probes, problems, updaters};

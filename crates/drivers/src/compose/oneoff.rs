@@ -18,11 +18,11 @@ use switchback_model::event::{Completed, Outcome};
 use switchback_model::{MigrationId, RunId, StepNumber, Version};
 
 use super::commands::{OneOff, image_override};
-use super::deployment::Shared;
-use super::driver::command_failed;
 use super::engine_api::{Container, Engine, EngineError, Status};
+use super::failures::command_failed;
 use super::images::is_pinned;
 use super::labels;
+use super::shared::Shared;
 use crate::log::Log;
 
 /// What is left of an earlier try.

@@ -12,10 +12,10 @@ use switchback_model::ServiceName;
 use switchback_model::observed::ImagePin;
 
 use super::commands;
-use super::deployment::{ContainersError, Shared};
-use super::driver::command_failed;
-use super::engine_api::{Container, Engine, EngineError, Network, SecondServer, Status, unknown};
+use super::engine_api::{Container, Engine, EngineError, Network, SecondServer, Status};
+use super::failures::{command_failed, containers_failed};
 use super::labels;
+use super::shared::Shared;
 
 mod companion;
 
@@ -149,6 +149,16 @@ impl Reach for ContainerReach {
         argv: Argv,
     ) -> Result<Box<dyn Scratch>, Failure> {
         self.second(cx, None, directory, argv)
+    }
+
+    fn image(&self) -> Option<ImagePin> {
+        let containers = self.containers().ok()?;
+        let original = containers.first()?;
+        Some(ImagePin {
+            reference: original.reference.clone(),
+            id: Some(original.image.clone()),
+            digest: None,
+        })
     }
 
     fn scratch_of(
@@ -310,20 +320,6 @@ impl Drop for ScratchContainer {
     fn drop(&mut self) {
         if let Ok(engine) = self.shared.engine() {
             let _ = engine.remove(&self.id, true);
-        }
-    }
-}
-
-/// Asking for a service's containers failed.
-pub(super) fn containers_failed(service: &ServiceName, error: ContainersError) -> Failure {
-    let what = format!("cannot look at the containers of `{service}`");
-    match error {
-        ContainersError::Engine(error) => error.into_failure(what),
-        ContainersError::NoEngine(problem) => {
-            let mut failure = unknown(Failure::new(&problem.code, what)).cause(&problem);
-            failure.causes.extend(problem.causes);
-            failure.hints = problem.hints;
-            failure
         }
     }
 }

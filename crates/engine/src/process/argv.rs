@@ -38,6 +38,11 @@ pub struct Argv {
     pub env: Vec<(String, Secret)>,
     /// Directory to run in; the current one where absent.
     pub directory: Option<PathBuf>,
+    /// Written to its standard input before anything else: what a program that carries a command elsewhere
+    /// needs to know and no process list may show.
+    pub preamble: Option<Secret>,
+    /// What people are told in place of the program that only carries a command elsewhere.
+    pub told: Option<String>,
 }
 
 impl Argv {
@@ -52,6 +57,8 @@ impl Argv {
             args: args.into_iter().map(Into::into).collect(),
             env: Vec::new(),
             directory: None,
+            preamble: None,
+            told: None,
         }
     }
 
@@ -86,11 +93,22 @@ impl Argv {
         self.directory = Some(directory.into());
         self
     }
+
+    /// Carries the command `told` elsewhere: `preamble` says there what it is.
+    #[must_use]
+    pub fn carrying(mut self, preamble: Secret, told: String) -> Self {
+        self.preamble = Some(preamble);
+        self.told = Some(told);
+        self
+    }
 }
 
 impl fmt::Display for Argv {
     /// As one would type it, without the environment.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(told) = &self.told {
+            return f.write_str(told);
+        }
         f.write_str(&quoted(&self.program))?;
         self.args
             .iter()

@@ -6,9 +6,11 @@
 //! so that recovery finds and ends what a killed switchback left running.
 
 mod argv;
+mod input;
 mod registry;
 mod run;
 
 pub use argv::{Argv, Secret};
+pub use input::Input;
 pub use registry::end_leftovers;
-pub use run::{CommandError, Commands, Finished, Input, Output};
+pub use run::{CommandError, Commands, Finished, Output};

@@ -1,7 +1,7 @@
 //! The one runner of child processes.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,6 +14,7 @@ use switchback_journal::Outputs;
 use switchback_model::Digest;
 
 use super::argv::Argv;
+use super::input::{Feed, Input};
 use super::registry::{Note, kill_group};
 use crate::ports::Failure;
 use crate::redact::Redactor;
@@ -28,16 +29,6 @@ const QUIET: Duration = Duration::from_secs(2);
 const POLITE: Duration = Duration::from_secs(3);
 /// Captured output beyond this is cut in the middle: enough for every real error, small enough to keep.
 const CAPTURE_LIMIT: usize = 1 << 20;
-
-/// Where a child reads from.
-pub enum Input<'a> {
-    /// Nothing.
-    Empty,
-    /// These bytes.
-    Bytes(&'a [u8]),
-    /// A file, from its start.
-    File(File),
-}
 
 /// Where a child's standard output goes. Standard error is always captured.
 pub enum Output<'a> {
@@ -179,6 +170,11 @@ impl Commands {
             })
     }
 
+    /// The operator's wish to stop, which ends what this runner has started.
+    pub fn stop(&self) -> &StopSignal {
+        &self.stop
+    }
+
     /// Masks secrets the way this runner does.
     pub fn redactor(&self) -> &Redactor {
         &self.redactor
@@ -228,20 +224,7 @@ impl Commands {
             source,
         };
         let mut command = self.command(argv);
-        let bytes = match input {
-            Input::Empty => {
-                command.stdin(Stdio::null());
-                None
-            }
-            Input::Bytes(bytes) => {
-                command.stdin(Stdio::piped());
-                Some(bytes.to_owned())
-            }
-            Input::File(file) => {
-                command.stdin(file);
-                None
-            }
-        };
+        let feed = Feed::of(argv, input, &mut command);
         match &output {
             Output::File(file) => command.stdout(file.try_clone().map_err(io_error)?),
             Output::Capture | Output::Lines(_) => command.stdout(Stdio::piped()),
@@ -258,7 +241,7 @@ impl Commands {
             let _ = child.wait();
             return Err(io_error(source));
         }
-        let ended = self.follow(&mut child, bytes, &mut output);
+        let ended = self.follow(&mut child, feed, &mut output);
         if ended.is_err() {
             kill_group(child.id(), Signal::KILL);
             let _ = child.wait();
@@ -301,14 +284,14 @@ impl Commands {
     fn follow(
         &self,
         child: &mut Child,
-        bytes: Option<Vec<u8>>,
+        feed: Option<Feed>,
         output: &mut Output<'_>,
     ) -> io::Result<Option<(ExitStatus, Captured, Captured)>> {
         let (sender, receiver) = mpsc::channel();
-        if let (Some(bytes), Some(mut stdin)) = (bytes, child.stdin.take()) {
+        if let (Some(feed), Some(stdin)) = (feed, child.stdin.take()) {
             // A child that does not read its input to the end says so by its exit code.
             thread::spawn(move || {
-                let _ = stdin.write_all(&bytes);
+                let _ = feed.into(stdin);
             });
         }
         let mut open = 0;
@@ -536,6 +519,25 @@ mod tests {
             )
             .expect("cat runs");
         assert_eq!(seen, ["one", "two"]);
+    }
+
+    #[test]
+    fn a_preamble_comes_before_whatever_else_is_read() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let (commands, _) = runner(&directory);
+        let file = directory.path().join("file");
+        std::fs::write(&file, "two").expect("written");
+        let carrier = Argv::new("cat", [""; 0])
+            .carrying(super::super::Secret::new("one "), "what it carries".to_owned());
+        assert_eq!(carrier.to_string(), "what it carries");
+        let said = |input| {
+            let finished = commands.run(&carrier, input, Output::Capture);
+            finished.expect("cat runs").stdout
+        };
+        assert_eq!(said(Input::Empty), "one ");
+        assert_eq!(said(Input::Bytes(b"two")), "one two");
+        let file = File::open(&file).expect("there");
+        assert_eq!(said(Input::File(file)), "one two");
     }
 
     #[test]

@@ -15,8 +15,8 @@ use switchback_model::observed::{Access, Observed, ServiceState};
 use switchback_model::plan::{BackupMethod, DatastorePlan, Plan};
 use switchback_model::{Problem, RunId, ServiceName};
 
-use super::dispatch::refuse_open_run;
 use super::making::Making;
+use super::open_run::refuse_open_run;
 use super::scratch;
 use crate::arguments::BackupCreate;
 use crate::backups::repository::{self, Missing};

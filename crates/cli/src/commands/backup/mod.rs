@@ -5,6 +5,7 @@ mod create;
 mod dispatch;
 mod list;
 mod making;
+mod open_run;
 mod prove;
 mod prune;
 mod restore;

@@ -9,7 +9,7 @@ use switchback_model::exit::Exit;
 use switchback_model::plan::BackupMethod;
 use switchback_model::{Problem, RunId};
 
-use super::dispatch::refuse_open_run;
+use super::open_run::refuse_open_run;
 use crate::arguments::BackupPrune;
 use crate::backups::local::{self, Entry};
 use crate::backups::repository::{self, Missing};

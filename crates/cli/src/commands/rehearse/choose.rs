@@ -81,7 +81,7 @@ fn drifted(plan: &Plan, fresh: &Plan) -> Failed {
     )
     .state("deployment", "not touched")
     .hint(format!("plan again: `switchback plan --to {}`", plan.to));
-    super::walk::parted(problem, &planned, &now).into()
+    super::parting::parted(problem, &planned, &now).into()
 }
 
 fn not_compose(found: &Found) -> Failed {

@@ -64,7 +64,7 @@ pub(super) fn take(
 ) -> Result<BTreeMap<DatastoreName, Taken>, Failed> {
     space::enough(stage, blueprint)?;
     let key = stage.found.key();
-    let lease: Lease = journal.acquire(&key, &super::whole::holder(stage.id))?;
+    let lease: Lease = journal.acquire(&key, &super::turn::holder(stage.id))?;
     let taken = captured(stage, original, blueprint).and_then(|took| {
         files(stage, original, blueprint)?;
         Ok(took)
@@ -405,6 +405,7 @@ fn how(kind: DatastoreKind, promoted: bool) -> &'static str {
         DatastoreKind::Postgres => "dump of one moment, restored",
         DatastoreKind::Redis => "snapshot of one moment",
         DatastoreKind::Files => "files",
+        DatastoreKind::Mongodb => "dump, restored",
     }
 }
 

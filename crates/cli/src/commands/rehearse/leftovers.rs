@@ -119,7 +119,7 @@ pub(super) fn remove_dead(session: &Session<'_>, found: &Found) -> Result<(), Fa
 pub(super) fn clean(session: &Session<'_>) -> Result<Exit, Failed> {
     let found = session.deployment()?;
     let journal = session.journal()?;
-    let lease = super::whole::take_turn(&journal, &found.key(), "e-clean")?;
+    let lease = super::turn::take_turn(&journal, &found.key(), "e-clean")?;
     let number = of(session, &found).len();
     let removed = remove_dead(session, &found);
     journal.release(&lease)?;

@@ -13,8 +13,10 @@ mod copying;
 pub(crate) mod demanded;
 mod findings;
 mod leftovers;
+mod parting;
 mod space;
 mod stage;
+mod turn;
 mod walk;
 mod whole;
 

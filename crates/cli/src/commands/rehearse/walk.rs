@@ -14,6 +14,7 @@ use switchback_model::{Problem, Rehearsal, RunId, StepNumber};
 
 use super::copying::{self, Copy, Silent};
 use super::findings;
+use super::parting::parted;
 use super::space::{self, Watch};
 use super::stage::Stage;
 use crate::commands::plan::{self, Answer, Goal};
@@ -114,28 +115,6 @@ fn unlike(what: &str) -> Problem {
         .state("production", "as it was")
         .why("what is rehearsed must be what will be done, step by step")
         .hint("look at both: `switchback plan --explain`, and `switchback rehearse --keep` keeps the copy")
-}
-
-/// Adds where two plans part.
-pub(super) fn parted(problem: Problem, wanted: &str, found: &str) -> Problem {
-    let differs = wanted
-        .lines()
-        .zip(found.lines().chain(std::iter::repeat("nothing")))
-        .find(|(one, other)| one != other);
-    let (one, other) = match differs {
-        Some((one, other)) => (one.trim(), other.trim()),
-        None => (
-            "nothing more",
-            found
-                .lines()
-                .nth(wanted.lines().count())
-                .unwrap_or("")
-                .trim(),
-        ),
-    };
-    problem
-        .cause(format!("the plan has: {one}"))
-        .cause(format!("now it would be: {other}"))
 }
 
 /// The copy does what production does, before anything is done to it.
@@ -469,25 +448,6 @@ mod tests {
         assert_eq!(
             (kept[0].as_str(), kept[8].as_str()),
             ("WARN slow index", "line 19")
-        );
-    }
-
-    #[test]
-    fn two_plans_part_where_the_first_line_differs() {
-        let problem = |one: &str, other: &str| {
-            parted(Problem::new(Exit::Halted, "x", "no"), one, other).causes
-        };
-        assert_eq!(
-            problem("a\n  b\n", "a\n  c\n"),
-            ["the plan has: b", "now it would be: c"]
-        );
-        assert_eq!(
-            problem("a\n", "a\nb\n"),
-            ["the plan has: nothing more", "now it would be: b"]
-        );
-        assert_eq!(
-            problem("a\nb\n", "a\n"),
-            ["the plan has: b", "now it would be: nothing"]
         );
     }
 }

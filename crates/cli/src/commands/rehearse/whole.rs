@@ -4,18 +4,19 @@ use std::time::Instant;
 
 use serde::Serialize;
 use switchback_engine::signal::StopSignal;
-use switchback_journal::{Holder, Journal, JournalError, Key, Lease, ProcessIdentity};
+use switchback_journal::Journal;
 use switchback_model::exit::Exit;
 use switchback_model::plan::Plan;
 use switchback_model::rehearsal::Outcome;
 use switchback_model::{Problem, Rehearsal, RunId};
 
 use super::stage::Stage;
+use super::turn::take_turn;
 use super::{choose, leftovers, walk};
 use crate::arguments::Rehearse;
 use crate::execution::by;
 use crate::failure::Failed;
-use crate::rehearsals::{Marker, Rehearsals, turn};
+use crate::rehearsals::{Marker, Rehearsals};
 use crate::render::rehearsal as render;
 use crate::session::{Session, now};
 use crate::signals::Listening;
@@ -46,34 +47,6 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Rehearse) -> Result<Exit, F
         .and_then(|()| rehearse(session, arguments, &journal, &found, &plan, &id));
     journal.release(&lease)?;
     rehearsed
-}
-
-/// Rehearsals of one deployment take turns; who is first is named.
-pub(super) fn take_turn(journal: &Journal, key: &Key, id: &str) -> Result<Lease, Failed> {
-    match journal.acquire(&turn(key), &holder(id)) {
-        Ok(lease) => Ok(lease),
-        Err(JournalError::Held { holder, because, .. }) => Err(Problem::new(
-            Exit::Refused,
-            "rehearsal-running",
-            format!("rehearsal `{}` of `{}` is going on", holder.run, key.deployment),
-        )
-        .cause(because)
-        .state("deployment", "not touched by this command")
-        .why("two copies at once would take twice the space, and each would make the other's times worthless")
-        .hint("wait for its end, or stop it first (Ctrl-C in its terminal)")
-        .into()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Who holds a lease for a rehearsal.
-pub(super) fn holder(id: &str) -> Holder {
-    Holder {
-        process: ProcessIdentity::current(),
-        since: now(),
-        run: RunId::new(id),
-        by: by(),
-    }
 }
 
 fn rehearse(

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use switchback_engine::process::{Argv, CommandError, Commands};
 use switchback_model::ServiceName;
 
-use crate::compose::deployment::{PROJECT, SERVICE};
 use crate::compose::labels;
+use crate::compose::labels::{PROJECT, SERVICE};
 
 /// A Compose project that is a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]

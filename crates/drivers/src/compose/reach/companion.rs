@@ -18,11 +18,12 @@ use switchback_engine::process::Argv;
 use switchback_engine::signal::Urgency;
 use switchback_model::{RunId, ServiceName};
 
-use super::{ContainerReach, INSIDE, containers_failed, second_server};
+use super::{ContainerReach, INSIDE, second_server};
 use crate::compose::commands;
-use crate::compose::deployment::Shared;
 use crate::compose::engine_api::{Container, Engine, EngineError, Network, Status};
+use crate::compose::failures::containers_failed;
 use crate::compose::labels;
+use crate::compose::shared::Shared;
 use crate::signals;
 
 /// How often a wait looks.
