@@ -1,18 +1,17 @@
 //! Conffiles: which the operator edited, copies of all for the way back, and what is left to merge.
 
-use std::fs;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use switchback_engine::ports::Failure;
 use switchback_engine::process::Argv;
 
-use super::dpkg::{self, Conffile};
-use super::place::{Place, unwritable, write_durably};
+use super::packaging::Conffile;
+use super::place::Place;
 use super::set::Set;
+use crate::host::{failure_of, unwritable};
 
-/// What dpkg puts beside a conffile that it did not replace.
-const OFFERED: &str = "dpkg-dist";
 /// Which conffiles a copy is of, and which of them had an offer beside them.
 const LIST: &str = "list";
 
@@ -21,39 +20,60 @@ pub(super) fn all(place: &Place, set: &Set) -> Result<Vec<Conffile>, Failure> {
     if set.0.is_empty() {
         return Ok(Vec::new());
     }
-    let argv = dpkg::ask_conffiles(set.0.keys());
-    let answer = place.ask(&argv, "cannot read which conffiles there are")?;
-    Ok(dpkg::conffiles(&answer))
+    place.packaging().conffiles(&place.host, set)
 }
 
 /// Those that are not what their package brought.
 pub(super) fn edited(place: &Place, set: &Set) -> Result<Vec<Conffile>, Failure> {
     let mut all = all(place, set)?;
-    let there: Vec<String> = all
-        .iter()
-        .filter(|one| Path::new(&one.path).is_file())
-        .map(|one| one.path.clone())
-        .collect();
-    if there.is_empty() {
-        return Ok(Vec::new());
+    let mut sums = BTreeMap::new();
+    for (program, length) in [("md5sum", 32), ("sha256sum", 64)] {
+        let mut there = Vec::new();
+        for one in all.iter().filter(|one| one.packaged.len() == length) {
+            if is_file(place, Path::new(&one.path))? {
+                there.push(one.path.clone());
+            }
+        }
+        if there.is_empty() {
+            continue;
+        }
+        let argv = Argv::new(program, ["--"]).args(there);
+        let answer = place.ask(&argv, "cannot read the conffiles")?;
+        sums.extend(digests(&answer));
     }
-    let answer = place.ask(&dpkg::ask_sums(&there), "cannot read the conffiles")?;
-    let sums = dpkg::sums(&answer);
     all.retain(|one| sums.get(&one.path).is_some_and(|sum| *sum != one.packaged));
     Ok(all)
 }
 
-/// Conffiles whose packaged text lies beside them, to be merged.
-pub(super) fn to_merge(place: &Place, set: &Set) -> Result<Vec<String>, Failure> {
-    let all = all(place, set)?.into_iter();
-    Ok(all
-        .map(|one| one.path)
-        .filter(|path| offered(path).is_file())
-        .collect())
+/// Reads `md5sum` and `sha256sum`: digests by path.
+fn digests(answer: &str) -> BTreeMap<String, String> {
+    answer
+        .lines()
+        .filter_map(|line| {
+            let (digest, path) = line.split_once("  ")?;
+            Some((path.to_owned(), digest.to_owned()))
+        })
+        .collect()
 }
 
-fn offered(path: &str) -> PathBuf {
-    PathBuf::from(format!("{path}.{OFFERED}"))
+/// Conffiles whose packaged text lies beside them, to be merged.
+pub(super) fn to_merge(place: &Place, set: &Set) -> Result<Vec<String>, Failure> {
+    let mut found = Vec::new();
+    for one in all(place, set)? {
+        if is_file(place, &offered(place, &one.path))? {
+            found.push(one.path);
+        }
+    }
+    Ok(found)
+}
+
+fn is_file(place: &Place, path: &Path) -> Result<bool, Failure> {
+    let is_file = place.host.is_file(path);
+    is_file.map_err(|error| unwritable(path, &error))
+}
+
+fn offered(place: &Place, path: &str) -> PathBuf {
+    PathBuf::from(format!("{path}.{}", place.packaging().words().offered))
 }
 
 fn directory(place: &Place, set: &Set) -> PathBuf {
@@ -65,39 +85,38 @@ pub(super) fn keep(place: &Place, set: &Set) -> Result<(), Failure> {
     let directory = directory(place, set);
     let partial = directory.with_extension("partial");
     let failed = |error: io::Error| unwritable(&directory, &error);
-    if partial.exists() {
-        fs::remove_dir_all(&partial).map_err(failed)?;
-    }
-    fs::create_dir_all(&partial).map_err(failed)?;
+    let host = &place.host;
+    host.remove_tree(&partial).map_err(failed)?;
+    host.make_directory(&partial).map_err(failed)?;
     let mut list = String::new();
     for path in all(place, set)?.into_iter().map(|one| one.path) {
-        if !Path::new(&path).is_file() {
+        if !is_file(place, Path::new(&path))? {
             continue;
         }
         let copy = partial.join(path.trim_start_matches('/'));
-        fs::create_dir_all(copy.parent().unwrap_or(&partial)).map_err(failed)?;
+        host.make_directory(copy.parent().unwrap_or(&partial))
+            .map_err(failed)?;
         let argv = Argv::new("cp", ["--archive", "--"])
             .arg(path.as_str())
             .arg(copy.to_string_lossy());
         place.ask(&argv, &format!("cannot copy `{path}`"))?;
-        let mark = if offered(&path).exists() { "+" } else { "-" };
+        let offered = host.exists(&offered(place, &path)).map_err(failed)?;
+        let mark = if offered { "+" } else { "-" };
         list.push_str(&format!("{mark} {path}\n"));
     }
-    write_durably(&partial.join(LIST), &list).map_err(failed)?;
-    if directory.exists() {
-        fs::remove_dir_all(&directory).map_err(failed)?;
-    }
-    fs::rename(&partial, &directory).map_err(failed)
+    host.write(&partial.join(LIST), &list).map_err(failed)?;
+    host.remove_tree(&directory).map_err(failed)?;
+    host.rename(&partial, &directory).map_err(failed)
 }
 
 /// Puts every conffile back as it was kept under `set`; returns those that were something else. An offer
 /// that was not there then goes.
 pub(super) fn restore(place: &Place, set: &Set) -> Result<Vec<String>, Failure> {
     let directory = directory(place, set);
-    let list = match fs::read_to_string(directory.join(LIST)) {
-        Ok(list) => list,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(unwritable(&directory, &error)),
+    let host = &place.host;
+    let list = host.text_if_there(&directory.join(LIST));
+    let Some(list) = list.map_err(|error| unwritable(&directory, &error))? else {
+        return Ok(Vec::new());
     };
     let mut restored = Vec::new();
     for line in list.lines() {
@@ -107,22 +126,21 @@ pub(super) fn restore(place: &Place, set: &Set) -> Result<Vec<String>, Failure> 
         let kept = directory.join(path.trim_start_matches('/'));
         let there = Path::new(path);
         let failed = |error: io::Error| unwritable(there, &error);
-        if fs::read(&kept).map_err(failed)? != fs::read(there).unwrap_or_default() {
+        let now = match host.digest(there) {
+            Err(error) if failure_of(&error).is_none() => None,
+            found => Some(found.map_err(failed)?),
+        };
+        if now != Some(host.digest(&kept).map_err(failed)?) {
             let new = format!("{path}.switchback-new");
             let argv = Argv::new("cp", ["--archive", "--"])
                 .arg(kept.to_string_lossy())
                 .arg(new.as_str());
             place.ask(&argv, &format!("cannot copy `{path}`"))?;
-            fs::rename(&new, there).map_err(failed)?;
+            host.rename(Path::new(&new), there).map_err(failed)?;
             restored.push(path.to_owned());
         }
         if mark == "-" {
-            match fs::remove_file(offered(path)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(failed(error));
-                }
-                _ => {}
-            }
+            host.remove(&offered(place, path)).map_err(failed)?;
         }
     }
     Ok(restored)

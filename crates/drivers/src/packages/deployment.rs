@@ -13,7 +13,7 @@ use switchback_model::{Problem, Version};
 
 use super::driver::PackagesDriver;
 use super::place::Place;
-use super::set::{RECORD, Set};
+use super::set::Set;
 use super::{fetch, observe, problems};
 use crate::filesystem::Directories;
 use crate::local::LocalReach;
@@ -57,7 +57,7 @@ impl Deployment {
         observe::resolve(&self.place, references)
     }
 
-    /// The installations that take dpkg's record through `versions`, one for each.
+    /// The installations that take the record of packages through `versions`, one for each.
     pub fn edits(&self, _: &Observed, versions: &[Version]) -> Result<Vec<Vec<FileEdit>>, Problem> {
         let record = self.place.record().map_err(problems::refused)?;
         let mut now = record.set.clone();
@@ -67,7 +67,7 @@ impl Deployment {
             lists.push(if next == now {
                 Vec::new()
             } else {
-                vec![edit(&now, &next)]
+                vec![self.edit(&now, &next)]
             });
             now = next;
         }
@@ -93,16 +93,16 @@ impl Deployment {
     pub fn ask(&self, probe: &Probe, location: &DatastoreLocation) -> Option<String> {
         observe::asking(&self.place, |asker| asker.ask_one(location, probe))
     }
-}
 
-/// One set takes another's place, as an edit of the line that dpkg's record says of the product.
-pub(super) fn edit(old: &Set, new: &Set) -> FileEdit {
-    FileEdit {
-        path: RECORD.to_owned(),
-        offset: 0,
-        old: old.to_string(),
-        new: new.to_string(),
-        before: old.digest(),
-        after: new.digest(),
+    /// One set takes another's place, as an edit of the line that the record says of the product.
+    fn edit(&self, old: &Set, new: &Set) -> FileEdit {
+        FileEdit {
+            path: self.place.packaging().words().record.to_owned(),
+            offset: 0,
+            old: old.to_string(),
+            new: new.to_string(),
+            before: old.digest(),
+            after: new.digest(),
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! Changes a packaged product, one act at a time.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use switchback_engine::ports::{Context, Driver, Failure, Finding, MigrationCall, MigrationTrace};
+use switchback_engine::ports::{
+    Context, Driver, Failure, Finding, MigrationCall, MigrationTrace, no_stacks,
+};
 use switchback_model::event::{Completed, Outcome};
 use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Act, Check, Expectation, FileEdit, Plan, Purpose};
@@ -14,12 +15,12 @@ use switchback_model::{Digest, MigrationId, ServiceName};
 
 use super::install::{self, Standing};
 use super::place::{Place, Record};
-use super::set::{RECORD, Set};
+use super::packaging::Wanted;
+use super::set::Set;
 use super::{fetch, observe, problems, store, systemd, units};
 use crate::detached::migration::{Program, Traces};
-use crate::detached::process::Process;
+use crate::host::unwritable;
 use crate::waiting::{self, Pulse, Watched};
-use crate::write;
 use crate::write_path::{self, WritePath};
 
 /// How long services are watched for their end.
@@ -40,8 +41,16 @@ impl PackagesDriver {
         }
     }
 
+    /// Where the record of versions is, as edits name it.
+    fn record(&self) -> &'static str {
+        self.place.packaging().words().record
+    }
+
     fn migrations(&self) -> Traces<'_> {
-        Traces { notes: &self.notes }
+        Traces {
+            host: &self.place.host,
+            notes: &self.notes,
+        }
     }
 
     /// The set that a pin stands for: installed, kept, or to be had.
@@ -50,7 +59,7 @@ impl PackagesDriver {
         if record.set.id() == id {
             return Ok(record.set.clone());
         }
-        if let Some(set) = store::with_id(&self.place, id) {
+        if let Some(set) = store::with_id(&self.place, id)? {
             return Ok(set);
         }
         let set = observe::set_named(&self.place, record, &image.reference)?;
@@ -66,12 +75,19 @@ impl PackagesDriver {
 
     fn image_here(&self, image: &ImagePin) -> Finding {
         let id = image.id.as_deref().unwrap_or_default();
-        let kept = store::with_id(&self.place, id)
-            .ok_or_else(|| format!("no package files of `{}` are kept", image.reference))
-            .and_then(|set| store::kept(&self.place, &set));
-        match kept {
-            Ok(_) => Finding::Holds,
-            Err(found) => Finding::Differs { found },
+        let set = match store::with_id(&self.place, id) {
+            Ok(Some(set)) => set,
+            Ok(None) => {
+                return Finding::Differs {
+                    found: format!("no package files of `{}` are kept", image.reference),
+                };
+            }
+            Err(failure) => return Finding::Unknown { why: failure.what },
+        };
+        match store::kept(&self.place, &set) {
+            Ok(Ok(_)) => Finding::Holds,
+            Ok(Err(found)) => Finding::Differs { found },
+            Err(failure) => Finding::Unknown { why: failure.what },
         }
     }
 
@@ -103,7 +119,7 @@ impl PackagesDriver {
         }
     }
 
-    /// What dpkg's record says. In the middle of an installation of ours it is neither what was nor what
+    /// What the record of packages says. In the middle of an installation of ours it is neither what was nor what
     /// will be; then the step that leads from the one to the other, in either direction, may act.
     fn recorded(&self, cx: &Context<'_>, digest: &Digest) -> Finding {
         let standing = match install::standing(&self.place) {
@@ -171,13 +187,6 @@ impl PackagesDriver {
         }
     }
 
-    fn base(&self, port: u16, url: Option<&str>) -> String {
-        url.map_or_else(
-            || format!("http://127.0.0.1:{port}"),
-            |url| url.trim_end_matches('/').to_owned(),
-        )
-    }
-
     fn stable(
         &self,
         cx: &Context<'_>,
@@ -238,9 +247,11 @@ impl Driver for PackagesDriver {
             Expectation::Running { services } => self.running(services),
             Expectation::Stopped { .. } => self.stopped(),
             Expectation::Runs { service, image } => self.runs(service, image),
-            Expectation::File { path, digest } if path == RECORD => self.recorded(cx, digest),
-            Expectation::File { path, digest } => match fs::read(path) {
-                Ok(bytes) if Digest::of(&bytes) == *digest => Finding::Holds,
+            Expectation::File { path, digest } if path == self.record() => {
+                self.recorded(cx, digest)
+            }
+            Expectation::File { path, digest } => match self.place.host.digest(Path::new(path)) {
+                Ok(found) if found == *digest => Finding::Holds,
                 Ok(_) => Finding::Differs {
                     found: format!("`{path}` was changed"),
                 },
@@ -250,14 +261,15 @@ impl Driver for PackagesDriver {
             },
             Expectation::Migrated { migration, version } => {
                 match self.migrations().ended(cx.run, migration, version) {
-                    MigrationTrace::Exited { code: 0 } => Finding::Holds,
-                    MigrationTrace::Exited { code } => Finding::Differs {
+                    Err(failure) => Finding::Unknown { why: failure.what },
+                    Ok(MigrationTrace::Exited { code: 0 }) => Finding::Holds,
+                    Ok(MigrationTrace::Exited { code }) => Finding::Differs {
                         found: format!("`{migration}` exited with {code}"),
                     },
-                    MigrationTrace::Running => Finding::Differs {
+                    Ok(MigrationTrace::Running) => Finding::Differs {
                         found: format!("`{migration}` still runs"),
                     },
-                    MigrationTrace::NeverStarted => Finding::Differs {
+                    Ok(MigrationTrace::NeverStarted) => Finding::Differs {
                         found: format!("`{migration}` was never started"),
                     },
                 }
@@ -271,6 +283,7 @@ impl Driver for PackagesDriver {
     /// The files of the image, and those of what is installed: without them there would be no way back.
     fn fetch(&self, cx: &Context<'_>, image: &ImagePin) -> Result<Outcome, Failure> {
         let place = &self.place;
+        place.claim(cx)?;
         let record = place.record()?;
         if matches!(cx.plan.purpose, Purpose::Upgrade)
             && let Some(problem) = observe::obstacles(place, &record)?.into_iter().next()
@@ -285,11 +298,11 @@ impl Driver for PackagesDriver {
             fetched |= fetch::keep(place, &record, wanted)?;
         }
         if matches!(cx.plan.purpose, Purpose::Upgrade) {
-            let mut named = named_in(cx.plan);
+            let mut named = named_in(cx.plan, self.record());
             named.extend([record.set.clone(), set.clone()]);
             store::keep_only(place, &named);
         }
-        let files = store::kept(place, &set).map_err(|wrong| {
+        let files = store::kept(place, &set)?.map_err(|wrong| {
             Failure::new("package-unavailable", "what was fetched is not whole").cause(wrong)
         })?;
         if set != record.set {
@@ -297,7 +310,7 @@ impl Driver for PackagesDriver {
                 .iter()
                 .map(|path| path.to_string_lossy().into_owned())
                 .collect();
-            fetch::simulate(place, &set, &files, true)?;
+            fetch::simulate(place, &set, &Wanted::Files(&files))?;
         }
         Ok(outcome(
             if fetched {
@@ -310,6 +323,7 @@ impl Driver for PackagesDriver {
     }
 
     fn stop(&self, cx: &Context<'_>, services: &[ServiceName]) -> Result<Outcome, Failure> {
+        self.place.claim(cx)?;
         let completed = units::stop(&self.place, cx)?;
         Ok(outcome(
             completed,
@@ -323,6 +337,7 @@ impl Driver for PackagesDriver {
         services: &[ServiceName],
         images: &BTreeMap<ServiceName, ImagePin>,
     ) -> Result<Outcome, Failure> {
+        self.place.claim(cx)?;
         for (service, image) in images {
             if let Finding::Differs { found } | Finding::Unknown { why: found } =
                 self.runs(service, image)
@@ -342,17 +357,15 @@ impl Driver for PackagesDriver {
     }
 
     fn set(&self, cx: &Context<'_>, edits: &[FileEdit]) -> Result<Outcome, Failure> {
-        let (packages, files): (Vec<&FileEdit>, Vec<&FileEdit>) =
-            edits.iter().partition(|edit| edit.path == RECORD);
+        self.place.claim(cx)?;
         let mut result = outcome(Completed::AlreadyDone, String::new());
-        if !files.is_empty() {
-            let files: Vec<FileEdit> = files.into_iter().cloned().collect();
-            if write::apply(&files)? > 0 {
-                result.completed = Completed::Done;
-            }
-            result.summary = write::in_words(&files, &cx.plan.deployment.directory);
+        if let Some(other) = edits.iter().find(|edit| edit.path != self.record()) {
+            return Err(Failure::new(
+                "edit-refused",
+                format!("`{}` is no record of packages", other.path),
+            ));
         }
-        for edit in packages {
+        for edit in edits {
             let installed = install::install(&self.place, cx, edit)?;
             if !result.summary.is_empty() {
                 result.summary.push_str(", ");
@@ -366,10 +379,11 @@ impl Driver for PackagesDriver {
     }
 
     fn trace(&self, cx: &Context<'_>, migration: &MigrationId) -> Result<MigrationTrace, Failure> {
-        Ok(self.migrations().trace(cx, migration))
+        self.migrations().trace(cx, migration)
     }
 
     fn migrate(&self, cx: &Context<'_>, call: &MigrationCall<'_>) -> Result<Outcome, Failure> {
+        self.place.claim(cx)?;
         self.migrations().migrate(cx, call, || {
             if let Finding::Differs { found } | Finding::Unknown { why: found } =
                 self.runs(call.service, call.image)
@@ -380,7 +394,7 @@ impl Driver for PackagesDriver {
             Ok(Program {
                 words: call.run.to_vec(),
                 environment: Vec::new(),
-                inside: &self.place.directory,
+                inside: &self.place.there,
             })
         })
     }
@@ -400,7 +414,8 @@ impl Driver for PackagesDriver {
                 let mut watched = Watch {
                     place: &self.place,
                     service,
-                    base: self.base(*port, url.as_deref()),
+                    port: *port,
+                    url: url.as_deref(),
                 };
                 waiting::healthy(cx, service, path, &mut watched)
             }
@@ -414,12 +429,13 @@ impl Driver for PackagesDriver {
             } => {
                 let key = self.place.secret(api_key).map_err(problems::as_failure)?;
                 write_path::check(&WritePath {
-                    base: &self.base(*port, url.as_deref()),
+                    base: &base(&self.place, *port, url.as_deref())?,
                     key: &key,
                     run: cx.run,
                     requests,
                 })
             }
+            Check::Machine { stack, .. } => Err(no_stacks(stack)),
             Check::Counts { .. } | Check::Fits { .. } | Check::Content => Err(Failure::new(
                 "not-for-the-driver",
                 "counts are the datastore's to compare",
@@ -429,9 +445,17 @@ impl Driver for PackagesDriver {
 
     /// Package files stay: they are the way back. So does an installation that was begun.
     fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
-        write::clean(cx.plan)?;
         install::forget_unbegun(&self.place)?;
-        self.migrations().clean(cx.run)
+        self.migrations().clean(cx.run)?;
+        self.place.release(cx)
+    }
+}
+
+/// Where a service is reached: as its users do, where that is said.
+fn base(place: &Place, port: u16, url: Option<&str>) -> Result<String, Failure> {
+    match url {
+        Some(url) => Ok(url.trim_end_matches('/').to_owned()),
+        None => place.host.base(port),
     }
 }
 
@@ -439,12 +463,13 @@ impl Driver for PackagesDriver {
 struct Watch<'a> {
     place: &'a Place,
     service: &'a ServiceName,
-    base: String,
+    port: u16,
+    url: Option<&'a str>,
 }
 
 impl Watched for Watch<'_> {
     fn base(&self) -> Result<String, Failure> {
-        Ok(self.base.clone())
+        base(self.place, self.port, self.url)
     }
 
     fn pulse(&mut self) -> Result<Pulse, Failure> {
@@ -452,15 +477,18 @@ impl Watched for Watch<'_> {
         let unit = units.iter().find(|(name, _)| name == self.service);
         let process = unit
             .filter(|(_, unit)| unit.is_up())
-            .and_then(|(_, unit)| Process::with_pid(unit.main));
-        let Some(process) = process else {
+            .map(|(_, unit)| self.place.host.processor_time(unit.main))
+            .transpose()
+            .map_err(|error| unwritable(Path::new("/proc"), &error))?
+            .flatten();
+        let Some(processor) = process else {
             let mut failure = Failure::new("service-ended", format!("`{}` ended", self.service));
             failure.output = self.last_words();
             return Err(failure);
         };
         let said = self.last_words().unwrap_or_default();
         Ok(Pulse {
-            processor: process.processor_time(),
+            processor,
             last_lines: said.lines().last().map(str::to_owned).into_iter().collect(),
         })
     }
@@ -471,13 +499,13 @@ impl Watched for Watch<'_> {
 }
 
 /// Every set that the plan leads through.
-fn named_in(plan: &Plan) -> Vec<Set> {
+fn named_in(plan: &Plan, record: &str) -> Vec<Set> {
     let edits = plan.steps().flat_map(|(_, step)| match &step.act {
         Act::Set { edits, .. } => edits.as_slice(),
         _ => &[],
     });
     edits
-        .filter(|edit| edit.path == RECORD)
+        .filter(|edit| edit.path == record)
         .flat_map(|edit| [Set::parse(&edit.old), Set::parse(&edit.new)])
         .flatten()
         .collect()

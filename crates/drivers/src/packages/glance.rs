@@ -1,4 +1,4 @@
-//! A quick look at what runs, for `status`: one question to dpkg, one to systemd.
+//! A quick look at what runs, for `status`: one question to the record of packages, one to systemd.
 
 use std::path::Path;
 

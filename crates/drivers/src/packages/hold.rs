@@ -3,14 +3,14 @@
 //! break a package's script, as a masked unit's would.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use switchback_engine::ports::Failure;
 use switchback_engine::process::Argv;
 
-use super::place::{Place, unwritable, write_durably};
+use super::place::Place;
 use super::systemd;
+use crate::host::unwritable;
 
 /// Where an administrator's additions to units are.
 const UNITS: &str = "/etc/systemd/system";
@@ -33,20 +33,24 @@ fn units(place: &Place) -> Vec<String> {
 /// Lets no unit of the product start from now on, over a reboot too.
 pub(super) fn engage(place: &Place) -> Result<(), Failure> {
     let note = note(place);
-    if !note.exists() {
+    if !is_engaged(place)? {
         let found = place.units()?;
         let known: Vec<String> = found.into_iter().map(|(_, unit)| unit.id).collect();
-        write_durably(&note, &(known.join("\n") + "\n"))
+        place
+            .host
+            .write(&note, known.join("\n") + "\n")
             .map_err(|error| unwritable(&note, &error))?;
     }
     let text = condition(&note);
     let mut changed = false;
     for unit in units(place) {
         let path = addition(&unit);
-        if fs::read_to_string(&path).is_ok_and(|there| there == text) {
+        let failed = |error| unwritable(&path, &error);
+        let there = place.host.text_if_there(&path).map_err(failed)?;
+        if there.is_some_and(|there| there == text) {
             continue;
         }
-        write_durably(&path, &text).map_err(|error| unwritable(&path, &error))?;
+        place.host.write(&path, &text).map_err(failed)?;
         changed = true;
     }
     if changed {
@@ -56,14 +60,22 @@ pub(super) fn engage(place: &Place) -> Result<(), Failure> {
 }
 
 /// Whether units are held.
-pub(super) fn is_engaged(place: &Place) -> bool {
-    note(place).exists()
+pub(super) fn is_engaged(place: &Place) -> Result<bool, Failure> {
+    let note = note(place);
+    place
+        .host
+        .exists(&note)
+        .map_err(|error| unwritable(&note, &error))
 }
 
 /// Units that were there when the hold began; `None` where there is none.
-pub(super) fn known(place: &Place) -> Option<BTreeSet<String>> {
-    let text = fs::read_to_string(note(place)).ok()?;
-    Some(text.lines().map(str::to_owned).collect())
+pub(super) fn known(place: &Place) -> Result<Option<BTreeSet<String>>, Failure> {
+    let note = note(place);
+    let text = place
+        .host
+        .text_if_there(&note)
+        .map_err(|error| unwritable(&note, &error))?;
+    Ok(text.map(|text| text.lines().map(str::to_owned).collect()))
 }
 
 /// Lets units start again. What was known stays until [`forget`].
@@ -71,14 +83,15 @@ pub(super) fn release(place: &Place) -> Result<(), Failure> {
     let mut changed = false;
     for unit in units(place) {
         let path = addition(&unit);
-        match fs::remove_file(&path) {
-            Ok(()) => changed = true,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(unwritable(&path, &error)),
+        let failed = |error| unwritable(&path, &error);
+        if !place.host.exists(&path).map_err(failed)? {
+            continue;
         }
+        place.host.remove(&path).map_err(failed)?;
+        changed = true;
         if let Some(directory) = path.parent() {
             // Others may have additions of their own there.
-            let _ = fs::remove_dir(directory);
+            let _ = place.host.remove_empty(directory);
         }
     }
     if changed {
@@ -90,12 +103,10 @@ pub(super) fn release(place: &Place) -> Result<(), Failure> {
 /// Forgets what was known when the hold began: everything runs again.
 pub(super) fn forget(place: &Place) -> Result<(), Failure> {
     let note = note(place);
-    match fs::remove_file(&note) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(unwritable(&note, &error))
-        }
-        _ => Ok(()),
-    }
+    place
+        .host
+        .remove(&note)
+        .map_err(|error| unwritable(&note, &error))
 }
 
 fn addition(unit: &str) -> PathBuf {

@@ -1,7 +1,6 @@
-//! One set of packages takes another's place: by an apt that runs without us, between two sets that are
+//! One set of packages takes another's place: by a program that runs without us, between two sets that are
 //! noted first. Whatever ends in the middle, the same call finds out how far it came and goes on.
 
-use std::fs;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -10,11 +9,12 @@ use switchback_model::RunId;
 use switchback_model::event::{Completed, Outcome};
 use switchback_model::plan::{FileEdit, Purpose};
 
-use super::fetch::{FILES_ALONE, installing};
-use super::place::{Place, Record, unwritable, write_durably};
+use super::packaging::Found;
+use super::place::{Place, Record};
 use super::set::Set;
 use super::{conffiles, locks, problems, store, units};
 use crate::detached::one_off::OneOff;
+use crate::host::unwritable;
 use crate::log::Log;
 
 /// What an installation may do before it is told that it did not get there: configure what was begun,
@@ -37,24 +37,24 @@ impl Note {
         place.notes().join("installing")
     }
 
-    fn read(place: &Place) -> Option<Self> {
-        serde_json::from_str(&fs::read_to_string(Self::path(place)).ok()?).ok()
+    fn read(place: &Place) -> Result<Option<Self>, Failure> {
+        let path = Self::path(place);
+        let text = place.host.text_if_there(&path);
+        let text = text.map_err(|error| unwritable(&path, &error))?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
     fn write(&self, place: &Place) -> Result<(), Failure> {
         let path = Self::path(place);
         let text = serde_json::to_string(self).unwrap_or_default();
-        write_durably(&path, &text).map_err(|error| unwritable(&path, &error))
+        let written = place.host.write(&path, &text);
+        written.map_err(|error| unwritable(&path, &error))
     }
 
     fn remove(place: &Place) -> Result<(), Failure> {
         let path = Self::path(place);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(unwritable(&path, &error))
-            }
-            _ => Ok(()),
-        }
+        let removed = place.host.remove(&path);
+        removed.map_err(|error| unwritable(&path, &error))
     }
 
     fn ends(&self) -> Option<(Set, Set)> {
@@ -76,8 +76,8 @@ pub(super) enum Standing {
 /// Looks how far the product's packages are.
 pub(super) fn standing(place: &Place) -> Result<Standing, Failure> {
     let record = place.record()?;
-    let note = Note::read(place);
-    let runs = one_off(place).trace() == MigrationTrace::Running;
+    let note = Note::read(place)?;
+    let runs = one_off(place).trace()? == MigrationTrace::Running;
     Ok(judged(record, note, runs))
 }
 
@@ -85,7 +85,7 @@ fn judged(record: Record, note: Option<Note>, runs: bool) -> Standing {
     let ends = note.as_ref().and_then(Note::ends);
     match (note, ends) {
         (Some(note), Some((from, to))) if record.set.is_between(&from, &to) => {
-            // Where it has arrived and the note is there still, what comes after dpkg is not done.
+            // Where it has arrived and the note is there still, what comes after it is not done.
             if runs || record.is_half() || record.set != from || from == to {
                 Standing::Between(record, note)
             } else {
@@ -99,7 +99,7 @@ fn judged(record: Record, note: Option<Note>, runs: bool) -> Standing {
 
 /// Forgets an installation that was noted and never began: another step, or nobody, takes its place.
 pub(super) fn forget_unbegun(place: &Place) -> Result<(), Failure> {
-    let Some(note) = Note::read(place) else {
+    let Some(note) = Note::read(place)? else {
         return Ok(());
     };
     match standing(place)? {
@@ -111,8 +111,13 @@ pub(super) fn forget_unbegun(place: &Place) -> Result<(), Failure> {
     }
 }
 
+/// Whether an installation was begun and what comes after it is not done.
+pub(super) fn is_begun(place: &Place) -> Result<bool, Failure> {
+    Ok(Note::read(place)?.is_some())
+}
+
 fn one_off(place: &Place) -> OneOff {
-    OneOff::at(place.notes().join("installs").join("apt"))
+    OneOff::at(&place.host, place.notes().join("installs").join("apt"))
 }
 
 /// Brings the product's packages from what the edit has before to what it has after.
@@ -126,6 +131,7 @@ pub(super) fn install(
             .ok_or_else(|| Failure::new("edit-refused", format!("`{text}` names no packages")))
     };
     let (from, to) = (read(&edit.old)?, read(&edit.new)?);
+    let words = place.packaging().words();
     let mut completed = Completed::Done;
     match standing(place)? {
         Standing::Settled(record) if record.set == to => {
@@ -138,13 +144,13 @@ pub(super) fn install(
             let ends = note.ends();
             if ends != Some((from.clone(), to.clone())) && ends != Some((to.clone(), from.clone()))
             {
-                return Err(problems::drifted(&note.to, &to));
+                return Err(problems::drifted(words, &note.to, &to));
             }
         }
         Standing::Settled(record) => {
-            return Err(problems::drifted(&record.set.to_string(), &to));
+            return Err(problems::drifted(words, &record.set.to_string(), &to));
         }
-        Standing::Broken(record) => return Err(problems::broken(&record.all)),
+        Standing::Broken(record) => return Err(problems::broken(words, &record.all)),
     }
     if completed == Completed::Done {
         if let Some(left) = units::left(place)? {
@@ -161,7 +167,7 @@ pub(super) fn install(
             to: to.to_string(),
         };
         // What still runs may be the way in the other direction: it is waited for, not mixed with.
-        one_off(place).follow(cx, "dpkg");
+        one_off(place).follow(cx, words.keeper)?;
         note.write(place)?;
         drive(place, cx, &to)?;
     }
@@ -177,7 +183,7 @@ fn begin(place: &Place, cx: &Context<'_>, record: &Record) -> Result<(), Failure
 
 /// Looks, does what is next, and looks again, until the set is there.
 fn drive(place: &Place, cx: &Context<'_>, to: &Set) -> Result<(), Failure> {
-    let files = store::kept(place, to).map_err(|wrong| {
+    let files = store::kept(place, to)?.map_err(|wrong| {
         Failure::new("packages-not-kept", "cannot install what is not here")
             .cause(wrong)
             .state("packages", "unchanged")
@@ -188,54 +194,58 @@ fn drive(place: &Place, cx: &Context<'_>, to: &Set) -> Result<(), Failure> {
         .map(|path| path.to_string_lossy().into_owned())
         .collect();
     let one = one_off(place);
+    let packaging = place.packaging();
+    let keeper = packaging.words().keeper;
     let mut last = None;
     for attempt in 0..TRIES {
-        if one.trace() == MigrationTrace::Running {
-            ended(cx, &one, &one.follow(cx, "dpkg"))?;
+        if one.trace()? == MigrationTrace::Running {
+            ended(cx, keeper, &one, &one.follow(cx, keeper)?)?;
         }
         let record = place.record()?;
         if record.set == *to && !record.is_half() {
             return one.remove();
         }
-        wait_for_lock(cx)?;
+        wait_for_lock(place, cx)?;
         one.remove()?;
-        let to_configure = attempt % 2 == 0 && record.all.iter().any(super::dpkg::Package::is_half);
-        let words = if to_configure {
-            words(["dpkg", "--force-confold", "--configure", "--pending"], &[])
-        } else if record.ours().any(|package| package.broken) {
-            // apt does not touch what has to be installed anew; dpkg does, from the file.
-            words(
-                ["dpkg", "--force-confold", "--force-downgrade", "--install"],
-                &files,
-            )
-        } else {
-            let mut apt = words(["apt-get", "--quiet", "install"], &[]);
-            apt.extend(installing().map(str::to_owned));
-            apt.extend(FILES_ALONE.map(str::to_owned));
-            apt.extend(files.iter().cloned());
-            apt
+        let found = Found {
+            all: &record.all,
+            set: &record.set,
+            anew: false,
         };
-        one.begin(cx, "packages", &words, &[], &place.directory)
-            .map_err(|error| error.into_failure("install-not-started", "cannot start dpkg"))?;
-        last = Some(ended(cx, &one, &one.follow(cx, "dpkg"))?);
+        let program = packaging.installing(attempt, found, &files);
+        one.begin("packages", &program, &[], &place.there)
+            .map_err(|error| {
+                error.into_failure("install-not-started", format!("cannot start {keeper}"))
+            })?;
+        last = Some(ended(cx, keeper, &one, &one.follow(cx, keeper)?)?);
     }
     let record = place.record()?;
     if record.set == *to && !record.is_half() {
         return one.remove();
     }
-    Err(problems::not_installed(to, &record, last))
+    Err(problems::not_installed(
+        packaging.words(),
+        to,
+        &record,
+        last,
+    ))
 }
 
 /// How it ended, unless the operator does not want to wait for that.
-fn ended(cx: &Context<'_>, one: &OneOff, log: &Log) -> Result<(i64, Log), Failure> {
-    match one.trace() {
+fn ended(
+    cx: &Context<'_>,
+    keeper: &str,
+    one: &OneOff,
+    log: &Log,
+) -> Result<(i64, Log), Failure> {
+    match one.trace()? {
         MigrationTrace::Exited { code } => {
             cx.commands.keep(&log.text())?;
             Ok((code, log.clone()))
         }
         _ => {
-            let mut failure = Failure::new("stopped", "stopped waiting for dpkg")
-                .state("dpkg", "still runs")
+            let mut failure = Failure::new("stopped", format!("stopped waiting for {keeper}"))
+                .state(keeper, "still runs")
                 .hint("switchback resume waits for it again; it is not started a second time");
             failure.stopped = true;
             Err(failure)
@@ -243,19 +253,20 @@ fn ended(cx: &Context<'_>, one: &OneOff, log: &Log) -> Result<(i64, Log), Failur
     }
 }
 
-fn wait_for_lock(cx: &Context<'_>) -> Result<(), Failure> {
+fn wait_for_lock(place: &Place, cx: &Context<'_>) -> Result<(), Failure> {
+    let keeper = place.packaging().words().keeper;
     let begun = std::time::Instant::now();
-    while let Some(holder) = locks::holder() {
+    while let Some(holder) = locks::holder(place)? {
         let doing = format!(
-            "waiting for {} (process {}), which holds dpkg's lock",
+            "waiting for {} (process {}), which holds {keeper}'s lock",
             holder.name, holder.pid
         );
         let seconds = begun.elapsed().as_secs();
         cx.progress.report(&doing, Some(seconds), None, Some("s"));
         if cx.stop.urgency() == switchback_engine::signal::Urgency::Now {
-            let mut failure = Failure::new("stopped", "stopped waiting for dpkg's lock")
+            let mut failure = Failure::new("stopped", format!("stopped waiting for {keeper}'s lock"))
                 .state(
-                    "dpkg",
+                    keeper,
                     format!("locked by {} ({})", holder.name, holder.pid),
                 )
                 .hint("switchback resume waits for it again");
@@ -267,24 +278,6 @@ fn wait_for_lock(cx: &Context<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A program with an environment in which nothing asks questions.
-fn words<const N: usize>(program: [&str; N], files: &[String]) -> Vec<String> {
-    let quiet = [
-        "env",
-        "LC_ALL=C.UTF-8",
-        "DEBIAN_FRONTEND=noninteractive",
-        "DEBIAN_PRIORITY=critical",
-        "APT_LISTCHANGES_FRONTEND=none",
-        "NEEDRESTART_SUSPEND=1",
-    ];
-    quiet
-        .into_iter()
-        .chain(program)
-        .map(str::to_owned)
-        .chain(files.iter().cloned())
-        .collect()
-}
-
 /// Once the set is there: conffiles go back on a way back; what is left to merge is told.
 fn finish(
     place: &Place,
@@ -294,8 +287,8 @@ fn finish(
     completed: Completed,
 ) -> Result<Outcome, Failure> {
     let mut summary = match to.beyond(from) {
-        changed if changed.is_empty() => to.to_string(),
-        changed => changed.join(", "),
+        changed if changed.0.is_empty() => to.to_string(),
+        changed => changed.words().join(", "),
     };
     if matches!(cx.plan.purpose, Purpose::Rollback { .. }) {
         let restored = conffiles::restore(place, to)?;
@@ -306,7 +299,8 @@ fn finish(
     let merge = conffiles::to_merge(place, to)?;
     if !merge.is_empty() {
         summary.push_str(&format!(
-            "; yours kept, to merge with what the package has beside it (.dpkg-dist): {}",
+            "; yours kept, to merge with what the package has beside it (.{}): {}",
+            place.packaging().words().offered,
             merge.join(", ")
         ));
     }
@@ -321,15 +315,26 @@ fn finish(
 
 #[cfg(test)]
 mod tests {
-    use super::super::dpkg::packages;
+    use super::super::packaging::{Package, Wholeness};
     use super::*;
 
     fn record(st2: &str, st2web: &str, status: &str) -> Record {
-        let answer = format!(
-            "st2\t{st2}\tall\tinstall\tinstalled\tok\nst2web\t{st2web}\tall\tinstall\t{status}\tok\n"
-        );
+        let package = |name: &str, version: &str, told: &str| Package {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            architecture: "all".to_owned(),
+            state: match told {
+                "installed" => Wholeness::Whole,
+                _ => Wholeness::Begun,
+            },
+            told: told.to_owned(),
+            held: false,
+        };
         Record {
-            all: packages(&answer),
+            all: vec![
+                package("st2", st2, "installed"),
+                package("st2web", st2web, status),
+            ],
             set: set(st2, st2web),
         }
     }

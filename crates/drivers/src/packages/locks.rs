@@ -1,12 +1,15 @@
-//! Who holds dpkg's locks.
+//! Who changes packages at this moment.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::io;
+use std::path::Path;
 
-/// What apt and dpkg lock before they change anything.
-const LOCKS: [&str; 2] = ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"];
+use switchback_engine::ports::Failure;
+use switchback_engine::process::Argv;
 
-/// A process that holds one of them.
+use super::place::Place;
+use crate::host::unwritable;
+
+/// A process that holds a lock of theirs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Holder {
     pub(super) pid: i32,
@@ -14,18 +17,39 @@ pub(super) struct Holder {
     pub(super) name: String,
 }
 
-/// Who holds dpkg's lock now, where anybody does.
-pub(super) fn holder() -> Option<Holder> {
-    let locks = fs::read_to_string("/proc/locks").ok()?;
-    let pid = LOCKS.iter().find_map(|path| {
-        let file = fs::metadata(path).ok()?;
-        pid_of(&locks, file.ino())
-    })?;
-    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    Some(Holder {
+/// Who changes packages now, where anybody does.
+pub(super) fn holder(place: &Place) -> Result<Option<Holder>, Failure> {
+    let host = &place.host;
+    let unseen = |error: io::Error| unwritable(Path::new("/proc/locks"), &error);
+    let words = place.packaging().words();
+    let locks = host.text_if_there(Path::new("/proc/locks")).map_err(unseen)?;
+    let locks = locks.unwrap_or_default();
+    let mut pid = None;
+    // Where nobody has locked anything there is no need to ask which files those would be.
+    if locks.contains("POSIX") {
+        let argv = Argv::new("stat", ["--dereference", "--format=%i", "--"]).args(words.locks.iter().copied());
+        // One that is not there is not locked.
+        let inodes = place.try_to(&argv, "cannot look at the locks of packages")?.stdout;
+        pid = inodes
+            .lines()
+            .find_map(|inode| pid_of(&locks, inode.trim().parse().ok()?));
+    }
+    for note in words.notes {
+        if pid.is_none() {
+            let noted = host.text_if_there(Path::new(note)).map_err(unseen)?;
+            pid = noted.and_then(|noted| noted.trim().parse().ok());
+        }
+    }
+    let Some(pid) = pid else { return Ok(None) };
+    let name = host.text_if_there(Path::new(&format!("/proc/{pid}/comm")));
+    // A program that was killed leaves its note behind.
+    let Some(name) = name.map_err(unseen)? else {
+        return Ok(None);
+    };
+    Ok(Some(Holder {
         pid,
         name: name.trim().to_owned(),
-    })
+    }))
 }
 
 /// Reads `/proc/locks`: who has locked the file with this inode for writing. The device is not compared, for

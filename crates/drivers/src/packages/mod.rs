@@ -1,7 +1,7 @@
-//! A product installed from Debian packages and run by systemd, on this host.
+//! A product installed from packages and run by systemd, on this host.
 //!
 //! ```text
-//! dpkg's record of versions        what a `set` step changes, as if it were a file: see `set`
+//! the record of versions           what a `set` step changes, as if it were a file: see `set`
 //! .switchback/packages/<set>/      package files of one set of versions, with checksums
 //! .switchback/installs/<step>/     the installation that runs without us: pid, log, exit code
 //! .switchback/installing           between which sets an installation is: written before, removed after
@@ -11,19 +11,21 @@
 //! ```
 //!
 //! An image of the plan is a set: every package of the product with its exact version.
+//! Which family the packages are of (dpkg with apt, rpm with dnf) is behind one port, `packaging::Packaging`.
 //! Start with [`Deployment`], which has the same shape as that of Compose.
 
-mod apt;
 mod conffiles;
+mod debian;
 mod deployment;
-mod dpkg;
 mod driver;
+mod english;
 mod fetch;
 mod glance;
 mod hold;
 mod install;
 mod locks;
 mod observe;
+mod packaging;
 mod place;
 mod problems;
 mod processes;

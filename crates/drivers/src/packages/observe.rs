@@ -1,21 +1,19 @@
 //! What is to be seen on the host before anything is planned.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 use switchback_engine::ports::Failure;
-use switchback_engine::process::Argv;
 use switchback_model::observed::{
-    Datastore, File, Observed, Pinning, Service, Shadowing, VersionPlace,
+    Datastore, File, Filesystem, Observed, Pinning, Service, Shadowing, VersionPlace,
 };
 use switchback_model::{Problem, Version};
 
-use super::dpkg::Package;
-use super::fetch::{self, Source};
+use super::fetch;
+use super::packaging::{Package, Source, Wanted};
 use super::place::{Place, Record};
-use super::set::{RECORD, Set, release_of};
-use super::{apt, conffiles, hold, locks, problems, set};
+use super::set::{self, Set, release_of};
+use super::{conffiles, hold, locks, problems};
 use crate::compose::probes::{self, Asker};
 use crate::compose::problems as shared;
 use crate::compose::project::{Project, ServiceSpec};
@@ -52,21 +50,19 @@ pub(super) fn observe(
     if let Some(distribution) = distribution(place) {
         probes.insert(DISTRIBUTION.to_owned(), distribution);
     }
-    let is_there = |name: &str| {
-        let mut all = record.all.iter();
-        all.any(|package| package.name == name && package.is_there())
-    };
+    let is_there = |name: &str| record.all.iter().any(|package| package.name == name);
     probes.extend(place.product.features_of(is_there));
     let scheduled = scheduled(place, &datastores);
     found.extend(scheduled);
+    let path = place.packaging().words().record.to_owned();
     Ok(Observed {
         deployment: identity,
         files: vec![File {
-            path: RECORD.to_owned(),
+            path: path.clone(),
             digest: record.set.digest(),
         }],
         version_places: vec![VersionPlace {
-            path: RECORD.to_owned(),
+            path,
             offset: 0,
             text: version.as_str().to_owned(),
             line: 1,
@@ -76,7 +72,7 @@ pub(super) fn observe(
                 .collect(),
             pinning: Pinning::Exact,
         }],
-        filesystems: filesystem::look(&uses(place, directories, &datastores)),
+        filesystems: filesystems(place, directories, &datastores),
         version,
         services,
         datastores,
@@ -90,18 +86,20 @@ pub(super) fn obstacles(place: &Place, record: &Record) -> Result<Vec<Problem>, 
     let mut found = Vec::new();
     let held: Vec<&str> = record
         .ours()
-        .filter(|package| package.is_held())
+        .filter(|package| package.held)
         .map(|package| package.name.as_str())
         .collect();
+    let packaging = place.packaging();
+    let words = packaging.words();
     if !held.is_empty() {
-        found.push(problems::held(&held));
+        found.push(problems::held(words, &held));
     }
-    if let Some(holder) = locks::holder() {
+    if let Some(holder) = locks::holder(place)? {
         found.push(problems::locked(&holder));
     }
     let half: Vec<&Package> = record.all.iter().filter(|one| one.is_half()).collect();
-    if !half.is_empty() && !hold::is_engaged(place) {
-        found.push(problems::half(&half));
+    if !half.is_empty() && !hold::is_engaged(place)? {
+        found.push(problems::half(words, &half));
     }
     let units = place.units()?;
     let masked = units.iter().filter(|(_, unit)| unit.load == "masked");
@@ -112,7 +110,7 @@ pub(super) fn obstacles(place: &Place, record: &Record) -> Result<Vec<Problem>, 
         .map(|(word, _)| word)
         .collect();
     if !nowhere.is_empty() {
-        found.push(problems::refused(problems::no_way_back(&nowhere, None)));
+        found.push(problems::refused(problems::no_way_back(words, &nowhere, None)));
     }
     Ok(found)
 }
@@ -125,51 +123,25 @@ fn remarks(place: &Place, record: &Record) -> Result<Vec<Problem>, Failure> {
         found.push(problems::mixed(&record.set));
     }
     let edited = conffiles::edited(place, &record.set)?;
-    found.extend(edited.iter().map(problems::edited));
-    if hold::is_engaged(place) {
+    let words = place.packaging().words();
+    found.extend(edited.iter().map(|one| problems::edited(words, one)));
+    if hold::is_engaged(place)? {
         found.push(problems::held_units());
     }
     Ok(found)
 }
 
-/// Reads the product's repositories anew into a place of our own: so a key that is over its time, or was
-/// changed, shows before anything stops, and what apt knows of them stays as it is.
+/// Reads the product's repositories anew: so a key that is over its time, or was changed, shows before anything
+/// stops.
 fn repositories(place: &Place, record: &Record) -> Result<Vec<Problem>, Failure> {
     let names: Vec<String> = record.set.0.keys().cloned().collect();
-    let indexes: BTreeSet<String> = fetch::candidates(place, &names)?
-        .into_iter()
-        .map(|candidate| candidate.index)
-        .collect();
-    let argv = Argv::new("apt-get", ["indextargets"]);
-    let answer = place.ask(&argv, "cannot ask apt for its repositories")?;
-    let sources = apt::sources(&answer);
-    let files: BTreeSet<&String> = indexes
+    let candidates = fetch::candidates(place, &names)?;
+    let packaging = place.packaging();
+    let complaints = packaging.complaints(&place.host, &candidates)?;
+    Ok(complaints
         .iter()
-        .filter_map(|index| sources.get(index))
-        .collect();
-    let mut found = Vec::new();
-    for file in files {
-        let lists = tempfile::tempdir().map_err(|error| {
-            Failure::new("file-unwritable", "cannot make a temporary directory").cause(error)
-        })?;
-        let option = |name: &str, value: &str| format!("--option={name}={value}");
-        let directory = lists.path().to_string_lossy();
-        let argv = Argv::new("apt-get", ["update", "--quiet"]).args([
-            option("Dir::Etc::SourceList", file),
-            option("Dir::Etc::SourceParts", "-"),
-            option("Dir::State::Lists", &directory),
-            option("Dir::Cache::PkgCache", ""),
-            option("Dir::Cache::SrcPkgCache", ""),
-            option("APT::Sandbox::User", "root"),
-            option("Acquire::Retries", "0"),
-            option("Acquire::http::Timeout", "10"),
-            option("Acquire::https::Timeout", "10"),
-        ]);
-        let said = place.try_to(&argv, "cannot ask apt to read a repository")?;
-        let said = format!("{}{}", said.stdout, said.stderr);
-        found.extend(apt::complaint(&said).map(|told| problems::repository(file, &told)));
-    }
-    Ok(found)
+        .map(|(file, complaint)| problems::repository(packaging.words(), file, complaint))
+        .collect())
 }
 
 fn services(place: &Place, record: &Record, version: &Version) -> Result<Vec<Service>, Failure> {
@@ -199,7 +171,7 @@ fn services(place: &Place, record: &Record, version: &Version) -> Result<Vec<Ser
 
 /// The distribution as the definition calls it, or as it calls itself.
 fn distribution(place: &Place) -> Option<String> {
-    let text = fs::read_to_string("/etc/os-release").ok()?;
+    let text = place.host.text(Path::new("/etc/os-release")).ok()?;
     Some(distribution_in(&text, place))
 }
 
@@ -275,22 +247,29 @@ pub(super) fn asking<T>(place: &Place, ask: impl FnOnce(&Asker<'_>) -> T) -> T {
     ask(&Asker {
         commands: &place.commands,
         secret: &|reference| place.secret(reference),
-        inside: &|_, argv| Ok(argv),
+        inside: &|_, argv| place.host.inside(argv).map_err(|failure| failure.what),
     })
 }
 
-fn uses(place: &Place, directories: &Directories, datastores: &[Datastore]) -> Vec<Use> {
-    let mut uses = vec![
+/// Space here for what is kept here, and there for what is changed there.
+fn filesystems(
+    place: &Place,
+    directories: &Directories,
+    datastores: &[Datastore],
+) -> Vec<Filesystem> {
+    let kept = [
         Use::new(&directories.backups, "backup", true),
         Use::new(&directories.journal, "journal", true),
-        Use::new(&place.directory, "packages", true),
         Use::new(std::env::temp_dir(), "temporary", true),
     ];
+    let mut there = vec![Use::new(&place.there, "packages", true)];
     for datastore in datastores {
         let directory = datastore.location.directory.as_ref();
-        uses.extend(directory.map(|path| Use::new(path, datastore.name.as_str(), false)));
+        there.extend(directory.map(|path| Use::new(path, datastore.name.as_str(), false)));
     }
-    uses
+    let mut found = filesystem::look(&kept);
+    found.extend(place.host.filesystems(&there));
+    found
 }
 
 fn scheduled(place: &Place, datastores: &[Datastore]) -> Vec<Problem> {
@@ -312,7 +291,7 @@ pub(super) fn resolve(
     references: &[String],
 ) -> Result<Vec<switchback_model::observed::ImagePin>, Problem> {
     let record = place.record().map_err(problems::refused)?;
-    // apt would say the same, and less clearly.
+    // The package programs would say the same, and less clearly.
     let obstacles = obstacles(place, &record).map_err(problems::refused)?;
     if let Some(problem) = obstacles.into_iter().next() {
         return Err(problem);
@@ -320,7 +299,10 @@ pub(super) fn resolve(
     let mut pins = Vec::new();
     for reference in references {
         let set = set_named(place, &record, reference).map_err(problems::refused)?;
-        fetch::simulate(place, &set, &set.beyond(&record.set), false).map_err(problems::refused)?;
+        let beyond = set.beyond(&record.set);
+        if !beyond.0.is_empty() {
+            fetch::simulate(place, &set, &Wanted::Versions(&beyond)).map_err(problems::refused)?;
+        }
         pins.push(set.pin(reference));
     }
     Ok(pins)

@@ -1,27 +1,37 @@
 //! Where the parts of a packaged product are, and how the host is asked about them.
 
-use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use switchback_engine::ports::Failure;
-use switchback_engine::process::{Argv, Commands, Finished, Input, Output, Secret};
+use switchback_engine::ports::{Context, Failure};
+use switchback_engine::process::{Argv, Commands, Finished, Secret};
 use switchback_model::config::{Config, PackagesConfig, SecretRef};
 use switchback_model::product::Product;
 use switchback_model::{Problem, ServiceName, Version};
 
-use super::dpkg::{self, Package};
+use super::debian::Debian;
+use super::english;
+use super::packaging::{Package, Packaging};
 use super::set::{Set, release_of};
 use super::systemd::{self, Unit};
+use crate::host::{Far, Host};
 use crate::secret;
 
 /// How long processes may take to end, in seconds, where nobody says otherwise.
 const PATIENCE: u64 = 30;
 
+/// Where our files are on another machine, a directory for each deployment.
+const THERE: &str = "/var/lib/switchback/deployments";
+
 /// What the deployment and its driver have in common.
 #[derive(Debug)]
 pub(super) struct Place {
+    /// Where `switchback.toml` is.
     pub(super) directory: PathBuf,
+    /// The machine that the packages are on.
+    pub(super) host: Host,
+    /// Where our files are on that machine: beside `switchback.toml` where it is this one.
+    pub(super) there: PathBuf,
     pub(super) name: String,
     pub(super) config: Config,
     pub(super) packages: PackagesConfig,
@@ -29,7 +39,7 @@ pub(super) struct Place {
     pub(super) commands: Commands,
 }
 
-/// What dpkg's record says of the product.
+/// What the record of packages says of the product.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record {
     /// Every package of the host.
@@ -41,16 +51,8 @@ pub(super) struct Record {
 impl Record {
     /// Packages of the product.
     pub(super) fn ours(&self) -> impl Iterator<Item = &Package> {
-        self.all
-            .iter()
-            .filter(|package| package.is_there() && self.set.0.contains_key(&package.name))
-    }
-
-    /// The architecture of a package of the product.
-    pub(super) fn architecture(&self, name: &str) -> &str {
-        self.ours()
-            .find(|package| package.name == name)
-            .map_or("", |package| package.architecture.as_str())
+        let ours = |package: &&Package| self.set.0.contains_key(&package.name);
+        self.all.iter().filter(ours)
     }
 
     /// Whether one of the product's packages was begun and not finished.
@@ -71,10 +73,21 @@ impl Place {
         let name = config
             .name
             .clone()
-            .or_else(|| Some(directory.file_name()?.to_string_lossy().into_owned()));
+            .or_else(|| Some(directory.file_name()?.to_string_lossy().into_owned()))
+            .unwrap_or_default();
+        let (host, there) = match &config.host {
+            None => (Host::Here(commands.clone()), directory.clone()),
+            Some(said) => {
+                let settings = said.config.as_ref().map(|path| directory.join(path));
+                let far = Far::new(&said.ssh, settings, commands.clone());
+                (Host::Far(Rc::new(far)), Path::new(THERE).join(&name))
+            }
+        };
         Self {
-            name: name.unwrap_or_default(),
+            name,
             directory,
+            host,
+            there,
             config: config.clone(),
             packages: config.packages.clone().unwrap_or_default(),
             product: product.clone(),
@@ -84,7 +97,20 @@ impl Place {
 
     /// Where everything is that has to outlive us.
     pub(super) fn notes(&self) -> PathBuf {
-        self.directory.join(".switchback")
+        self.there.join(".switchback")
+    }
+
+    /// Notes on the machine that our run changes the product; a failure where another's does.
+    pub(super) fn claim(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        self.host.claim(self.product.id.as_str(), cx)
+    }
+
+    /// Lets others change the product, unless it is in between two states still.
+    pub(super) fn release(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        if super::hold::is_engaged(self)? || super::install::is_begun(self)? {
+            return Ok(());
+        }
+        self.host.release(self.product.id.as_str(), cx)
     }
 
     /// Names of the product's packages, installed or not, the one that tells its version first.
@@ -97,14 +123,13 @@ impl Place {
         }
     }
 
-    /// What dpkg's record says now.
+    /// What the record of packages says now.
     pub(super) fn record(&self) -> Result<Record, Failure> {
-        let answer = self.ask(&dpkg::ask_packages(), "cannot read dpkg's record")?;
-        let all = dpkg::packages(&answer);
         let names = self.names();
+        let all = self.packaging().installed(&self.host, &names)?;
         let versions = all
             .iter()
-            .filter(|package| package.is_there() && names.contains(&package.name))
+            .filter(|package| names.contains(&package.name))
             .map(|package| (package.name.clone(), package.version.clone()))
             .collect();
         Ok(Record {
@@ -156,18 +181,19 @@ impl Place {
         self.packages.patience.unwrap_or(PATIENCE)
     }
 
-    /// Runs a command to its end and returns what it answers.
+    /// As [`english::ask`].
     pub(super) fn ask(&self, argv: &Argv, what: &str) -> Result<String, Failure> {
-        self.commands
-            .capture(&in_english(argv))
-            .map_err(|error| error.into_failure("host-silent", what))
+        english::ask(&self.host, argv, what)
     }
 
-    /// Runs a command to its end, whatever its exit code.
+    /// As [`english::try_to`].
     pub(super) fn try_to(&self, argv: &Argv, what: &str) -> Result<Finished, Failure> {
-        self.commands
-            .run_any(&in_english(argv), Input::Empty, Output::Capture)
-            .map_err(|error| error.into_failure("host-silent", what))
+        english::try_to(&self.host, argv, what)
+    }
+
+    /// The family that the product's packages are of: the one whose record has them.
+    pub(super) fn packaging(&self) -> &dyn Packaging {
+        &Debian
     }
 
     /// Reads a secret where it is, and registers it.
@@ -176,36 +202,4 @@ impl Place {
         self.commands.redactor().register(secret.expose());
         Ok(secret)
     }
-}
-
-/// The command with messages that can be read: apt and systemd speak their operator's language.
-pub(super) fn in_english(argv: &Argv) -> Argv {
-    let mut english = Argv::new("env", ["LC_ALL=C.UTF-8", &argv.program]);
-    english.args.extend(argv.args.iter().cloned());
-    english.env.clone_from(&argv.env);
-    english.directory.clone_from(&argv.directory);
-    english
-}
-
-/// Writes a file beside its place and puts it there, on disk when this returns.
-pub(super) fn write_durably(path: &Path, text: &str) -> std::io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    let new = path.with_extension("new");
-    let mut file = fs::File::create(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    fs::File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
-}
-
-/// A file that cannot be written, as a failure.
-pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(
-        "file-unwritable",
-        format!("cannot write `{}`", path.display()),
-    )
-    .cause(error)
-    .hint("make room, or make it writable, then switchback resume")
 }

@@ -5,9 +5,8 @@ use switchback_model::exit::Exit;
 use switchback_model::problem::State;
 use switchback_model::{Problem, Version};
 
-use super::apt::Complaint;
-use super::dpkg::{Conffile, Package};
 use super::locks::Holder;
+use super::packaging::{Complaint, Conffile, Package, Packaging, Words};
 use super::place::Record;
 use super::set::Set;
 use super::systemd::Unit;
@@ -48,30 +47,29 @@ pub(super) fn not_installed_here(names: &[String]) -> Problem {
 }
 
 /// The operator put packages on hold.
-pub(super) fn held(names: &[&str]) -> Problem {
+pub(super) fn held(words: &Words, names: &[&str]) -> Problem {
     let names = names.join(" ");
     refusal("package-held", format!("held back: {names}"))
         .why("a hold says that somebody does not want it changed")
-        .hint(format!("if that is over: apt-mark unhold {names}"))
+        .hint(format!("if that is over: {} {names}", words.unhold))
 }
 
-/// dpkg was ended in the middle of something.
-pub(super) fn half(packages: &[&Package]) -> Problem {
+/// An installation was ended in the middle.
+pub(super) fn half(words: &Words, packages: &[&Package]) -> Problem {
     let first = packages
         .iter()
-        .map(|package| format!("{} is {}", package.name, package.status))
+        .map(|package| format!("{} is {}", package.name, package.told))
         .collect::<Vec<_>>()
         .join(", ");
-    refusal("dpkg-unfinished", "dpkg has not finished what it began")
-        .state("packages", first)
-        .hint("let it finish: dpkg --configure -a")
-        .hint("then see that nothing is left: dpkg --audit")
+    let what = format!("{} has not finished what it began", words.keeper);
+    let problem = refusal("packages-unfinished", what).state("packages", first);
+    words.finish.iter().copied().fold(problem, Problem::hint)
 }
 
 /// Another program changes packages now.
 pub(super) fn locked(holder: &Holder) -> Problem {
     refusal(
-        "dpkg-locked",
+        "packages-locked",
         format!(
             "`{}` (process {}) changes packages at this moment",
             holder.name, holder.pid
@@ -90,16 +88,18 @@ pub(super) fn masked(unit: &Unit) -> Problem {
         ))
 }
 
-/// What apt says of a repository of the product.
-pub(super) fn repository(file: &str, complaint: &Complaint) -> Problem {
-    let renewed =
-        format!("fetch its present key and put it where `{file}` says, then: apt-get update");
+/// What is wrong with a repository of the product.
+pub(super) fn repository(words: &Words, file: &str, complaint: &Complaint) -> Problem {
+    let (finder, refresh) = (words.finder, words.refresh);
+    let renewed = format!("fetch its present key and put it where `{file}` says, then: {refresh}");
     match complaint {
         Complaint::ExpiredKey(key) => refusal(
             "repository-key-expired",
             format!("the key {key} of the repository in `{file}` is over its time"),
         )
-        .why("apt trusts nothing that it signs, and would find that out in the middle of the upgrade")
+        .why(format!(
+            "{finder} trusts nothing that it signs, and would find that out in the middle of the upgrade"
+        ))
         .hint(renewed),
         Complaint::UnknownKey(key) => refusal(
             "repository-key-unknown",
@@ -109,32 +109,30 @@ pub(super) fn repository(file: &str, complaint: &Complaint) -> Problem {
         .hint(renewed),
         Complaint::Untrusted(said) => refusal(
             "repository-untrusted",
-            format!("apt does not trust the repository in `{file}`"),
+            format!("{finder} does not trust the repository in `{file}`"),
         )
         .cause(said)
-        .hint("see what it says: apt-get update"),
+        .hint(format!("see what it says: {refresh}")),
         Complaint::Silent(said) => Problem::new(
             Exit::Ok,
             "repository-silent",
             format!("the repository in `{file}` was not reached"),
         )
         .cause(said)
-        .hint("what is needed of it has to be on this host already: see that it answers, with apt-get update"),
+        .hint(format!(
+            "what is needed of it has to be on this host already: see that it answers, with {refresh}"
+        )),
     }
 }
 
 /// Packages whose installed version can not be had again.
-pub(super) fn no_way_back(words: &[String], failure: Option<Failure>) -> Failure {
-    let mut told = Failure::new(
-        "no-way-back",
-        format!(
-            "the installed packages are nowhere to be had: {}",
-            words.join(", ")
-        ),
-    )
-    .state("services", "not touched")
-    .hint("put their files into /var/cache/apt/archives")
-    .hint("or let them be packed again from what is installed: apt-get install dpkg-repack");
+pub(super) fn no_way_back(words: &Words, packages: &[String], failure: Option<Failure>) -> Failure {
+    let what = format!(
+        "the installed packages are nowhere to be had: {}",
+        packages.join(", ")
+    );
+    let told = Failure::new("no-way-back", what).state("services", "not touched");
+    let mut told = words.obtain.iter().copied().fold(told, Failure::hint);
     if let Some(failure) = failure {
         told = told.cause(failure.what);
         told.causes.extend(failure.causes);
@@ -143,11 +141,19 @@ pub(super) fn no_way_back(words: &[String], failure: Option<Failure>) -> Failure
 }
 
 /// A package file of the next version can not be had.
-pub(super) fn not_fetched(set: &Set, word: &str, failure: Option<Failure>) -> Failure {
+pub(super) fn not_fetched(
+    words: &Words,
+    set: &Set,
+    word: &str,
+    failure: Option<Failure>,
+) -> Failure {
     let mut told = Failure::new("package-unavailable", format!("cannot fetch `{word}`"))
         .state("services", "not touched")
         .state("wanted", set.to_string())
-        .hint("see whether the repository still has it: apt-get update; then switchback resume");
+        .hint(format!(
+            "see whether the repository still has it: {}; then switchback resume",
+            words.refresh
+        ));
     if let Some(failure) = failure {
         told = told.cause(failure.what);
         told.causes.extend(failure.causes);
@@ -156,7 +162,12 @@ pub(super) fn not_fetched(set: &Set, word: &str, failure: Option<Failure>) -> Fa
 }
 
 /// No repository has a package at a release.
-pub(super) fn no_such_version(name: &str, version: &Version, had: &[&str]) -> Failure {
+pub(super) fn no_such_version(
+    words: &Words,
+    name: &str,
+    version: &Version,
+    had: &[&str],
+) -> Failure {
     let shown = match had {
         [] => "none".to_owned(),
         had => had.join(", "),
@@ -167,23 +178,36 @@ pub(super) fn no_such_version(name: &str, version: &Version, had: &[&str]) -> Fa
     )
     .state("deployment", "not touched")
     .state(name, format!("to be had: {shown}"))
-    .hint("read the repositories anew: apt-get update; then plan again")
+    .hint(format!(
+        "read the repositories anew: {}; then plan again",
+        words.refresh
+    ))
 }
 
-/// apt sees no way.
-pub(super) fn unsolvable(set: &Set, errors: &str, said: &str) -> Failure {
-    let mut failure = Failure::new("apt-refuses", format!("apt would not install {set}"))
+/// What resolves dependencies sees no way.
+pub(super) fn unsolvable(
+    packaging: &dyn Packaging,
+    set: &Set,
+    errors: Vec<String>,
+    said: String,
+) -> Failure {
+    let words = packaging.words();
+    let named: Vec<String> = set
+        .0
+        .iter()
+        .map(|(name, version)| packaging.named(name, version))
+        .collect();
+    let what = format!("{} would not install {set}", words.finder);
+    let mut failure = Failure::new("packages-refused", what)
         .state("packages", "unchanged")
         .hint(format!(
-            "see what it says: apt-get --simulate install {set}"
-        ));
-    let told = errors.lines().filter(|line| !line.starts_with("WARNING"));
-    failure.causes = told
-        .map(|line| line.trim().trim_start_matches("E: ").to_owned())
-        .filter(|line| !line.is_empty())
-        .take(3)
-        .collect();
-    failure.output(format!("{said}{errors}"))
+            "see what it says: {} {}",
+            words.simulate,
+            named.join(" ")
+        ))
+        .output(said);
+    failure.causes = errors.into_iter().take(3).collect();
+    failure
 }
 
 /// An installation would change what does not belong to the product.
@@ -201,32 +225,41 @@ pub(super) fn surprises(set: &Set, surprises: &[String]) -> Failure {
 }
 
 /// The record is neither what the plan begins with nor what it leads to.
-pub(super) fn drifted(found: &str, wanted: &Set) -> Failure {
+pub(super) fn drifted(words: &Words, found: &str, wanted: &Set) -> Failure {
     Failure::new(
         "packages-drifted",
         "other packages are installed than the plan expects",
     )
     .state("installed", found)
     .state("wanted", wanted.to_string())
-    .hint("see who changed them: /var/log/dpkg.log; then switchback rollback, or plan again")
+    .hint(format!(
+        "see who changed them: {}; then switchback rollback, or plan again",
+        words.log
+    ))
 }
 
 /// Packages that somebody else left half installed.
-pub(super) fn broken(all: &[Package]) -> Failure {
+pub(super) fn broken(words: &Words, all: &[Package]) -> Failure {
     let half_done: Vec<&Package> = all.iter().filter(|package| package.is_half()).collect();
-    as_failure(half(&half_done))
+    as_failure(half(words, &half_done))
 }
 
-/// dpkg did not get there.
-pub(super) fn not_installed(to: &Set, record: &Record, last: Option<(i64, Log)>) -> Failure {
-    let mut failure = Failure::new("install-failed", format!("dpkg did not install {to}"));
+/// An installation did not get there.
+pub(super) fn not_installed(
+    words: &Words,
+    to: &Set,
+    record: &Record,
+    last: Option<(i64, Log)>,
+) -> Failure {
+    let what = format!("{} did not install {to}", words.keeper);
+    let mut failure = Failure::new("install-failed", what);
     for package in record
         .ours()
         .filter(|package| package.is_half() || to.0.get(&package.name) != Some(&package.version))
     {
         failure = failure.state(
             package.name.as_str(),
-            format!("{} {}", package.version, package.status),
+            format!("{} {}", package.version, package.told),
         );
     }
     if let Some((code, log)) = last {
@@ -237,7 +270,10 @@ pub(super) fn not_installed(to: &Set, record: &Record, last: Option<(i64, Log)>)
         failure = failure.output(log.text());
     }
     failure
-        .hint("see why in /var/log/dpkg.log; switchback resume tries again")
+        .hint(format!(
+            "see why in {}; switchback resume tries again",
+            words.log
+        ))
         .hint("or go back to the kept packages: switchback rollback")
 }
 
@@ -252,17 +288,17 @@ pub(super) fn mixed(set: &Set) -> Problem {
 }
 
 /// A conffile that is not what its package brought.
-pub(super) fn edited(conffile: &Conffile) -> Problem {
+pub(super) fn edited(words: &Words, conffile: &Conffile) -> Problem {
+    let (path, offered) = (&conffile.path, words.offered);
     Problem::new(
         Exit::Ok,
         "conffile-edited",
-        format!("`{}` was edited: yours is kept", conffile.path),
+        format!("`{path}` was edited: yours is kept"),
     )
-    .why("what the next version has there is put beside it, as .dpkg-dist, to be merged by hand")
-    .hint(format!(
-        "afterwards: diff -u {path} {path}.dpkg-dist",
-        path = conffile.path
+    .why(format!(
+        "what the next version has there is put beside it, as .{offered}, to be merged by hand"
     ))
+    .hint(format!("afterwards: diff -u {path} {path}.{offered}"))
 }
 
 /// Units do not start because a run is open.

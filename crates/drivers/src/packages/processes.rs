@@ -1,14 +1,12 @@
 //! Processes of the product that no unit accounts for: left over by one, or started by hand.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
 use switchback_engine::ports::Failure;
 
-use super::dpkg;
 use super::place::Place;
-use crate::detached::process::{self, Process};
+use crate::host::{Seen, unwritable};
 
 /// Programs that run another file: that file says what the process is.
 const INTERPRETERS: [&str; 8] = [
@@ -27,25 +25,17 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// Asks dpkg for the files of the product's packages.
+    /// Asks for the files of the product's packages.
     pub(super) fn read(place: &Place, units: Vec<String>) -> Result<Self, Failure> {
         let record = place.record()?;
-        let names: Vec<&String> = record.set.0.keys().collect();
-        let files = if names.is_empty() {
-            String::new()
+        let files = if record.set.0.is_empty() {
+            Vec::new()
         } else {
-            place.ask(
-                &dpkg::ask_files(names),
-                "cannot read which files the packages have",
-            )?
+            place.packaging().files(&place.host, &record.set)?
         };
         let services = place.product.services.iter();
         Ok(Self {
-            files: files
-                .lines()
-                .filter(|path| path.starts_with('/'))
-                .map(str::to_owned)
-                .collect(),
+            files: files.into_iter().collect(),
             words: services
                 .flat_map(|service| service.processes.iter().cloned())
                 .collect(),
@@ -54,22 +44,21 @@ impl Marks {
     }
 
     /// Every process of the product, whoever started it.
-    pub(super) fn all(&self) -> Vec<Process> {
-        process::all()
-            .into_iter()
-            .filter(|process| self.is_in_unit(*process) || self.is_ours(&process.arguments()))
-            .collect()
+    pub(super) fn all(&self, place: &Place) -> Result<Vec<Seen>, Failure> {
+        let mut all = place
+            .host
+            .processes()
+            .map_err(|error| unwritable(Path::new("/proc"), &error))?;
+        all.retain(|seen| self.is_in_unit(&seen.groups) || self.is_ours(&seen.words));
+        Ok(all)
     }
 
     /// Whether it lives where one of the units keeps its processes.
-    fn is_in_unit(&self, process: Process) -> bool {
-        let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.pid()));
-        groups.is_ok_and(|groups| {
-            groups
-                .lines()
-                .flat_map(|line| line.split('/'))
-                .any(|part| self.units.iter().any(|unit| unit == part))
-        })
+    fn is_in_unit(&self, groups: &str) -> bool {
+        groups
+            .lines()
+            .flat_map(|line| line.split('/'))
+            .any(|part| self.units.iter().any(|unit| unit == part))
     }
 
     /// Whether a command line runs a file of the product. One that only reads such a file, as an editor
@@ -92,13 +81,6 @@ impl Marks {
             self.files.contains(*word) || self.words.iter().any(|mark| word.contains(mark.as_str()))
         })
     }
-}
-
-/// How a process is told to people: its pid and what it runs.
-pub(super) fn told(process: Process) -> String {
-    let words = process.arguments();
-    let shown: Vec<&str> = words.iter().take(2).map(String::as_str).collect();
-    format!("process {} (`{}`)", process.pid(), shown.join(" "))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::place::Place;
 use crate::compose::Recognised;
 
 /// Recognises the products of `products` whose first package is installed on this host; none where there
-/// is no dpkg.
+/// is no record of packages.
 pub fn recognise(directory: &Path, products: &[Product], commands: &Commands) -> Vec<Recognised> {
     products
         .iter()
@@ -26,6 +26,7 @@ fn installed(directory: &Path, product: &Product, commands: &Commands) -> Option
         product: product.id.clone(),
         edition: edition(product),
         features: Vec::new(),
+        host: None,
         compose: None,
         exec: None,
         packages: Some(PackagesConfig::default()),

@@ -1,14 +1,11 @@
-//! Packages with exact versions: what an image is to Compose. As one line of text they are what dpkg's
-//! record says of the product, and an edit of that line is an installation.
+//! Packages with exact versions: what an image is to Compose. As one line of text they are what the record of
+//! packages says of the product, and an edit of that line is an installation.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use switchback_model::observed::ImagePin;
 use switchback_model::{Digest, Version};
-
-/// Where the versions are written down, as an edit names it: dpkg's record.
-pub(super) const RECORD: &str = "/var/lib/dpkg/status";
 
 /// Versions by package name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,11 +50,21 @@ impl Set {
         }
     }
 
-    /// `name=version` for each package whose version is another one in `other`, or which `other` has not.
-    pub(super) fn beyond(&self, other: &Self) -> Vec<String> {
-        self.0
-            .iter()
-            .filter(|(name, version)| other.0.get(*name) != Some(version))
+    /// The packages whose version is another one in `other`, or which `other` has not.
+    pub(super) fn beyond(&self, other: &Self) -> Self {
+        let differs = |(name, version): &(&String, &String)| other.0.get(*name) != Some(*version);
+        let changed = self.0.iter().filter(differs);
+        Self(
+            changed
+                .map(|(name, version)| (name.clone(), version.clone()))
+                .collect(),
+        )
+    }
+
+    /// `name=version` for each package.
+    pub(super) fn words(&self) -> Vec<String> {
+        let pairs = self.0.iter();
+        pairs
             .map(|(name, version)| format!("{name}={version}"))
             .collect()
     }
@@ -74,11 +81,7 @@ impl Set {
 
 impl fmt::Display for Set {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, (name, version)) in self.0.iter().enumerate() {
-            let space = if place == 0 { "" } else { " " };
-            write!(f, "{space}{name}={version}")?;
-        }
-        Ok(())
+        f.write_str(&self.words().join(" "))
     }
 }
 
@@ -114,7 +117,7 @@ mod tests {
     fn what_differs_and_what_lies_between() {
         let old = Set::parse("a=1 b=1 c=1").expect("a set");
         let new = Set::parse("a=2 b=2 c=1").expect("a set");
-        assert_eq!(new.beyond(&old), ["a=2", "b=2"]);
+        assert_eq!(new.beyond(&old).words(), ["a=2", "b=2"]);
         let half = Set::parse("a=2 b=1 c=1").expect("a set");
         assert!(half.is_between(&old, &new));
         let other = Set::parse("a=3 b=1 c=1").expect("a set");

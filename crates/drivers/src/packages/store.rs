@@ -1,13 +1,14 @@
 //! Package files that are kept, a directory for each set, with checksums: the way there, and the way back.
 
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use switchback_engine::ports::Failure;
-use switchback_model::Digest;
 
-use super::place::{Place, unwritable, write_durably};
+use super::packaging::Packaging;
+use super::place::Place;
 use super::set::Set;
+use crate::host::{Host, failure_of, unwritable};
 
 /// The file with the checksums: `sha256sum --check` reads it too.
 const SUMS: &str = "SHA256SUMS";
@@ -24,99 +25,132 @@ pub(super) fn gathering(place: &Place, set: &Set) -> PathBuf {
 }
 
 /// The files of a set, checked against their sums; else what is wrong.
-pub(super) fn kept(place: &Place, set: &Set) -> Result<Vec<PathBuf>, String> {
-    kept_in(&directory(place, set), set)
+pub(super) fn kept(place: &Place, set: &Set) -> Result<Result<Vec<PathBuf>, String>, Failure> {
+    kept_in(&place.host, place.packaging(), &directory(place, set), set)
 }
 
-fn kept_in(directory: &Path, set: &Set) -> Result<Vec<PathBuf>, String> {
-    let sums = fs::read_to_string(directory.join(SUMS))
-        .map_err(|_| format!("no package files of `{set}` are kept"))?;
+fn kept_in(
+    host: &Host,
+    packaging: &dyn Packaging,
+    directory: &Path,
+    set: &Set,
+) -> Result<Result<Vec<PathBuf>, String>, Failure> {
+    let sums = match host.text(&directory.join(SUMS)) {
+        Ok(sums) => sums,
+        Err(error) => {
+            return failure_of(&error)
+                .map_or_else(|| Ok(Err(format!("no package files of `{set}` are kept"))), Err);
+        }
+    };
     let mut paths = Vec::new();
     for (name, version) in &set.0 {
-        let begin = format!("{name}_{}_", version.replace(':', "%3a"));
-        let (sum, file) = sums
+        let begin = packaging.file_begins(name, version);
+        let kept = sums
             .lines()
             .filter_map(|line| line.split_once("  "))
-            .find(|(_, file)| file.starts_with(&begin))
-            .ok_or_else(|| format!("no package file of `{name}={version}` is kept"))?;
+            .find(|(_, file)| file.starts_with(&begin));
+        let Some((sum, file)) = kept else {
+            return Ok(Err(format!("no package file of `{name}={version}` is kept")));
+        };
         let path = directory.join(file);
-        let bytes = fs::read(&path).map_err(|error| format!("`{}`: {error}", path.display()))?;
-        if Digest::of(&bytes).as_str() != sum {
-            return Err(format!(
-                "`{}` is not what it was when it was kept",
-                path.display()
-            ));
+        match host.digest(&path) {
+            Ok(found) if found.as_str() == sum => {}
+            Ok(_) => {
+                return Ok(Err(format!(
+                    "`{}` is not what it was when it was kept",
+                    path.display()
+                )));
+            }
+            Err(error) => {
+                let wrong = format!("`{}`: {error}", path.display());
+                return failure_of(&error).map_or_else(|| Ok(Err(wrong)), Err);
+            }
         }
         paths.push(path);
     }
-    Ok(paths)
+    Ok(Ok(paths))
 }
 
 /// Notes the sums of what was gathered and puts it in its place.
 pub(super) fn complete(place: &Place, set: &Set) -> Result<(), Failure> {
-    complete_in(&gathering(place, set), &directory(place, set), set)
-        .map_err(|error| unwritable(&directory(place, set), &error))
+    let directory = directory(place, set);
+    let ends = place.packaging().words().file_ends;
+    complete_in(&place.host, &gathering(place, set), &directory, set, ends)
+        .map_err(|error| unwritable(&directory, &error))
 }
 
-fn complete_in(gathered: &Path, directory: &Path, set: &Set) -> std::io::Result<()> {
+fn complete_in(
+    host: &Host,
+    gathered: &Path,
+    directory: &Path,
+    set: &Set,
+    ends: &str,
+) -> io::Result<()> {
     let mut sums = String::new();
-    let mut files: Vec<_> = fs::read_dir(gathered)?.collect::<Result<_, _>>()?;
-    files.sort_by_key(fs::DirEntry::file_name);
-    for file in files {
-        let path = file.path();
-        if path.extension().is_none_or(|end| end != "deb") {
-            continue;
-        }
-        fs::File::open(&path)?.sync_all()?;
-        let name = file.file_name();
-        let digest = Digest::of(fs::read(&path)?);
-        sums.push_str(&format!("{digest}  {}\n", name.to_string_lossy()));
+    let mut names = host.list(gathered)?;
+    names.sort();
+    for name in names.iter().filter(|name| name.ends_with(ends)) {
+        let path = gathered.join(name);
+        host.sync(&path)?;
+        sums.push_str(&format!("{}  {name}\n", host.digest(&path)?));
     }
-    write_durably(&gathered.join(SET), &format!("{set}\n"))?;
-    write_durably(&gathered.join(SUMS), &sums)?;
-    if directory.exists() {
-        fs::remove_dir_all(directory)?;
-    }
-    fs::rename(gathered, directory)?;
-    fs::File::open(directory.parent().unwrap_or(directory))?.sync_all()
+    host.write(&gathered.join(SET), format!("{set}\n"))?;
+    host.write(&gathered.join(SUMS), &sums)?;
+    host.remove_tree(directory)?;
+    host.rename(gathered, directory)?;
+    host.sync(directory.parent().unwrap_or(directory))
 }
 
 /// The kept set with this id, where there is one.
-pub(super) fn with_id(place: &Place, id: &str) -> Option<Set> {
-    let entries = fs::read_dir(place.notes().join("packages")).ok()?;
-    entries
-        .flatten()
-        .filter_map(|entry| fs::read_to_string(entry.path().join(SET)).ok())
-        .filter_map(|text| Set::parse(&text))
-        .find(|set| set.id() == id)
+pub(super) fn with_id(place: &Place, id: &str) -> Result<Option<Set>, Failure> {
+    let packages = place.notes().join("packages");
+    let failed = |error: io::Error| unwritable(&packages, &error);
+    for name in place.host.list_if_there(&packages).map_err(failed)? {
+        let text = place.host.text_if_there(&packages.join(name).join(SET));
+        let found = text.map_err(failed)?.and_then(|text| Set::parse(&text));
+        if let Some(set) = found.filter(|set| set.id() == id) {
+            return Ok(Some(set));
+        }
+    }
+    Ok(None)
 }
 
 /// Removes every set but those.
 pub(super) fn keep_only(place: &Place, sets: &[Set]) {
     let folders: Vec<String> = sets.iter().map(Set::folder).collect();
-    let entries = fs::read_dir(place.notes().join("packages"));
-    for entry in entries.into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
+    let packages = place.notes().join("packages");
+    for name in place.host.list(&packages).unwrap_or_default() {
         if !folders.contains(&name) {
             // What is left takes space and is in nobody's way.
-            let _ = fs::remove_dir_all(entry.path());
+            let _ = place.host.remove_tree(&packages.join(name));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use switchback_engine::process::Commands;
+    use switchback_engine::redact::Redactor;
+    use switchback_engine::signal::StopSignal;
+
+    use super::super::debian::Debian;
     use super::*;
 
     #[test]
     fn what_was_gathered_is_kept_and_looked_at_again() {
         let root = tempfile::tempdir().expect("temporary directory");
+        let children = root.path().join("children");
+        let commands = Commands::new(children, Redactor::default(), StopSignal::default());
+        let host = Host::Here(commands);
+        let kept_in = |kept: &Path, set: &Set| kept_in(&host, &Debian, kept, set).expect("looked at");
         let (gathered, kept) = (root.path().join("a.partial"), root.path().join("a"));
         let set = Set::parse("st2=1:2.1.0-1").expect("a set");
         fs::create_dir(&gathered).expect("directory");
         fs::write(gathered.join("st2_1%3a2.1.0-1_all.deb"), "package").expect("written");
         assert!(kept_in(&kept, &set).is_err());
-        complete_in(&gathered, &kept, &set).expect("completed");
+        complete_in(&host, &gathered, &kept, &set, ".deb").expect("completed");
         assert!(!gathered.exists());
         let found = kept_in(&kept, &set).expect("whole");
         assert_eq!(found, [kept.join("st2_1%3a2.1.0-1_all.deb")]);

@@ -1,5 +1,6 @@
 //! Units are stopped until nothing of the product is left, and started until all of it runs.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -11,9 +12,10 @@ use switchback_model::event::Completed;
 
 use super::hold;
 use super::place::Place;
-use super::processes::{self, Marks};
+use super::processes::Marks;
 use super::systemd::{self, Unit};
 use crate::detached::process::Process;
+use crate::host::{Seen, unwritable};
 
 /// How often a wait looks.
 const LOOK: Duration = Duration::from_millis(200);
@@ -30,9 +32,9 @@ pub(super) fn left(place: &Place) -> Result<Option<String>, Failure> {
     }
     let marks = Marks::read(place, ids(&units))?;
     Ok(marks
-        .all()
+        .all(place)?
         .first()
-        .map(|process| format!("{} is left", processes::told(*process))))
+        .map(|process| format!("{} is left", process.told())))
 }
 
 /// Stops every unit of the product, and ends whatever of it is left. From here on none starts until
@@ -65,19 +67,21 @@ pub(super) fn stop(place: &Place, cx: &Context<'_>) -> Result<Completed, Failure
         }
     }
     for (signal, patience) in [(Signal::TERM, patience), (Signal::KILL, KILLED)] {
-        let left = marks.all();
+        let left = marks.all(place)?;
         if left.is_empty() {
             return Ok(completed);
         }
         completed = Completed::Done;
-        for process in &left {
-            process.signal(signal);
-        }
-        wait_for_processes(cx, &left, patience)?;
+        let processes: Vec<Process> = left.iter().map(|seen| seen.process).collect();
+        place
+            .host
+            .signal(&processes, signal)
+            .map_err(|error| unwritable(Path::new("/proc"), &error))?;
+        wait_for_processes(place, cx, &left, patience)?;
     }
-    match marks.all().first() {
+    match marks.all(place)?.first() {
         None => Ok(completed),
-        Some(process) => Err(not_stopped(&processes::told(*process))),
+        Some(process) => Err(not_stopped(&process.told())),
     }
 }
 
@@ -106,16 +110,20 @@ fn wait_for_units(
 }
 
 fn wait_for_processes(
+    place: &Place,
     cx: &Context<'_>,
-    left: &[Process],
+    left: &[Seen],
     patience: Duration,
 ) -> Result<(), Failure> {
     let begun = Instant::now();
-    while let Some(process) = left.iter().find(|process| process.lives()) {
-        if begun.elapsed() > patience {
-            break;
+    for seen in left {
+        let lives = || {
+            let lives = place.host.lives(seen.process);
+            lives.map_err(|error| unwritable(Path::new("/proc"), &error))
+        };
+        while begun.elapsed() <= patience && lives()? {
+            waited(cx, &seen.told(), begun)?;
         }
-        waited(cx, &processes::told(*process), begun)?;
     }
     Ok(())
 }
@@ -150,7 +158,7 @@ pub(super) fn start(
 ) -> Result<Vec<ServiceName>, Failure> {
     hold::release(place)?;
     let units = place.units()?;
-    let known = hold::known(place);
+    let known = hold::known(place)?;
     let is_new = |unit: &Unit| {
         let enabled = matches!(unit.file.as_str(), "enabled" | "enabled-runtime");
         enabled

@@ -1,63 +1,43 @@
 //! dpkg's record: questions in a format of our own choosing, and what the answers say.
 
-use std::collections::BTreeMap;
-
 use switchback_engine::process::Argv;
+
+use super::super::packaging::{Conffile, Package, Wholeness};
 
 /// One package in one line, as [`packages`] reads it.
 const PACKAGE: &str = "${Package}\\t${Version}\\t${Architecture}\\t${db:Status-Want}\\t${db:Status-Status}\\t${db:Status-Eflag}\\n";
 /// A package's name, then its conffiles, each in a line that begins with a space.
 const CONFFILES: &str = "${Package}\\n${Conffiles}\\n";
 
-/// A package that dpkg knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Package {
-    pub(super) name: String,
-    pub(super) version: String,
-    pub(super) architecture: String,
-    /// `install`, `hold`, `deinstall`, …
-    pub(super) want: String,
-    /// `installed`, `half-configured`, `config-files`, …
-    pub(super) status: String,
-    /// True where it must be installed anew.
-    pub(super) broken: bool,
-}
-
-impl Package {
-    /// Whether it is there, whole or not.
-    pub(super) fn is_there(&self) -> bool {
-        !matches!(self.status.as_str(), "not-installed" | "config-files")
-    }
-
-    /// Whether an installation or removal of it was begun and not finished.
-    pub(super) fn is_half(&self) -> bool {
-        self.is_there() && (self.status != "installed" || self.broken)
-    }
-
-    /// Whether its operator forbids to change it.
-    pub(super) fn is_held(&self) -> bool {
-        self.want == "hold"
-    }
-}
-
 /// Asks for every package.
 pub(super) fn ask_packages() -> Argv {
     query(["--show", "--showformat", PACKAGE])
 }
 
-/// Reads the answer to [`ask_packages`].
+/// Reads the answer to [`ask_packages`], without those that are gone.
 pub(super) fn packages(answer: &str) -> Vec<Package> {
     answer
         .lines()
         .filter_map(|line| {
             let mut fields = line.split('\t').map(str::to_owned);
+            let (name, version) = (fields.next()?, fields.next()?);
+            let architecture = fields.next()?;
+            let held = fields.next()? == "hold";
+            let told = fields.next()?;
+            let whole = fields.next()? == "ok";
+            let state = match (told.as_str(), whole) {
+                ("not-installed" | "config-files", _) => return None,
+                ("half-installed", _) | (_, false) => Wholeness::Broken,
+                ("installed", true) => Wholeness::Whole,
+                (_, true) => Wholeness::Begun,
+            };
             Some(Package {
-                name: fields.next()?,
-                version: fields.next()?,
-                architecture: fields.next()?,
-                want: fields.next()?,
-                status: fields.next()?,
-                broken: fields.next()? != "ok",
+                name,
+                version,
+                architecture,
+                state,
+                told,
+                held,
             })
         })
         .collect()
@@ -66,15 +46,6 @@ pub(super) fn packages(answer: &str) -> Vec<Package> {
 /// Asks for the conffiles of `names`.
 pub(super) fn ask_conffiles<'a>(names: impl IntoIterator<Item = &'a String>) -> Argv {
     query(["--show", "--showformat", CONFFILES]).args(names.into_iter().cloned())
-}
-
-/// A conffile as its package brought it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Conffile {
-    pub(super) package: String,
-    pub(super) path: String,
-    /// MD5, which is what dpkg keeps of the packaged text.
-    pub(super) packaged: String,
 }
 
 /// Reads the answer to [`ask_conffiles`], without those that their package no longer has.
@@ -105,30 +76,14 @@ pub(super) fn conffiles(answer: &str) -> Vec<Conffile> {
     found
 }
 
-/// Asks for the MD5 of files: absent ones are told on standard error.
-pub(super) fn ask_sums<'a>(paths: impl IntoIterator<Item = &'a String>) -> Argv {
-    Argv::new("md5sum", ["--"]).args(paths.into_iter().cloned())
-}
-
-/// Reads `md5sum` and `sha256sum`: digests by path.
-pub(super) fn sums(answer: &str) -> BTreeMap<String, String> {
-    answer
-        .lines()
-        .filter_map(|line| {
-            let (digest, path) = line.split_once("  ")?;
-            Some((path.to_owned(), digest.to_owned()))
-        })
-        .collect()
-}
-
 /// Asks for every path that `names` installed.
 pub(super) fn ask_files<'a>(names: impl IntoIterator<Item = &'a String>) -> Argv {
     query(["--listfiles"]).args(names.into_iter().cloned())
 }
 
-/// The name of a package's file, as apt and dpkg call it.
-pub(super) fn file_name(name: &str, version: &str, architecture: &str) -> String {
-    format!("{name}_{}_{architecture}.deb", version.replace(':', "%3a"))
+/// How the name of a package's file begins, as apt and dpkg call it.
+pub(super) fn file_begins(name: &str, version: &str) -> String {
+    format!("{name}_{}_", version.replace(':', "%3a"))
 }
 
 fn query<const N: usize>(words: [&str; N]) -> Argv {
@@ -145,20 +100,18 @@ mod tests {
                       st2web\t2.1.0-1\tall\thold\tinstalled\tok\n\
                       st2chatops\t2.1.0-1\tamd64\tinstall\thalf-configured\tok\n\
                       st2mistral\t2.1.0-1\tamd64\tinstall\tunpacked\treinstreq\n\
+                      st2enterprise\t2.1.0-1\tall\tinstall\thalf-installed\tok\n\
                       old\t1-1\tall\tdeinstall\tconfig-files\tok\n";
         let found = packages(answer);
-        let told: Vec<_> = found
-            .iter()
-            .map(|one| (one.is_there(), one.is_half(), one.is_held()))
-            .collect();
+        let told: Vec<_> = found.iter().map(|one| (one.state, one.held)).collect();
         assert_eq!(
             told,
             [
-                (true, false, false),
-                (true, false, true),
-                (true, true, false),
-                (true, true, false),
-                (false, false, false)
+                (Wholeness::Whole, false),
+                (Wholeness::Whole, true),
+                (Wholeness::Begun, false),
+                (Wholeness::Broken, false),
+                (Wholeness::Broken, false)
             ]
         );
     }
@@ -191,6 +144,6 @@ mod tests {
 
     #[test]
     fn an_epoch_is_written_out_in_a_files_name() {
-        assert_eq!(file_name("st2", "1:2.0-1", "all"), "st2_1%3a2.0-1_all.deb");
+        assert_eq!(file_begins("st2", "1:2.0-1"), "st2_1%3a2.0-1_");
     }
 }

@@ -2,16 +2,10 @@
 
 use std::collections::BTreeMap;
 
-/// A version that a repository has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Candidate {
-    pub(super) package: String,
-    pub(super) version: String,
-    /// The index that names it, e.g. `file:/srv/st2 ./ Packages`.
-    pub(super) index: String,
-}
+use super::super::packaging::{Candidate, Change, Complaint};
 
-/// Reads `apt-cache madison`: newest first for each package.
+/// Reads `apt-cache madison`: newest first for each package. A repository is named by its index, e.g.
+/// `file:/srv/st2 ./ Packages`.
 pub(super) fn candidates(answer: &str) -> Vec<Candidate> {
     answer
         .lines()
@@ -20,10 +14,10 @@ pub(super) fn candidates(answer: &str) -> Vec<Candidate> {
             Some(Candidate {
                 package: fields.next()?,
                 version: fields.next()?,
-                index: fields.next()?,
+                repository: fields.next()?,
             })
         })
-        .filter(|candidate| candidate.index.ends_with(" Packages"))
+        .filter(|candidate| candidate.repository.ends_with(" Packages"))
         .collect()
 }
 
@@ -41,17 +35,6 @@ pub(super) fn checksums(answer: &str) -> BTreeMap<(String, String), String> {
             Some(((field("Package")?, field("Version")?), field("SHA256")?))
         })
         .collect()
-}
-
-/// What an installation would do to one package.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Change {
-    /// It comes, and was not there.
-    Adds { name: String, version: String },
-    /// It becomes another version.
-    Replaces { name: String, version: String },
-    /// It goes.
-    Removes { name: String },
 }
 
 /// Reads `apt-get --simulate install`.
@@ -99,20 +82,7 @@ pub(super) fn sources(answer: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What `apt-get update` says of a repository that it cannot trust or reach.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Complaint {
-    /// Its key is over its time.
-    ExpiredKey(String),
-    /// It is signed with a key that is not here: one that took another's place.
-    UnknownKey(String),
-    /// Something else is wrong with its signature.
-    Untrusted(String),
-    /// It does not answer.
-    Silent(String),
-}
-
-/// Reads the warnings and errors of `apt-get update`.
+/// Reads what `apt-get update` says of a repository that it cannot trust or reach.
 pub(super) fn complaint(said: &str) -> Option<Complaint> {
     let word_after = |mark: &str| {
         let (_, rest) = said.split_once(mark)?;
@@ -146,7 +116,7 @@ mod tests {
         let found = candidates(answer);
         let versions: Vec<&str> = found.iter().map(|one| one.version.as_str()).collect();
         assert_eq!(versions, ["2.2.0-2", "2.1.0-1"]);
-        assert_eq!(found[0].index, "file:/srv/st2 ./ Packages");
+        assert_eq!(found[0].repository, "file:/srv/st2 ./ Packages");
     }
 
     #[test]

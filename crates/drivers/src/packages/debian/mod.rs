@@ -1,0 +1,8 @@
+//! Packages of the Debian family: dpkg keeps them, apt finds them.
+
+mod apt;
+mod dpkg;
+mod family;
+mod gather;
+
+pub(super) use family::Debian;
