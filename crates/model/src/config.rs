@@ -24,6 +24,9 @@ pub struct Config {
     /// Features that the deployment uses and nothing can probe.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<String>,
+    /// Another machine that the deployment is on; this one where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostConfig>,
     /// Docker Compose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compose: Option<ComposeConfig>,
@@ -45,6 +48,18 @@ pub struct Config {
     /// Where backups go for good, and how long they stay.
     #[serde(default, skip_serializing_if = "BackupConfig::is_empty")]
     pub backup: BackupConfig,
+}
+
+/// `[host]`: another machine, reached with the operator's own `ssh`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct HostConfig {
+    /// Where to: `user@host`, or a name of the operator's `ssh_config`. What is to be done as root is done with
+    /// `sudo` where the user is another.
+    pub ssh: String,
+    /// An `ssh_config` to go by, relative to `switchback.toml`; the operator's own where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
 }
 
 /// `[compose]`.
@@ -132,6 +147,10 @@ pub struct DatastoreConfig {
     /// A Redis server sends as fast as it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_rate: Option<Rate>,
+    /// Collections that may change while the product merely runs, and may be lost, beside those that the product's
+    /// definition names, e.g. `public.sessions`; `*` matches any run of characters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volatile: Vec<String>,
 }
 
 /// `[verify]`.
@@ -226,21 +245,41 @@ impl VerifyConfig {
 }
 
 impl PolicyConfig {
+    /// How long ago a rehearsal may be that an upgrade needs, in seconds; `None` where none is needed. The problem, where
+    /// what is said is no period, lacks a state.
+    pub fn rehearsed_within(&self) -> Result<Option<u64>, Problem> {
+        let Some(said) = self.require_rehearsal.as_deref() else {
+            return Ok(None);
+        };
+        let seconds = period(said).ok_or_else(|| {
+            Problem::new(
+                Exit::Usage,
+                "config-invalid",
+                format!(
+                    "`{said}` is no period: `require-rehearsal` under [policy] in switchback.toml"
+                ),
+            )
+            .hint("write a number and a unit: `7d`, `24h`, `90min`")
+        })?;
+        Ok(Some(seconds))
+    }
+
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Seconds of a period of whole hours, days or weeks, e.g. `24h`, `7d`, `2w`.
+/// Seconds of a period in whole minutes, hours, days or weeks, e.g. `90min`, `24h`, `7d`, `2w`.
 fn period(text: &str) -> Option<u64> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let hours = match unit {
-        "h" => 1,
-        "d" => 24,
-        "w" => 7 * 24,
+    let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+    let seconds = match &text[digits.len()..] {
+        "min" => 60,
+        "h" => 3600,
+        "d" => 24 * 3600,
+        "w" => 7 * 24 * 3600,
         _ => return None,
     };
-    number.parse::<u64>().ok()?.checked_mul(hours * 3600)
+    digits.parse::<u64>().ok()?.checked_mul(seconds)
 }
 
 /// Where a secret is read from, at the last moment. The secret itself is never stored.
@@ -251,6 +290,15 @@ pub enum SecretRef {
     Env(String),
     /// A file; a final newline does not count.
     File(String),
+    /// A key of a file of settings in sections.
+    Setting {
+        /// The file.
+        file: String,
+        /// Its section.
+        section: String,
+        /// The key; where its value is a URI, the password inside.
+        key: String,
+    },
     /// An environment variable of a service of the deployment, as its configuration resolves it.
     Service {
         /// The service.
@@ -285,6 +333,7 @@ mod tests {
         assert_eq!(stay(Some("12h")), Some(43_200));
         assert_eq!(stay(Some("7d")), Some(604_800));
         assert_eq!(stay(Some("2w")), stay(Some("14d")));
+        assert_eq!(stay(Some("90min")), Some(5_400));
         for wrong in [
             "",
             "h",

@@ -92,6 +92,7 @@ pub fn recognise(
             product: product.id.clone(),
             edition,
             features: Vec::new(),
+            host: None,
             compose: Some(ComposeConfig {
                 files,
                 project: None,

@@ -1,6 +1,5 @@
 //! Migrations as detached processes, which a later switchback finds and adopts.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use switchback_engine::ports::{Context, Failure, MigrationCall, MigrationTrace};
@@ -9,10 +8,12 @@ use switchback_model::event::{Completed, Outcome};
 use switchback_model::{MigrationId, RunId, Version};
 
 use super::one_off::OneOff;
+use crate::host::{Host, unwritable};
 
 /// Where a deployment's migrations leave their traces: in `<notes>/migrations/<run>/<step>-<migration>`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Traces<'a> {
+    pub(crate) host: &'a Host,
     pub(crate) notes: &'a Path,
 }
 
@@ -32,19 +33,26 @@ impl Traces<'_> {
     }
 
     fn of_step(self, cx: &Context<'_>, migration: &MigrationId) -> OneOff {
-        OneOff::at(self.of_run(cx.run).join(format!("{}-{migration}", cx.step)))
+        let name = format!("{}-{migration}", cx.step);
+        OneOff::at(self.host, self.of_run(cx.run).join(name))
     }
 
-    fn all_of(self, run: &RunId) -> impl Iterator<Item = OneOff> {
-        fs::read_dir(self.of_run(run))
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| OneOff::at(entry.path()))
+    fn all_of(self, run: &RunId) -> Result<Vec<OneOff>, Failure> {
+        let directory = self.of_run(run);
+        let names = self
+            .host
+            .list_if_there(&directory)
+            .map_err(|error| unwritable(&directory, &error))?;
+        let found = names.into_iter().map(|name| directory.join(name));
+        Ok(found.map(|path| OneOff::at(self.host, path)).collect())
     }
 
     /// What is left of an earlier try of this step's migration.
-    pub(crate) fn trace(self, cx: &Context<'_>, migration: &MigrationId) -> MigrationTrace {
+    pub(crate) fn trace(
+        self,
+        cx: &Context<'_>,
+        migration: &MigrationId,
+    ) -> Result<MigrationTrace, Failure> {
         self.of_step(cx, migration).trace()
     }
 
@@ -54,11 +62,14 @@ impl Traces<'_> {
         run: &RunId,
         migration: &MigrationId,
         version: &Version,
-    ) -> MigrationTrace {
+    ) -> Result<MigrationTrace, Failure> {
         let wanted = format!("{migration} {version}");
-        self.all_of(run)
-            .find(|one| one.what().as_ref() == Some(&wanted))
-            .map_or(MigrationTrace::NeverStarted, |one| one.trace())
+        for one in self.all_of(run)? {
+            if one.what()?.as_ref() == Some(&wanted) {
+                return one.trace();
+            }
+        }
+        Ok(MigrationTrace::NeverStarted)
     }
 
     /// Runs a migration to its end, or sees one that was begun before to its end. `program` is asked only
@@ -70,11 +81,10 @@ impl Traces<'_> {
         program: impl FnOnce() -> Result<Program<'p>, Failure>,
     ) -> Result<Outcome, Failure> {
         let one = self.of_step(cx, call.migration);
-        let completed = if one.trace() == MigrationTrace::NeverStarted {
+        let completed = if one.trace()? == MigrationTrace::NeverStarted {
             let program = program()?;
             let what = format!("{} {}", call.migration, call.version);
             one.begin(
-                cx,
                 &what,
                 &program.words,
                 &program.environment,
@@ -88,8 +98,8 @@ impl Traces<'_> {
         } else {
             Completed::Adopted
         };
-        let log = one.follow(cx, call.migration.as_str());
-        match one.trace() {
+        let log = one.follow(cx, call.migration.as_str())?;
+        match one.trace()? {
             MigrationTrace::Exited { code: 0 } => {
                 let said = log.last_words().pop();
                 Ok(Outcome {
@@ -131,10 +141,11 @@ impl Traces<'_> {
 
     /// Ends and removes every migration of the run.
     pub(crate) fn clean(self, run: &RunId) -> Result<(), Failure> {
-        for one in self.all_of(run) {
+        for one in self.all_of(run)? {
             one.remove()?;
         }
-        let _ = fs::remove_dir(self.of_run(run));
+        // Another run's may be beside it, or somebody looks at it: it is in nobody's way.
+        let _ = self.host.remove_empty(&self.of_run(run));
         Ok(())
     }
 }

@@ -1,103 +1,118 @@
 //! A program that runs to its end without us: its pid, log and exit code are files in one directory,
 //! so that a later switchback finds it and waits for it.
 
-use std::fs;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use rustix::process::Signal;
 use switchback_engine::ports::{Context, Failure, MigrationTrace};
 use switchback_engine::process::Secret;
 use switchback_engine::signal::Urgency;
 
-use super::process::{self, Process};
+use super::process;
+use crate::host::{Host, unwritable};
 use crate::log::Log;
 
-/// How often a wait looks.
-const LOOK: Duration = Duration::from_millis(100);
 /// A shell that was started and has not noted itself after this many looks never will.
 const LOOKS_FOR_START: u32 = 100;
+/// A program that was asked to end has this many looks for it; then it is killed.
+const LOOKS_FOR_END: u32 = 200;
 
 /// Where the traces of one program are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct OneOff {
+    host: Host,
     directory: PathBuf,
 }
 
 impl OneOff {
-    /// The one whose traces are, or will be, in `directory`.
-    pub(crate) fn at(directory: PathBuf) -> Self {
-        Self { directory }
+    /// The one whose traces are, or will be, in `directory` of `host`.
+    pub(crate) fn at(host: &Host, directory: PathBuf) -> Self {
+        Self {
+            host: host.clone(),
+            directory,
+        }
     }
 
     /// What is left of it.
-    pub(crate) fn trace(&self) -> MigrationTrace {
-        if let Some(code) = self.code() {
-            return MigrationTrace::Exited { code };
-        }
-        let note = self.directory.join("pid");
-        match (note.exists(), Process::noted(&note)) {
-            (false, _) => MigrationTrace::NeverStarted,
-            (true, Some(_)) => MigrationTrace::Running,
-            // It was noted and is gone without an exit code: killed, or the machine went down. It may have
-            // written its code between the two looks.
-            (true, None) => MigrationTrace::Exited {
-                code: self.code().unwrap_or(-1),
-            },
-        }
+    pub(crate) fn trace(&self) -> Result<MigrationTrace, Failure> {
+        self.look()
+            .map_err(|error| unwritable(&self.directory, &error))
     }
 
-    fn code(&self) -> Option<i64> {
-        let code = fs::read_to_string(self.directory.join("exit")).ok()?;
-        Some(code.trim().parse().unwrap_or(-1))
+    fn look(&self) -> io::Result<MigrationTrace> {
+        if let Some(code) = self.code()? {
+            return Ok(MigrationTrace::Exited { code });
+        }
+        let note = self.directory.join("pid");
+        if !self.host.exists(&note)? {
+            return Ok(MigrationTrace::NeverStarted);
+        }
+        Ok(match self.host.noted(&note)? {
+            Some(_) => MigrationTrace::Running,
+            // It was noted and is gone without an exit code: killed, or the machine went down. It may have
+            // written its code between the two looks.
+            None => MigrationTrace::Exited {
+                code: self.code()?.unwrap_or(-1),
+            },
+        })
+    }
+
+    fn code(&self) -> io::Result<Option<i64>> {
+        let code = self.host.text_if_there(&self.directory.join("exit"))?;
+        Ok(code.map(|code| code.trim().parse().unwrap_or(-1)))
     }
 
     /// What [`OneOff::begin`] said that it is.
-    pub(crate) fn what(&self) -> Option<String> {
-        fs::read_to_string(self.directory.join("what")).ok()
+    pub(crate) fn what(&self) -> Result<Option<String>, Failure> {
+        let what = self.directory.join("what");
+        self.host
+            .text_if_there(&what)
+            .map_err(|error| unwritable(&what, &error))
     }
 
     /// Starts `program` in the directory `inside`; `what` says later what it is.
     pub(crate) fn begin(
         &self,
-        cx: &Context<'_>,
         what: &str,
         program: &[String],
         environment: &[(String, Secret)],
         inside: &Path,
     ) -> Result<(), NotStarted> {
-        let failed = |error: std::io::Error| NotStarted(Failure::default().cause(error));
-        fs::create_dir_all(&self.directory).map_err(failed)?;
-        fs::write(self.directory.join("what"), what).map_err(failed)?;
+        let failed = |error: io::Error| NotStarted(unwritable(&self.directory, &error));
+        self.host
+            .write(&self.directory.join("what"), what)
+            .map_err(failed)?;
         let argv = process::one_off(&self.directory, program, environment).directory(inside);
-        cx.commands
-            .capture(&argv)
-            .map_err(|error| NotStarted(error.into_failure("", "")))?;
+        // Where the answer was lost it may have begun: what it left says so.
+        let told = self.host.capture(&argv, "");
         for _ in 0..LOOKS_FOR_START {
-            if self.trace() != MigrationTrace::NeverStarted {
+            if self.trace().map_err(NotStarted)? != MigrationTrace::NeverStarted {
                 return Ok(());
             }
-            std::thread::sleep(LOOK);
+            if self.host.name().is_none() && told.is_err() {
+                break;
+            }
+            std::thread::sleep(self.host.pause());
         }
-        Err(NotStarted(
-            Failure::default().cause("it did not note that it had begun"),
-        ))
+        Err(NotStarted(told.err().unwrap_or_else(|| {
+            Failure::default().cause("it did not note that it had begun")
+        })))
     }
 
     /// Reads its log as it grows, until it ends or the operator wants to stop at once. `name` is said with
     /// its last line while it runs.
-    pub(crate) fn follow(&self, cx: &Context<'_>, name: &str) -> Log {
+    pub(crate) fn follow(&self, cx: &Context<'_>, name: &str) -> Result<Log, Failure> {
         let mut log = Log::default();
         let (mut offset, mut rest) = (0, String::new());
         loop {
-            let ended = self.trace() != MigrationTrace::Running;
-            let mut text = Vec::new();
-            if let Ok(mut file) = fs::File::open(self.directory.join("log")) {
-                let read = file
-                    .seek(SeekFrom::Start(offset))
-                    .and_then(|_| file.read_to_end(&mut text));
-                offset += read.unwrap_or(0) as u64;
-            }
+            let ended = self.trace()? != MigrationTrace::Running;
+            let path = self.directory.join("log");
+            let text = match self.host.read_from(&path, offset) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+                text => text.map_err(|error| unwritable(&path, &error))?,
+            };
+            offset += text.len() as u64;
             rest.push_str(&String::from_utf8_lossy(&text));
             while let Some((line, others)) = rest.split_once('\n') {
                 log.push(&cx.commands.redactor().mask(line));
@@ -114,25 +129,34 @@ impl OneOff {
                 if !rest.is_empty() {
                     log.push(&cx.commands.redactor().mask(&rest));
                 }
-                return log;
+                return Ok(log);
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(self.host.pause());
         }
     }
 
     /// Ends it where it runs, and removes its traces.
     pub(crate) fn remove(&self) -> Result<(), Failure> {
-        if let Some(process) = Process::noted(&self.directory.join("pid")) {
-            process.end(&mut || {});
+        self.end()
+            .and_then(|()| self.host.remove_tree(&self.directory))
+            .map_err(|error| unwritable(&self.directory, &error))
+    }
+
+    /// Politely, then not.
+    fn end(&self) -> io::Result<()> {
+        let Some(process) = self.host.noted(&self.directory.join("pid"))? else {
+            return Ok(());
+        };
+        let mut looks = 0;
+        self.host.signal(&[process], Signal::TERM)?;
+        while self.host.lives(process)? {
+            looks += 1;
+            if looks > LOOKS_FOR_END {
+                self.host.signal(&[process], Signal::KILL)?;
+            }
+            std::thread::sleep(self.host.pause());
         }
-        match fs::remove_dir_all(&self.directory) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure::new(
-                "file-unwritable",
-                format!("cannot remove `{}`", self.directory.display()),
-            )
-            .cause(error)),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }
 

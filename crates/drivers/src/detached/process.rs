@@ -16,11 +16,13 @@ start=$(echo "$fields" | cut -d' ' -f20)
 echo "$$ $start" > "$pid.new" && mv "$pid.new" "$pid" || exit 1
 exec "$@" >> "$log" 2>&1 < /dev/null"#;
 
-/// The same, but stays beside the program and notes its exit code.
-const ONE_OFF: &str = r#"dir=$1; shift
+/// The same, but stays beside the program and notes its exit code. Of two that were started for one directory, as
+/// when a connection is lost before it is known whether the first was, only one becomes it.
+const ONE_OFF: &str = r#"exec > /dev/null 2>&1 < /dev/null
+dir=$1; shift
 stat=$(cat /proc/$$/stat); set -- "${stat##*) }" "$@"; fields=$1; shift
 start=$(echo "$fields" | cut -d' ' -f20)
-echo "$$ $start" > "$dir/pid.new" && mv "$dir/pid.new" "$dir/pid" || exit 1
+echo "$$ $start" > "$dir/pid.$$" && ln "$dir/pid.$$" "$dir/pid" || exit 1
 "$@" >> "$dir/log" 2>&1 < /dev/null
 echo $? > "$dir/exit.new" && sync "$dir/exit.new" && mv "$dir/exit.new" "$dir/exit""#;
 
@@ -92,35 +94,45 @@ impl Process {
     /// The process that a note names, where it still lives.
     pub(crate) fn noted(note: &Path) -> Option<Self> {
         let text = fs::read_to_string(note).ok()?;
+        Self::in_note(&text).filter(|noted| noted.lives())
+    }
+
+    /// The process that a note's text names, living or not.
+    pub(crate) fn in_note(text: &str) -> Option<Self> {
         let mut words = text.split_whitespace();
-        let noted = Self {
+        Some(Self {
             pid: words.next()?.parse().ok()?,
             start: words.next()?.parse().ok()?,
-        };
-        noted.lives().then_some(noted)
+        })
     }
 
     /// The living process with this pid.
     pub(crate) fn with_pid(pid: i32) -> Option<Self> {
-        let fields = stat(pid)?;
+        Self::in_stat(pid, &fs::read_to_string(stat_of(pid)).ok()?)
+    }
+
+    /// The living process with this pid, as its `/proc/PID/stat` tells it.
+    pub(crate) fn in_stat(pid: i32, stat: &str) -> Option<Self> {
+        let fields = fields(stat)?;
         let start = fields.get(19)?.parse().ok()?;
-        let process = Self { pid, start };
-        process.lives().then_some(process)
+        // A zombie has ended.
+        let lives = !matches!(fields.first(), Some(&("Z" | "X")));
+        lives.then_some(Self { pid, start })
     }
 
     /// True while it runs; a zombie has ended.
     pub(crate) fn lives(self) -> bool {
-        stat(self.pid).is_some_and(|fields| {
-            fields
-                .first()
-                .is_some_and(|state| state != "Z" && state != "X")
-                && fields.get(19).and_then(|start| start.parse().ok()) == Some(self.start)
-        })
+        Self::with_pid(self.pid) == Some(self)
     }
 
     /// Its number.
     pub(crate) fn pid(self) -> i32 {
         self.pid
+    }
+
+    /// When it began, in clock ticks since boot.
+    pub(crate) fn start(self) -> u64 {
+        self.start
     }
 
     /// The file that it runs.
@@ -150,14 +162,7 @@ impl Process {
 
     /// Processor time that it has used.
     pub(crate) fn processor_time(self) -> Duration {
-        let fields = stat(self.pid).unwrap_or_default();
-        let ticks = |index: usize| {
-            fields
-                .get(index)
-                .and_then(|ticks| ticks.parse::<u64>().ok())
-                .unwrap_or(0)
-        };
-        Duration::from_millis((ticks(11) + ticks(12)) * 1000 / TICKS_PER_SECOND)
+        fs::read_to_string(stat_of(self.pid)).map_or(Duration::ZERO, |stat| time_in(&stat))
     }
 
     /// Ends it politely, then not; its whole group where it leads one. Returns when it has ended.
@@ -182,8 +187,9 @@ impl Process {
         let Some(pid) = Pid::from_raw(self.pid) else {
             return;
         };
-        let leads =
-            stat(self.pid).is_some_and(|fields| fields.get(2) == Some(&self.pid.to_string()));
+        let stat = fs::read_to_string(stat_of(self.pid)).unwrap_or_default();
+        let leads = fields(&stat)
+            .is_some_and(|fields| fields.get(2).copied() == Some(self.pid.to_string().as_str()));
         let _ = if leads {
             kill_process_group(pid, signal)
         } else {
@@ -202,9 +208,21 @@ pub(crate) fn all() -> Vec<Process> {
         .collect()
 }
 
+/// Processor time, as `/proc/PID/stat` tells it.
+pub(crate) fn time_in(stat: &str) -> Duration {
+    let fields = fields(stat).unwrap_or_default();
+    let ticks = |index: usize| fields.get(index).and_then(|ticks| ticks.parse::<u64>().ok());
+    let used = ticks(11).unwrap_or(0) + ticks(12).unwrap_or(0);
+    Duration::from_millis(used * 1000 / TICKS_PER_SECOND)
+}
+
+/// Where the kernel tells of a process.
+pub(crate) fn stat_of(pid: i32) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/stat"))
+}
+
 /// The fields of `/proc/PID/stat` after the name, which may hold anything: state first.
-fn stat(pid: i32) -> Option<Vec<String>> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let after = text.get(text.rfind(')')? + 2..)?;
-    Some(after.split_whitespace().map(str::to_owned).collect())
+fn fields(stat: &str) -> Option<Vec<&str>> {
+    let after = stat.get(stat.rfind(')')? + 2..)?;
+    Some(after.split_whitespace().collect())
 }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use switchback_engine::ports::{Context, Driver, Failure, Finding, MigrationCall, MigrationTrace};
+use switchback_engine::ports::{
+    Context, Driver, Failure, Finding, MigrationCall, MigrationTrace, no_stacks,
+};
 use switchback_engine::process::Argv;
 use switchback_model::event::{Completed, Outcome};
 use switchback_model::observed::ImagePin;
@@ -189,7 +191,10 @@ impl ExecDriver {
     }
 
     fn migrations(&self) -> Traces<'_> {
-        Traces { notes: &self.notes }
+        Traces {
+            host: &self.place.host,
+            notes: &self.notes,
+        }
     }
 
     /// The program of a migration, where it is what was planned with.
@@ -284,14 +289,15 @@ impl Driver for ExecDriver {
             },
             Expectation::Migrated { migration, version } => {
                 match self.migrations().ended(cx.run, migration, version) {
-                    MigrationTrace::Exited { code: 0 } => Finding::Holds,
-                    MigrationTrace::Exited { code } => Finding::Differs {
+                    Err(failure) => Finding::Unknown { why: failure.what },
+                    Ok(MigrationTrace::Exited { code: 0 }) => Finding::Holds,
+                    Ok(MigrationTrace::Exited { code }) => Finding::Differs {
                         found: format!("`{migration}` exited with {code}"),
                     },
-                    MigrationTrace::Running => Finding::Differs {
+                    Ok(MigrationTrace::Running) => Finding::Differs {
                         found: format!("`{migration}` still runs"),
                     },
-                    MigrationTrace::NeverStarted => Finding::Differs {
+                    Ok(MigrationTrace::NeverStarted) => Finding::Differs {
                         found: format!("`{migration}` was never started"),
                     },
                 }
@@ -372,7 +378,7 @@ impl Driver for ExecDriver {
     }
 
     fn trace(&self, cx: &Context<'_>, migration: &MigrationId) -> Result<MigrationTrace, Failure> {
-        Ok(self.migrations().trace(cx, migration))
+        self.migrations().trace(cx, migration)
     }
 
     fn migrate(&self, cx: &Context<'_>, call: &MigrationCall<'_>) -> Result<Outcome, Failure> {
@@ -418,6 +424,7 @@ impl Driver for ExecDriver {
                     requests,
                 })
             }
+            Check::Machine { stack, .. } => Err(no_stacks(stack)),
             Check::Counts { .. } | Check::Fits { .. } | Check::Content => Err(Failure::new(
                 "not-for-the-driver",
                 "counts are the datastore's to compare",

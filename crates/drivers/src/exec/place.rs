@@ -14,6 +14,7 @@ use switchback_model::{Problem, ServiceName, Version};
 use super::release::{Releases, version_of};
 use crate::compose::dotenv;
 use crate::detached::process::{self, Process};
+use crate::host::Host;
 use crate::{secret, uri};
 
 /// What the deployment, its driver and its reaches have in common.
@@ -26,6 +27,8 @@ pub(super) struct Place {
     pub(super) releases: Releases,
     pub(super) product: Product,
     pub(super) commands: Commands,
+    /// Where its migrations run: here.
+    pub(super) host: Host,
     /// Variables of the processes. Values may be secrets.
     pub(super) environment: BTreeMap<String, Secret>,
 }
@@ -63,6 +66,7 @@ impl Place {
             exec,
             product: product.clone(),
             commands: commands.clone(),
+            host: Host::Here(commands.clone()),
             environment: BTreeMap::new(),
         };
         if let Some(file) = &place.exec.environment {

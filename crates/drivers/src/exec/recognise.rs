@@ -58,6 +58,7 @@ fn installed(directory: &Path, version: &str, product: &Product) -> Option<Recog
         product: product.id.clone(),
         edition: None,
         features: Vec::new(),
+        host: None,
         compose: None,
         exec: Some(exec),
         packages: None,
