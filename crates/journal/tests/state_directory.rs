@@ -14,6 +14,7 @@ fn plan(to: &str) -> Plan {
         id: PlanId::new(""),
         purpose: Purpose::Upgrade,
         parent: None,
+        account: None,
         deployment: Deployment {
             name: "lab".to_owned(),
             directory: "/srv/lab".to_owned(),

@@ -20,6 +20,7 @@ pub mod product;
 pub mod rate;
 pub mod rehearsal;
 pub mod rollover;
+pub mod stack;
 pub mod structure;
 pub mod version;
 

@@ -33,6 +33,7 @@ use crate::problem::Citation;
 use crate::product::{Advice, NoticeKind};
 use crate::rate::Rate;
 use crate::rollover::RollOver;
+use crate::stack::Account;
 use crate::version::Version;
 
 /// The version of the plan format that this code writes. It reads this and all older ones.
@@ -52,6 +53,9 @@ pub struct Plan {
     pub parent: Option<RunId>,
     /// The one deployment it is good for.
     pub deployment: Deployment,
+    /// The one account it is good for, where it changes something at a provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
     /// Product of the catalog.
     pub product: ProductId,
     /// Name of the product for people.

@@ -199,6 +199,11 @@ fn what(act: &Act) -> String {
             checks.join(", ")
         }
         Act::Bring { parcel } => format!("{} ({})", parcel.id, parcel.what),
+        Act::Snapshot { .. }
+        | Act::Update { .. }
+        | Act::Remove { .. }
+        | Act::Terminate { .. }
+        | Act::Renew { .. } => act.infrastructure().unwrap_or_default(),
     }
 }
 
@@ -215,5 +220,6 @@ fn look(check: &Check) -> String {
             format!("{exact} {datastore}")
         }
         Check::Content => "content".to_owned(),
+        Check::Machine { stack, logical, .. } => format!("machine {logical} of {stack}"),
     }
 }

@@ -41,6 +41,7 @@ pub fn plan(inventory: &Inventory, parent: Option<RunId>) -> Result<Plan, Proble
         purpose: Purpose::RollOver(content.clone()),
         parent,
         deployment: deployment(content),
+        account: None,
         product: ProductId::new("stackstorm"),
         product_name: "StackStorm".to_owned(),
         edition: None,

@@ -13,6 +13,8 @@ use switchback_model::{
     DatastoreName, Digest, MigrationId, PlanId, RunId, ServiceName, StepNumber, Version,
 };
 
+use crate::packages;
+
 /// The file that names the version.
 pub const FILE: &str = "/srv/lab/compose.yml";
 /// The service that runs the server of a datastore, where it has one of its own.
@@ -29,6 +31,8 @@ pub struct PlanBuilder {
     named: String,
     /// The version of the server that the file names by then, where it names one.
     engine: Option<String>,
+    /// The product is installed from packages: dpkg's record is what names the version.
+    packaged: bool,
     /// Migrations since the backup, by round and datastore.
     migrated: BTreeMap<(u32, DatastoreName), Vec<StepNumber>>,
 }
@@ -93,6 +97,7 @@ impl PlanBuilder {
             purpose: Purpose::Upgrade,
             parent: None,
             deployment: deployment(),
+            account: None,
             product: "example".into(),
             product_name: "Example".to_owned(),
             edition: None,
@@ -125,6 +130,7 @@ impl PlanBuilder {
             next: 1,
             named: from.to_owned(),
             engine: None,
+            packaged: false,
             migrated: BTreeMap::new(),
         }
     }
@@ -133,6 +139,13 @@ impl PlanBuilder {
     #[must_use]
     pub fn after_run(mut self, run: &RunId) -> Self {
         self.plan.parent = Some(run.clone());
+        self
+    }
+
+    /// Makes it about packages.
+    #[must_use]
+    pub fn packages(mut self) -> Self {
+        self.packaged = true;
         self
     }
 
@@ -375,29 +388,42 @@ impl PlanBuilder {
         let from = from.as_str();
         let (before, after) = (self.text(from), self.text(to));
         let text = String::from_utf8(before.clone()).expect("the file is text");
+        let (offset, old, new) = if self.packaged {
+            (0, packages::set(from), packages::set(to))
+        } else {
+            let offset = text.find(from).expect("the file names the version");
+            (offset, from.to_owned(), to.to_owned())
+        };
         let edit = FileEdit {
-            path: FILE.to_owned(),
-            offset: text.find(from).expect("the file names the version"),
-            old: from.to_owned(),
-            new: to.to_owned(),
+            path: self.place().to_owned(),
+            offset,
+            old,
+            new,
             before: Digest::of(&before),
             after: Digest::of(&after),
         };
         let digest = |text: &[u8]| Expectation::File {
-            path: FILE.to_owned(),
+            path: self.place().to_owned(),
             digest: Digest::of(text),
         };
+        let (before, after) = (vec![digest(&before)], vec![digest(&after)]);
         let act = Act::Set {
             edits: vec![edit],
             from: from.into(),
             to: to.into(),
         };
-        self.down(act, vec![digest(&before)], vec![digest(&after)])
+        self.down(act, before, after)
+    }
+
+    /// The file that names the version.
+    fn place(&self) -> &'static str {
+        if self.packaged { packages::RECORD } else { FILE }
     }
 
     fn text(&self, version: &str) -> Vec<u8> {
         match &self.engine {
             Some(engine) => file_with_server(version, engine),
+            None if self.packaged => packages::set(version).into_bytes(),
             None => file(version),
         }
     }
@@ -507,7 +533,7 @@ impl PlanBuilder {
     /// The file names the version that the plan has written by then.
     fn file_names(&self) -> Expectation {
         Expectation::File {
-            path: FILE.to_owned(),
+            path: self.place().to_owned(),
             digest: Digest::of(self.text(&self.named)),
         }
     }
@@ -612,6 +638,7 @@ pub fn datastore_plan() -> DatastorePlan {
             password: None,
             directory: None,
             server_directory: None,
+            options: std::collections::BTreeMap::new(),
         },
         method: BackupMethod::Dump,
         kept_with: None,

@@ -49,6 +49,11 @@ pub(crate) fn what(plan: &Plan, act: &Act) -> String {
         }
         Act::Release { datastore, .. } => format!("{datastore}: remove what was moved aside"),
         Act::Bring { parcel } => format!("{}: {}", parcel.id, parcel.what),
+        Act::Snapshot { .. }
+        | Act::Update { .. }
+        | Act::Remove { .. }
+        | Act::Terminate { .. }
+        | Act::Renew { .. } => act.infrastructure().unwrap_or_default(),
     }
 }
 
@@ -243,6 +248,7 @@ fn checks_in_words(checks: &[Check]) -> String {
             Check::Counts { exact: true, .. } => "contents",
             Check::Counts { exact: false, .. } => "counts",
             Check::Content => "everything, piece by piece",
+            Check::Machine { .. } => "machine",
         };
         if !words.contains(&word) {
             words.push(word);

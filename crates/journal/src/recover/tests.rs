@@ -43,6 +43,7 @@ fn plan() -> Plan {
         id: PlanId::new("p-1"),
         purpose: Purpose::Upgrade,
         parent: None,
+        account: None,
         deployment: Deployment {
             name: "lab".to_owned(),
             directory: "/srv/lab".to_owned(),

@@ -9,6 +9,7 @@ use crate::digest::Digest;
 use crate::id::{DatastoreName, MigrationId, RunId, ServiceName};
 use crate::observed::ImagePin;
 use crate::rollover::Parcel;
+use crate::stack::{Machine, MachineGroup, StackUpdate, Store};
 use crate::version::Version;
 
 /// What one step does.
@@ -121,6 +122,34 @@ pub enum Act {
         /// Which.
         parcel: Parcel,
     },
+    /// Take a snapshot of what holds data in the provider's account, while it serves, and wait until it is complete.
+    Snapshot {
+        /// Of what.
+        store: Store,
+    },
+    /// Bring a stack to another template or other parameters, through a change set that is compared with what
+    /// is expected before it is executed, once.
+    Update {
+        /// What is wanted of it.
+        update: StackUpdate,
+    },
+    /// Remove a stack that the product no longer has.
+    Remove {
+        /// Its name.
+        stack: String,
+        /// Its ARN.
+        id: String,
+    },
+    /// End a machine for good, so that its stack makes another one.
+    Terminate {
+        /// Which.
+        machine: Machine,
+    },
+    /// Replace the machines of a group that were made from something else than the next one will be, one by one.
+    Renew {
+        /// Which group, as it was found.
+        group: MachineGroup,
+    },
 }
 
 /// One replacement of text in a file; every other byte stays.
@@ -179,6 +208,11 @@ impl Act {
             Self::Restore { .. } => "restore",
             Self::Release { .. } => "release",
             Self::Bring { .. } => "bring",
+            Self::Snapshot { .. } => "snapshot",
+            Self::Update { .. } => "update",
+            Self::Remove { .. } => "remove",
+            Self::Terminate { .. } => "terminate",
+            Self::Renew { .. } => "renew",
         }
     }
 
@@ -196,6 +230,20 @@ impl Act {
             | Self::Release { datastore, .. } => Some(datastore),
             _ => None,
         }
+    }
+
+    /// What it is about, where that is something that stacks made, e.g. `5-2-ecs-ops (3.26.0: OpsImage)`.
+    pub fn infrastructure(&self) -> Option<String> {
+        Some(match self {
+            Self::Snapshot { store } => format!("{} of {}", store.logical, store.stack),
+            Self::Update { update } => update.to_string(),
+            Self::Remove { stack, .. } => stack.clone(),
+            Self::Terminate { machine } => {
+                format!("{} of {} ({})", machine.logical, machine.stack, machine.id)
+            }
+            Self::Renew { group } => format!("machines of {} in {}", group.logical, group.stack),
+            _ => return None,
+        })
     }
 
     /// The change of a server's version that it serves, where it serves one.

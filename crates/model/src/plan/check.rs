@@ -62,4 +62,13 @@ pub enum Check {
     },
     /// Everything that a roll-over brought is compared once more, piece by piece.
     Content,
+    /// A machine that a stack made runs, passes the provider's own look at it, and has its volumes.
+    Machine {
+        /// The stack that makes it.
+        stack: String,
+        /// Its name in that stack's template.
+        logical: String,
+        /// What is known to fail meanwhile, and is no failure.
+        meanwhile: Option<String>,
+    },
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::id::{DatastoreName, MigrationId, RunId, ServiceName};
 use crate::observed::ImagePin;
+use crate::stack::StackIs;
 use crate::version::Version;
 
 /// Something that can be looked at, and must be so.
@@ -110,6 +111,35 @@ pub enum Expectation {
     Arrived {
         /// Id of the parcel.
         parcel: String,
+    },
+    /// The stack is steady, and is this.
+    Stack {
+        /// What it is.
+        is: StackIs,
+    },
+    /// There is no stack of this name.
+    NoStack {
+        /// Its name.
+        stack: String,
+    },
+    /// The snapshot that this run takes of a store is complete.
+    Snapshotted {
+        /// The stack of the store.
+        stack: String,
+        /// The store's name in that stack's template.
+        logical: String,
+    },
+    /// The machine is gone for good.
+    Terminated {
+        /// Its id.
+        machine: String,
+    },
+    /// Every machine of a group was made from what the next one will be made from.
+    Renewed {
+        /// The stack of the group.
+        stack: String,
+        /// The group's name in that stack's template.
+        logical: String,
     },
 }
 

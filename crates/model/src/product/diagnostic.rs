@@ -53,7 +53,7 @@ pub struct Place {
 
 impl Diagnostic {
     /// Points at `place` in `files` (name and text each).
-    pub(super) fn at(
+    pub(crate) fn at(
         files: &[(&str, &str)],
         place: Place,
         severity: Severity,

@@ -36,7 +36,7 @@ pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
     engines::can_be(input, &keeping, &engines)?;
 
     let stages = Composer::new(input, &cast, &keeping, engines).stages(&legs)?;
-    let forecast = forecast::forecast(product, observed, &keeping, &stages);
+    let forecast = forecast::forecast(input, &keeping, &stages);
     forecast::enough_space(&forecast)?;
 
     let mut all_notices = notices::notices(input);
@@ -47,6 +47,7 @@ pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
         purpose: Purpose::Upgrade,
         parent: input.parent.cloned(),
         deployment: observed.deployment.clone(),
+        account: None,
         product: product.id.clone(),
         product_name: product.name.clone(),
         edition: input.path.edition.clone(),

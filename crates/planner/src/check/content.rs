@@ -149,6 +149,7 @@ mod tests {
                 users: Vec::new(),
             }),
             parent: None,
+            account: None,
             deployment: Deployment {
                 name: "keep".to_owned(),
                 directory: "/keep".to_owned(),

@@ -113,5 +113,14 @@ fn named(expectation: &Expectation) -> String {
         Expectation::Original { parcel } => format!("`{parcel}` is as it was"),
         Expectation::Room { parcel } => format!("there is room for `{parcel}`"),
         Expectation::Arrived { parcel } => format!("`{parcel}` arrived"),
+        Expectation::Stack { is } => format!("stack `{}` is as planned", is.stack),
+        Expectation::NoStack { stack } => format!("there is no stack `{stack}`"),
+        Expectation::Snapshotted { stack, logical } => {
+            format!("the snapshot of `{logical}` of `{stack}` is complete")
+        }
+        Expectation::Terminated { machine } => format!("machine `{machine}` is gone"),
+        Expectation::Renewed { stack, logical } => {
+            format!("no machine of `{logical}` of `{stack}` is behind")
+        }
     }
 }

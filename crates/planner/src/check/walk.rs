@@ -74,6 +74,13 @@ impl<'p> Walk<'_, 'p> {
             Act::Restore { datastore, run } => self.restore(datastore, run),
             Act::Release { datastore, run } => self.release(datastore, run),
             Act::Bring { .. } => self.object("content", "only a roll-over brings content"),
+            Act::Snapshot { .. }
+            | Act::Update { .. }
+            | Act::Remove { .. }
+            | Act::Terminate { .. }
+            | Act::Renew { .. } => {
+                self.object("infrastructure", "only a plan for an account changes stacks");
+            }
         }
     }
 
@@ -453,6 +460,9 @@ impl<'p> Walk<'_, 'p> {
                     self.world.fitting.insert(datastore);
                 }
                 Check::Content => self.object("content", "only a roll-over compares content"),
+                Check::Machine { .. } => {
+                    self.object("infrastructure", "only a plan for an account has machines");
+                }
                 Check::Stable { .. } | Check::Health { .. } | Check::WritePath { .. } => {
                     self.world.looked_since_start = true;
                 }

@@ -14,14 +14,23 @@ use super::problems;
 use super::proven::{Proven, Stretch};
 use super::steps::Composer;
 use super::taken_back::{Base, Changes};
+use crate::build::estimates::Estimates;
 use crate::build::{costs, forecast};
+use crate::experience::Experience;
 
 /// Plans the way back from what the journal proves about a run of `plan`.
 ///
 /// It leads to the version that ran last and was verified: where the run began, or the last stop at
 /// which the product was started. Nothing written there is lost. A run that changed nothing gets a
 /// plan that only looks.
-pub fn rollback(plan: &Plan, proven: &Proven, observed: &Observed) -> Result<Plan, Problem> {
+///
+/// What it will take is told from `experience`, to which the run that is taken back belongs.
+pub fn rollback(
+    plan: &Plan,
+    proven: &Proven,
+    experience: &Experience,
+    observed: &Observed,
+) -> Result<Plan, Problem> {
     match &plan.purpose {
         Purpose::Upgrade => {}
         Purpose::Rollback { .. } => return Err(problems::of_a_way_back(&proven.run)),
@@ -54,7 +63,7 @@ pub fn rollback(plan: &Plan, proven: &Proven, observed: &Observed) -> Result<Pla
         down: false,
     }
     .stages();
-    let forecast = cost(plan, observed, &changes, &stages);
+    let forecast = cost(plan, experience, observed, &changes, &stages);
     forecast::enough_space(&forecast)?;
     let mut notices = notices(plan, &base, &changes, proven);
     notices.extend(files_changed(&base, changed));
@@ -66,6 +75,7 @@ pub fn rollback(plan: &Plan, proven: &Proven, observed: &Observed) -> Result<Pla
         },
         parent: Some(proven.run.clone()),
         deployment: plan.deployment.clone(),
+        account: plan.account.clone(),
         product: plan.product.clone(),
         product_name: plan.product_name.clone(),
         edition: plan.edition.clone(),
@@ -215,28 +225,20 @@ fn duration(seconds: u64) -> String {
     }
 }
 
-fn cost(plan: &Plan, observed: &Observed, changes: &Changes, stages: &[Stage]) -> Forecast {
+fn cost(
+    plan: &Plan,
+    experience: &Experience,
+    observed: &Observed,
+    changes: &Changes,
+    stages: &[Stage],
+) -> Forecast {
     let is_shadowed = |name: &DatastoreName| plan.datastores[name].method == BackupMethod::Shadow;
-    let restore = |name: &DatastoreName| {
-        let datastore = &plan.datastores[name];
-        if is_shadowed(name) {
-            return costs::EXCHANGE;
-        }
-        // Once built beside, once read before it takes the place of the other.
-        2 * costs::restore(datastore.location.kind, datastore.size.unwrap_or(0))
+    let estimates = Estimates {
+        datastores: &plan.datastores,
+        experience,
+        back: true,
     };
-    let steps = stages.iter().flat_map(|stage| &stage.steps);
-    let seconds = steps
-        .filter(|step| step.downtime)
-        .map(|step| match &step.act {
-            Act::Stop { .. } => costs::STOP,
-            Act::Start { .. } => costs::START,
-            Act::Verify { .. } => costs::VERIFY,
-            Act::Restore { datastore, .. } => restore(datastore),
-            Act::PutBack { .. } => costs::SERVER,
-            _ => 0,
-        })
-        .sum();
+    let downtime = estimates.downtime(stages.iter().flat_map(|stage| &stage.steps));
     let mut space: BTreeMap<&str, SpaceForecast> = BTreeMap::new();
     for name in changes.restore.iter().filter(|name| !is_shadowed(name)) {
         let datastore = &plan.datastores[name];
@@ -254,21 +256,19 @@ fn cost(plan: &Plan, observed: &Observed, changes: &Changes, stages: &[Stage]) -
         entry.needed += datastore.size.unwrap_or(0);
         entry.uses.push(format!("{name}, restored beside"));
     }
+    let (shadows, dumps) = changes
+        .restore
+        .iter()
+        .partition::<Vec<_>, _>(|name| is_shadowed(name));
+    let purpose = brought_back(shadows.len(), dumps.len(), changes.put_back.len());
+    let known = match downtime.in_words() {
+        _ if downtime.seconds == 0 => String::new(),
+        Some(words) => format!("; {words}"),
+        None => "; estimated, for nothing was measured yet".to_owned(),
+    };
     Forecast {
-        downtime_seconds: Some(seconds),
-        downtime_because: brought_back(
-            changes
-                .restore
-                .iter()
-                .filter(|name| is_shadowed(name))
-                .count(),
-            changes
-                .restore
-                .iter()
-                .filter(|name| !is_shadowed(name))
-                .count(),
-            changes.put_back.len(),
-        ),
+        downtime_seconds: Some(downtime.seconds),
+        downtime_because: format!("{purpose}{known}"),
         space: space.into_values().collect(),
         keeping: BTreeMap::new(),
     }

@@ -29,6 +29,7 @@ pub(super) fn plan(
         purpose: Purpose::Upgrade,
         parent: None,
         deployment: deployment.clone(),
+        account: None,
         product: product.id.clone(),
         product_name: product.name.clone(),
         edition: None,

@@ -1,0 +1,86 @@
+//! What holds data in an account.
+
+use serde::{Deserialize, Serialize};
+
+/// Something in an account that holds data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Store {
+    /// The stack that made it.
+    pub stack: String,
+    /// Its name in the template.
+    pub logical: String,
+    /// Its name in the account: volume id, cluster or instance identifier, group id, bucket.
+    pub physical: String,
+    /// What it is.
+    pub kind: StoreKind,
+    /// Its engine and version, e.g. `aurora-postgresql 13.8`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
+    /// Gibibytes that it takes or is given, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gibibytes: Option<u64>,
+}
+
+/// What holds data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreKind {
+    /// A disk.
+    Volume,
+    /// A cluster of database servers that share their storage.
+    DatabaseCluster,
+    /// A database server with storage of its own.
+    DatabaseInstance,
+    /// Redis servers.
+    ReplicationGroup,
+    /// A bucket of objects.
+    Bucket,
+    /// A network file system.
+    FileSystem,
+    /// A key: what it encrypted cannot be read without it.
+    Key,
+    /// A table.
+    Table,
+}
+
+impl StoreKind {
+    /// What a resource of this type holds; `None` where it holds nothing that would be missed. A database
+    /// instance that belongs to a cluster holds nothing itself; the template tells (`DBClusterIdentifier`).
+    pub fn of(resource_type: &str) -> Option<Self> {
+        Some(match resource_type {
+            "AWS::EC2::Volume" => Self::Volume,
+            "AWS::RDS::DBCluster" | "AWS::RDS::GlobalCluster" => Self::DatabaseCluster,
+            "AWS::RDS::DBInstance" => Self::DatabaseInstance,
+            "AWS::ElastiCache::ReplicationGroup"
+            | "AWS::ElastiCache::CacheCluster"
+            | "AWS::ElastiCache::ServerlessCache" => Self::ReplicationGroup,
+            "AWS::S3::Bucket" => Self::Bucket,
+            "AWS::EFS::FileSystem" => Self::FileSystem,
+            "AWS::KMS::Key" | "AWS::KMS::ReplicaKey" => Self::Key,
+            "AWS::DynamoDB::Table" | "AWS::DynamoDB::GlobalTable" => Self::Table,
+            _ => return None,
+        })
+    }
+
+    /// True where a snapshot of it can be taken and given to a stack that makes it anew.
+    pub fn can_be_snapshotted(self) -> bool {
+        matches!(
+            self,
+            Self::Volume | Self::DatabaseCluster | Self::DatabaseInstance | Self::ReplicationGroup
+        )
+    }
+
+    /// What it is, for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Volume => "volume",
+            Self::DatabaseCluster => "database cluster",
+            Self::DatabaseInstance => "database",
+            Self::ReplicationGroup => "replication group",
+            Self::Bucket => "bucket",
+            Self::FileSystem => "file system",
+            Self::Key => "key",
+            Self::Table => "table",
+        }
+    }
+}
