@@ -1,9 +1,12 @@
 //! `switchback.toml`: the little that cannot be observed.
 
+mod aws;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::aws::{AwsConfig, AwsKind, AwsParameter};
 use crate::exit::Exit;
 use crate::id::{DatastoreName, ProductId, ServiceName};
 use crate::problem::Problem;
@@ -36,6 +39,9 @@ pub struct Config {
     /// Packages of this host's distribution, run by systemd.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packages: Option<PackagesConfig>,
+    /// Stacks at AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<AwsConfig>,
     /// Where observation is not enough.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub datastores: BTreeMap<DatastoreName, DatastoreConfig>,

@@ -99,6 +99,7 @@ pub fn recognise(
             }),
             exec: None,
             packages: None,
+            aws: None,
             datastores: BTreeMap::new(),
             verify: VerifyConfig::default(),
             policy: PolicyConfig::default(),

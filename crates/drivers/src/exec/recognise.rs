@@ -62,6 +62,7 @@ fn installed(directory: &Path, version: &str, product: &Product) -> Option<Recog
         compose: None,
         exec: Some(exec),
         packages: None,
+        aws: None,
         datastores: BTreeMap::new(),
         verify: VerifyConfig::default(),
         policy: PolicyConfig::default(),

@@ -4,48 +4,70 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use switchback_engine::process::Commands;
-use switchback_model::config::{BackupConfig, Config, PackagesConfig, PolicyConfig, VerifyConfig};
+use switchback_model::Problem;
+use switchback_model::config::{
+    BackupConfig, Config, HostConfig, PackagesConfig, PolicyConfig, VerifyConfig,
+};
 use switchback_model::product::Product;
 
 use super::place::Place;
+use super::problems;
 use crate::compose::Recognised;
 
-/// Recognises the products of `products` whose first package is installed on this host; none where there
-/// is no record of packages.
-pub fn recognise(directory: &Path, products: &[Product], commands: &Commands) -> Vec<Recognised> {
-    products
+/// Recognises the products of `products` whose first package is installed on `host`, which is this machine where
+/// none is given; then there are none where there is no record of packages.
+pub fn recognise(
+    directory: &Path,
+    products: &[Product],
+    host: Option<&HostConfig>,
+    commands: &Commands,
+) -> Result<Vec<Recognised>, Problem> {
+    let packaged = products
         .iter()
-        .filter(|product| !product.path_only && !product.packages.is_empty())
-        .filter_map(|product| installed(directory, product, commands))
-        .collect()
+        .filter(|product| !product.path_only && !product.packages.is_empty());
+    let mut found = Vec::new();
+    for product in packaged {
+        found.extend(installed(directory, product, host, commands)?);
+    }
+    Ok(found)
 }
 
-fn installed(directory: &Path, product: &Product, commands: &Commands) -> Option<Recognised> {
+fn installed(
+    directory: &Path,
+    product: &Product,
+    host: Option<&HostConfig>,
+    commands: &Commands,
+) -> Result<Option<Recognised>, Problem> {
     let config = Config {
         name: None,
         product: product.id.clone(),
         edition: edition(product),
         features: Vec::new(),
-        host: None,
+        host: host.cloned(),
         compose: None,
         exec: None,
         packages: Some(PackagesConfig::default()),
+        aws: None,
         datastores: BTreeMap::new(),
         verify: VerifyConfig::default(),
         policy: PolicyConfig::default(),
         backup: BackupConfig::default(),
     };
     let place = Place::read(directory, &config, product, commands);
-    let record = place.record().ok()?;
+    let record = match place.record() {
+        Ok(record) => record,
+        Err(_) if host.is_none() => return Ok(None),
+        Err(failure) => return Err(problems::refused(failure)),
+    };
     // Others may come with it, or with another product; the first is the product.
-    let first = place.names().into_iter().next()?;
-    let version = record.set.0.get(&first)?;
-    Some(Recognised {
+    let first = place.names().into_iter().next();
+    let installed = first.and_then(|first| Some((record.set.0.get(&first)?.clone(), first)));
+    Ok(installed.map(|(version, first)| Recognised {
         product: product.id.clone(),
         edition: config.edition.clone(),
         image: format!("{first}={version}"),
         config,
-    })
+    }))
 }
 
 /// The edition that is meant where none is named: packages of one often come beside those of another.

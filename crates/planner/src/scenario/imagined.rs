@@ -12,7 +12,7 @@ use switchback_model::product::{self, DatastoreKind, Edition, Exec, Product};
 use switchback_model::{Digest, Problem, Version};
 
 use crate::path::{Query, find};
-use crate::{Input, Planned, build, images_needed, versions_set};
+use crate::{Experience, Input, Planned, build, images_needed, versions_set};
 
 const GB: u64 = 1_000_000_000;
 
@@ -133,6 +133,7 @@ impl<'a> Imagined<'a> {
             pins: &pins,
             edits: &self.edits(&versions_set(self.product, &path)),
             engine_edits: &[],
+            experience: &Experience::default(),
             parent: None,
         })
     }
@@ -198,6 +199,7 @@ impl<'a> Imagined<'a> {
         let (engine, size) = match defined.kind {
             DatastoreKind::Postgres => (Some("15.6"), GB),
             DatastoreKind::Redis => (Some("7.2.4"), GB / 5),
+            DatastoreKind::Mongodb => (Some("4.4.29"), GB),
             DatastoreKind::Files => (None, GB / 25),
         };
         let image = defined.images.first().map(String::as_str);
@@ -226,6 +228,7 @@ impl<'a> Imagined<'a> {
                 user: None,
                 password: None,
                 server_directory: None,
+                options: std::collections::BTreeMap::new(),
             },
             engine: engine.map(str::to_owned),
             size: Some(size),
@@ -342,9 +345,11 @@ fn config(product: &Product, edition: Option<&Edition>) -> Config {
         product: product.id.clone(),
         edition: edition.map(|edition| edition.id.clone()),
         features: Vec::new(),
+        host: None,
         compose: None,
         exec: None,
         packages: None,
+        aws: None,
         datastores: BTreeMap::new(),
         verify: VerifyConfig::default(),
         policy: PolicyConfig::default(),

@@ -13,7 +13,7 @@ use switchback_model::product::{DatastoreKind, Product};
 use switchback_model::{Digest, Problem, ProductId, RunId, StepNumber, Version};
 use switchback_planner::path::{Path, Query, find};
 use switchback_planner::{
-    EngineWish, Input, Planned, Proven, build, engines_wanted, images_needed, rollback,
+    EngineWish, Experience, Input, Planned, Proven, build, engines_wanted, images_needed, rollback,
     versions_set,
 };
 
@@ -26,6 +26,8 @@ pub(crate) struct Site {
     pub(crate) product: Product,
     pub(crate) config: Config,
     pub(crate) observed: Observed,
+    /// What earlier runs measured.
+    pub(crate) experience: Experience,
     files: BTreeMap<String, String>,
 }
 
@@ -63,9 +65,11 @@ impl Site {
             product: ProductId::new(product.id.as_str()),
             edition: edition.map(str::to_owned),
             features: Vec::new(),
+            host: None,
             compose: None,
             exec: None,
             packages: None,
+            aws: None,
             datastores: BTreeMap::new(),
             verify: switchback_model::config::VerifyConfig::default(),
             policy: switchback_model::config::PolicyConfig::default(),
@@ -91,6 +95,7 @@ impl Site {
             product,
             config,
             observed,
+            experience: Experience::default(),
             files: BTreeMap::new(),
         }
     }
@@ -292,6 +297,7 @@ impl Site {
             pins: &pins,
             edits: &after.edits(&versions),
             engine_edits: &engine_edits,
+            experience: &self.experience,
             parent: None,
         })
     }
@@ -336,7 +342,7 @@ impl Site {
 
     /// The way back from `proven`.
     pub(crate) fn way_back(&self, plan: &Plan, proven: &Proven) -> Result<Plan, Problem> {
-        rollback(plan, proven, &self.observed)
+        rollback(plan, proven, &self.experience, &self.observed)
     }
 
     /// What a driver's edits would be: last place first, digests chained.
@@ -438,6 +444,7 @@ fn nowhere(kind: DatastoreKind) -> DatastoreLocation {
         password: None,
         directory: None,
         server_directory: None,
+        options: std::collections::BTreeMap::new(),
     }
 }
 

@@ -27,6 +27,7 @@ fn location(kind: DatastoreKind, service: Option<&str>, directory: &str) -> Data
         password: None,
         directory: Some(directory.to_owned()),
         server_directory: Some("/data".to_owned()),
+        options: std::collections::BTreeMap::new(),
     }
 }
 
@@ -101,9 +102,11 @@ fn drawn_of(config: &Value, plan: &Plan, outbound: bool) -> Result<Blueprint, Pr
         product: "the-things-stack".into(),
         edition: None,
         features: Vec::new(),
+        host: None,
         compose: None,
         exec: None,
         packages: None,
+        aws: None,
         datastores: BTreeMap::new(),
         backup: switchback_model::config::BackupConfig::default(),
         verify: switchback_model::config::VerifyConfig {

@@ -1,0 +1,85 @@
+//! `[aws]`: a deployment that CloudFormation stacks describe.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::SecretRef;
+
+/// `[aws]`. What is not said is found: credentials and region as every AWS tool finds them, stacks by their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AwsConfig {
+    /// `cloudformation` for numbered stacks, `ami` for the single one.
+    pub kind: AwsKind,
+    /// Profile of the shared configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Role to assume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// URL that answers instead of AWS, for all of its services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Names of the stacks, each with the template it is made from: `"prod-1-1-vpc" = "1-1-vpc"`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stacks: BTreeMap<String, String>,
+    /// Where the templates of a release are: a path or URL with `{version}` and `{template}` in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub templates: Option<String>,
+    /// Bucket for templates that are too large to be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<String>,
+    /// Stacks that are left as they are, though a release changes their template.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leave: Vec<String>,
+    /// Stacks whose running machines are replaced where they are behind what the stack says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renew: Vec<String>,
+    /// Values of parameters, by stack. They go before everything that would be carried over.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, BTreeMap<String, AwsParameter>>,
+    /// Domains whose certificates a replaced machine asks for anew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<String>,
+    /// True where the operator brings certificates, so that none is asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub custom_certificates: bool,
+    /// How many certificates were asked for in the last seven days by other means than this stack, by domain.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub certificates_used: BTreeMap<String, u32>,
+}
+
+/// How stacks make up a deployment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AwsKind {
+    /// Numbered stacks that run containers.
+    #[default]
+    Cloudformation,
+    /// One stack that runs a machine.
+    Ami,
+}
+
+/// The value of a parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum AwsParameter {
+    /// This.
+    Value(String),
+    /// A secret, read at the last moment.
+    Secret(SecretRef),
+}
+
+impl AwsKind {
+    /// The name of the driver.
+    pub fn driver(self) -> &'static str {
+        match self {
+            Self::Cloudformation => "cloudformation",
+            Self::Ami => "ami",
+        }
+    }
+}
