@@ -1,8 +1,10 @@
 //! How runs stand: done, halted, running, or left by a process that died.
 
 use switchback_journal::{Journal, Key, Life, ProcessIdentity, RunRecord, RunStatus, StepStatus};
+use switchback_model::event::{Completed, Event, Stamped};
 use switchback_model::plan::{Purpose, WayBack};
 use switchback_model::{Problem, RunId};
+use switchback_planner::Experience;
 
 use crate::failure::Failed;
 use crate::session::Session;
@@ -111,6 +113,32 @@ pub(crate) fn changed_something(
         }),
         Err(_) => state.has_acted(),
     })
+}
+
+/// What steps took in every run of a deployment, oldest first. A run whose plan is gone tells nothing.
+pub(crate) fn experience(
+    session: &Session<'_>,
+    journal: &Journal,
+    key: &Key,
+) -> Result<Experience, Failed> {
+    let mut experience = Experience::default();
+    for record in journal.runs()?.into_iter().filter(|run| run.key == *key) {
+        let Ok(plan) = session.plan_of(&record) else {
+            continue;
+        };
+        let done = |stamped: Stamped| match stamped.event {
+            Event::StepFinished {
+                step,
+                outcome,
+                took,
+            } => (outcome.completed == Completed::Done).then_some((step, took)),
+            _ => None,
+        };
+        let events = journal.events(&record.run)?;
+        let took = events.into_iter().filter_map(done).collect();
+        experience.learn(&record.run, &plan, &took);
+    }
+    Ok(experience)
 }
 
 /// The newest upgrade of a deployment that was not taken back since.

@@ -12,6 +12,7 @@ pub mod scenario;
 
 mod build;
 mod check;
+mod experience;
 mod measured;
 mod outline;
 mod rollback;
@@ -21,6 +22,7 @@ pub use build::{
     images_needed, lock_held, locks_unasked, obstacles, versions_set,
 };
 pub use check::{Objection, check, check_against, refusal};
+pub use experience::Experience;
 pub use measured::measured;
 pub use outline::{outline, shape};
 pub use rollback::{Proven, roll_over_stays, rollback};

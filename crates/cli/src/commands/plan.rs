@@ -242,6 +242,7 @@ pub(crate) fn make(
     let versions = switchback_planner::versions_set(product, &path);
     let (engine_edits, edits) = place.edits(&observed, &wishes, &versions)?;
     let parent = journal.last_run(&found.key())?.map(|record| record.run);
+    let experience = runs::experience(session, &journal, &found.key())?;
     let planned = build(&Input {
         product,
         config: &found.config,
@@ -250,6 +251,7 @@ pub(crate) fn make(
         pins: &pins,
         edits: &edits,
         engine_edits: &engine_edits,
+        experience: &experience,
         parent: parent.as_ref(),
     })?;
     let warnings = planned.notes.iter();

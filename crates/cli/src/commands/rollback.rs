@@ -122,7 +122,8 @@ fn way_back(
     let place = Place::open(session, found, StopSignal::default())?;
     let observed = place.observe(session)?;
     let proven = proven(journal, &plan, record)?;
-    let mut back = switchback_planner::rollback(&plan, &proven, &observed)?;
+    let experience = runs::experience(session, journal, &record.key)?;
+    let mut back = switchback_planner::rollback(&plan, &proven, &experience, &observed)?;
     if last != record.run {
         // Everything since was itself taken back: this follows the last way back.
         back.parent = Some(last);

@@ -9,6 +9,8 @@ const POSTGRES_DUMP: u64 = 100_000_000;
 /// Bytes of a PostgreSQL database that a restore builds per second, indexes included: about a third
 /// of the dump's pace, because every index is sorted anew.
 const POSTGRES_RESTORE: u64 = 35_000_000;
+/// Bytes of documents that are read from or written to a MongoDB server per second, with their indexes.
+const MONGODB: u64 = 30_000_000;
 /// Bytes that a copy on a common disk moves per second, synced.
 const COPY: u64 = 150_000_000;
 /// Bytes that Redis loads from its append-only files per second.
@@ -58,6 +60,7 @@ pub(crate) const RESERVE: u64 = 100_000_000;
 pub(crate) fn seal(kind: DatastoreKind, size: u64) -> u64 {
     let pace = match kind {
         DatastoreKind::Postgres => POSTGRES_DUMP,
+        DatastoreKind::Mongodb => MONGODB,
         DatastoreKind::Redis | DatastoreKind::Files => COPY,
     };
     TOUCH + size / pace
@@ -67,7 +70,7 @@ pub(crate) fn seal(kind: DatastoreKind, size: u64) -> u64 {
 pub(crate) fn shadow(kind: DatastoreKind, size: u64) -> u64 {
     match kind {
         DatastoreKind::Files => size,
-        DatastoreKind::Postgres | DatastoreKind::Redis => {
+        DatastoreKind::Postgres | DatastoreKind::Redis | DatastoreKind::Mongodb => {
             size + (size / SHADOW_LOG_SHARE).min(SHADOW_LOG)
         }
     }
@@ -83,9 +86,18 @@ pub(crate) fn restore(kind: DatastoreKind, size: u64) -> u64 {
     let pace = match kind {
         DatastoreKind::Postgres => POSTGRES_RESTORE,
         DatastoreKind::Redis => REDIS_LOAD,
+        DatastoreKind::Mongodb => MONGODB,
         DatastoreKind::Files => COPY,
     };
     TOUCH + size / pace
+}
+
+/// Bytes of a database or a directory that are read and summed up per second, by the server itself where there is one.
+const READING: u64 = 100_000_000;
+
+/// Seconds in which everything that a datastore holds is counted and summed up.
+pub(crate) fn reading(size: u64) -> u64 {
+    size / READING
 }
 
 /// Seconds in which what a server of another version will run on is built and read.

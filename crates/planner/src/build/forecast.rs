@@ -7,37 +7,41 @@ use switchback_model::observed::{Filesystem, Observed};
 use switchback_model::plan::{
     Act, DatastorePlan, Forecast, Interrupted, KeepingForecast, SpaceForecast, Stage, Step,
 };
-use switchback_model::product::{DatastoreKind, Product};
+use switchback_model::product::Product;
 use switchback_model::{DatastoreName, Problem};
 
 use super::costs;
+use super::estimates::{Downtime, Estimates};
+use super::input::Input;
 use super::keeping::Keeping;
 
 /// Adds up the costs of `stages`.
-pub(super) fn forecast(
-    product: &Product,
-    observed: &Observed,
-    keeping: &Keeping,
-    stages: &[Stage],
-) -> Forecast {
+pub(super) fn forecast(input: &Input<'_>, keeping: &Keeping, stages: &[Stage]) -> Forecast {
     let steps = || stages.iter().flat_map(|stage| &stage.steps);
-    let seconds = steps()
-        .filter(|step| step.downtime)
-        .map(|step| seconds(step, keeping))
-        .sum();
+    let estimates = Estimates {
+        datastores: keeping.plans(),
+        experience: input.experience,
+        back: false,
+    };
+    let downtime = estimates.downtime(steps());
     Forecast {
-        downtime_seconds: Some(seconds),
-        downtime_because: because(keeping, steps()),
-        space: space(product, observed, keeping, stages),
+        downtime_seconds: Some(downtime.seconds),
+        downtime_because: because(keeping, steps(), &downtime),
+        space: space(input.product, input.observed, keeping, stages),
         keeping: keeping
             .backed_up()
-            .map(|name| (name.clone(), of_datastore(keeping, stages, name)))
+            .map(|name| (name.clone(), of_datastore(keeping, &estimates, stages, name)))
             .collect(),
     }
 }
 
 /// What keeping one datastore costs.
-fn of_datastore(keeping: &Keeping, stages: &[Stage], name: &DatastoreName) -> KeepingForecast {
+fn of_datastore(
+    keeping: &Keeping,
+    estimates: &Estimates<'_>,
+    stages: &[Stage],
+    name: &DatastoreName,
+) -> KeepingForecast {
     let (kind, size) = keeping.measure(name);
     let completes = |step: &&Step| matches!(&step.act, Act::Seal { datastore } | Act::Prove { datastore } if datastore == name);
     let downtime_seconds = stages
@@ -45,22 +49,21 @@ fn of_datastore(keeping: &Keeping, stages: &[Stage], name: &DatastoreName) -> Ke
         .flat_map(|stage| &stage.steps)
         .filter(|step| step.downtime)
         .filter(completes)
-        .map(|step| seconds(step, keeping))
+        .map(|step| estimates.seconds(&step.act))
         .sum();
     let rounds = rounds(stages);
     if keeping.is_shadowed(name) {
         return KeepingForecast {
             downtime_seconds,
             space: costs::shadow(kind, size) * rounds,
-            way_back_seconds: costs::EXCHANGE,
+            way_back_seconds: estimates.way_back(name),
             holds: keeping.holding(std::slice::from_ref(name)),
         };
     }
     KeepingForecast {
         downtime_seconds,
         space: size * rounds,
-        // Once built beside, once read before it takes the place of the other.
-        way_back_seconds: 2 * costs::restore(kind, size),
+        way_back_seconds: estimates.way_back(name),
         holds: None,
     }
 }
@@ -106,29 +109,11 @@ pub(crate) fn enough_space(forecast: &Forecast) -> Result<(), Problem> {
         .hint("leave one datastore out with `backup = \"none\"`, if its loss can be borne"))
 }
 
-fn seconds(step: &Step, keeping: &Keeping) -> u64 {
-    let of = |name: &DatastoreName| keeping.measure(name);
-    match &step.act {
-        Act::Fetch { .. }
-        | Act::Prepare { .. }
-        | Act::Set { .. }
-        | Act::Release { .. }
-        | Act::Bring { .. } => 0,
-        Act::Stop { .. } => costs::STOP,
-        Act::Seal { datastore } if keeping.is_shadowed(datastore) => costs::SHADOW_SEAL,
-        Act::Seal { datastore } => costs::seal(of(datastore).0, of(datastore).1),
-        Act::Prove { datastore } | Act::Restore { datastore, .. } => {
-            costs::restore(of(datastore).0, of(datastore).1)
-        }
-        Act::Migrate { datastore, .. } => costs::migration(of(datastore).1),
-        Act::Carry { datastore, .. } => costs::carry(of(datastore).0, of(datastore).1),
-        Act::Exchange { .. } | Act::PutBack { .. } => costs::SERVER,
-        Act::Start { .. } => costs::START,
-        Act::Verify { .. } => costs::VERIFY,
-    }
-}
-
-fn because<'a>(keeping: &Keeping, steps: impl Iterator<Item = &'a Step>) -> String {
+fn because<'a>(
+    keeping: &Keeping,
+    steps: impl Iterator<Item = &'a Step>,
+    downtime: &Downtime,
+) -> String {
     let (mut migrations, mut servers) = (0, 0);
     for step in steps {
         migrations += usize::from(matches!(step.act, Act::Migrate { .. }));
@@ -146,10 +131,15 @@ fn because<'a>(keeping: &Keeping, steps: impl Iterator<Item = &'a Step>) -> Stri
         1 => format!("{backups}, one server built anew and read"),
         several => format!("{backups}, {several} servers built anew and read"),
     };
-    match migrations {
-        0 => format!("{backups}, no migration"),
-        1 => format!("{backups}, one migration not measured yet"),
-        several => format!("{backups}, {several} migrations not measured yet"),
+    let all = match (migrations, downtime.unmeasured_migrations) {
+        (0, _) => format!("{backups}, no migration"),
+        (_, 0) => backups,
+        (_, 1) => format!("{backups}, one migration not measured yet"),
+        (_, several) => format!("{backups}, {several} migrations not measured yet"),
+    };
+    match downtime.in_words() {
+        Some(words) => format!("{all}; {words}"),
+        None => all,
     }
 }
 
@@ -300,11 +290,7 @@ pub(crate) fn home<'o>(
     name: &DatastoreName,
     plan: &DatastorePlan,
 ) -> Option<&'o Filesystem> {
-    let kind = match plan.location.kind {
-        DatastoreKind::Postgres => "postgres",
-        DatastoreKind::Redis => "redis",
-        DatastoreKind::Files => "files",
-    };
+    let kind = plan.location.kind.name();
     let by_directory = || {
         let directory = plan.location.directory.as_deref()?;
         observed

@@ -8,6 +8,7 @@ use switchback_model::plan::FileEdit;
 use switchback_model::product::Product;
 use switchback_model::{Config, DatastoreName, Plan, RunId, ServiceName, Version};
 
+use crate::experience::Experience;
 use crate::path::Path;
 
 /// Everything that a plan is made from. Equal inputs make equal plans, byte for byte.
@@ -28,6 +29,8 @@ pub struct Input<'a> {
     pub edits: &'a BTreeMap<Version, Vec<FileEdit>>,
     /// The edits that make the servers of [`crate::engines_wanted`] what they shall be; those of `edits` come after them.
     pub engine_edits: &'a [FileEdit],
+    /// What steps of earlier runs of the deployment took.
+    pub experience: &'a Experience,
     /// The deployment's last run.
     pub parent: Option<&'a RunId>,
 }

@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_model::exit::Exit;
 use switchback_model::observed::{Datastore as Found, DatastoreLocation, Shadowing};
+use switchback_model::pattern::matches;
 use switchback_model::plan::{BackupMethod, DatastorePlan, Holding, Notice};
 use switchback_model::product::{Datastore as Defined, DatastoreKind, NoticeKind};
 use switchback_model::{Config, DatastoreName, Problem, Rate, Version};
 
 use super::costs;
 use super::input::{Input, Note, Place};
+
+/// So many names are told, the rest is counted.
+const NAMED: usize = 3;
 
 /// How every datastore of a deployment is kept.
 #[derive(Clone, Debug)]
@@ -18,6 +22,8 @@ pub(crate) struct Keeping {
     order: Vec<DatastoreName>,
     /// Seconds for which shadows stay once the repository has what they hold; `None` without a repository.
     shadows_stay: Option<u64>,
+    /// Seconds in which the services stop and start again.
+    restart: u64,
     pub(crate) notes: Vec<Note>,
     pub(crate) notices: Vec<Notice>,
 }
@@ -29,6 +35,10 @@ impl Keeping {
             plans: BTreeMap::new(),
             order: Vec::new(),
             shadows_stay: shadows_stay(input.config)?,
+            restart: input.experience.restart().map_or(
+                costs::STOP + costs::START,
+                |milliseconds| milliseconds.div_ceil(1000),
+            ),
             notes: Vec::new(),
             notices: Vec::new(),
         };
@@ -96,6 +106,11 @@ impl Keeping {
         (self.plans[keeper].method != BackupMethod::None).then_some(keeper)
     }
 
+    /// Seconds in which the services stop and start again.
+    pub(crate) fn restart(&self) -> u64 {
+        self.restart
+    }
+
     /// How long the way back by the shadows of `names` holds, and what it takes after that.
     pub(crate) fn holding(&self, names: &[DatastoreName]) -> Option<Holding> {
         let fetches: u64 = names
@@ -104,7 +119,7 @@ impl Keeping {
             .sum();
         self.shadows_stay.map(|seconds| Holding {
             seconds,
-            then: costs::STOP + fetches + costs::START,
+            then: self.restart + fetches,
         })
     }
 
@@ -122,7 +137,8 @@ impl Keeping {
         found: &Found,
     ) -> Result<(), Problem> {
         let name = &found.name;
-        let choice = choose(input, found)?;
+        let volatile = volatile(input, defined);
+        let choice = choose(input, found, &volatile)?;
         let together = self.in_same_place(&found.location);
         let (method, kept_with, because) = match (together, choice) {
             (Some(keeper), _) => (
@@ -130,7 +146,22 @@ impl Keeping {
                 Some(keeper.clone()),
                 format!("it lives in the same database as `{keeper}`, whose backup holds both"),
             ),
-            (None, Choice::Shadow) => (BackupMethod::Shadow, None, following(found.location.kind)),
+            (None, Choice::Shadow { without }) => {
+                if !without.is_empty() {
+                    self.notes.push(Note::warning(
+                        Place::Datastore(name.clone()),
+                        format!(
+                            "unlogged tables of `{name}` are in no shadow, and empty after a way back: {}",
+                            listed(&without)
+                        ),
+                    ));
+                }
+                (
+                    BackupMethod::Shadow,
+                    None,
+                    following(found.location.kind, &without),
+                )
+            }
             (None, Choice::Dump(because)) => (BackupMethod::Dump, None, because),
             (None, Choice::Declined) => (
                 BackupMethod::None,
@@ -163,7 +194,7 @@ impl Keeping {
             max_rate,
             size: found.size,
             engine: found.engine.clone(),
-            volatile: defined.volatile.clone(),
+            volatile,
             deleted: deleted(input, name),
         };
         if let Some(keeper) = plan
@@ -221,19 +252,29 @@ fn shadows_stay(config: &Config) -> Result<Option<u64>, Problem> {
 }
 
 enum Choice {
-    Shadow,
+    /// Without these collections, which may be lost.
+    Shadow { without: Vec<String> },
     /// With the reason, which is also why it is no shadow.
     Dump(String),
     Declined,
     Impossible(String),
 }
 
-fn choose(input: &Input<'_>, found: &Found) -> Result<Choice, Problem> {
+/// What may be lost, as the definition and the operator say.
+fn volatile(input: &Input<'_>, defined: &Defined) -> Vec<String> {
+    let configured = input.config.datastores.get(&defined.name);
+    let more = configured.map_or(&[][..], |config| &config.volatile);
+    defined.volatile.iter().chain(more).cloned().collect()
+}
+
+fn choose(input: &Input<'_>, found: &Found, volatile: &[String]) -> Result<Choice, Problem> {
     let kind = found.location.kind;
     let configured = input.config.datastores.get(&found.name);
     match configured.and_then(|config| config.backup.as_deref()) {
         Some("none") => return Ok(Choice::Declined),
-        Some("shadow") => return wanted_shadow(found),
+        Some("shadow") => {
+            return following_possible(found, volatile).map_err(|why| cannot_follow(found, &why));
+        }
         Some("dump") => {
             let asked = format!(
                 "{}; `backup = \"dump\"` in switchback.toml",
@@ -255,31 +296,66 @@ fn choose(input: &Input<'_>, found: &Found) -> Result<Choice, Problem> {
             )));
         }
     }
-    Ok(match &found.shadow {
-        Shadowing::Possible => Choice::Shadow,
-        Shadowing::Impossible { because } => {
-            dump(found, format!("{}; no shadow: {because}", documented(kind)))
-        }
-        Shadowing::Unknown => dump(found, documented(kind)),
+    Ok(match (following_possible(found, volatile), &found.shadow) {
+        (Ok(shadow), _) => shadow,
+        (Err(_), Shadowing::Unknown) => dump(found, documented(kind)),
+        (Err(because), _) => dump(found, format!("{}; no shadow: {because}", documented(kind))),
     })
 }
 
+/// A shadow where there can be one, else why there can be none.
+fn following_possible(found: &Found, volatile: &[String]) -> Result<Choice, String> {
+    match &found.shadow {
+        Shadowing::Possible => Ok(Choice::Shadow {
+            without: Vec::new(),
+        }),
+        Shadowing::Without { collections } => {
+            let lasting: Vec<String> = collections
+                .iter()
+                .filter(|name| !volatile.iter().any(|volatile| matches(volatile, name)))
+                .cloned()
+                .collect();
+            if lasting.is_empty() {
+                return Ok(Choice::Shadow {
+                    without: collections.clone(),
+                });
+            }
+            Err(format!(
+                "unlogged tables hold rows that no follower gets: {} (where they may be lost: `volatile` under \
+                 [datastores.{}])",
+                listed(&lasting),
+                found.name
+            ))
+        }
+        Shadowing::Impossible { because } => Err(because.clone()),
+        Shadowing::Unknown => Err("nothing could look whether it can follow".to_owned()),
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    let first: Vec<String> = names
+        .iter()
+        .take(NAMED)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match names.len().saturating_sub(NAMED) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
 fn dump(found: &Found, because: String) -> Choice {
-    if found.location.kind != DatastoreKind::Postgres && found.location.directory.is_none() {
+    let by_files = matches!(found.location.kind, DatastoreKind::Redis | DatastoreKind::Files);
+    if by_files && found.location.directory.is_none() {
         Choice::Impossible("its directory was not found on this host".to_owned())
     } else {
         Choice::Dump(because)
     }
 }
 
-/// The operator asks for a shadow: given where it can be, refused with the reason where it cannot.
-fn wanted_shadow(found: &Found) -> Result<Choice, Problem> {
-    let because = match &found.shadow {
-        Shadowing::Possible => return Ok(Choice::Shadow),
-        Shadowing::Impossible { because } => because.as_str(),
-        Shadowing::Unknown => "nothing could look whether it can follow",
-    };
-    Err(Problem::new(
+/// The operator asks for a shadow, and there can be none.
+fn cannot_follow(found: &Found, because: &str) -> Problem {
+    Problem::new(
         Exit::Refused,
         "no-shadow",
         format!("`{}` cannot have a shadow: {because}", found.name),
@@ -288,16 +364,20 @@ fn wanted_shadow(found: &Found) -> Result<Choice, Problem> {
     .hint(format!(
         "remove what is in the way, or set `backup = \"dump\"` under [datastores.{}] in switchback.toml: downtime grows with the data then",
         found.name
-    )))
+    ))
 }
 
-fn following(kind: DatastoreKind) -> String {
-    match kind {
+fn following(kind: DatastoreKind, without: &[String]) -> String {
+    let following = match kind {
         DatastoreKind::Postgres => "a standby follows it until the seal",
         DatastoreKind::Redis => "a replica follows it until the seal",
         DatastoreKind::Files => "a copy, brought up to date at the seal",
+        DatastoreKind::Mongodb => "a member of its replica set follows it until the seal",
+    };
+    match without.is_empty() {
+        true => following.to_owned(),
+        false => format!("{following}, without {}", listed(without)),
     }
-    .to_owned()
 }
 
 fn documented(kind: DatastoreKind) -> String {
@@ -305,6 +385,7 @@ fn documented(kind: DatastoreKind) -> String {
         DatastoreKind::Postgres => "in custom format, as documented",
         DatastoreKind::Redis => "its append-only files and snapshot, as documented",
         DatastoreKind::Files => "a copy with a manifest of hashes",
+        DatastoreKind::Mongodb => "in the layout of `mongodump`",
     }
     .to_owned()
 }
@@ -336,7 +417,9 @@ fn same_place(one: &DatastoreLocation, other: &DatastoreLocation) -> bool {
         )
     };
     match one.kind {
-        DatastoreKind::Postgres => server(one) == server(other) && one.database == other.database,
+        DatastoreKind::Postgres | DatastoreKind::Mongodb => {
+            server(one) == server(other) && one.database == other.database
+        }
         // The files of a Redis server hold all of its databases.
         DatastoreKind::Redis => server(one) == server(other),
         DatastoreKind::Files => one.directory.is_some() && one.directory == other.directory,

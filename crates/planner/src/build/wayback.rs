@@ -62,7 +62,7 @@ impl Changed {
                     .sum();
                 WayBack::Restore {
                     datastores,
-                    seconds: costs::STOP + restores + costs::START,
+                    seconds: keeping.restart() + restores,
                 }
             }
         }

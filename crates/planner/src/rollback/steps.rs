@@ -6,8 +6,8 @@
 //! ```text
 //! preparation   fetch the images of the version before
 //! return        stop · restore what may have changed · set the version back · put servers back ·
-//!               compare what dumps and servers brought back, all equal
-//!               start · look from outside · release what the restores moved aside
+//!               compare what came back, all equal
+//!               start · look from outside, and count what was too large to compare · release what the restores moved aside
 //! ```
 
 use std::collections::BTreeMap;
@@ -19,6 +19,10 @@ use switchback_model::plan::{
 use switchback_model::{DatastoreName, Digest, RunId, ServiceName, StepNumber, Version};
 
 use super::taken_back::{Base, Changes};
+use crate::build::costs;
+
+/// Seconds that reading a shadow which came back may add to the downtime.
+const READ_WHILE_STOPPED: u64 = 1;
 
 /// Composes the stages of a way back.
 pub(super) struct Composer<'a> {
@@ -200,20 +204,17 @@ impl Composer<'_> {
             .collect()
     }
 
-    /// Before anything writes again, what came back must be what was kept. A shadow was compared
-    /// before it was sealed, and its restore is told by identity and position, whatever its size.
+    /// Before anything writes again, what came back must be what was kept. A shadow was compared before it was
+    /// sealed, and its restore is told by identity and position: one that takes long to read is read once the
+    /// service is up, so that users do not wait for what grows with the data.
     fn compare(&mut self) -> Option<Step> {
         let checks: Vec<Check> = self
             .changes
             .restore
             .iter()
-            .filter(|name| self.plan.datastores[*name].method != BackupMethod::Shadow)
+            .filter(|name| !self.is_read_later(name))
             .chain(&self.changes.with_server)
-            .map(|datastore| Check::Counts {
-                datastore: datastore.clone(),
-                run: Some(self.run.clone()),
-                exact: true,
-            })
+            .map(|datastore| self.counts(datastore, true))
             .collect();
         (!checks.is_empty()).then(|| {
             let because = "what came back must be what was kept, before anything writes again";
@@ -256,8 +257,27 @@ impl Composer<'_> {
         step
     }
 
+    fn is_read_later(&self, name: &DatastoreName) -> bool {
+        let datastore = &self.plan.datastores[name];
+        datastore.method == BackupMethod::Shadow
+            && datastore
+                .size
+                .is_none_or(|size| costs::reading(size) > READ_WHILE_STOPPED)
+    }
+
+    fn counts(&self, datastore: &DatastoreName, exact: bool) -> Check {
+        Check::Counts {
+            datastore: datastore.clone(),
+            run: Some(self.run.clone()),
+            exact,
+        }
+    }
+
     fn look(&mut self) -> Step {
-        let checks = self.base.checks.clone();
+        let mut checks = self.base.checks.clone();
+        let later = self.changes.restore.iter();
+        let later = later.filter(|name| self.is_read_later(name));
+        checks.extend(later.map(|datastore| self.counts(datastore, false)));
         let (before, after) = (Vec::new(), Vec::new());
         self.step(Act::Verify { checks }, before, after, None)
     }

@@ -7,7 +7,7 @@ use switchback_model::product::Product;
 use switchback_model::{Plan, Problem, RunId, StepNumber};
 
 use super::imagined::Imagined;
-use crate::{Proven, check_against, outline, rollback};
+use crate::{Experience, Proven, check_against, outline, rollback};
 
 /// A script that cannot be played.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,7 +163,7 @@ impl Stage<'_> {
             finished,
             writing_seconds: None,
         };
-        Ok(match rollback(plan, &proven, self.site()?.observed()) {
+        Ok(match rollback(plan, &proven, &Experience::default(), self.site()?.observed()) {
             Ok(back) => {
                 let objections = check_against(&back, self.product);
                 if !objections.is_empty() {

@@ -361,6 +361,7 @@ fn an_image_that_nobody_knows() {
         pins: &std::collections::BTreeMap::new(),
         edits: &[("3.32.1".into(), vec![an_edit()])].into(),
         engine_edits: &[],
+        experience: &switchback_planner::Experience::default(),
         parent: None,
     })
     .expect_err("it is refused");
@@ -384,6 +385,7 @@ fn files_without_a_place_to_edit() {
         pins: &std::collections::BTreeMap::new(),
         edits: &std::collections::BTreeMap::new(),
         engine_edits: &[],
+        experience: &switchback_planner::Experience::default(),
         parent: None,
     })
     .expect_err("it is refused");
