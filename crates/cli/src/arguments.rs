@@ -133,6 +133,12 @@ pub(crate) struct Init {
     /// A compose file other than the one Compose would take; may be repeated
     #[arg(long = "file", value_name = "FILE")]
     pub files: Vec<String>,
+    /// The machine that the packages are on, reached with your own ssh, e.g. st2@st2.example.org
+    #[arg(long, value_name = "USER@HOST", conflicts_with = "files")]
+    pub ssh: Option<String>,
+    /// An ssh_config to go by in place of your own, relative to switchback.toml
+    #[arg(long, value_name = "FILE", requires = "ssh")]
+    pub ssh_config: Option<String>,
     /// Name of the deployment; the directory's name where it is not given
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,

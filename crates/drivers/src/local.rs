@@ -1,25 +1,39 @@
-//! The way to servers and directories that are on this host, or reached from it
-//! through the network: programs run beside us.
+//! The way to servers that a host reaches, this one or another: programs run there, beside the product.
 
 use std::path::Path;
 
 use switchback_engine::ports::{Companion, Context, Failure, Reach, Scratch};
 use switchback_engine::process::Argv;
 
+use crate::host::Host;
+
 /// A server that somebody else runs.
 #[derive(Debug)]
-pub(crate) struct LocalReach {}
+pub(crate) struct LocalReach {
+    /// Another machine than this, where programs are run.
+    host: Option<Host>,
+}
 
 impl LocalReach {
     /// Reaches a server that this deployment neither starts nor stops.
     pub(crate) fn foreign() -> Self {
-        Self {}
+        Self { host: None }
+    }
+
+    /// The same, as `host` reaches it.
+    pub(crate) fn foreign_to(host: &Host) -> Self {
+        Self {
+            host: Some(host.clone()),
+        }
     }
 }
 
 impl Reach for LocalReach {
     fn inside(&self, argv: Argv) -> Result<Argv, Failure> {
-        Ok(argv)
+        match &self.host {
+            Some(host) => host.inside(argv),
+            None => Ok(argv),
+        }
     }
 
     fn running(&self, _: &Context<'_>) -> Result<bool, Failure> {

@@ -8,6 +8,7 @@ use switchback_drivers::{exec, packages};
 use switchback_engine::process::Commands;
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
+use switchback_model::config::HostConfig;
 use switchback_model::exit::Exit;
 use switchback_model::observed::{Access, Datastore, Observed};
 use switchback_model::product::{DatastoreKind, Product};
@@ -136,13 +137,20 @@ fn recognise(
         Redactor::default(),
         StopSignal::default(),
     );
+    if let Some(ssh) = &arguments.ssh {
+        let host = HostConfig {
+            ssh: ssh.clone(),
+            config: arguments.ssh_config.clone(),
+        };
+        return there(session, &host, directory, &products, &commands).map_err(Failed::from);
+    }
     waiting::during(session.screen, "looking at what is here", || {
         match compose::recognise(directory, &arguments.files, &products, &commands) {
             // A host has packages of a product whatever directory this is; what is here is nearer.
             Err(problem) if arguments.files.is_empty() => {
                 let mut installed = exec::recognise(directory, &products);
                 if installed.is_empty() {
-                    installed = packages::recognise(directory, &products, &commands);
+                    installed = packages::recognise(directory, &products, None, &commands)?;
                 }
                 match installed.len() {
                     0 => Err(problem),
@@ -154,6 +162,31 @@ fn recognise(
         }
     })
     .map_err(Failed::from)
+}
+
+/// What is installed on another machine.
+fn there(
+    session: &Session<'_>,
+    host: &HostConfig,
+    directory: &Path,
+    products: &[Product],
+    commands: &Commands,
+) -> Result<Recognised, Problem> {
+    let doing = format!("looking at what is on {}", host.ssh);
+    let mut installed = waiting::during(session.screen, &doing, || {
+        packages::recognise(directory, products, Some(host), commands)
+    })?;
+    match installed.len() {
+        0 => Err(Problem::new(
+            Exit::Refused,
+            "product-not-recognised",
+            format!("no package of a known product is installed on `{}`", host.ssh),
+        )
+        .state("deployment", "not touched")
+        .hint("which products are known: switchback catalog")),
+        1 => Ok(installed.remove(0)),
+        _ => Err(several(&installed)),
+    }
 }
 
 fn several(installed: &[Recognised]) -> Problem {
@@ -213,10 +246,10 @@ fn show(
         };
         observed.files.iter().map(inside).collect()
     });
-    let looked = if files.is_empty() {
-        found.directory.display().to_string()
-    } else {
-        files.join(", ")
+    let looked = match &found.config.host {
+        Some(host) => host.ssh.clone(),
+        None if files.is_empty() => found.directory.display().to_string(),
+        None => files.join(", "),
     };
     let edition = recognised
         .edition
@@ -265,11 +298,7 @@ fn show(
 
 /// `postgres 14 in service postgres, database ttn_lorawan_dev, 1.2 GB`
 pub(crate) fn described(datastore: &Datastore) -> String {
-    let kind = match datastore.location.kind {
-        DatastoreKind::Postgres => "postgres",
-        DatastoreKind::Redis => "redis",
-        DatastoreKind::Files => "files",
-    };
+    let kind = datastore.location.kind.name();
     let engine = datastore
         .engine
         .as_ref()
@@ -291,7 +320,10 @@ pub(crate) fn described(datastore: &Datastore) -> String {
         .location
         .database
         .as_ref()
-        .filter(|_| datastore.location.kind == DatastoreKind::Postgres)
+        .filter(|_| {
+            let kind = datastore.location.kind;
+            matches!(kind, DatastoreKind::Postgres | DatastoreKind::Mongodb)
+        })
         .map_or_else(String::new, |database| format!(", database {database}"));
     let size = datastore.size.map_or_else(
         || ", size unknown".to_owned(),

@@ -30,6 +30,9 @@ struct Document {
     format: u32,
     deployment: String,
     directory: String,
+    /// The machine that it is on, where that is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
     product: String,
     edition: Option<String>,
     /// Tags of the product's images that run or would run.
@@ -95,6 +98,7 @@ pub(crate) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
         versions: versions(product.as_ref(), &found, &services),
         deployment: found.name.clone(),
         directory: found.directory.display().to_string(),
+        host: found.config.host.as_ref().map(|host| host.ssh.clone()),
         product: found.config.product.to_string(),
         edition: found.config.edition.clone(),
         services,
@@ -269,7 +273,10 @@ fn text(document: &Document, width: usize) -> String {
         document.product,
         paint(BOLD, versions),
     );
-    let place = format!("   in {}", document.directory);
+    let place = match &document.host {
+        Some(host) => format!("   on {host}, described in {}", document.directory),
+        None => format!("   in {}", document.directory),
+    };
     if wrap::width(&text) + wrap::width(&place) > width {
         text.push('\n');
     }

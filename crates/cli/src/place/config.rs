@@ -58,7 +58,30 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Config, Failed> {
             .hint("keep the one that describes how the product is deployed here")
             .into());
     }
+    if let Some(host) = &config.host {
+        reached(name, &config, &host.ssh)?;
+    }
     Ok(config)
+}
+
+/// Only packages are changed on another machine, and its name is one word that `ssh` takes for a name.
+fn reached(name: &str, config: &Config, target: &str) -> Result<(), Problem> {
+    let refused = |what: String| {
+        Problem::new(Exit::Usage, "config-host", what).state("deployment", "not touched")
+    };
+    if config.packages.is_none() {
+        return Err(refused(format!(
+            "{name}: `[host]` goes with `[packages]` only: containers and plain processes are changed on this machine"
+        ))
+        .hint("run switchback over there, or take `[host]` out"));
+    }
+    if target.is_empty() || target.starts_with('-') || target.contains(char::is_whitespace) {
+        return Err(refused(format!(
+            "{name}: `{target}` is no name of a machine: `ssh` under [host]"
+        ))
+        .hint("as in ssh = \"st2@st2.example.org\", or a `Host` of your ssh_config"));
+    }
+    Ok(())
 }
 
 fn diagnosed(name: &str, text: &str, error: &toml::de::Error) -> Failed {
@@ -185,6 +208,22 @@ mod tests {
             "{}",
             failed.problem.what
         );
+    }
+
+    #[test]
+    fn another_machine_is_for_packages_and_has_a_name() {
+        let text = |section: &str, target: &str| {
+            format!("product = \"flow\"\n{section}\n[host]\nssh = \"{target}\"\n")
+        };
+        let parsed = |section: &str, target: &str| parse("switchback.toml", &text(section, target));
+        assert!(parsed("[packages]", "st2@st2.example.org").is_ok());
+        let problem = parsed("[compose]", "st2").expect_err("not Compose").problem;
+        assert!(problem.what.contains("`[host]` goes with `[packages]` only"), "{problem:?}");
+        for wrong in ["", "-oProxyCommand=x", "a b"] {
+            let problem = parsed("[packages]", wrong).expect_err("no name").problem;
+            assert!(problem.what.ends_with("is no name of a machine: `ssh` under [host]"), "{problem:?}");
+            assert_eq!((problem.exit, problem.hints.len()), (Exit::Usage, 1));
+        }
     }
 
     #[test]

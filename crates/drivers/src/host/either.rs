@@ -248,6 +248,14 @@ impl Host {
         }
     }
 
+    /// Files below a directory and their bytes.
+    pub(crate) fn tree_size(&self, directory: &Path) -> io::Result<(u64, u64)> {
+        match self {
+            Self::Here(_) => Ok(filesystem::tree_size(directory)),
+            Self::Far(far) => far.tree_size(directory),
+        }
+    }
+
     /// Every process that can be looked at.
     pub(crate) fn processes(&self) -> io::Result<Vec<Seen>> {
         match self {

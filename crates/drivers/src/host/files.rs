@@ -31,6 +31,9 @@ stat --file-system --format='%a %S %b' -- "$path" && stat --dereference --format
 if [ "$2" = ours ]; then probe=$(mktemp -- "$path/.switchback-probe-XXXXXX" 2> /dev/null) && rm -f -- "$probe" && echo yes; else [ -w "$path" ] && echo yes; fi
 true"#;
 
+/// Files below a directory, and their bytes.
+const SIZE: &str = r#"find "$1" -type f -printf '%s\n' | awk '{ size += $1 } END { printf "%d %.0f\n", NR, size }'"#;
+
 /// Signals processes that still are who they were; those that lead a group, with it.
 const SIGNAL: &str = r#"signal=$1; shift
 while [ $# -gt 1 ]; do
@@ -149,6 +152,16 @@ impl Far {
                 total: blocks.saturating_mul(size),
                 writable: words.get(4) == Some(&"yes"),
             }),
+            _ => Err(problems::of_file(&answer)),
+        }
+    }
+
+    pub(super) fn tree_size(&self, directory: &Path) -> io::Result<(u64, u64)> {
+        let answer = self.ask(&shell(SIZE, &[&directory.to_string_lossy()]), b"")?;
+        let answer = String::from_utf8_lossy(&answer);
+        let mut numbers = answer.split_whitespace().map(str::parse::<u64>);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(count)), Some(Ok(size))) => Ok((count, size)),
             _ => Err(problems::of_file(&answer)),
         }
     }

@@ -19,3 +19,6 @@ pub(crate) use either::{Host, unwritable};
 pub(crate) use far::Far;
 pub(crate) use problems::failure_of;
 pub(crate) use seen::Seen;
+
+#[cfg(test)]
+mod tests;

@@ -136,6 +136,7 @@ pub(super) fn of_file(said: &str) -> io::Error {
         ("Disk quota exceeded", io::ErrorKind::QuotaExceeded),
         ("Read-only file system", io::ErrorKind::ReadOnlyFilesystem),
         ("Not a directory", io::ErrorKind::NotADirectory),
+        ("File exists", io::ErrorKind::AlreadyExists),
     ]
     .into_iter()
     .find(|(mark, _)| said.contains(mark))

@@ -1,4 +1,4 @@
-//! A product that is installed from packages on this host.
+//! A product that is installed from packages, on this machine or another.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -43,7 +43,10 @@ impl Deployment {
             name: self.place.name.clone(),
             directory: self.place.directory.to_string_lossy().into_owned(),
             driver: "packages".to_owned(),
-            project: self.place.product.id.as_str().to_owned(),
+            project: match self.place.host.name() {
+                Some(host) => format!("{} on {host}", self.place.product.id),
+                None => self.place.product.id.as_str().to_owned(),
+            },
         }
     }
 
@@ -81,7 +84,7 @@ impl Deployment {
 
     /// The way to a datastore's server.
     pub fn reach(&self, _: &DatastoreLocation) -> Box<dyn Reach> {
-        Box::new(LocalReach::foreign())
+        Box::new(LocalReach::foreign_to(&self.place.host))
     }
 
     /// Reads a secret where it is, and registers it in the redactor.

@@ -7,6 +7,7 @@ use switchback_engine::ports::Failure;
 use switchback_model::observed::{
     Datastore, File, Filesystem, Observed, Pinning, Service, Shadowing, VersionPlace,
 };
+use switchback_model::product::DatastoreKind;
 use switchback_model::{Problem, Version};
 
 use super::fetch;
@@ -209,6 +210,7 @@ fn datastores(place: &Place, found: &mut Vec<Problem>) -> Vec<Datastore> {
         settings: &settings,
         config: &place.config,
         directory: &place.directory,
+        read: &|path| place.host.text_if_there(Path::new(path)),
         // Paths of a unit are paths of this host.
         on_host: &|_, path| Some(path.to_owned()),
     };
@@ -230,6 +232,11 @@ fn datastores(place: &Place, found: &mut Vec<Problem>) -> Vec<Datastore> {
             count: None,
             shadow: Shadowing::Unknown,
         };
+        if seen.location.kind == DatastoreKind::Files && place.host.name().is_some() {
+            found.extend(files_there(place, &mut seen));
+            datastores.push(seen);
+            continue;
+        }
         if let Err(output) = asking(place, |asker| probes::facts(asker, &mut seen)) {
             found.push(shared::datastore_silent(
                 datastore.name.as_str(),
@@ -240,6 +247,20 @@ fn datastores(place: &Place, found: &mut Vec<Problem>) -> Vec<Datastore> {
         datastores.push(seen);
     }
     datastores
+}
+
+/// How much a directory of another machine holds. What is in the way where it is to be kept: files are copied where
+/// they are, by us, and we are not there.
+fn files_there(place: &Place, seen: &mut Datastore) -> Option<Problem> {
+    let directory = seen.location.directory.clone().unwrap_or_default();
+    if let Ok((count, size)) = place.host.tree_size(Path::new(&directory)) {
+        seen.count = Some(count);
+        seen.size = Some(size);
+    }
+    let said = place.config.datastores.get(&seen.name);
+    let declined = said.is_some_and(|said| said.backup.as_deref() == Some("none"));
+    let host = place.host.name().unwrap_or_default();
+    (!declined).then(|| problems::files_there(seen.name.as_str(), &directory, host))
 }
 
 /// Asks datastores.
