@@ -9,7 +9,7 @@ use switchback_model::{Digest, RunId};
 
 /// One switchback's word that it changes a product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Claim {
+pub(super) struct Claim {
     /// Who, for people: `alice@ws1`.
     by: String,
     /// Which machine that is: names are given twice.
@@ -27,7 +27,7 @@ impl Claim {
     }
 
     /// The claim of whoever keeps backups in `backups` on this machine.
-    pub(crate) fn by(backups: &Path, run: &RunId) -> Self {
+    pub(super) fn by(backups: &Path, run: &RunId) -> Self {
         let line = |path: &str| {
             let text = fs::read_to_string(path).unwrap_or_default();
             text.trim().to_owned()
@@ -39,7 +39,7 @@ impl Claim {
         Self {
             by: format!("{user}@{name}"),
             machine: Digest::of(line("/etc/machine-id") + &name).short().to_owned(),
-            state: backups.to_string_lossy().into_owned(),
+            state: state_of(backups).to_string_lossy().into_owned(),
             run: run.clone(),
         }
     }
@@ -59,12 +59,12 @@ impl Claim {
     }
 
     /// Whether both are of one journal, whose leases keep its own runs apart.
-    pub(crate) fn is_of_the_same(&self, other: &Self) -> bool {
+    pub(super) fn is_of_the_same(&self, other: &Self) -> bool {
         (&self.machine, &self.state) == (&other.machine, &other.state)
     }
 
     /// Why nothing may be changed now.
-    pub(crate) fn refusal(&self, host: Option<&str>, path: &Path) -> Failure {
+    pub(super) fn refusal(&self, host: Option<&str>, path: &Path) -> Failure {
         let on = host.map_or_else(String::new, |host| format!(" on `{host}`"));
         Failure::new(
             "changed-by-another",
@@ -76,6 +76,13 @@ impl Claim {
     }
 }
 
+/// The state directory that backups are in: rounds of one run have directories of their own there.
+fn state_of(backups: &Path) -> &Path {
+    let mut above = backups.ancestors();
+    let shadows = above.find(|path| path.file_name().is_some_and(|name| name == "shadows"));
+    shadows.and_then(Path::parent).unwrap_or(backups)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,7 +90,8 @@ mod tests {
     #[test]
     fn one_journal_is_one_holder_and_an_unreadable_claim_is_nobody_of_ours() {
         let ours = Claim::by(Path::new("/var/lib/switchback/shadows/flow"), &RunId::new("r-1"));
-        let next = Claim::by(Path::new("/var/lib/switchback/shadows/flow"), &RunId::new("r-2"));
+        let round = Path::new("/var/lib/switchback/shadows/flow/round-2");
+        let next = Claim::by(round, &RunId::new("r-2"));
         assert!(Claim::parse(&ours.text()).is_of_the_same(&next));
         let other = Claim::by(Path::new("/home/op/state/shadows/flow"), &RunId::new("r-1"));
         assert!(!other.is_of_the_same(&ours));

@@ -9,12 +9,13 @@ use std::time::Duration;
 use rustix::process::Signal;
 use switchback_engine::ports::{Context, Failure};
 use switchback_engine::process::{Argv, Commands, Finished, Input, Output};
-use switchback_model::Digest;
 use switchback_model::observed::Filesystem;
+use switchback_model::{Digest, RunId};
 
 use super::far::Far;
 use super::seen::Seen;
-use super::{Claim, here, problems};
+use super::claim::Claim;
+use super::{here, problems};
 use crate::detached::process::Process;
 use crate::filesystem::{self, Use};
 
@@ -329,12 +330,24 @@ impl Host {
     }
 
     /// Whose claim there is.
-    pub(crate) fn claimed(&self, product: &str) -> Result<Option<Claim>, Failure> {
+    fn claimed(&self, product: &str) -> Result<Option<Claim>, Failure> {
         let path = claim_of(product);
         let text = self
             .text_if_there(&path)
             .map_err(|error| unwritable(&path, &error))?;
         Ok(text.map(|text| Claim::parse(&text)))
+    }
+
+    /// Why nothing may be changed now by whoever keeps backups in `backups`: another switchback is at it.
+    pub(crate) fn claimed_by_another(
+        &self,
+        product: &str,
+        backups: &Path,
+    ) -> Result<Option<Failure>, Failure> {
+        let ours = Claim::by(backups, &RunId::new("none"));
+        let found = self.claimed(product)?;
+        let other = found.filter(|found| !found.is_of_the_same(&ours));
+        Ok(other.map(|other| other.refusal(self.name(), &claim_of(product))))
     }
 
     /// Takes our claim back; another's stays.

@@ -14,7 +14,6 @@ mod script;
 mod seen;
 mod ssh;
 
-pub(crate) use claim::Claim;
 pub(crate) use either::{Host, unwritable};
 pub(crate) use far::Far;
 pub(crate) use problems::failure_of;

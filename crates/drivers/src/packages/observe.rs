@@ -14,7 +14,7 @@ use super::fetch;
 use super::packaging::{Package, Source, Wanted};
 use super::place::{Place, Record};
 use super::set::{self, Set, release_of};
-use super::{conffiles, hold, locks, problems};
+use super::{conffiles, hold, install, locks, problems};
 use crate::compose::probes::{self, Asker};
 use crate::compose::problems as shared;
 use crate::compose::project::{Project, ServiceSpec};
@@ -37,6 +37,10 @@ pub(super) fn observe(
         .version(&record.set)
         .ok_or_else(|| problems::not_installed_here(&place.names()))?;
     let mut found = obstacles(place, &record).map_err(problems::refused)?;
+    let claimed = place
+        .host
+        .claimed_by_another(place.product.id.as_str(), &directories.backups);
+    found.extend(claimed.map_err(problems::refused)?.map(problems::refused));
     found.extend(remarks(place, &record).map_err(problems::refused)?);
     let services = services(place, &record, &version).map_err(problems::refused)?;
     if services.is_empty() {
@@ -60,7 +64,7 @@ pub(super) fn observe(
         deployment: identity,
         files: vec![File {
             path: path.clone(),
-            digest: record.set.digest(),
+            digest: install::digest(place).map_err(problems::refused)?,
         }],
         version_places: vec![VersionPlace {
             path,
