@@ -9,6 +9,7 @@ mod compare;
 mod contents;
 mod entry;
 mod give_back;
+mod holdings;
 mod index;
 mod root;
 mod shadow;

@@ -13,9 +13,9 @@ use switchback_model::product::DatastoreKind;
 use switchback_model::{Contents, DatastoreName, RunId};
 
 use super::contents;
+use super::holdings::{ABSENT, Shadow};
 use super::index::Index;
 use super::root::Root;
-use super::shadow::{ABSENT, Shadow};
 use super::survey;
 use super::tree::{self, Tree};
 use super::workers::Workers;
