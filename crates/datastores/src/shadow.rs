@@ -12,10 +12,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use switchback_engine::ports::{Context, Failure};
-use switchback_model::DatastoreName;
+use switchback_engine::ports::{Context, Failure, UNCOUNTED};
 use switchback_model::observed::Access;
 use switchback_model::plan::{BackupMethod, BackupState};
+use switchback_model::{DatastoreName, RunId};
 
 use crate::backup::{self, Backup, Manifest, Seal};
 
@@ -30,6 +30,15 @@ pub(crate) fn method(cx: &Context<'_>, datastore: &DatastoreName) -> BackupMetho
         .datastores
         .get(datastore)
         .map_or(BackupMethod::Dump, |plan| plan.method)
+}
+
+/// A shadow that took the place of the data before anybody counted what it holds.
+pub(crate) fn uncounted(datastore: &DatastoreName, run: &RunId) -> Failure {
+    Failure::new(
+        UNCOUNTED,
+        format!("what the shadow of `{datastore}` by {run} held was never counted"),
+    )
+    .cause("it took the place of the data, which goes on from there")
 }
 
 /// Where the shadow of what lies in `directory` goes: into the backup's directory where a rename leads

@@ -170,6 +170,12 @@ pub enum Shadowing {
     Unknown,
     /// It can.
     Possible,
+    /// It can, and it will not hold what is in these collections: it is never written to the log that a
+    /// follower gets.
+    Without {
+        /// Which, as they are called in contents.
+        collections: Vec<String>,
+    },
     /// It cannot.
     Impossible {
         /// Why not, as half a sentence: `the role may not replicate`.
@@ -198,6 +204,9 @@ pub struct DatastoreLocation {
     pub directory: Option<String>,
     /// The data's directory as the server sees it.
     pub server_directory: Option<String>,
+    /// What else a connection takes, e.g. `tls = "true"`, `auth-source = "admin"` (MongoDB).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
 }
 
 /// A filesystem that will be written to.

@@ -21,7 +21,7 @@ use super::server::{Server, kept_layout};
 use super::shadow::appended;
 use super::shadowing::available_memory;
 use crate::backup::{Backup, Manifest};
-use crate::{disk, tally};
+use crate::{disk, shadow, tally};
 
 /// A shadow as a snapshot, for originals that load nothing else.
 pub(super) const SNAPSHOT: &str = "snapshot";
@@ -197,9 +197,8 @@ impl Server {
         let layout = kept_layout(&manifest)?;
         let place = backup.place_of(&manifest)?;
         if !place.join(DATA).exists() {
-            // A way back moved it into place: the server went on from it.
-            let client = self.client(cx.commands)?;
-            return contents::read(&client, cx.progress).map(|held| held.contents);
+            // A way back moved it into place: what the server holds by now is no measure of itself.
+            return Err(shadow::uncounted(&self.name, &manifest.run));
         }
         let (held, ()) = self.read_loaded(cx, place, &layout, |client| {
             let held = contents::read(client, cx.progress)?;

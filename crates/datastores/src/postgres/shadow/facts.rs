@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use switchback_engine::ports::Failure;
 use switchback_model::RunId;
+use switchback_model::observed::ImagePin;
 
 use crate::backup::Manifest;
 
@@ -36,6 +37,9 @@ pub(super) struct Facts {
     pub(super) superuser: String,
     /// What a copy must be started with to be able to follow.
     pub(super) settings: BTreeMap<String, String>,
+    /// What the server was made from: a server of another version cannot read the copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) image: Option<ImagePin>,
     /// The original's next transaction when both were read.
     #[serde(default)]
     pub(super) compared_at: Option<u64>,

@@ -17,12 +17,15 @@ use std::path::{Path, PathBuf};
 use switchback_engine::ports::SCRATCH_DIRECTORY;
 use switchback_engine::process::Secret;
 
+use crate::backup::Manifest;
 use crate::disk;
 
 /// Makes a server follow.
 const FOLLOW: &str = "standby.signal";
 /// What a base backup or a standby adds, and an original does not have.
-const ADDED: &[&str] = &[FOLLOW, "backup_label.old", "backup_manifest"];
+const ADDED: &[&str] = &[FOLLOW, "backup_label.old", MANIFEST];
+/// What the server says that it sent.
+const MANIFEST: &str = "backup_manifest";
 const PASSFILE: &str = "passfile";
 
 /// A shadow's directory as this host sees it.
@@ -95,6 +98,11 @@ impl Layout {
         self.data().join(FOLLOW).exists()
     }
 
+    /// True where the server said what it sent.
+    pub(super) fn has_manifest(&self) -> bool {
+        self.data().join(MANIFEST).exists()
+    }
+
     /// Takes out of the copy what was added, and the password from beside it. Durable when it returns.
     pub(in super::super) fn strip(&self) -> io::Result<()> {
         strip(&self.data())?;
@@ -113,6 +121,11 @@ impl Layout {
         }
         Ok(())
     }
+}
+
+/// Where the manifest says that the shadow is.
+pub(super) fn layout_of(manifest: &Manifest) -> Option<Layout> {
+    manifest.place.as_deref().map(Layout::new)
 }
 
 /// Takes out of a data directory what makes it a follower, and what a copy of a running server holds of

@@ -12,12 +12,14 @@
 //! seal, and no slot outlives its connection. Start with `prepare.rs`.
 
 mod control;
+mod copy;
 mod facts;
 mod follower;
 mod layout;
 mod moment;
 mod possible;
 mod prepare;
+mod programs;
 mod promote;
 mod prove;
 mod restore;
@@ -25,6 +27,7 @@ mod seal;
 mod sealed;
 mod sequences;
 mod sql;
+mod verify;
 
 pub(super) use control::{Control, State};
 pub(super) use follower::{server, stopped};

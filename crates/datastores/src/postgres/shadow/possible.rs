@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
-use switchback_engine::ports::Failure;
+use switchback_engine::ports::{Context, Failure};
 use switchback_engine::process::Commands;
-use switchback_model::RunId;
 use switchback_model::observed::Shadowing;
+use switchback_model::pattern::matches;
+use switchback_model::{DatastoreName, RunId};
 
 use super::super::server::Server;
 use super::control::Control;
@@ -52,11 +53,24 @@ pub(super) struct Able {
     pub(super) superuser: String,
 }
 
+impl Able {
+    /// What a copy must be started with to be able to follow, and the version of its programs.
+    pub(super) fn settings(&self) -> BTreeMap<String, String> {
+        let mut settings = self.original.settings.clone();
+        let version = self.original.version.to_string();
+        settings.insert("server_version_num".to_owned(), version);
+        settings
+    }
+}
+
 impl Server {
     /// For planning: never a failure, for a server that does not answer has said so already.
     pub(in super::super) fn shadowing(&self, commands: &Commands) -> Shadowing {
         match self.able(commands, None) {
-            Ok(Ok(_)) => Shadowing::Possible,
+            Ok(Ok(able)) if able.original.unlogged.is_empty() => Shadowing::Possible,
+            Ok(Ok(able)) => Shadowing::Without {
+                collections: able.original.unlogged,
+            },
             Ok(Err(because)) => Shadowing::Impossible { because },
             Err(_) => Shadowing::Unknown,
         }
@@ -214,12 +228,23 @@ fn refused(original: &Original) -> Option<String> {
             listed(&named)
         ));
     }
-    unlogged(&original.unlogged)
+    None
 }
 
-/// What is not logged does not reach a follower.
-pub(super) fn unlogged(tables: &[String]) -> Option<String> {
-    let named: Vec<String> = tables.iter().map(|name| format!("`{name}`")).collect();
+/// What is not logged does not reach a follower. Half a sentence where that would be missed: what the plan
+/// calls volatile may be lost.
+pub(super) fn missed(
+    cx: &Context<'_>,
+    datastore: &DatastoreName,
+    unlogged: &[String],
+) -> Option<String> {
+    let plan = cx.plan.datastores.get(datastore);
+    let volatile = plan.map_or(&[][..], |plan| &plan.volatile);
+    let named: Vec<String> = unlogged
+        .iter()
+        .filter(|name| !volatile.iter().any(|volatile| matches(volatile, name)))
+        .map(|name| format!("`{name}`"))
+        .collect();
     (!named.is_empty()).then(|| {
         format!(
             "unlogged tables hold rows that no follower gets: {}",
@@ -274,7 +299,7 @@ mod tests {
     #[test]
     fn every_reason_is_half_a_sentence_that_says_what_to_change() {
         type Change = fn(&mut Original);
-        let changes: [(Change, &str); 8] = [
+        let changes: [(Change, &str); 7] = [
             (|it| it.version = 110_022, "older than PostgreSQL 12"),
             (|it| it.standby = true, "a standby"),
             (
@@ -290,10 +315,6 @@ mod tests {
             (
                 |it| it.tablespaces = ["a", "b", "c", "d"].map(str::to_owned).to_vec(),
                 "`a`, `b`, `c` and 1 more",
-            ),
-            (
-                |it| it.unlogged = vec!["public.cache".to_owned()],
-                "unlogged tables hold rows that no follower gets: `public.cache`",
             ),
         ];
         assert_eq!(refused(&original()), None);

@@ -12,8 +12,7 @@ use switchback_model::plan::BackupState;
 use super::super::server::Server;
 use super::control::{Control, State};
 use super::facts::Facts;
-use super::layout::{Layout, strip};
-use super::prepare::layout_of;
+use super::layout::{Layout, layout_of, strip};
 use crate::disk;
 
 /// What the original does to its log, a second server must not do in its place. Written last, so it counts.

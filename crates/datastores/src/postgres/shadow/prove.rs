@@ -11,8 +11,9 @@ use super::super::keep::{differs, summary};
 use super::super::server::Server;
 use super::super::sql as reading;
 use super::facts::{Facts, Phase};
+use super::layout::layout_of;
 use super::moment;
-use super::prepare::{layout_of, note};
+use super::prepare::note;
 use super::sql::{self, Moment};
 use super::{possible, sequences};
 use crate::backup::{Backup, Manifest, Seal};
@@ -125,7 +126,7 @@ impl Server {
         facts: &Facts,
     ) -> Result<Both, Failure> {
         let original = self.original(cx.commands, Some(cx.run))?;
-        if let Some(because) = possible::unlogged(&original.unlogged) {
+        if let Some(because) = possible::missed(cx, &self.name, &original.unlogged) {
             return Err(Failure::new(
                 "shadow-impossible",
                 format!("the shadow of `{}` does not hold everything", self.name),

@@ -14,11 +14,11 @@ use super::super::server::Server;
 use super::super::sql as reading;
 use super::facts::Facts;
 use super::follower::{self, stopped};
-use super::layout::Layout;
-use super::prepare::layout_of;
+use super::layout::{Layout, layout_of};
+use super::programs::Programs;
 use crate::backup::{Backup, Manifest};
 use crate::conversation::{self, Broken};
-use crate::disk;
+use crate::{disk, shadow};
 
 /// How often a starting server is asked, and how long it may take: it replays what came after its last
 /// checkpoint, at most a few minutes' worth.
@@ -37,6 +37,10 @@ impl Server {
         let facts = Facts::of(&manifest)?;
         if !facts.unread {
             return Ok(manifest.contents);
+        }
+        let here = layout_of(&manifest).is_some_and(|layout| layout.data().is_dir());
+        if !here && facts.exchange.is_some() {
+            return Err(shadow::uncounted(&self.name, run));
         }
         let contents = self.read_sealed(cx, &backup, &manifest, &facts)?;
         self.keep_contents(&backup, facts, contents)
@@ -124,7 +128,8 @@ impl Server {
                 )
                 .hint("a way back has put it in the place of the data: look at that instead")
             })?;
-        let read = self.read_alone(cx, backup, &layout, facts);
+        let programs = self.programs_for(cx, manifest, facts)?;
+        let read = self.read_alone(cx, backup, &layout, facts, &programs);
         // Whatever happened: what a start needs must not stay in the copy.
         let stripped = layout
             .strip()
@@ -140,13 +145,14 @@ impl Server {
         backup: &Backup,
         layout: &Layout,
         facts: &Facts,
+        programs: &Programs,
     ) -> Result<Contents, Failure> {
         layout
             .furnish(None)
             .and_then(|()| layout.mark_following())
             .map_err(|error| backup.io("furnish", &error))?;
-        let argv = self.of_the_servers_own(follower::server(&facts.settings, None));
-        let scratch = self.reach.scratch(cx, layout.place(), argv)?;
+        let server = follower::server(&facts.settings, None);
+        let scratch = self.start_alone(cx, layout.place(), server, programs)?;
         self.wait_for_scratch(cx, scratch.as_ref(), facts)?;
         let psql = scratch.inside(self.reader(cx, scratch.directory(), facts))?;
         let read = conversation::with(cx.commands, &psql, |session| {
@@ -173,7 +179,7 @@ impl Server {
             Broken::Pipe(error) => self.pipe_broke(&error),
             Broken::Own(failure) => failure,
         });
-        self.end_scratch(cx, scratch.as_ref());
+        self.end_scratch(cx, scratch.as_ref(), programs);
         contents
     }
 
@@ -202,18 +208,17 @@ impl Server {
 
     /// Ends it in order, as far as it lets us: dropping it ends it in any case, and what a kill leaves is
     /// replayed by the next start.
-    fn end_scratch(&self, cx: &Context<'_>, scratch: &dyn Scratch) {
+    fn end_scratch(&self, cx: &Context<'_>, scratch: &dyn Scratch, programs: &Programs) {
         let stop = Argv::new("pg_ctl", ["stop", "--mode=fast", "--wait", "--pgdata"])
             .arg(format!("{}/data", scratch.directory()));
-        let ended: Result<Value, Failure> =
-            scratch
-                .inside(self.of_the_servers_own(stop))
-                .and_then(|argv| {
-                    cx.commands
-                        .capture(&argv)
-                        .map(|_| Value::Null)
-                        .map_err(|error| self.failure(error, "has a shadow that does not end"))
-                });
+        let ended: Result<Value, Failure> = scratch
+            .inside(self.program_of(stop, programs))
+            .and_then(|argv| {
+                cx.commands
+                    .capture(&argv)
+                    .map(|_| Value::Null)
+                    .map_err(|error| self.failure(error, "has a shadow that does not end"))
+            });
         drop(ended);
     }
 }
