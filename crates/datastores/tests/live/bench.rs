@@ -94,6 +94,13 @@ impl Bench {
         kept.expect("the plan keeps it").max_rate = Some(rate.parse().expect("a rate"));
     }
 
+    /// Has the plan say that a collection may be lost.
+    pub(crate) fn may_lose(&self, datastore: &str, collection: &str) {
+        let mut plan = self.plan.borrow_mut();
+        let kept = plan.datastores.get_mut(&datastore.into());
+        kept.expect("the plan keeps it").volatile.push(collection.to_owned());
+    }
+
     /// Calls with a context of this run: [`ROLLBACK`] takes back [`UPGRADE`].
     pub(crate) fn within<T>(&self, run: &str, call: impl FnOnce(&Context<'_>) -> T) -> T {
         let mut plan = self.plan.borrow().clone();

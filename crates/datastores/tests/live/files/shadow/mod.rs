@@ -1,0 +1,5 @@
+//! Files kept as a shadow.
+
+mod faults;
+mod life;
+mod site;

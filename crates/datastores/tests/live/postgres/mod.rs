@@ -1,0 +1,6 @@
+//! PostgreSQL kept by a dump.
+
+mod crashes;
+mod refusals;
+mod site;
+mod whole;

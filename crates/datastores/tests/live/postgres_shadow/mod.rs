@@ -1,0 +1,7 @@
+//! PostgreSQL kept by a shadow: what follows, what is found, and what is said.
+
+mod crashes;
+mod damage;
+mod life;
+mod possible;
+mod site;
