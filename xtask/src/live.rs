@@ -22,6 +22,7 @@ use anyhow::Result;
 
 use self::lab::Lab;
 
+pub(crate) use applications::environments;
 pub(crate) use outage::{INSIDE, inside};
 
 /// Cases under way at once: most of a case is waiting for containers, so one more than there are cores on a small machine.

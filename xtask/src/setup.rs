@@ -6,12 +6,14 @@ mod compose;
 mod donor;
 mod engine;
 mod packages;
+mod mongodb;
 mod restic;
 mod servers;
 
 use anyhow::Result;
 
 pub(crate) use packages::{Need, find, static_busybox};
+pub(crate) use mongodb::{VARIABLE as MONGODB, stand_in as mongodb};
 pub(crate) use servers::{POSTGRES as NEXT_POSTGRES, REDIS as NEXT_REDIS, next_servers};
 
 /// What a task wants from the machine.

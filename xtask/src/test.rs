@@ -18,6 +18,12 @@ pub(crate) fn run() -> Result<()> {
         // Tests beside the code that need a real Docker, PostgreSQL or Redis ask for this.
         tests = tests.env("SWITCHBACK_LIVE", "1");
     }
+    match setup::mongodb()? {
+        Ok(place) => tests = tests.env(setup::MONGODB, place),
+        Err(why) => {
+            println!("SKIPPED mongodb: the Python package index does not answer: {why}");
+        }
+    }
     let tested = tests.run();
     if engine == Engine::Missing {
         println!("live tests were left out: no Docker Engine can run here");

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use switchback_datastores::Survey;
 use switchback_drivers::compose::copy::{self, Blueprint, Trace};
 use switchback_drivers::{Deployment, Directories};
 use switchback_engine::ports::{Datastore, Driver, Failure, Site};
@@ -12,10 +13,10 @@ use switchback_engine::signal::StopSignal;
 use switchback_model::config::SecretRef;
 use switchback_model::exit::Exit;
 use switchback_model::observed::{
-    DatastoreLocation, Deployment as Identity, ImagePin, Observed, Shadowing,
+    self, DatastoreLocation, Deployment as Identity, ImagePin, Observed,
 };
 use switchback_model::plan::{FileEdit, Plan};
-use switchback_model::product::{Probe, Product};
+use switchback_model::product::{DatastoreKind, Probe, Product};
 use switchback_model::{DatastoreName, Problem, ServiceName, Structure, Version};
 use switchback_planner::EngineWish;
 
@@ -98,19 +99,62 @@ impl Place {
     pub(crate) fn observe_quietly(&self) -> Result<Observed, Problem> {
         let mut observed = self.deployment.observe(&self.directories)?;
         for found in &mut observed.datastores {
-            found.shadow = self.shadowing(&found.name, &found.location);
+            match self.survey(found) {
+                Ok(survey) if found.location.kind == DatastoreKind::Mongodb => {
+                    let told = self.told(&found.name, &survey);
+                    observed.problems.extend(told);
+                    observed
+                        .probes
+                        .extend(self.version_of(&found.name, &survey));
+                    (found.engine, found.size) = (survey.engine, survey.size);
+                    (found.count, found.shadow) = (survey.count, survey.shadow);
+                }
+                Ok(survey) => found.shadow = survey.shadow,
+                // One that does not answer was told already, where a driver could ask it.
+                Err(problem) if found.location.kind == DatastoreKind::Mongodb => {
+                    observed.problems.push(problem);
+                }
+                Err(_) => {}
+            }
         }
         Ok(observed)
     }
 
-    /// Whether a datastore can be followed. One that does not answer was told already.
-    fn shadowing(&self, name: &DatastoreName, location: &DatastoreLocation) -> Shadowing {
-        let Ok(password) = self.password(location) else {
-            return Shadowing::Unknown;
-        };
+    /// What a datastore says of itself.
+    fn survey(&self, found: &observed::Datastore) -> Result<Survey, Problem> {
+        let (name, location) = (&found.name, &found.location);
+        let password = self.password(location)?;
         let reach = self.deployment.reach(location);
-        let survey = switchback_datastores::survey(name, location, reach, password, &self.commands);
-        survey.map_or(Shadowing::Unknown, |survey| survey.shadow)
+        switchback_datastores::survey(name, location, reach, password, &self.commands)
+            .map_err(unseen)
+    }
+
+    /// What is in the way of keeping a datastore, where nobody but itself can look.
+    fn told(&self, name: &DatastoreName, survey: &Survey) -> Option<Problem> {
+        let first = survey.obstacles.first()?;
+        let problem = Problem::new(
+            Exit::Refused,
+            "datastore-unsupported",
+            format!("`{name}` cannot be kept: {first}"),
+        )
+        .state("deployment", "unchanged")
+        .hint(format!(
+            "remove what is in the way, or set backup = \"none\" under [datastores.{name}] in switchback.toml"
+        ));
+        Some(
+            survey
+                .obstacles
+                .iter()
+                .skip(1)
+                .fold(problem, Problem::cause),
+        )
+    }
+
+    /// The answer to the probe for the version of a server with a path of its own.
+    fn version_of(&self, name: &DatastoreName, survey: &Survey) -> Option<(String, String)> {
+        let mut engines = self.product.engines.iter();
+        let engine = engines.find(|engine| engine.id == *name)?;
+        Some((engine.probe.clone(), survey.engine.clone()?))
     }
 
     /// What changes this deployment.
@@ -232,4 +276,13 @@ fn not_compose() -> Problem {
         "rehearsal-not-compose",
         "only a deployment of Docker Compose can be copied",
     )
+}
+
+/// A datastore that could not be looked at.
+fn unseen(failure: Failure) -> Problem {
+    let mut problem = Problem::new(Exit::Refused, &failure.code, failure.what);
+    problem.causes = failure.causes;
+    problem.state = failure.state;
+    problem.hints = failure.hints;
+    problem.state("deployment", "unchanged")
 }

@@ -159,6 +159,7 @@ impl Bench {
             password: None,
             directory: Some(root.display().to_string()),
             server_directory: None,
+            options: std::collections::BTreeMap::new(),
         };
         let stop = StopSignal::default();
         Self {

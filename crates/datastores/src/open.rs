@@ -7,6 +7,7 @@ use switchback_model::product::DatastoreKind;
 use switchback_model::{DatastoreName, Structure};
 
 use crate::files::Files;
+use crate::mongodb::Mongodb;
 use crate::postgres::Postgres;
 use crate::redis::Redis;
 use crate::survey::Survey;
@@ -22,6 +23,7 @@ pub fn open(
         DatastoreKind::Postgres => Box::new(Postgres::new(name, location, reach, password)),
         DatastoreKind::Redis => Box::new(Redis::new(name, location, reach, password)),
         DatastoreKind::Files => Box::new(Files::new(name, location)),
+        DatastoreKind::Mongodb => Box::new(Mongodb::new(name, location, reach.as_ref(), password)),
     }
 }
 
@@ -38,10 +40,11 @@ pub fn survey(
         DatastoreKind::Postgres => Postgres::new(name, location, reach, password).survey(commands),
         DatastoreKind::Redis => Redis::new(name, location, reach, password).survey(commands),
         DatastoreKind::Files => Files::new(name, location).survey(),
+        DatastoreKind::Mongodb => Mongodb::new(name, location, reach.as_ref(), password).survey(),
     }
 }
 
-/// How what a datastore holds is shaped; `None` for what has no shape of its own (Redis, files).
+/// How what a datastore holds is shaped; `None` for what has no shape of its own (Redis, files, MongoDB).
 pub fn structure(
     name: &DatastoreName,
     location: &DatastoreLocation,
@@ -53,6 +56,6 @@ pub fn structure(
         DatastoreKind::Postgres => Postgres::new(name, location, reach, password)
             .structure(commands)
             .map(Some),
-        DatastoreKind::Redis | DatastoreKind::Files => Ok(None),
+        DatastoreKind::Redis | DatastoreKind::Files | DatastoreKind::Mongodb => Ok(None),
     }
 }

@@ -7,6 +7,7 @@ use switchback_model::config::SecretRef;
 use switchback_model::exit::Exit;
 use switchback_model::{Problem, ServiceName};
 
+use crate::settings_file;
 use crate::uri::Uri;
 
 /// Reads what `reference` names. Files are relative to `directory`; `setting` tells a service's settings.
@@ -23,6 +24,9 @@ pub(crate) fn read(
             let text = std::fs::read_to_string(directory.join(path))
                 .map_err(|error| missing(&format!("the file `{path}`"), &error))?;
             Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
+        }
+        SecretRef::Setting { file, section, key } => {
+            set_in(section, key, file, &std::fs::read_to_string(file))
         }
         SecretRef::Service { service, variable } => setting(service, variable).ok_or_else(|| {
             missing(
@@ -42,10 +46,26 @@ pub(crate) fn read(
     }
 }
 
+/// The secret that a key of a file of settings holds, where the file could be read.
+pub(crate) fn set_in(
+    section: &str,
+    key: &str,
+    file: &str,
+    text: &std::io::Result<String>,
+) -> Result<Secret, Problem> {
+    let place = format!("`{key}` of [{section}] in `{file}`");
+    let text = text.as_ref().map_err(|error| missing(&place, error))?;
+    settings_file::password(text, section, key)
+        .map(Secret::new)
+        .ok_or_else(|| missing(&place, &"it is not set"))
+}
+
 /// Reads a secret that needs no look at the deployment; `None` where it does.
 pub fn plain(reference: &SecretRef, directory: &Path) -> Option<Result<Secret, Problem>> {
     match reference {
-        SecretRef::Env(_) | SecretRef::File(_) => Some(read(reference, directory, &|_, _| None)),
+        SecretRef::Env(_) | SecretRef::File(_) | SecretRef::Setting { .. } => {
+            Some(read(reference, directory, &|_, _| None))
+        }
         SecretRef::Service { .. } | SecretRef::ServiceUri { .. } => None,
     }
 }

@@ -1,7 +1,7 @@
 //! Real applications from the Python package index, run as plain processes by definitions that a user could have written.
 
 mod ara;
-mod environments;
+pub(crate) mod environments;
 mod site;
 mod synapse;
 

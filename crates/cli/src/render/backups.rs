@@ -2,7 +2,6 @@
 
 use switchback_backup::{Keeps, Rule};
 use switchback_model::plan::BackupState;
-use switchback_model::product::DatastoreKind;
 
 use super::measure;
 use super::style::{BAD, BOLD, DIM, GOOD, PLAIN, WARN};
@@ -32,8 +31,8 @@ pub(crate) fn here(lines: &[Here]) -> Table {
             BackupState::Proven => (GOOD, "proven"),
         };
         let server = match &line.engine {
-            Some(engine) => format!("{} {engine}", kind(line.kind)),
-            None => kind(line.kind).to_owned(),
+            Some(engine) => format!("{} {engine}", line.kind.name()),
+            None => line.kind.name().to_owned(),
         };
         table.row([
             Cell::new(BOLD, line.run.as_str()),
@@ -93,14 +92,6 @@ fn rounded(datastore: &str, round: u32) -> String {
         format!("{datastore} (round {round})")
     } else {
         datastore.to_owned()
-    }
-}
-
-fn kind(kind: DatastoreKind) -> &'static str {
-    match kind {
-        DatastoreKind::Postgres => "postgres",
-        DatastoreKind::Redis => "redis",
-        DatastoreKind::Files => "files",
     }
 }
 

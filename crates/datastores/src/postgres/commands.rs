@@ -207,6 +207,7 @@ mod tests {
             password: None,
             directory: None,
             server_directory: None,
+            options: std::collections::BTreeMap::new(),
         }
     }
 

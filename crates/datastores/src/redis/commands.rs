@@ -176,6 +176,7 @@ mod tests {
             password: None,
             directory: None,
             server_directory: None,
+            options: std::collections::BTreeMap::new(),
         };
         let secret = Secret::new("hunter2");
         let argv = client("redis-cli", &location, Some(&secret));

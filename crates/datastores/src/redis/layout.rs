@@ -150,6 +150,7 @@ mod tests {
             password: None,
             directory: Some(directory.to_owned()),
             server_directory: Some("/data".to_owned()),
+            options: std::collections::BTreeMap::new(),
         }
     }
 

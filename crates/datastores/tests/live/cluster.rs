@@ -156,6 +156,7 @@ impl Cluster {
             password: None,
             directory: Some(self.data().display().to_string()),
             server_directory: None,
+            options: std::collections::BTreeMap::new(),
         }
     }
 

@@ -18,7 +18,7 @@ mod shadow;
 const NAME: &str = "blobs";
 
 /// Files have no server; nobody may ask for one.
-struct NoServer;
+pub(crate) struct NoServer;
 
 impl Reach for NoServer {
     fn inside(
@@ -82,6 +82,7 @@ fn location(directory: &Path) -> DatastoreLocation {
         password: None,
         directory: Some(directory.display().to_string()),
         server_directory: None,
+        options: std::collections::BTreeMap::new(),
     }
 }
 

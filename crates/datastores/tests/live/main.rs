@@ -5,6 +5,8 @@ mod capture;
 mod cluster;
 mod files;
 mod mistral;
+mod mongodb;
+mod mongodb_server;
 mod postgres;
 mod postgres_shadow;
 mod promoted;

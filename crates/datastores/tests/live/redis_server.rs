@@ -179,6 +179,7 @@ impl RedisServer {
             password: None,
             directory: Some(self.data().display().to_string()),
             server_directory: Some(self.data().display().to_string()),
+            options: std::collections::BTreeMap::new(),
         }
     }
 

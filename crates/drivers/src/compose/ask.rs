@@ -112,6 +112,7 @@ mod tests {
             password: None,
             directory: None,
             server_directory: None,
+            options: std::collections::BTreeMap::new(),
         }
     }
 

@@ -327,6 +327,7 @@ fn store() -> DatastoreLocation {
         password: None,
         directory: None,
         server_directory: None,
+        options: std::collections::BTreeMap::new(),
     }
 }
 

@@ -234,6 +234,7 @@ impl Look<'_> {
             settings: &settings,
             config: &shared.config,
             directory: &shared.directory,
+            read: &crate::settings_file::here,
             on_host: &locate,
         };
         let mut found = Vec::new();

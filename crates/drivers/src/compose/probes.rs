@@ -54,6 +54,8 @@ pub(crate) fn facts(asker: &Asker<'_>, datastore: &mut Datastore) -> Result<(), 
     match datastore.location.kind {
         DatastoreKind::Postgres => asker.postgres(datastore),
         DatastoreKind::Redis => asker.redis(datastore),
+        // It has no client program that every host has: whoever keeps it looks.
+        DatastoreKind::Mongodb => Ok(()),
         DatastoreKind::Files => {
             let directory = datastore.location.directory.clone().unwrap_or_default();
             let (count, size) = filesystem::tree_size(Path::new(&directory));

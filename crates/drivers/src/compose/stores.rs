@@ -12,6 +12,7 @@ use super::problems;
 use super::project::{Project, ServiceSpec};
 use super::reference::Reference;
 use super::settings::Settings;
+use crate::settings_file;
 use crate::uri::Uri;
 
 /// Everything that a search looks at.
@@ -23,6 +24,8 @@ pub(crate) struct Search<'a> {
     pub(crate) config: &'a Config,
     /// Directory of `switchback.toml`.
     pub(crate) directory: &'a Path,
+    /// A file of the product's own machine; `None` where it is not there.
+    pub(crate) read: &'a dyn Fn(&str) -> std::io::Result<Option<String>>,
     /// Where a path of a service's container is on this host.
     pub(crate) on_host: &'a dyn Fn(&ServiceName, &str) -> Option<String>,
 }
@@ -38,13 +41,19 @@ impl Search<'_> {
             .unwrap_or_default();
         let location = match datastore.kind {
             DatastoreKind::Files => self.files(datastore, &said)?,
-            DatastoreKind::Postgres | DatastoreKind::Redis => self.server(datastore, &said),
+            DatastoreKind::Postgres | DatastoreKind::Redis | DatastoreKind::Mongodb => {
+                settings_file::locate(datastore, self.read)?
+                    .or_else(|| self.server(datastore, &said))
+            }
         };
         match location {
             Some(location) => Ok(Some(corrected(location, &said, self.directory))),
             None if datastore.optional => Ok(None),
             None => {
                 let mut looked = datastore.configured_by.join(", ");
+                if let Some(settings) = &datastore.configured_in {
+                    looked = format!("{looked}, [{}] of {}", settings.section, settings.file);
+                }
                 if !datastore.images.is_empty() {
                     looked = format!(
                         "{looked}, services with image {}",
@@ -92,6 +101,7 @@ impl Search<'_> {
             password: None,
             directory: None,
             server_directory: None,
+            options: std::collections::BTreeMap::new(),
         };
         if let (Some((variable, _)), Some(_)) = (pointer, &uri.password) {
             location.password = Some(SecretRef::ServiceUri {
@@ -199,6 +209,7 @@ impl Search<'_> {
             password: None,
             directory: Some(on_host),
             server_directory: inside,
+            options: std::collections::BTreeMap::new(),
         }))
     }
 

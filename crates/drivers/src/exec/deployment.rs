@@ -361,6 +361,7 @@ impl Deployment {
             settings: &settings,
             config: &place.config,
             directory: &place.directory,
+            read: &crate::settings_file::here,
             // Paths of a process are paths of this host.
             on_host: &|_, path| Some(path.to_owned()),
         };

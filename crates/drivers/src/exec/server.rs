@@ -60,11 +60,7 @@ impl ServerReach {
     }
 
     pub(super) fn name(&self) -> &'static str {
-        match self.kind {
-            DatastoreKind::Postgres => "postgres",
-            DatastoreKind::Redis => "redis",
-            DatastoreKind::Files => "files",
-        }
+        self.kind.name()
     }
 }
 

@@ -399,6 +399,7 @@ fn redis_location(lab: &Path) -> Option<DatastoreLocation> {
         password: None,
         directory: Some(data.to_string_lossy().into_owned()),
         server_directory: None,
+        options: std::collections::BTreeMap::new(),
     })
 }
 

@@ -198,7 +198,13 @@ impl Place {
 
     /// Reads a secret where it is, and registers it.
     pub(super) fn secret(&self, reference: &SecretRef) -> Result<Secret, Problem> {
-        let secret = secret::read(reference, &self.directory, &|_, _| None)?;
+        let secret = match reference {
+            // The product's own file is on the product's machine.
+            SecretRef::Setting { file, section, key } => {
+                secret::set_in(section, key, file, &self.host.text(Path::new(file)))?
+            }
+            _ => secret::read(reference, &self.directory, &|_, _| None)?,
+        };
         self.commands.redactor().register(secret.expose());
         Ok(secret)
     }

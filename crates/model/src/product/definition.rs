@@ -125,6 +125,20 @@ pub enum DatastoreKind {
 }
 
 /// A datastore of the product.
+    /// A MongoDB database.
+    Mongodb,
+}
+
+impl DatastoreKind {
+    /// As definitions and people write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Redis => "redis",
+            Self::Files => "files",
+            Self::Mongodb => "mongodb",
+        }
+    }
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Datastore {
@@ -141,6 +155,9 @@ pub struct Datastore {
     /// Directory inside the component's container where nothing configures one (files only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_directory: Option<String>,
+    /// The product's own file of settings that says where it is, where the product has one on its host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configured_in: Option<SettingsFile>,
     /// True where a deployment may do without it.
     #[serde(default)]
     pub optional: bool,
@@ -155,6 +172,43 @@ pub struct Datastore {
 /// A server that a datastore may be found on and that cannot be upgraded from there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+/// A file of settings in sections (`[section]`, `key = value`), by which the product finds a datastore. Each field is
+/// the name of a key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SettingsFile {
+    /// Absolute path on the product's host.
+    pub file: String,
+    /// The section.
+    pub section: String,
+    /// All in one, e.g. `postgresql://user:password@host/database`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// Host, or all in one where it has `://`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
+    /// Database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// User.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// Options of the connection, by name: keys that say them, the first that is set counts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, Vec<String>>,
+    /// The database where the file names none: what the product takes itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_database: Option<String>,
+    /// Where it was read.
+    pub source: String,
+}
+
 pub struct UnsupportedServer {
     /// Image repository.
     pub image: String,

@@ -7,6 +7,7 @@ use switchback_model::problem::Citation;
 use switchback_model::product::{Moment, NoticeKind, Product};
 use switchback_model::{DatastoreName, Problem, ProductId};
 
+use super::climbs;
 use super::input::Input;
 use super::route::Migration;
 use crate::path::{Act, Leg, Path};
@@ -59,6 +60,10 @@ pub(super) fn refuse(input: &Input<'_>) -> Result<(), Problem> {
         let left: Vec<&Act> = acts
             .filter(|act| !is_done(act) && !is_outside(act))
             .collect();
+        let mut climbs = left.iter();
+        if let Some(problem) = climbs.find_map(|act| climbs::refusal(input, leg, act)) {
+            return Err(problem);
+        }
         if let Some(first) = left.first() {
             let problem = undone(&product.id, input.path, leg, &left);
             return Err(problem.fact(Citation {

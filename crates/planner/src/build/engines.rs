@@ -153,6 +153,7 @@ fn wish(observed: &Observed, found: &Datastore, to: &str) -> Result<Option<Engin
     let supported = match found.location.kind {
         DatastoreKind::Postgres => POSTGRES,
         DatastoreKind::Redis => REDIS,
+        DatastoreKind::Mongodb => return Err(climbs_by_hand(found, to)),
         DatastoreKind::Files => {
             return Err(refused(
                 "engine-none",
@@ -244,6 +245,22 @@ fn at_engine(reference: &str, to: &str) -> Option<String> {
             &tag[number..]
         )
     })
+}
+
+/// A MongoDB server climbs line by line where its packages are installed, and cannot go back down.
+fn climbs_by_hand(found: &Datastore, to: &str) -> Problem {
+    let name = &found.name;
+    let runs = found.engine.as_deref().unwrap_or("unknown");
+    refused(
+        "engine-by-hand",
+        format!("the server of `{name}` cannot become {to} by a plan"),
+    )
+    .state(name.as_str(), format!("version {runs}"))
+    .why("it goes up one line at a time, each with featureCompatibilityVersion set before the next, and not down again")
+    .hint("upgrade it where it runs, as its own documentation says, then plan again")
+    .hint(format!(
+        "take `engine` out of [datastores.{name}] in switchback.toml"
+    ))
 }
 
 fn service<'o>(observed: &'o Observed, name: &ServiceName) -> Option<&'o Service> {

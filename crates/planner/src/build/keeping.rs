@@ -345,7 +345,10 @@ fn listed(names: &[String]) -> String {
 }
 
 fn dump(found: &Found, because: String) -> Choice {
-    let by_files = matches!(found.location.kind, DatastoreKind::Redis | DatastoreKind::Files);
+    let by_files = matches!(
+        found.location.kind,
+        DatastoreKind::Redis | DatastoreKind::Files
+    );
     if by_files && found.location.directory.is_none() {
         Choice::Impossible("its directory was not found on this host".to_owned())
     } else {

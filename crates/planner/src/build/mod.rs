@@ -10,6 +10,7 @@
 
 mod actions;
 mod cast;
+mod climbs;
 pub(crate) mod costs;
 mod engines;
 pub(crate) mod forecast;

@@ -11,3 +11,4 @@ mod scenarios;
 mod shadows;
 mod site;
 mod ways_back;
+mod stackstorm;

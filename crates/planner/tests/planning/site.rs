@@ -163,6 +163,25 @@ impl Site {
         });
     }
 
+    /// A datastore whose server the host has beside the product, and whose files are its own business.
+    pub(crate) fn add_neighbour(&mut self, name: &str, kind: DatastoreKind, engine: &str) {
+        self.observed.datastores.push(Datastore {
+            name: name.into(),
+            location: DatastoreLocation {
+                host: Some("127.0.0.1".to_owned()),
+                database: Some(name.to_owned()),
+                ..nowhere(kind)
+            },
+            engine: Some(engine.to_owned()),
+            size: Some(GB),
+            count: Some(1_000),
+            shadow: Shadowing::Impossible {
+                because: "the server is no member of a replica set, and nothing else can follow it"
+                    .to_owned(),
+            },
+        });
+    }
+
     /// A datastore of plain files.
     pub(crate) fn add_files(&mut self, name: &str, size: u64) {
         self.observed.datastores.push(Datastore {
@@ -270,10 +289,13 @@ impl Site {
     /// The way to `to`.
     pub(crate) fn path(&self, to: &str) -> Path {
         let mut query = Query::new(self.observed.version.as_str(), to)
-            .driver("compose")
+            .driver(self.observed.deployment.driver.as_str())
             .answers(&self.observed.probes);
         if let Some(edition) = &self.config.edition {
             query = query.edition(edition.clone());
+        }
+        for feature in &self.config.features {
+            query = query.feature(feature);
         }
         find(&self.product, &query).expect("there is a path")
     }

@@ -10,14 +10,14 @@ use crate::setup::{self, Need};
 use crate::tool::tool;
 
 /// Where each release is, by version.
-pub(super) type Releases = Vec<(String, PathBuf)>;
+pub(crate) type Releases = Vec<(String, PathBuf)>;
 
 /// Says what an environment was made of, once it is whole.
 const STAMP: &str = ".made-of";
 
 /// The environments of a product: a version and what is installed for it, each. Inside, the reason why there is nothing
 /// to install from.
-pub(super) fn made(name: &str, wanted: &[(&str, &[&str])]) -> Result<Result<Releases, String>> {
+pub(crate) fn made(name: &str, wanted: &[(&str, &[&str])]) -> Result<Result<Releases, String>> {
     let mut releases = Releases::new();
     for (version, requirements) in wanted {
         let place = paths::work()?

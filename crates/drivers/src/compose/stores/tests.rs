@@ -15,6 +15,7 @@ fn datastore(name: &str, kind: DatastoreKind, images: &[&str], variables: &[&str
         optional: kind == DatastoreKind::Files,
         unsupported: Vec::new(),
         volatile: Vec::new(),
+        configured_in: None,
     }
 }
 
@@ -63,6 +64,7 @@ fn find(
         settings: &settings,
         config,
         directory: &PathBuf::from("/srv/lorawan"),
+        read: &crate::settings_file::here,
         on_host: &|service, path| {
             crate::compose::settings::on_host(project.service(service)?, path, &|volume| {
                 Some(format!("/volumes/{volume}"))

@@ -110,7 +110,8 @@ fn command(location: &DatastoreLocation, statement: &str) -> String {
                     .map(|number| format!("-n {number}")),
             );
         }
-        DatastoreKind::Files => {}
+        // No definition knows a lock in MongoDB.
+        DatastoreKind::Mongodb | DatastoreKind::Files => {}
     }
     if !beside {
         words.extend(location.host.iter().map(|host| format!("-h {host}")));
@@ -118,7 +119,9 @@ fn command(location: &DatastoreLocation, statement: &str) -> String {
     }
     words.push(match location.kind {
         DatastoreKind::Postgres => format!("-c \"{statement}\""),
-        DatastoreKind::Redis | DatastoreKind::Files => statement.to_owned(),
+        DatastoreKind::Redis | DatastoreKind::Mongodb | DatastoreKind::Files => {
+            statement.to_owned()
+        }
     });
     words.join(" ")
 }

@@ -165,10 +165,13 @@ pub(super) fn read_only(config: &Config, observed: &Observed) -> Vec<Problem> {
     let ours = |purpose: &String| {
         matches!(
             purpose.as_str(),
-            "backup" | "journal" | "compose" | "exec" | "temporary"
+            "backup" | "journal" | "compose" | "exec" | "packages" | "temporary"
         ) || observed.datastores.iter().any(|datastore| {
             datastore.name.as_str() == purpose
-                && datastore.location.kind != DatastoreKind::Postgres
+                && matches!(
+                    datastore.location.kind,
+                    DatastoreKind::Redis | DatastoreKind::Files
+                )
                 && !declined(config, datastore)
         })
     };

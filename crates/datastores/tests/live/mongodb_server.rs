@@ -1,0 +1,212 @@
+//! A server that speaks MongoDB's protocol, in the place of MongoDB's own, which no package brings here. What that
+//! does not prove is in docs/mongodb.md.
+
+use std::cell::RefCell;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use switchback_datastores::Survey;
+use switchback_engine::ports::{Datastore, Failure};
+use switchback_engine::process::Secret;
+use switchback_model::observed::{Access, DatastoreLocation};
+use switchback_model::product::DatastoreKind;
+
+use crate::bench::Bench;
+use crate::files::NoServer;
+
+/// Names the environment that the stand-in is installed in; `cargo xtask test` makes one.
+const STAND_IN: &str = "SWITCHBACK_MONGODB";
+pub(crate) const NAME: &str = "mongodb";
+pub(crate) const USER: &str = "stackstorm";
+pub(crate) const PASSWORD: &str = "pen,c=il ü";
+
+/// A running server with a directory of its own; ends with the test.
+pub(crate) struct MongodbServer {
+    pub(crate) bench: Bench,
+    environment: PathBuf,
+    port: u16,
+    settings: RefCell<Vec<String>>,
+    process: RefCell<Option<Child>>,
+    shell: RefCell<Option<Shell>>,
+}
+
+/// The official client, one script at a time: to start it takes longer than most scripts.
+struct Shell {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+/// Each script gets a connection of its own, which is closed after it.
+const SHELL: &str = "
+import bson, contextlib, datetime, io, json, pymongo, sys, traceback
+for line in sys.stdin:
+    client, script = json.loads(line)
+    out = io.StringIO()
+    try:
+        with eval(client) as client, contextlib.redirect_stdout(out):
+            exec(script, dict(globals(), client=client, db=client.st2))
+        answer = [True, out.getvalue()]
+    except Exception:
+        answer = [False, traceback.format_exc()]
+    print(json.dumps(answer), flush=True)
+";
+
+impl MongodbServer {
+    /// Starts one; `None`, and a word about it, where none is installed.
+    pub(crate) fn start() -> Option<Self> {
+        let Some(environment) = std::env::var_os(STAND_IN) else {
+            eprintln!("left out: {STAND_IN} names no environment with a server");
+            return None;
+        };
+        let free = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let port = free.local_addr().expect("its address").port();
+        let server = Self {
+            bench: Bench::new(),
+            environment: environment.into(),
+            port,
+            settings: RefCell::default(),
+            process: RefCell::default(),
+            shell: RefCell::default(),
+        };
+        drop(free);
+        server.up(&[]);
+        Some(server)
+    }
+
+    /// Starts it again with these settings on the same data.
+    pub(crate) fn up(&self, settings: &[&str]) {
+        self.down();
+        *self.settings.borrow_mut() = settings.iter().map(|it| (*it).to_owned()).collect();
+        let log = std::fs::File::create(self.bench.path("server.log")).expect("a log");
+        let process = Command::new(self.environment.join("bin/secantusd-py"))
+            .args(["--host", "127.0.0.1", "--port", &self.port.to_string()])
+            .arg("--storage-path")
+            .arg(self.bench.path("data"))
+            .args(settings)
+            .current_dir(self.bench.root())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("the server starts");
+        *self.process.borrow_mut() = Some(process);
+        let begun = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(begun.elapsed() < Duration::from_mins(1), "it never answers");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub(crate) fn down(&self) {
+        if let Some(mut process) = self.process.borrow_mut().take() {
+            let _ = Command::new("kill").arg(process.id().to_string()).status();
+            let _ = process.wait();
+        }
+    }
+
+    fn client(&self) -> String {
+        let secured = self.settings.borrow().iter().any(|it| it == "--auth");
+        let who = if secured {
+            format!(", username='{USER}', password='{PASSWORD}', authSource='st2'")
+        } else {
+            String::new()
+        };
+        format!(
+            "pymongo.MongoClient('127.0.0.1', {}, directConnection=True{who})",
+            self.port
+        )
+    }
+
+    fn python(&self, script: &str) -> Command {
+        let mut python = Command::new(self.environment.join("bin/python"));
+        python
+            .arg("-c")
+            .arg(script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        python
+    }
+
+    /// Runs a script of the official client, whose database is `db`, and returns what it prints.
+    pub(crate) fn run(&self, script: &str) -> String {
+        let mut shell = self.shell.borrow_mut();
+        let shell = shell.get_or_insert_with(|| {
+            let mut child = self.python(SHELL).spawn().expect("python starts");
+            let (input, output) = (child.stdin.take(), child.stdout.take());
+            Shell {
+                child,
+                input: input.expect("its input"),
+                output: BufReader::new(output.expect("its output")),
+            }
+        });
+        let asked = serde_json::json!([self.client(), script]);
+        writeln!(shell.input, "{asked}").expect("told");
+        let mut line = String::new();
+        shell.output.read_line(&mut line).expect("heard");
+        let (done, said): (bool, String) = serde_json::from_str(&line).expect("an answer");
+        assert!(done, "{said}");
+        said.trim().to_owned()
+    }
+
+    /// A client that stays connected until its input ends.
+    pub(crate) fn connected(&self) -> Child {
+        let script = format!(
+            "import pymongo, sys\nclient = {}\nclient.st2.command('ping')\nprint('here', flush=True)\nsys.stdin.read()",
+            self.client()
+        );
+        let mut child = self.python(&script).spawn().expect("python starts");
+        let mut line = String::new();
+        let output = child.stdout.as_mut().expect("its output");
+        BufReader::new(output).read_line(&mut line).expect("read");
+        assert_eq!(line, "here\n");
+        child
+    }
+
+    pub(crate) fn location(&self) -> DatastoreLocation {
+        let secured = self.settings.borrow().iter().any(|it| it == "--auth");
+        DatastoreLocation {
+            kind: DatastoreKind::Mongodb,
+            access: Access::Local,
+            host: Some("127.0.0.1".to_owned()),
+            port: Some(self.port),
+            database: Some("st2".to_owned()),
+            user: secured.then(|| USER.to_owned()),
+            password: None,
+            directory: None,
+            server_directory: None,
+            options: std::collections::BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn datastore(&self) -> Box<dyn Datastore> {
+        self.opened(&self.location(), PASSWORD)
+    }
+
+    pub(crate) fn opened(
+        &self,
+        location: &DatastoreLocation,
+        password: &str,
+    ) -> Box<dyn Datastore> {
+        let password = location.user.as_ref().map(|_| Secret::new(password));
+        switchback_datastores::open(&NAME.into(), location, Box::new(NoServer), password)
+    }
+
+    pub(crate) fn survey(&self, location: &DatastoreLocation) -> Result<Survey, Failure> {
+        let password = location.user.as_ref().map(|_| Secret::new(PASSWORD));
+        let commands = &self.bench.commands;
+        let reach = Box::new(NoServer);
+        switchback_datastores::survey(&NAME.into(), location, reach, password, commands)
+    }
+}
+
+impl Drop for MongodbServer {
+    fn drop(&mut self) {
+        self.down();
+        if let Some(mut shell) = self.shell.borrow_mut().take() {
+            drop(shell.input);
+            let _ = shell.child.wait();
+        }
+    }
+}
