@@ -4,21 +4,20 @@ use std::time::Instant;
 
 use serde::Serialize;
 use switchback_engine::signal::StopSignal;
-use switchback_journal::Journal;
+use switchback_journal::{Journal, Key};
 use switchback_model::exit::Exit;
 use switchback_model::plan::Plan;
 use switchback_model::rehearsal::Outcome;
-use switchback_model::{Problem, Rehearsal, RunId};
+use switchback_model::{Problem, Rehearsal};
 
 use super::stage::Stage;
 use super::turn::take_turn;
 use super::{choose, leftovers, walk};
 use crate::arguments::Rehearse;
-use crate::execution::by;
 use crate::failure::Failed;
 use crate::rehearsals::{Marker, Rehearsals};
 use crate::render::rehearsal as render;
-use crate::session::{Session, now};
+use crate::session::Session;
 use crate::signals::Listening;
 
 /// Version of the JSON document.
