@@ -11,6 +11,7 @@ use switchback_model::{DatastoreName, RunId};
 
 use super::commands::Connection;
 use super::sql;
+use crate::conversation::Conversation;
 
 /// Databases that every server has; neither is ever the one that is restored at the same time.
 const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
@@ -169,6 +170,24 @@ impl Server {
         let text = sql::writers(self.database(), &application(run));
         let sessions: Vec<Value> = self.ask_beside(commands, run, &text)?;
         Ok(sessions.iter().map(described).collect())
+    }
+
+    /// The same, of a client that stays connected.
+    pub(super) fn hear_writers(
+        &self,
+        session: &mut Conversation,
+        run: &RunId,
+    ) -> Result<Vec<String>, Failure> {
+        let writers = sql::writers(self.database(), &application(Some(run)));
+        self.say(session, &format!("{writers}{}\n", sql::END))?;
+        let mut sessions = Vec::new();
+        loop {
+            let line: Value = self.hear(session)?;
+            if line.get("end").is_some() {
+                return Ok(sessions);
+            }
+            sessions.push(described(&line));
+        }
     }
 
     /// What a client program's failure means.

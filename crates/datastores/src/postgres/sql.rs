@@ -68,7 +68,7 @@ const SEQUENCES: &str = "select json_build_object('collection', '(sequences)', '
 from pg_sequences where schemaname !~ '^_?timescaledb' having count(*) > 0;";
 
 /// Ends what is read.
-const END: &str = "select '{\"end\": true}';";
+pub(super) const END: &str = "select '{\"end\": true}';";
 
 /// As [`read_everything`], of what a physical copy holds: no rows that are not logged, and no sequences,
 /// whose values are logged ahead of their use.

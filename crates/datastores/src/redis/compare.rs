@@ -23,7 +23,7 @@ use super::key::About;
 use super::keys::Keys;
 use super::replica::Standing;
 use super::reply::Reply;
-use super::server::SILENCE;
+use super::server::{LIST, NAME_US, SILENCE, writers_in};
 use super::session::Session;
 use crate::tally;
 
@@ -243,6 +243,13 @@ impl Pair<'_> {
     pub(super) fn standing(&mut self) -> Result<Standing, Failure> {
         self.catch_up()?;
         Standing::of(self.shadow.session())
+    }
+
+    /// Who could write to the original, one line each.
+    pub(super) fn writers(&mut self) -> Result<Vec<String>, Failure> {
+        let session = self.original.session();
+        session.command(NAME_US)?;
+        Ok(writers_in(&session.verbatim(LIST)?))
     }
 
     /// The original's history, and where it is in it.

@@ -196,8 +196,7 @@ impl Server {
     /// Who could write, one line each: who, from where, since when.
     pub(super) fn writers(&self, commands: &Commands) -> Result<Vec<String>, Failure> {
         let client = self.client(commands)?;
-        let list = client.verbatim(&["CLIENT SETNAME switchback", "CLIENT LIST"])?;
-        Ok(list.lines().filter_map(session).collect())
+        Ok(writers_in(&client.verbatim(&[NAME_US, LIST])?))
     }
 
     /// Waits until the server has loaded its data. Given up only when nothing moves any more.
@@ -337,6 +336,15 @@ fn loaded(values: Vec<Value>) -> Vec<Vec<String>> {
         }
     }
     modules
+}
+
+/// Tells our own connections from others.
+pub(super) const NAME_US: &str = "CLIENT SETNAME switchback";
+pub(super) const LIST: &str = "CLIENT LIST";
+
+/// Those of a list of clients who could write.
+pub(super) fn writers_in(list: &str) -> Vec<String> {
+    list.lines().filter_map(session).collect()
 }
 
 /// A line of `CLIENT LIST` that could be a writer: not ours, not a replica, not the master's.

@@ -303,10 +303,6 @@ impl Server {
             self.follow(cx)?;
             manifest = backup.sealed_or_begun(manifest)?;
         }
-        let writers = self.writers(cx.commands)?;
-        if !writers.is_empty() {
-            return Err(connected(&self.name, writers));
-        }
         let (mut replica, _) = self.replica(cx, backup, &manifest)?;
         let mut last = self.last_position(cx, backup, &manifest, replica.as_ref())?;
         if manifest.state < BackupState::Compared || manifest.facts.get(LINK) != Some(&last.0.link)
@@ -354,6 +350,10 @@ impl Server {
         let shadow = self.replica_client(cx, replica)?;
         let last = || {
             compare::with_both(cx, &original, &shadow, |pair| {
+                let writers = pair.writers()?;
+                if !writers.is_empty() {
+                    return Err(connected(&self.name, writers));
+                }
                 let standing = pair.standing()?;
                 let compared = match manifest.facts.get(LINK) == Some(&standing.link) {
                     true => pair.compare_these(&moving)?,

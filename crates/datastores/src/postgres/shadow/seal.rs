@@ -15,10 +15,10 @@ use super::super::server::Server;
 use super::control::{Control, Position, State};
 use super::facts::{Facts, Phase};
 use super::follower::{FOLLOW, Progress};
-use super::layout::Layout;
-use super::prepare::layout_of;
+use super::layout::{Layout, layout_of};
 use super::{possible, sql};
 use crate::backup::{Backup, Seal};
+use crate::conversation::{self, Broken, Conversation};
 use crate::disk;
 
 /// How long the follower may take for the last few records before it counts as cut off.
@@ -58,21 +58,16 @@ impl Server {
             return Err(self.gone());
         };
         self.require_compared(&backup)?;
-        self.no_writers_for_seal(cx)?;
-        let mut last = self.last(cx, &facts)?;
-        let mut reached = self.replayed_to(cx, &facts, last.position)?;
+        let (mut last, mut reached) = self.end_of_both(cx, &facts)?;
         if reached.is_none() {
             // Between the comparison and the stop it was ended: it can be made to follow again in a moment,
             // or it is begun anew and compared again, which takes its time and is said.
             self.follow(cx)?;
             facts = self.facts(&backup)?;
             self.require_compared(&backup)?;
-            last = self.last(cx, &facts)?;
-            reached = self.replayed_to(cx, &facts, last.position)?;
+            (last, reached) = self.end_of_both(cx, &facts)?;
         }
         let companion = reached.ok_or_else(|| self.behind(&last))?;
-        // One that came back meanwhile is found while the shadow still follows.
-        self.no_writers_for_seal(cx)?;
         cx.progress.report("ending the shadow", None, None, None);
         companion.end(cx, "SIGINT")?;
         self.finish(cx, &backup, &layout, facts, &last)
@@ -94,18 +89,78 @@ impl Server {
         .hint("resume: it is compared first"))
     }
 
-    fn no_writers_for_seal(&self, cx: &Context<'_>) -> Result<(), Failure> {
-        let writers = self.writers(cx.commands, Some(cx.run))?;
-        if writers.is_empty() {
-            return Ok(());
-        }
-        Err(connected(&self.name, writers))
+    /// Where the original ended, and the follower once it is there; no follower where it is cut off, ended, or
+    /// does not come so far.
+    ///
+    /// Users wait: one client program stays connected to each side, and both are started at the same time.
+    fn end_of_both(
+        &self,
+        cx: &Context<'_>,
+        facts: &Facts,
+    ) -> Result<(Last, Option<Box<dyn Companion>>), Failure> {
+        cx.progress
+            .report("waiting for the last records", None, None, None);
+        let ours = self.client(self.database(), Some(cx.run), |connection| {
+            connection.psql()
+        })?;
+        let follower = match self.reach.companion(cx, FOLLOW)? {
+            Some(companion) if companion.state()? == CompanionState::Running => Some(companion),
+            _ => None,
+        };
+        let talked = conversation::with(cx.commands, &ours, |original| {
+            let Some(follower) = follower else {
+                return Ok((self.last(cx, facts, original)?, None));
+            };
+            let theirs = follower.inside(self.reader(cx, follower.directory(), facts))?;
+            let mut last = None;
+            let replayed = conversation::with(cx.commands, &theirs, |shadow| {
+                let end = last.insert(self.last(cx, facts, original)?);
+                let text = sql::wait_for(&end.position.to_string(), LAST_RECORDS);
+                let answer = self.say(shadow, &text).and_then(|()| self.hear(shadow));
+                let reached =
+                    answer.is_ok_and(|progress: Progress| progress.replayed() >= end.position);
+                // One that came back meanwhile is found while the shadow still follows.
+                self.no_writers(cx, original)?;
+                Ok(reached)
+            });
+            let reached = match replayed {
+                Ok(reached) => reached,
+                Err(Broken::Own(failure)) => return Err(failure),
+                Err(Broken::Client(_) | Broken::Pipe(_)) => false,
+            };
+            let last = match last {
+                Some(last) => last,
+                None => self.last(cx, facts, original)?,
+            };
+            Ok((last, reached.then_some(follower)))
+        });
+        talked.map_err(|broken| match broken {
+            Broken::Client(error) => self.failure(error, "does not tell where it is"),
+            Broken::Pipe(error) => self.pipe_broke(&error),
+            Broken::Own(failure) => failure,
+        })
     }
 
-    /// The original's end, with all that was written before it on disk.
-    fn last(&self, cx: &Context<'_>, facts: &Facts) -> Result<Last, Failure> {
-        let text = sql::last_position(cx.run.as_str());
-        let answers: Vec<Answer> = self.ask(cx.commands, Some(cx.run), self.database(), &text)?;
+    fn no_writers(&self, cx: &Context<'_>, original: &mut Conversation) -> Result<(), Failure> {
+        match self.hear_writers(original, cx.run)? {
+            writers if writers.is_empty() => Ok(()),
+            writers => Err(connected(&self.name, writers)),
+        }
+    }
+
+    /// The original's end, with all that was written before it on disk. Nobody may be left who writes.
+    fn last(
+        &self,
+        cx: &Context<'_>,
+        facts: &Facts,
+        original: &mut Conversation,
+    ) -> Result<Last, Failure> {
+        self.no_writers(cx, original)?;
+        self.say(original, &sql::last_position(cx.run.as_str()))?;
+        let mut answers: Vec<Answer> = Vec::new();
+        while answers.last().is_none_or(|last| last.position.is_none()) {
+            answers.push(self.hear(original)?);
+        }
         let position = answers
             .iter()
             .find_map(|answer| Position::parse(answer.position.as_deref()?));
@@ -117,7 +172,8 @@ impl Server {
             .hint("resume: it is asked again"));
         };
         let unlogged = answers.iter().find(|answer| !answer.unlogged.is_empty());
-        if let Some(because) = unlogged.and_then(|answer| possible::unlogged(&answer.unlogged)) {
+        let missed = |answer: &Answer| possible::missed(cx, &self.name, &answer.unlogged);
+        if let Some(because) = unlogged.and_then(missed) {
             return Err(Failure::new(
                 "shadow-impossible",
                 format!("the shadow of `{}` does not hold everything", self.name),
@@ -134,28 +190,6 @@ impl Server {
             position,
             unchanged,
         })
-    }
-
-    /// The follower once it has replayed `position`; `None` where it is cut off, ended, or cannot be asked.
-    fn replayed_to(
-        &self,
-        cx: &Context<'_>,
-        facts: &Facts,
-        position: Position,
-    ) -> Result<Option<Box<dyn Companion>>, Failure> {
-        cx.progress
-            .report("waiting for the last records", None, None, None);
-        let Some(companion) = self.reach.companion(cx, FOLLOW)? else {
-            return Ok(None);
-        };
-        if companion.state()? != CompanionState::Running {
-            return Ok(None);
-        }
-        let text = sql::wait_for(&position.to_string(), LAST_RECORDS);
-        let progress = self.ask_follower::<Progress>(cx, companion.as_ref(), facts, &text);
-        Ok(progress
-            .is_ok_and(|progress| progress.replayed() >= position)
-            .then_some(companion))
     }
 
     fn behind(&self, last: &Last) -> Failure {

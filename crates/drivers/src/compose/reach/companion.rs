@@ -27,7 +27,7 @@ use crate::compose::shared::Shared;
 use crate::signals;
 
 /// How often a wait looks.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(20);
 /// How long one that nobody waits for may take to end by itself. What it loses then it can take from
 /// the original again.
 const POLITE: Duration = Duration::from_secs(20);
