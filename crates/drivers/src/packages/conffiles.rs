@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use switchback_engine::ports::Failure;
 use switchback_engine::process::Argv;
+use switchback_model::Digest;
 
 use super::packaging::Conffile;
 use super::place::Place;
 use super::set::Set;
 use crate::host::{failure_of, unwritable};
 
-/// Which conffiles a copy is of, and which of them had an offer beside them.
+/// Which conffiles a copy is of, and whether each had an offer beside it, and what its keeper calls saved.
 const LIST: &str = "list";
 
 /// The conffiles of the product's packages.
@@ -76,6 +77,12 @@ fn offered(place: &Place, path: &str) -> PathBuf {
     PathBuf::from(format!("{path}.{}", place.packaging().words().offered))
 }
 
+/// What the keeper makes of an edited conffile that it replaced, where it ever does.
+fn saved(place: &Place, path: &str) -> Option<PathBuf> {
+    let saved = place.packaging().words().saved?;
+    Some(PathBuf::from(format!("{path}.{saved}")))
+}
+
 fn directory(place: &Place, set: &Set) -> PathBuf {
     place.notes().join("conffiles").join(set.folder())
 }
@@ -101,7 +108,14 @@ pub(super) fn keep(place: &Place, set: &Set) -> Result<(), Failure> {
             .arg(copy.to_string_lossy());
         place.ask(&argv, &format!("cannot copy `{path}`"))?;
         let offered = host.exists(&offered(place, &path)).map_err(failed)?;
-        let mark = if offered { "+" } else { "-" };
+        let mut mark = vec![offered];
+        if let Some(saved) = saved(place, &path) {
+            mark.push(host.exists(&saved).map_err(failed)?);
+        }
+        let mark: String = mark
+            .iter()
+            .map(|was| if *was { '+' } else { '-' })
+            .collect();
         list.push_str(&format!("{mark} {path}\n"));
     }
     host.write(&partial.join(LIST), &list).map_err(failed)?;
@@ -114,23 +128,13 @@ pub(super) fn keep(place: &Place, set: &Set) -> Result<(), Failure> {
 pub(super) fn restore(place: &Place, set: &Set) -> Result<Vec<String>, Failure> {
     let directory = directory(place, set);
     let host = &place.host;
-    let list = host.text_if_there(&directory.join(LIST));
-    let Some(list) = list.map_err(|error| unwritable(&directory, &error))? else {
-        return Ok(Vec::new());
-    };
     let mut restored = Vec::new();
-    for line in list.lines() {
-        let Some((mark, path)) = line.split_once(' ') else {
-            continue;
-        };
+    for (mark, path) in list(place, &directory)? {
+        let path = path.as_str();
         let kept = directory.join(path.trim_start_matches('/'));
         let there = Path::new(path);
         let failed = |error: io::Error| unwritable(there, &error);
-        let now = match host.digest(there) {
-            Err(error) if failure_of(&error).is_none() => None,
-            found => Some(found.map_err(failed)?),
-        };
-        if now != Some(host.digest(&kept).map_err(failed)?) {
+        if digest(place, there)? != Some(host.digest(&kept).map_err(failed)?) {
             let new = format!("{path}.switchback-new");
             let argv = Argv::new("cp", ["--archive", "--"])
                 .arg(kept.to_string_lossy())
@@ -139,9 +143,57 @@ pub(super) fn restore(place: &Place, set: &Set) -> Result<Vec<String>, Failure> 
             host.rename(Path::new(&new), there).map_err(failed)?;
             restored.push(path.to_owned());
         }
-        if mark == "-" {
-            host.remove(&offered(place, path)).map_err(failed)?;
+        let came = [Some(offered(place, path)), saved(place, path)];
+        for (mark, came) in mark.chars().zip(came.into_iter().flatten()) {
+            if mark == '-' {
+                host.remove(&came).map_err(failed)?;
+            }
         }
     }
     Ok(restored)
+}
+
+/// Puts conffiles back that were edited under `set` and that the keeper replaced all the same, as rpm does where their
+/// package says so: its text is put beside them. Returns their paths.
+pub(super) fn keep_ours(place: &Place, set: &Set) -> Result<Vec<String>, Failure> {
+    let directory = directory(place, set);
+    let host = &place.host;
+    let mut ours = Vec::new();
+    for (_, path) in list(place, &directory)? {
+        let Some(saved) = saved(place, &path) else {
+            continue;
+        };
+        let there = Path::new(&path);
+        let failed = |error: io::Error| unwritable(there, &error);
+        let kept = digest(place, &directory.join(path.trim_start_matches('/')))?;
+        if kept.is_none() || digest(place, &saved)? != kept {
+            continue;
+        }
+        let now = digest(place, there)?;
+        if now.is_some() && now != kept {
+            host.rename(there, &offered(place, &path)).map_err(failed)?;
+        }
+        host.rename(&saved, there).map_err(failed)?;
+        ours.push(path);
+    }
+    Ok(ours)
+}
+
+/// What is kept in a directory: marks and paths.
+fn list(place: &Place, directory: &Path) -> Result<Vec<(String, String)>, Failure> {
+    let text = place.host.text_if_there(&directory.join(LIST));
+    let text = text.map_err(|error| unwritable(directory, &error))?;
+    let text = text.unwrap_or_default();
+    let lines = text.lines().filter_map(|line| line.split_once(' '));
+    Ok(lines
+        .map(|(mark, path)| (mark.to_owned(), path.to_owned()))
+        .collect())
+}
+
+/// Digest of a file; `None` where it cannot be read, as one that is not there.
+fn digest(place: &Place, path: &Path) -> Result<Option<Digest>, Failure> {
+    match place.host.digest(path) {
+        Err(error) if failure_of(&error).is_none() => Ok(None),
+        found => found.map(Some).map_err(|error| unwritable(path, &error)),
+    }
 }

@@ -14,10 +14,10 @@ use switchback_model::plan::{Act, Check, Expectation, FileEdit, Plan, Purpose};
 use switchback_model::{Digest, MigrationId, ServiceName};
 
 use super::install::{self, Standing};
-use super::place::{Place, Record};
 use super::packaging::Wanted;
+use super::place::{Place, Record};
 use super::set::Set;
-use super::{fetch, observe, problems, store, systemd, units};
+use super::{fetch, hold, locks, observe, problems, store, systemd, units};
 use crate::detached::migration::{Program, Traces};
 use crate::host::unwritable;
 use crate::waiting::{self, Pulse, Watched};
@@ -155,7 +155,18 @@ impl PackagesDriver {
         }
     }
 
+    /// Whoever could not start again does not run in a way that lasts: a stop that was cut off, or a start, still has to
+    /// let go of the units.
     fn running(&self, services: &[ServiceName]) -> Finding {
+        match hold::is_engaged(&self.place) {
+            Ok(false) => {}
+            Ok(true) => {
+                return Finding::Differs {
+                    found: "units that are held, and would not start again".to_owned(),
+                };
+            }
+            Err(failure) => return Finding::Unknown { why: failure.what },
+        }
         let units = match self.place.units() {
             Ok(units) => units,
             Err(failure) => return Finding::Unknown { why: failure.what },
@@ -179,9 +190,16 @@ impl PackagesDriver {
         Finding::Holds
     }
 
+    /// What could start again in the next moment, by a package's script, is not stopped.
     fn stopped(&self) -> Finding {
         match units::left(&self.place) {
-            Ok(None) => Finding::Holds,
+            Ok(None) => match hold::is_in_force(&self.place) {
+                Ok(true) => Finding::Holds,
+                Ok(false) => Finding::Differs {
+                    found: "stopped, and free to start again".to_owned(),
+                },
+                Err(failure) => Finding::Unknown { why: failure.what },
+            },
             Ok(Some(found)) => Finding::Differs { found },
             Err(failure) => Finding::Unknown { why: failure.what },
         }
@@ -284,6 +302,7 @@ impl Driver for PackagesDriver {
     fn fetch(&self, cx: &Context<'_>, image: &ImagePin) -> Result<Outcome, Failure> {
         let place = &self.place;
         place.claim(cx)?;
+        locks::wait(place, cx)?;
         let record = place.record()?;
         if matches!(cx.plan.purpose, Purpose::Upgrade)
             && let Some(problem) = observe::obstacles(place, &record)?.into_iter().next()

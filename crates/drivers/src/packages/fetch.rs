@@ -97,8 +97,7 @@ pub(super) fn obtainable(place: &Place, record: &Record) -> Result<Vec<(String, 
     let kept = store::kept(place, &record.set)?.is_ok();
     let mut found = Vec::new();
     for package in record.ours() {
-        let known =
-            |one: &Candidate| one.package == package.name && one.version == package.version;
+        let known = |one: &Candidate| one.package == package.name && one.version == package.version;
         let source = if kept {
             Source::Kept
         } else if candidates.iter().any(known) {

@@ -21,6 +21,11 @@ fn note(place: &Place) -> PathBuf {
     place.notes().join("hold")
 }
 
+/// Says that every unit has its condition: written last, removed first.
+fn mark(place: &Place) -> PathBuf {
+    place.notes().join("held")
+}
+
 /// The product's units, whether or not the host has them yet: a later version may bring one.
 fn units(place: &Place) -> Vec<String> {
     let services = place.services();
@@ -56,7 +61,20 @@ pub(super) fn engage(place: &Place) -> Result<(), Failure> {
     if changed {
         reload(place)?;
     }
-    Ok(())
+    let mark = mark(place);
+    place
+        .host
+        .write(&mark, "")
+        .map_err(|error| unwritable(&mark, &error))
+}
+
+/// Whether no unit starts, for sure. Between its beginning and this, and again once its end has begun, some may.
+pub(super) fn is_in_force(place: &Place) -> Result<bool, Failure> {
+    let mark = mark(place);
+    place
+        .host
+        .exists(&mark)
+        .map_err(|error| unwritable(&mark, &error))
 }
 
 /// Whether units are held.
@@ -80,6 +98,11 @@ pub(super) fn known(place: &Place) -> Result<Option<BTreeSet<String>>, Failure> 
 
 /// Lets units start again. What was known stays until [`forget`].
 pub(super) fn release(place: &Place) -> Result<(), Failure> {
+    let mark = mark(place);
+    place
+        .host
+        .remove(&mark)
+        .map_err(|error| unwritable(&mark, &error))?;
     let mut changed = false;
     for unit in units(place) {
         let path = addition(&unit);

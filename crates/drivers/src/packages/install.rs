@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use switchback_engine::ports::{Context, Failure, MigrationTrace};
-use switchback_model::RunId;
 use switchback_model::event::{Completed, Outcome};
 use switchback_model::plan::{FileEdit, Purpose};
+use switchback_model::{Digest, RunId};
 
 use super::packaging::Found;
 use super::place::{Place, Record};
@@ -30,6 +30,9 @@ pub(super) struct Note {
     pub(super) from: String,
     /// What will be.
     pub(super) to: String,
+    /// Whether one was ended in the middle, of which the record need not tell: all of it is installed anew then.
+    #[serde(default)]
+    pub(super) anew: bool,
 }
 
 impl Note {
@@ -77,16 +80,42 @@ pub(super) enum Standing {
 pub(super) fn standing(place: &Place) -> Result<Standing, Failure> {
     let record = place.record()?;
     let note = Note::read(place)?;
-    let runs = one_off(place).trace()? == MigrationTrace::Running;
-    Ok(judged(record, note, runs))
+    let begun = match one_off(place).trace()? {
+        MigrationTrace::Running => true,
+        _ => note.as_ref().is_some_and(|note| note.anew) || is_unsure(place)?,
+    };
+    Ok(judged(record, note, begun))
 }
 
-fn judged(record: Record, note: Option<Note>, runs: bool) -> Standing {
+/// Whether an installation ended otherwise than well, and the record need not tell.
+fn is_unsure(place: &Place) -> Result<bool, Failure> {
+    let trace = one_off(place).trace()?;
+    let ended_well = matches!(
+        trace,
+        MigrationTrace::NeverStarted | MigrationTrace::Running | MigrationTrace::Exited { code: 0 }
+    );
+    Ok(!ended_well && !place.packaging().words().record_is_exact)
+}
+
+/// What the record of packages counts as. In the middle of an installation of ours it is neither what was nor what will
+/// be; then it counts as what will be, so that nobody takes it for a change by somebody else.
+pub(super) fn digest(place: &Place) -> Result<Digest, Failure> {
+    let standing = standing(place)?;
+    let (Standing::Settled(record) | Standing::Between(record, _) | Standing::Broken(record)) =
+        &standing;
+    let towards = match &standing {
+        Standing::Between(_, note) => Set::parse(&note.to),
+        _ => None,
+    };
+    Ok(towards.as_ref().unwrap_or(&record.set).digest())
+}
+
+fn judged(record: Record, note: Option<Note>, begun: bool) -> Standing {
     let ends = note.as_ref().and_then(Note::ends);
     match (note, ends) {
         (Some(note), Some((from, to))) if record.set.is_between(&from, &to) => {
             // Where it has arrived and the note is there still, what comes after it is not done.
-            if runs || record.is_half() || record.set != from || from == to {
+            if begun || record.is_half() || record.set != from || from == to {
                 Standing::Between(record, note)
             } else {
                 Standing::Settled(record)
@@ -161,15 +190,17 @@ pub(super) fn install(
             .state("services", left)
             .hint("switchback resume stops it first"));
         }
-        let note = Note {
+        // What still runs may be the way in the other direction: it is waited for, not mixed with.
+        one_off(place).follow(cx, words.keeper)?;
+        let earlier = Note::read(place)?.is_some_and(|note| note.anew);
+        let mut note = Note {
             run: cx.run.clone(),
             from: from.to_string(),
             to: to.to_string(),
+            anew: earlier || is_unsure(place)?,
         };
-        // What still runs may be the way in the other direction: it is waited for, not mixed with.
-        one_off(place).follow(cx, words.keeper)?;
         note.write(place)?;
-        drive(place, cx, &to)?;
+        drive(place, cx, &to, &mut note)?;
     }
     finish(place, cx, &from, &to, completed)
 }
@@ -182,7 +213,7 @@ fn begin(place: &Place, cx: &Context<'_>, record: &Record) -> Result<(), Failure
 }
 
 /// Looks, does what is next, and looks again, until the set is there.
-fn drive(place: &Place, cx: &Context<'_>, to: &Set) -> Result<(), Failure> {
+fn drive(place: &Place, cx: &Context<'_>, to: &Set, note: &mut Note) -> Result<(), Failure> {
     let files = store::kept(place, to)?.map_err(|wrong| {
         Failure::new("packages-not-kept", "cannot install what is not here")
             .cause(wrong)
@@ -201,26 +232,35 @@ fn drive(place: &Place, cx: &Context<'_>, to: &Set) -> Result<(), Failure> {
         if one.trace()? == MigrationTrace::Running {
             ended(cx, keeper, &one, &one.follow(cx, keeper)?)?;
         }
+        if is_unsure(place)? && !note.anew {
+            note.anew = true;
+            note.write(place)?;
+        }
         let record = place.record()?;
-        if record.set == *to && !record.is_half() {
+        if record.set == *to && !record.is_half() && !note.anew {
             return one.remove();
         }
-        wait_for_lock(place, cx)?;
+        locks::wait(place, cx)?;
         one.remove()?;
         let found = Found {
             all: &record.all,
             set: &record.set,
-            anew: false,
+            anew: note.anew,
         };
         let program = packaging.installing(attempt, found, &files);
         one.begin("packages", &program, &[], &place.there)
             .map_err(|error| {
                 error.into_failure("install-not-started", format!("cannot start {keeper}"))
             })?;
-        last = Some(ended(cx, keeper, &one, &one.follow(cx, keeper)?)?);
+        let (code, log) = ended(cx, keeper, &one, &one.follow(cx, keeper)?)?;
+        if code == 0 && note.anew {
+            note.anew = false;
+            note.write(place)?;
+        }
+        last = Some((code, log));
     }
     let record = place.record()?;
-    if record.set == *to && !record.is_half() {
+    if record.set == *to && !record.is_half() && !note.anew {
         return one.remove();
     }
     Err(problems::not_installed(
@@ -232,12 +272,7 @@ fn drive(place: &Place, cx: &Context<'_>, to: &Set) -> Result<(), Failure> {
 }
 
 /// How it ended, unless the operator does not want to wait for that.
-fn ended(
-    cx: &Context<'_>,
-    keeper: &str,
-    one: &OneOff,
-    log: &Log,
-) -> Result<(i64, Log), Failure> {
+fn ended(cx: &Context<'_>, keeper: &str, one: &OneOff, log: &Log) -> Result<(i64, Log), Failure> {
     match one.trace()? {
         MigrationTrace::Exited { code } => {
             cx.commands.keep(&log.text())?;
@@ -251,31 +286,6 @@ fn ended(
             Err(failure)
         }
     }
-}
-
-fn wait_for_lock(place: &Place, cx: &Context<'_>) -> Result<(), Failure> {
-    let keeper = place.packaging().words().keeper;
-    let begun = std::time::Instant::now();
-    while let Some(holder) = locks::holder(place)? {
-        let doing = format!(
-            "waiting for {} (process {}), which holds {keeper}'s lock",
-            holder.name, holder.pid
-        );
-        let seconds = begun.elapsed().as_secs();
-        cx.progress.report(&doing, Some(seconds), None, Some("s"));
-        if cx.stop.urgency() == switchback_engine::signal::Urgency::Now {
-            let mut failure = Failure::new("stopped", format!("stopped waiting for {keeper}'s lock"))
-                .state(
-                    keeper,
-                    format!("locked by {} ({})", holder.name, holder.pid),
-                )
-                .hint("switchback resume waits for it again");
-            failure.stopped = true;
-            return Err(failure);
-        }
-        std::thread::sleep(std::time::Duration::from_millis(200));
-    }
-    Ok(())
 }
 
 /// Once the set is there: conffiles go back on a way back; what is left to merge is told.
@@ -295,6 +305,8 @@ fn finish(
         if !restored.is_empty() {
             summary.push_str(&format!("; {} as before", restored.join(", ")));
         }
+    } else {
+        conffiles::keep_ours(place, from)?;
     }
     let merge = conffiles::to_merge(place, to)?;
     if !merge.is_empty() {
@@ -349,6 +361,7 @@ mod tests {
             run: RunId::new("r-1"),
             from: set("1", "1").to_string(),
             to: set("2", "2").to_string(),
+            anew: false,
         });
         let settled =
             |record: Record, note, runs| matches!(judged(record, note, runs), Standing::Settled(_));

@@ -2,34 +2,40 @@
 
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use switchback_engine::ports::Failure;
+use switchback_engine::ports::{Context, Failure};
 use switchback_engine::process::Argv;
+use switchback_engine::signal::Urgency;
 
+use super::packaging::Holder;
 use super::place::Place;
+use super::problems;
 use crate::host::unwritable;
 
-/// A process that holds a lock of theirs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Holder {
-    pub(super) pid: i32,
-    /// Its program, e.g. `unattended-upgr`.
-    pub(super) name: String,
-}
+/// How often a wait looks.
+const LOOK: Duration = Duration::from_millis(200);
+/// An unattended upgrade of a whole system takes minutes; one that takes longer than this hangs, or asks somebody.
+const PATIENCE: Duration = Duration::from_mins(20);
 
 /// Who changes packages now, where anybody does.
 pub(super) fn holder(place: &Place) -> Result<Option<Holder>, Failure> {
     let host = &place.host;
     let unseen = |error: io::Error| unwritable(Path::new("/proc/locks"), &error);
     let words = place.packaging().words();
-    let locks = host.text_if_there(Path::new("/proc/locks")).map_err(unseen)?;
+    let locks = host
+        .text_if_there(Path::new("/proc/locks"))
+        .map_err(unseen)?;
     let locks = locks.unwrap_or_default();
     let mut pid = None;
     // Where nobody has locked anything there is no need to ask which files those would be.
     if locks.contains("POSIX") {
-        let argv = Argv::new("stat", ["--dereference", "--format=%i", "--"]).args(words.locks.iter().copied());
+        let argv = Argv::new("stat", ["--dereference", "--format=%i", "--"])
+            .args(words.locks.iter().copied());
         // One that is not there is not locked.
-        let inodes = place.try_to(&argv, "cannot look at the locks of packages")?.stdout;
+        let inodes = place
+            .try_to(&argv, "cannot look at the locks of packages")?
+            .stdout;
         pid = inodes
             .lines()
             .find_map(|inode| pid_of(&locks, inode.trim().parse().ok()?));
@@ -50,6 +56,31 @@ pub(super) fn holder(place: &Place) -> Result<Option<Holder>, Failure> {
         pid,
         name: name.trim().to_owned(),
     }))
+}
+
+/// Waits until nobody changes packages, and tells meanwhile who does; a failure that says who, where that takes too long.
+pub(super) fn wait(place: &Place, cx: &Context<'_>) -> Result<(), Failure> {
+    let keeper = place.packaging().words().keeper;
+    let begun = Instant::now();
+    while let Some(holder) = holder(place)? {
+        let doing = format!(
+            "waiting for {} (process {}), which holds {keeper}'s lock",
+            holder.name, holder.pid
+        );
+        let waited = begun.elapsed();
+        cx.progress
+            .report(&doing, Some(waited.as_secs()), None, Some("s"));
+        if cx.stop.urgency() == Urgency::Now {
+            let mut failure = problems::still_locked(keeper, &holder, waited);
+            failure.stopped = true;
+            return Err(failure);
+        }
+        if waited > PATIENCE {
+            return Err(problems::still_locked(keeper, &holder, waited));
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
 }
 
 /// Reads `/proc/locks`: who has locked the file with this inode for writing. The device is not compared, for

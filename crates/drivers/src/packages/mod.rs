@@ -6,7 +6,8 @@
 //! .switchback/installs/<step>/     the installation that runs without us: pid, log, exit code
 //! .switchback/installing           between which sets an installation is: written before, removed after
 //! .switchback/conffiles/<set>/     conffiles as they were under that set
-//! .switchback/hold                 while it is there, no unit of the product starts
+//! .switchback/hold                 while it is there, no unit of the product that has our condition starts
+//! .switchback/held                 every unit has the condition: written last, removed first
 //! .switchback/migrations/<run>/    as with `exec`
 //! ```
 //!
@@ -19,6 +20,7 @@ mod debian;
 mod deployment;
 mod driver;
 mod english;
+mod families;
 mod fetch;
 mod glance;
 mod hold;
@@ -30,6 +32,7 @@ mod place;
 mod problems;
 mod processes;
 mod recognise;
+mod redhat;
 mod set;
 mod store;
 mod systemd;

@@ -115,7 +115,9 @@ pub(super) fn obstacles(place: &Place, record: &Record) -> Result<Vec<Problem>, 
         .map(|(word, _)| word)
         .collect();
     if !nowhere.is_empty() {
-        found.push(problems::refused(problems::no_way_back(words, &nowhere, None)));
+        found.push(problems::refused(problems::no_way_back(
+            words, &nowhere, None,
+        )));
     }
     Ok(found)
 }
@@ -123,6 +125,14 @@ pub(super) fn obstacles(place: &Place, record: &Record) -> Result<Vec<Problem>, 
 /// What is worth knowing, or takes longer to look at.
 fn remarks(place: &Place, record: &Record) -> Result<Vec<Problem>, Failure> {
     let mut found = repositories(place, record)?;
+    let repacked: Vec<String> = fetch::obtainable(place, record)?
+        .into_iter()
+        .filter(|(_, source)| *source == Source::Repacked)
+        .map(|(word, _)| word)
+        .collect();
+    if !repacked.is_empty() {
+        found.push(problems::repacked(&repacked));
+    }
     let releases: BTreeSet<Version> = record.set.0.values().map(|one| release_of(one)).collect();
     if releases.len() > 1 {
         found.push(problems::mixed(&record.set));

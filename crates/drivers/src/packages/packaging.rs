@@ -215,6 +215,14 @@ pub(super) struct Found<'a> {
     pub(super) anew: bool,
 }
 
+/// A process that changes packages at this moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Holder {
+    pub(super) pid: i32,
+    /// Its program, e.g. `unattended-upgr`.
+    pub(super) name: String,
+}
+
 /// A configuration file as its package brought it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Conffile {

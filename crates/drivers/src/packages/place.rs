@@ -1,5 +1,6 @@
 //! Where the parts of a packaged product are, and how the host is asked about them.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -10,10 +11,10 @@ use switchback_model::product::Product;
 use switchback_model::{Problem, ServiceName, Version};
 
 use super::debian::Debian;
-use super::english;
 use super::packaging::{Package, Packaging};
 use super::set::{Set, release_of};
 use super::systemd::{self, Unit};
+use super::{english, families};
 use crate::host::{Far, Host};
 use crate::secret;
 
@@ -37,6 +38,8 @@ pub(super) struct Place {
     pub(super) packages: PackagesConfig,
     pub(super) product: Product,
     pub(super) commands: Commands,
+    /// Found out once, see [`Place::packaging`].
+    family: OnceCell<Box<dyn Packaging>>,
 }
 
 /// What the record of packages says of the product.
@@ -92,6 +95,7 @@ impl Place {
             packages: config.packages.clone().unwrap_or_default(),
             product: product.clone(),
             commands: commands.clone(),
+            family: OnceCell::new(),
         }
     }
 
@@ -193,7 +197,14 @@ impl Place {
 
     /// The family that the product's packages are of: the one whose record has them.
     pub(super) fn packaging(&self) -> &dyn Packaging {
-        &Debian
+        if let Some(found) = self.family.get() {
+            return found.as_ref();
+        }
+        match families::of(&self.host, &self.names()) {
+            Ok(found) => self.family.get_or_init(|| found).as_ref(),
+            // A machine that does not answer is told by whoever asks it next, and asked again then.
+            Err(_) => &Debian,
+        }
     }
 
     /// Reads a secret where it is, and registers it.

@@ -1,12 +1,14 @@
 //! What can be wrong with a packaged product, told so that an operator can act.
 
+use std::path::Path;
+use std::time::Duration;
+
 use switchback_engine::ports::Failure;
 use switchback_model::exit::Exit;
 use switchback_model::problem::State;
 use switchback_model::{Problem, Version};
 
-use super::locks::Holder;
-use super::packaging::{Complaint, Conffile, Package, Packaging, Words};
+use super::packaging::{Complaint, Conffile, Holder, Package, Packaging, Words};
 use super::place::Record;
 use super::set::Set;
 use super::systemd::Unit;
@@ -91,6 +93,20 @@ pub(super) fn locked(holder: &Holder) -> Problem {
     .hint("wait until it is done, then plan again")
 }
 
+/// Another program has changed packages for too long, or for longer than the operator wants to wait.
+pub(super) fn still_locked(keeper: &str, holder: &Holder, waited: Duration) -> Failure {
+    let Holder { name, pid } = holder;
+    Failure::new(
+        "packages-locked",
+        format!("`{name}` (process {pid}) holds {keeper}'s lock"),
+    )
+    .state(
+        keeper,
+        format!("locked for {} s at least", waited.as_secs()),
+    )
+    .hint(format!("see what it does: ps -fp {pid}; when it is done: switchback resume"))
+}
+
 /// A unit that can not be started.
 pub(super) fn masked(unit: &Unit) -> Problem {
     refusal("unit-masked", format!("`{}` is masked", unit.id))
@@ -151,6 +167,40 @@ pub(super) fn no_way_back(words: &Words, packages: &[String], failure: Option<Fa
         told.causes.extend(failure.causes);
     }
     told
+}
+
+/// There is no room for package files.
+pub(super) fn no_room(into: &Path, word: &str, failure: Failure) -> Failure {
+    let what = format!("no room for `{word}` in `{}`", into.display());
+    let mut told = Failure::new("no-room-for-packages", what)
+        .state("services", "not touched")
+        .hint("make room there, then switchback resume");
+    told.causes = failure.causes;
+    told.output = failure.output;
+    told
+}
+
+/// Whether a failure says that there was no room.
+pub(super) fn is_no_room(failure: &Failure) -> bool {
+    let output = failure.output.iter();
+    output.chain(&failure.causes).any(|line| {
+        ["No space left on device", "enough free space"]
+            .iter()
+            .any(|mark| line.contains(mark))
+    })
+}
+
+/// The way back is made of what is installed.
+pub(super) fn repacked(words: &[String]) -> Problem {
+    Problem::new(
+        Exit::Ok,
+        "way-back-repacked",
+        format!(
+            "no repository has the installed packages any more: {}",
+            words.join(", ")
+        ),
+    )
+    .why("their files are packed again from what is installed, with conffiles as they are now")
 }
 
 /// A package file of the next version can not be had.

@@ -57,6 +57,8 @@ impl Marks {
     fn is_in_unit(&self, groups: &str) -> bool {
         groups
             .lines()
+            // A group that was removed under its process is still named.
+            .map(|line| line.trim_end_matches(" (deleted)"))
             .flat_map(|line| line.split('/'))
             .any(|part| self.units.iter().any(|unit| unit == part))
     }
@@ -108,5 +110,31 @@ mod tests {
         assert!(!ours("tail -f /var/log/mistral-server.log"));
         assert!(!ours(&format!("python3 report.py {api}")));
         assert!(!marks.is_ours(&[]));
+    }
+
+    #[test]
+    fn the_unit_is_in_groups_of_either_version() {
+        let marks = Marks {
+            units: ["flow-web.service", "flow-runner@1.service"].map(str::to_owned).into(),
+            ..Marks::default()
+        };
+        // Read in a container under version 1, with the hierarchy of version 2 beside it.
+        let both = "9:name=systemd:/docker/e0a63e/system.slice/flow-web.service\n7:blkio:/docker/e0a63e\n\
+                    0::/docker/e0a63e/system.slice/flow-web.service\n";
+        // As cgroups(7) has it for version 2, where a group that is gone is still named.
+        let second = "0::/system.slice/flow-web.service\n";
+        let below = "0::/system.slice/system-flow\\x2drunner.slice/flow-runner@1.service/worker\n";
+        let gone = "0::/system.slice/flow-web.service (deleted)\n";
+        for groups in [both, second, below, gone] {
+            assert!(marks.is_in_unit(groups), "{groups}");
+        }
+        for groups in [
+            "0::/user.slice/user-0.slice/session-1.scope\n",
+            "0::/\n",
+            "0::/system.slice/flow-web.service.d\n",
+            "7:blkio:/docker/e0a63e\n",
+        ] {
+            assert!(!marks.is_in_unit(groups), "{groups}");
+        }
     }
 }

@@ -38,8 +38,10 @@ fn kept_in(
     let sums = match host.text(&directory.join(SUMS)) {
         Ok(sums) => sums,
         Err(error) => {
-            return failure_of(&error)
-                .map_or_else(|| Ok(Err(format!("no package files of `{set}` are kept"))), Err);
+            return failure_of(&error).map_or_else(
+                || Ok(Err(format!("no package files of `{set}` are kept"))),
+                Err,
+            );
         }
     };
     let mut paths = Vec::new();
@@ -50,7 +52,9 @@ fn kept_in(
             .filter_map(|line| line.split_once("  "))
             .find(|(_, file)| file.starts_with(&begin));
         let Some((sum, file)) = kept else {
-            return Ok(Err(format!("no package file of `{name}={version}` is kept")));
+            return Ok(Err(format!(
+                "no package file of `{name}={version}` is kept"
+            )));
         };
         let path = directory.join(file);
         match host.digest(&path) {
@@ -144,7 +148,8 @@ mod tests {
         let children = root.path().join("children");
         let commands = Commands::new(children, Redactor::default(), StopSignal::default());
         let host = Host::Here(commands);
-        let kept_in = |kept: &Path, set: &Set| kept_in(&host, &Debian, kept, set).expect("looked at");
+        let kept_in =
+            |kept: &Path, set: &Set| kept_in(&host, &Debian, kept, set).expect("looked at");
         let (gathered, kept) = (root.path().join("a.partial"), root.path().join("a"));
         let set = Set::parse("st2=1:2.1.0-1").expect("a set");
         fs::create_dir(&gathered).expect("directory");

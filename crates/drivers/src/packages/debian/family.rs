@@ -35,6 +35,7 @@ pub(super) const WORDS: Words = Words {
     unhold: "apt-mark unhold",
     finish: &[
         "let it finish: dpkg --configure -a",
+        "what is half-installed needs its file: apt-get install --reinstall NAME",
         "then see that nothing is left: dpkg --audit",
     ],
     obtain: &[
@@ -158,27 +159,25 @@ impl Packaging for Debian {
 
     /// Configures what was begun at every other try: what dpkg was killed in keeps apt from doing anything.
     fn installing(&self, attempt: u32, found: Found<'_>, files: &[String]) -> Vec<String> {
-        let broken = |one: &Package| {
-            found.set.0.contains_key(&one.name) && one.state == Wholeness::Broken
-        };
-        let (program, files): (Vec<&str>, _) = if attempt % 2 == 0
-            && found.all.iter().any(Package::is_half)
-        {
-            (
-                vec!["dpkg", "--force-confold", "--configure", "--pending"],
-                &[][..],
-            )
-        } else if found.all.iter().any(broken) {
-            // apt does not touch what has to be installed anew; dpkg does, from the file.
-            (
-                vec!["dpkg", "--force-confold", "--force-downgrade", "--install"],
-                files,
-            )
-        } else {
-            let mut program = vec!["apt-get", "--quiet", "install", "--no-remove"];
-            program.extend(CAREFULLY.iter().chain(&FILES_ALONE));
-            (program, files)
-        };
+        let broken =
+            |one: &Package| found.set.0.contains_key(&one.name) && one.state == Wholeness::Broken;
+        let (program, files): (Vec<&str>, _) =
+            if attempt % 2 == 0 && found.all.iter().any(Package::is_half) {
+                (
+                    vec!["dpkg", "--force-confold", "--configure", "--pending"],
+                    &[][..],
+                )
+            } else if found.all.iter().any(broken) {
+                // apt does not touch what has to be installed anew; dpkg does, from the file.
+                (
+                    vec!["dpkg", "--force-confold", "--force-downgrade", "--install"],
+                    files,
+                )
+            } else {
+                let mut program = vec!["apt-get", "--quiet", "install", "--no-remove"];
+                program.extend(CAREFULLY.iter().chain(&FILES_ALONE));
+                (program, files)
+            };
         QUIET
             .into_iter()
             .chain(program)

@@ -61,13 +61,22 @@ pub(super) fn gather(host: &Host, part: &Part<'_>, into: &Path) -> Result<(), Fa
                     return Ok(());
                 }
             }
+            Err(error) if problems::is_no_room(&error) => {
+                return Err(problems::no_room(into, &word, error));
+            }
             Err(error) => failure = Some(error),
         }
     }
     if part.installed.is_some() && repacks(host)? {
         let argv = Argv::new("dpkg-repack", [part.name]).directory(into);
-        english::ask(host, &argv, &format!("cannot pack `{word}` again"))?;
-        return Ok(());
+        let packed = english::ask(host, &argv, &format!("cannot pack `{word}` again"));
+        return packed.map(drop).map_err(|error| {
+            if problems::is_no_room(&error) {
+                problems::no_room(into, &word, error)
+            } else {
+                error.state("services", "not touched")
+            }
+        });
     }
     Err(if part.installed.is_some() {
         problems::no_way_back(&WORDS, &[word], failure)
@@ -93,7 +102,9 @@ fn checksum(host: &Host, part: &Part<'_>, word: &str) -> Result<Option<String>, 
 /// The package file whose name begins so.
 fn here(host: &Host, directory: &Path, begin: &str) -> Result<Option<PathBuf>, Failure> {
     let names = host.list_if_there(directory);
-    let mut names = names.map_err(|error| unwritable(directory, &error))?.into_iter();
+    let mut names = names
+        .map_err(|error| unwritable(directory, &error))?
+        .into_iter();
     let found = names.find(|name| name.starts_with(begin) && name.ends_with(WORDS.file_ends));
     Ok(found.map(|name| directory.join(name)))
 }
