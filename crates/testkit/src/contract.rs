@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use switchback_engine::content::Carrier;
 use switchback_engine::ports::{
     Context, Datastore, Driver, Finding, MigrationCall, MigrationTrace,
 };
 use switchback_model::event::Completed;
 use switchback_model::observed::ImagePin;
-use switchback_model::plan::{BackupState, Expectation, FileEdit};
+use switchback_model::plan::{Act, BackupState, Expectation, FileEdit};
 use switchback_model::{DatastoreName, ServiceName};
 
 /// What a datastore is tried with.
@@ -229,4 +230,43 @@ fn migrate_once(driver: &dyn Driver, cx: &Context<'_>, trial: &DriverTrial<'_>) 
         driver.discard(cx, migration).expect(time);
         assert_eq!(trace(time), MigrationTrace::NeverStarted, "{time}");
     }
+}
+
+/// Brings the content of the context's plan, which is at the old instance and not yet at the new one: each call twice.
+pub fn carrier(carrier: &dyn Carrier, cx: &Context<'_>) {
+    let parcels = cx.plan.steps().filter_map(|(_, step)| match &step.act {
+        Act::Bring { parcel } => Some(parcel),
+        _ => None,
+    });
+    let parcels: Vec<_> = parcels.collect();
+    assert!(!parcels.is_empty(), "there is something to bring");
+    let look = |expectation| carrier.look(cx, &expectation);
+    assert!(
+        carrier.compare(cx).is_err(),
+        "what was not brought is not the same on both sides"
+    );
+    for parcel in parcels {
+        let id = || parcel.id.clone();
+        let arrived = || look(Expectation::Arrived { parcel: id() });
+        for clause in [
+            Expectation::Original { parcel: id() },
+            Expectation::Room { parcel: id() },
+        ] {
+            assert_eq!(look(clause), Finding::Holds, "{} may be brought", parcel.id);
+        }
+        assert_ne!(arrived(), Finding::Holds, "{} is not there", parcel.id);
+        for time in ["bring", "bring again"] {
+            carrier.bring(cx, parcel).expect(time);
+            assert_eq!(arrived(), Finding::Holds, "{time} {}", parcel.id);
+        }
+        let room = look(Expectation::Room { parcel: id() });
+        assert_eq!(room, Finding::Holds, "{} is not in its own way", parcel.id);
+        let original = look(Expectation::Original { parcel: id() });
+        assert_eq!(original, Finding::Holds, "{} stays where it was", parcel.id);
+    }
+    carrier.compare(cx).expect("the same on both sides");
+    for time in ["clean", "clean again"] {
+        carrier.clean(cx).expect(time);
+    }
+    carrier.compare(cx).expect("cleaning takes nothing away");
 }

@@ -5,10 +5,12 @@
 //! simulated and with [`sweep`] for what is done to it.
 
 pub mod clock;
+pub mod content;
 pub mod contract;
 pub mod crash;
 mod driver;
 mod migration;
+pub mod packages;
 pub mod plans;
 pub mod scenario;
 pub mod stackstorm;

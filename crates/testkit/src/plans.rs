@@ -417,7 +417,11 @@ impl PlanBuilder {
 
     /// The file that names the version.
     fn place(&self) -> &'static str {
-        if self.packaged { packages::RECORD } else { FILE }
+        if self.packaged {
+            packages::RECORD
+        } else {
+            FILE
+        }
     }
 
     fn text(&self, version: &str) -> Vec<u8> {
@@ -485,7 +489,7 @@ impl PlanBuilder {
     /// Starts the service.
     #[must_use]
     pub fn start(self, version: &str) -> Self {
-        let mut before = vec![stopped(), self.file_names()];
+        let mut before = vec![self.file_names()];
         before.extend(self.all_proven());
         let after = vec![
             Expectation::Running {

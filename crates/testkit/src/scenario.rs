@@ -7,11 +7,13 @@ use switchback_journal::{RunState, StepStatus};
 use switchback_model::observed::{File, Observed};
 use switchback_model::plan::StageKind;
 use switchback_model::{DatastoreName, Digest, Plan, Problem, RunId, Version};
-use switchback_planner::Proven;
+use switchback_planner::{Experience, Proven};
 
+use crate::content::{self, SimCarrier, SimContent};
 use crate::crash::CrashPoints;
 use crate::driver::SimDriver;
 use crate::migration::{Effect, SimMigration, Unit};
+use crate::packages::{self, SimHost, SimPackages};
 use crate::plans::{
     FILE, PlanBuilder, SERVER, SERVICE, deployment, file, file_with_server, image, rows,
     server_image,
@@ -187,6 +189,43 @@ impl Scenario {
         Self::of("first leg", to_the_stop(STOP).seal_plan())
     }
 
+    /// The product is installed from packages.
+    pub fn packaged() -> Self {
+        let plan = PlanBuilder::new(FROM, TO, &["identity"])
+            .packages()
+            .fetch(TO)
+            .prepare("identity")
+            .stage(StageKind::Run { to: TO.into() }, 1)
+            .stop()
+            .seal("identity")
+            .prove("identity")
+            .set(TO)
+            .migrate("is-db", TO, "identity", false)
+            .start(TO)
+            .verify(TO)
+            .seal_plan();
+        let scenario = Self::of("packaged", plan);
+        scenario.world.touch(|now| {
+            now.files.clear();
+            now.images.clear();
+            now.host = Some(SimHost::with(FROM));
+        });
+        scenario
+    }
+
+    /// Content is brought to another instance.
+    pub fn roll_over() -> Self {
+        let content = SimContent::two_instances();
+        let scenario = Self::of("roll-over", content::plan(&content));
+        scenario.world.touch(|now| {
+            *now = Reality {
+                content: Some(content),
+                ..Reality::default()
+            };
+        });
+        scenario
+    }
+
     /// All of them that are swept point by point, each made anew.
     pub fn all() -> [fn() -> Self; 6] {
         [
@@ -248,12 +287,19 @@ impl Scenario {
                 .collect(),
             writing_seconds: None,
         };
-        switchback_planner::rollback(&self.plan, &proven, &self.observed())
+        switchback_planner::rollback(
+            &self.plan,
+            &proven,
+            &Experience::default(),
+            &self.observed(),
+        )
     }
 
     /// What a driver would tell of the simulated deployment.
     fn observed(&self) -> Observed {
-        let files = self.world.touch(|now| now.files.clone());
+        let mut files = self.world.touch(|now| now.files.clone());
+        let record = self.world.touch(|now| now.host.as_ref().map(SimHost::told));
+        files.extend(record.map(|line| (packages::RECORD.to_owned(), line.into_bytes())));
         Observed {
             deployment: deployment(),
             version: FROM.into(),
@@ -335,10 +381,19 @@ pub fn site(world: &World, datastores: &[DatastoreName]) -> Site {
         });
         (name.clone(), datastore)
     });
+    let driver = SimDriver {
+        world: world.clone(),
+    };
+    let (packaged, content) = world.touch(|now| (now.host.is_some(), now.content.is_some()));
+    if content {
+        return switchback_engine::content::site(Box::new(SimCarrier::of(world)));
+    }
     Site {
-        driver: Box::new(SimDriver {
-            world: world.clone(),
-        }),
+        driver: if packaged {
+            Box::new(SimPackages(driver))
+        } else {
+            Box::new(driver)
+        },
         datastores: datastores.collect(),
     }
 }

@@ -13,12 +13,14 @@ use switchback_model::event::{Event, Stamped};
 use switchback_model::{Plan, Problem, RunId};
 
 use crate::clock::FakeClock;
+use crate::content;
 use crate::crash::{CrashPoints, Crashed, survive};
 use crate::driver::advance;
+use crate::packages;
 use crate::plans::deployment;
 use crate::scenario::Scenario;
 
-/// What happens to containers that still run, companions among them, between the death of one engine and the next.
+/// What happens to containers that still run, companions and installations among them, between the death of one engine and the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meanwhile {
     /// They wait: the next engine finds them running.
@@ -164,6 +166,7 @@ impl Lab {
                 }
             }
             let mut touched = running.len();
+            touched += packages::pass(now, meanwhile) + content::pass(now, meanwhile);
             for store in now.stores.values_mut() {
                 touched += usize::from(store.following.is_some());
                 if meanwhile == Meanwhile::TheyDie {

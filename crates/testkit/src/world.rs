@@ -11,8 +11,10 @@ use switchback_model::{
     Contents, DatastoreName, Digest, MigrationId, RunId, ServiceName, StepNumber, Version,
 };
 
+use crate::content::SimContent;
 use crate::crash::CrashPoints;
 use crate::migration::{OneOff, SimMigration};
+use crate::packages::{SimHost, SimPackage};
 
 /// A deployment that exists in memory only, shared between the engines that come and go.
 #[derive(Clone)]
@@ -39,6 +41,10 @@ pub struct Reality {
     pub migrations: BTreeMap<(MigrationId, Version), SimMigration>,
     /// Containers of migrations, by the run and step that label them.
     pub one_offs: BTreeMap<(RunId, StepNumber), OneOff>,
+    /// The host of a product that is installed from packages.
+    pub host: Option<SimHost>,
+    /// The instances of a roll-over.
+    pub content: Option<SimContent>,
     /// What is broken.
     pub faults: Faults,
     /// What must never happen and did.
@@ -131,6 +137,8 @@ pub struct Snapshot {
     files: BTreeMap<String, Vec<u8>>,
     data: BTreeMap<DatastoreName, SimData>,
     engines: BTreeMap<DatastoreName, Option<String>>,
+    packages: Option<(BTreeMap<&'static str, SimPackage>, (String, bool))>,
+    content: Option<SimContent>,
 }
 
 impl World {
@@ -158,6 +166,8 @@ impl World {
             services: now.services.clone(),
             servers: now.servers.clone(),
             files: now.files.clone(),
+            packages: now.host.as_ref().map(SimHost::outcome),
+            content: now.content.clone(),
             engines: now
                 .stores
                 .iter()
@@ -189,7 +199,13 @@ impl World {
                 .filter(|(there, _)| *there)
                 .map(move |(_, what)| format!("{what} of {name}"))
             });
-            containers.chain(stores).collect()
+            let packages = now.host.iter().flat_map(SimHost::left);
+            let content = now.content.iter().flat_map(SimContent::left);
+            containers
+                .chain(stores)
+                .chain(packages)
+                .chain(content)
+                .collect()
         })
     }
 

@@ -7,6 +7,7 @@ use switchback_engine::signal::StopSignal;
 use switchback_model::plan::{Act, FileEdit};
 use switchback_model::{Plan, RunId, StepNumber};
 use switchback_testkit::Scenario;
+use switchback_testkit::content::SimCarrier;
 use switchback_testkit::contract::{self, DatastoreTrial, DriverTrial};
 use switchback_testkit::plans::{image, services};
 use switchback_testkit::scenario::TO;
@@ -64,8 +65,21 @@ fn the_simulated_datastores_keep_the_contract() {
 }
 
 #[test]
-fn the_simulated_driver_keeps_the_contract() {
-    let scenario = Scenario::one_leg();
+fn the_simulated_drivers_keep_the_contract() {
+    for scenario in [Scenario::one_leg(), Scenario::packaged()] {
+        driver_keeps_the_contract(&scenario);
+    }
+}
+
+#[test]
+fn the_simulated_carrier_keeps_the_contract() {
+    let scenario = Scenario::roll_over();
+    with_context(&scenario.plan, |cx| {
+        contract::carrier(&SimCarrier::of(&scenario.world), cx);
+    });
+}
+
+fn driver_keeps_the_contract(scenario: &Scenario) {
     let site = scenario.site();
     let mut found: Option<FileEdit> = None;
     for (_, step) in scenario.plan.steps() {

@@ -41,6 +41,7 @@ impl State {
             ("POST", ["v1", "packs", "install"]) => self.install(request),
             ("GET", ["v1", "executions"]) => self.page(request, self.executions.clone()),
             ("GET", ["v1", "executions", id]) => {
+                self.asked_about.push((*id).to_owned());
                 let found = self
                     .executions
                     .iter()
@@ -101,14 +102,40 @@ impl State {
         }
     }
 
-    /// Fetches the pack with git as the real instance does, and registers its rules as those of files.
+    /// Begins an installation, and ends it as well unless those are held up.
     fn install(&mut self, request: &Request) -> Answer {
         let id = format!("execution-{}", self.executions.len());
-        let wanted = request.body["packs"][0]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
-        let (address, commit) = wanted.rsplit_once('=').unwrap_or((&wanted, "HEAD"));
+        self.executions.push(json!({
+            "id": id, "status": "running", "action": { "ref": "packs.install" },
+            "parameters": request.body, "result": {},
+        }));
+        if !self.holds_installations {
+            self.end_installations();
+        }
+        Answer {
+            status: 202,
+            ..Answer::found(json!({ "execution_id": id }))
+        }
+    }
+
+    /// Brings every installation that goes on to its end, and holds up none any more.
+    pub fn end_installations(&mut self) {
+        self.holds_installations = false;
+        let mut executions = std::mem::take(&mut self.executions);
+        let live = executions.iter_mut();
+        for execution in live.filter(|execution| execution["status"] == "running") {
+            let fetched = self.fetch(&execution["parameters"]);
+            let succeeded = fetched.is_ok();
+            execution["status"] = json!(if succeeded { "succeeded" } else { "failed" });
+            execution["result"] = json!({ "said": fetched.err() });
+        }
+        self.executions = executions;
+    }
+
+    /// Fetches a pack with git as the real instance does, and registers it.
+    fn fetch(&mut self, parameters: &Value) -> Result<(), String> {
+        let wanted = parameters["packs"][0].as_str().unwrap_or_default();
+        let (address, commit) = wanted.rsplit_once('=').unwrap_or((wanted, "HEAD"));
         let name = address
             .rsplit('/')
             .next()
@@ -116,29 +143,15 @@ impl State {
             .trim_end_matches(".git")
             .to_owned();
         let directory = self.root.join("opt/stackstorm/packs").join(&name);
-        let fetched = fetch(address, commit, &directory);
-        if let Ok(text) = &fetched {
-            let version = text
-                .lines()
-                .find_map(|line| line.strip_prefix("version:"))
-                .unwrap_or("")
-                .trim();
-            let pack = json!({ "ref": name, "name": name, "version": version });
-            self.packs.insert(name.clone(), pack);
-        }
-        let status = if fetched.is_ok() {
-            "succeeded"
-        } else {
-            "failed"
-        };
-        self.executions.push(json!({
-            "id": id, "status": status, "action": { "ref": "packs.install" },
-            "parameters": request.body, "result": { "said": fetched.err() },
-        }));
-        Answer {
-            status: 202,
-            ..Answer::found(json!({ "execution_id": id }))
-        }
+        let text = fetch(address, commit, &directory)?;
+        let version = text
+            .lines()
+            .find_map(|line| line.strip_prefix("version:"))
+            .unwrap_or("")
+            .trim();
+        let pack = json!({ "ref": name, "name": name, "version": version });
+        self.packs.insert(name, pack);
+        Ok(())
     }
 
     fn add_rule(&mut self, request: &Request) -> Answer {

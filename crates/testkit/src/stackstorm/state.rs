@@ -27,6 +27,10 @@ pub struct State {
     pub configs: BTreeMap<String, Value>,
     /// Executions of `packs.install`.
     pub executions: Vec<Value>,
+    /// Executions that were asked about by their id, in order.
+    pub asked_about: Vec<String>,
+    /// Installations begin and go on until [`State::end_installations`], as those of a large pack do.
+    pub holds_installations: bool,
     /// Every request that was no question, e.g. `PUT /v1/keys/a`.
     pub writes: Vec<String>,
     /// A flaw: stores secrets as plain text, as if it did not know the word.
@@ -53,6 +57,8 @@ impl State {
             rules: Vec::new(),
             configs: BTreeMap::new(),
             executions: Vec::new(),
+            asked_about: Vec::new(),
+            holds_installations: false,
             writes: Vec::new(),
             forgets_secrets: false,
             hides_version: false,

@@ -1,6 +1,9 @@
 //! The engine dies at every journal write and every side effect of every
 //! scenario; the same command goes on; the end is the same.
 
+mod content;
+mod packages;
+
 use switchback_engine::Ended;
 use switchback_journal::RunStatus;
 use switchback_model::{Plan, RunId};
