@@ -86,6 +86,9 @@ impl Asker<'_> {
         let location = &datastore.location;
         let password = self.password(location)?;
         let ask = |words: &[&str]| self.answer(location, redis(location, password.as_ref(), words));
+        if let Some(user) = location.user.as_deref() {
+            is_taken_for(user, ask(&["ACL", "WHOAMI"]))?;
+        }
         let info = ask(&["INFO"])?;
         let keys = ask(&["DBSIZE"])?;
         datastore.engine = info_field(&info, "redis_version").map(str::to_owned);
@@ -127,10 +130,47 @@ impl Asker<'_> {
     }
 }
 
+/// Where a login fails, `redis-cli` goes on as the default user, and one without a password may do everything: so the
+/// server is asked whom it talks to. A user who may not ask that is known to it.
+fn is_taken_for(user: &str, told: Result<String, String>) -> Result<(), String> {
+    match told {
+        Ok(found) if found == user || user.is_empty() => Ok(()),
+        Ok(found) => Err(format!(
+            "it does not let `{user}` in, and takes whoever asks for `{found}`"
+        )),
+        Err(refused) if refused.starts_with("NOPERM") => Ok(()),
+        Err(other) => Err(other),
+    }
+}
+
 fn kind_of(probe: &Probe) -> DatastoreKind {
     if probe.sql.is_some() {
         DatastoreKind::Postgres
     } else {
         DatastoreKind::Redis
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_taken_for;
+
+    #[test]
+    fn a_login_that_failed_is_no_login() {
+        let taken = |told: Result<&str, &str>| {
+            is_taken_for("ada", told.map(str::to_owned).map_err(str::to_owned))
+        };
+        assert_eq!(taken(Ok("ada")), Ok(()));
+        assert_eq!(
+            taken(Ok("default")),
+            Err("it does not let `ada` in, and takes whoever asks for `default`".to_owned())
+        );
+        // Only somebody who was let in is told what he may not do.
+        let refused = "NOPERM User ada has no permissions to run the 'acl|whoami' command";
+        assert_eq!(taken(Err(refused)), Ok(()));
+        assert_eq!(
+            taken(Err("Connection refused")),
+            Err("Connection refused".to_owned())
+        );
     }
 }

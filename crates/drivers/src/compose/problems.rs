@@ -323,11 +323,15 @@ pub(crate) fn datastore_silent(datastore: &str, service: &str, output: &str) -> 
     let denied = ["password", "wrongpass", "noauth", "authentication"]
         .iter()
         .any(|word| lower.contains(word));
-    let missing = lower.contains("does not exist");
+    let (stranger, missing) = (
+        lower.contains("does not let"),
+        lower.contains("does not exist"),
+    );
     let last = output.lines().rfind(|line| !line.trim().is_empty());
-    let (code, what) = match (denied, missing) {
-        (true, _) => ("datastore-password-wrong", "refuses the password"),
-        (_, true) => ("datastore-not-there", "does not have it"),
+    let (code, what) = match (stranger, denied, missing) {
+        (true, _, _) => ("datastore-user-wrong", "does not accept the user"),
+        (_, true, _) => ("datastore-password-wrong", "refuses the password"),
+        (_, _, true) => ("datastore-not-there", "does not have it"),
         _ => ("datastore-silent", "does not answer"),
     };
     let problem = Problem::new(
@@ -338,6 +342,9 @@ pub(crate) fn datastore_silent(datastore: &str, service: &str, output: &str) -> 
     .state("deployment", UNTOUCHED)
     .cause(last.unwrap_or("no output").trim());
     match code {
+        "datastore-user-wrong" => problem.hint(format!(
+            "say who is known there: [datastores.{datastore}] user = \"…\", password = {{ env = \"…\" }} in switchback.toml"
+        )),
         "datastore-password-wrong" => problem.hint(format!(
             "say where the right one is: [datastores.{datastore}] password = {{ env = \"…\" }} in switchback.toml"
         )),

@@ -113,6 +113,11 @@ fn of_what_runs() -> Vec<Problem> {
             "service `redis`",
             "Could not connect to Redis at 127.0.0.1:6379: Connection refused\n",
         ),
+        datastore_silent(
+            "redis",
+            "service `redis`",
+            "it does not let `ada` in, and takes whoever asks for `default`",
+        ),
         files_inside_container("blobs", "/srv/ttn-lorawan/public/blob"),
         datastore_moving(&ServiceName::new("redis"), "redis:latest"),
         image_unavailable("a/b:3.32.1", "manifest unknown"),
