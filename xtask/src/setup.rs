@@ -1,19 +1,20 @@
-//! Makes a fresh Debian machine fit for tests and demo: packages, restic, a Docker Engine, the Compose plugin.
+//! Makes a fresh Debian machine fit for tests and demo: packages, restic, stand-ins for AWS, a Docker Engine, the Compose plugin.
 //!
 //! Everything goes through the machine's own package managers as they are configured. What is there already is left alone.
 
+mod aws;
 mod compose;
 mod donor;
 mod engine;
-mod packages;
 mod mongodb;
+mod packages;
 mod restic;
 mod servers;
 
 use anyhow::Result;
 
-pub(crate) use packages::{Need, find, static_busybox};
 pub(crate) use mongodb::{VARIABLE as MONGODB, stand_in as mongodb};
+pub(crate) use packages::{Need, find, static_busybox};
 pub(crate) use servers::{POSTGRES as NEXT_POSTGRES, REDIS as NEXT_REDIS, next_servers};
 
 /// What a task wants from the machine.
@@ -33,8 +34,10 @@ pub(crate) fn all() -> Result<Engine> {
         Need::StaticShell,
         Need::ContainerEngine,
         Need::RootFileSystems,
+        Need::Ssh,
     ])?;
     restic::install()?;
+    aws::install()?;
     match engine::start() {
         Ok(()) => {
             compose::install()?;

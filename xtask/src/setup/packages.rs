@@ -18,6 +18,8 @@ pub(crate) enum Need {
     Python,
     /// What makes root file systems and signed repositories.
     RootFileSystems,
+    /// Both ends of SSH. The server is for tests, which start it where they need it; nothing starts it for good.
+    Ssh,
 }
 
 /// Where Debian's policy hook lives: a script that forbids packages to start their services.
@@ -32,6 +34,7 @@ impl Need {
             Self::ContainerEngine => &["docker.io", "iptables"],
             Self::Python => &["python3", "python3-pip", "python3-venv"],
             Self::RootFileSystems => &["debootstrap", "gpg", "gpg-agent"],
+            Self::Ssh => &["openssh-client", "openssh-server"],
         }
     }
 
@@ -44,10 +47,13 @@ impl Need {
             Self::Redis => on_path("redis-server") && on_path("redis-cli"),
             Self::StaticShell => static_busybox().is_some(),
             Self::ContainerEngine => on_path("dockerd") && on_path("docker"),
-            Self::Python => tool("python3").args(["-m", "pip", "--version"]).succeeds(),
+            Self::Python => tool("python3")
+                .args(["-c", "import ensurepip, pip"])
+                .succeeds(),
             Self::RootFileSystems => {
                 on_path("debootstrap") && on_path("gpg") && on_path("gpg-agent")
             }
+            Self::Ssh => on_path("ssh") && on_path("sshd"),
         }
     }
 }

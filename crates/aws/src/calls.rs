@@ -1,0 +1,134 @@
+//! What is asked of AWS, counted: an upgrade should ask little, and an operator must know what to allow.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+
+/// What the calls are made for. Each has a policy of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Looking: nothing is created anywhere.
+    #[default]
+    Observe,
+    /// Planning: change sets are created, read and removed; nothing is executed.
+    Plan,
+    /// Applying a plan, going on and going back.
+    Apply,
+}
+
+/// How often one action was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Calls as the code makes them.
+    pub calls: u64,
+    /// Requests that were sent, repeated tries included.
+    pub requests: u64,
+}
+
+#[derive(Debug, Default)]
+struct Ledger {
+    phase: Phase,
+    counts: BTreeMap<(Phase, String), Count>,
+}
+
+/// The count of one account's calls, by phase and action (`cloudformation:DescribeStacks`).
+#[derive(Clone, Debug, Default)]
+pub struct Calls {
+    ledger: Arc<Mutex<Ledger>>,
+}
+
+impl Calls {
+    /// Says what the calls from here on are for.
+    pub fn enter(&self, phase: Phase) {
+        self.locked().phase = phase;
+    }
+
+    /// Everything so far.
+    pub fn counts(&self) -> BTreeMap<(Phase, String), Count> {
+        self.locked().counts.clone()
+    }
+
+    /// Requests so far.
+    pub fn requests(&self) -> u64 {
+        self.locked()
+            .counts
+            .values()
+            .map(|count| count.requests)
+            .sum()
+    }
+
+    pub(crate) fn called(&self, action: String) {
+        self.change(action, |count| count.calls += 1);
+    }
+
+    pub(crate) fn sent(&self, action: String) {
+        self.change(action, |count| count.requests += 1);
+    }
+
+    fn change(&self, action: String, change: impl FnOnce(&mut Count)) {
+        let mut ledger = self.locked();
+        let phase = ledger.phase;
+        change(ledger.counts.entry((phase, action)).or_default());
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, Ledger> {
+        // A count that a panicking thread left is still a count.
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts the calls of one SDK client.
+#[derive(Debug)]
+pub(crate) struct Counting {
+    service: &'static str,
+    calls: Calls,
+}
+
+impl Counting {
+    pub(crate) fn new(service: &'static str, calls: &Calls) -> Self {
+        Self {
+            service,
+            calls: calls.clone(),
+        }
+    }
+
+    fn action(&self, bag: &ConfigBag) -> String {
+        let operation = bag
+            .load::<Metadata>()
+            .map_or("", |metadata| metadata.name());
+        format!("{}:{operation}", self.service)
+    }
+}
+
+impl Intercept for Counting {
+    fn name(&self) -> &'static str {
+        "counting"
+    }
+
+    fn read_before_execution(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.calls.called(self.action(bag));
+        Ok(())
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.calls.sent(self.action(bag));
+        Ok(())
+    }
+}

@@ -1,0 +1,88 @@
+//! Who asks, and what is never asked. None of it needs a stand-in, so none of it is ever skipped.
+
+use std::collections::BTreeMap;
+
+use super::standins::{Kind, StandIn, settings};
+use crate::{Account, Reachable, Settings};
+
+fn directory() -> tempfile::TempDir {
+    tempfile::tempdir().expect("temporary directory")
+}
+
+#[test]
+fn a_forgotten_endpoint_reaches_nothing() {
+    let directory = directory();
+    let forgotten = settings(directory.path());
+    let failure = Account::open(&forgotten).err().expect("refused");
+    assert_eq!(failure.code, "aws-unreachable");
+    assert!(
+        failure.causes[0].contains("only this machine may be spoken to"),
+        "{failure:?}"
+    );
+    let wrong = Settings {
+        endpoints: BTreeMap::from([("sts".to_owned(), "http://192.0.2.1/".to_owned())]),
+        ..forgotten
+    };
+    let failure = Account::open(&wrong).err().expect("refused");
+    assert!(failure.causes[0].contains("`192.0.2.1`"), "{failure:?}");
+}
+
+#[test]
+fn missing_credentials_and_a_missing_region_are_told_apart() {
+    let directory = directory();
+    let file = directory.path().join("config");
+    std::fs::write(
+        &file,
+        "[profile bare]\nregion = eu-west-1\n[profile lost]\n",
+    )
+    .expect("written");
+    let bare = Settings {
+        profile: Some("bare".to_owned()),
+        file: Some(file),
+        reachable: Reachable::Loopback,
+        ..Settings::default()
+    };
+    let failure = Account::open(&bare).err().expect("refused");
+    assert_eq!(failure.code, "aws-credentials", "{failure:?}");
+    assert!(failure.hints[0].contains("AWS_PROFILE"), "{failure:?}");
+    let lost = Settings {
+        profile: Some("lost".to_owned()),
+        ..bare
+    };
+    let failure = Account::open(&lost).err().expect("refused");
+    assert_eq!(failure.code, "aws-region", "{failure:?}");
+}
+
+/// Relies on F5 (moto, ok): `GetCallerIdentity`.
+#[test]
+fn the_account_is_the_one_that_was_planned_for() {
+    let Some(moto) = StandIn::start(Kind::Moto) else {
+        return;
+    };
+    let account = moto.account();
+    assert_eq!(account.identity().region, "us-east-1");
+    let number = account.identity().account.clone();
+    assert!(account.must_be(&number, "us-east-1").is_ok());
+    for (number, region) in [
+        ("999999999999", "us-east-1"),
+        (number.as_str(), "eu-west-1"),
+    ] {
+        let failure = account
+            .must_be(number, region)
+            .expect_err("another account");
+        assert_eq!(failure.code, "aws-account");
+        assert_eq!(
+            failure.state[0].seen.as_deref(),
+            Some("nothing was changed")
+        );
+    }
+    let role = Settings {
+        role: Some("arn:aws:iam::123456789012:role/upgrades".to_owned()),
+        ..moto.settings()
+    };
+    let assumed = Account::open(&role).expect("the role is assumed");
+    assert_eq!(
+        crate::whose(&assumed).caller,
+        "arn:aws:sts::123456789012:assumed-role/upgrades"
+    );
+}

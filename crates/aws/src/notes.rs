@@ -1,0 +1,82 @@
+//! What a step must remember beyond its process: which try of a migration it is, and what was started for it. ECS
+//! forgets a task an hour after it ended.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use switchback_engine::ports::{Context, Failure};
+
+/// The note of one step.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Note {
+    /// How many tries were discarded: the next one has a name of its own.
+    pub(crate) discarded: u32,
+    /// When something was asked for, in seconds since the epoch; on disk before it is asked for.
+    pub(crate) asked: Option<u64>,
+    /// What was started: a task's ARN, a command's id.
+    pub(crate) started: Option<String>,
+    /// The exit code, once it was seen.
+    pub(crate) exited: Option<i64>,
+}
+
+impl Note {
+    /// The step's note; an empty one where there is none.
+    pub(crate) fn read(cx: &Context<'_>) -> Result<Self, Failure> {
+        let bytes = match fs::read(place(cx)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(unusable(cx, error)),
+        };
+        serde_json::from_slice(&bytes).map_err(|error| unusable(cx, error))
+    }
+
+    /// Keeps it, whole or not at all.
+    pub(crate) fn keep(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        let place = place(cx);
+        let write = || -> io::Result<()> {
+            let directory = place.parent().unwrap_or(cx.backups);
+            fs::create_dir_all(directory)?;
+            let mut file = tempfile::NamedTempFile::new_in(directory)?;
+            serde_json::to_writer(&mut file, self)?;
+            file.as_file().sync_all()?;
+            file.persist(&place)?;
+            fs::File::open(directory)?.sync_all()
+        };
+        write().map_err(|error| unusable(cx, error))
+    }
+
+    /// Whose work this try is: found again by these words, and never started twice under them.
+    pub(crate) fn name(&self, cx: &Context<'_>) -> String {
+        format!("{}-{}", step_name(cx), self.discarded + 1)
+    }
+}
+
+/// What everything of this step is called at AWS.
+pub(crate) fn step_name(cx: &Context<'_>) -> String {
+    format!("{}-{}", run_name(cx), cx.step)
+}
+
+/// What everything of this run is called at AWS. Runs of other machines may have the same id, so the plan's is in it.
+pub(crate) fn run_name(cx: &Context<'_>) -> String {
+    format!("switchback-{}-{}", cx.run, cx.plan.id)
+}
+
+fn place(cx: &Context<'_>) -> PathBuf {
+    cx.backups
+        .join(cx.run.as_str())
+        .join("aws")
+        .join(format!("step-{}.json", cx.step))
+}
+
+fn unusable(cx: &Context<'_>, error: impl ToString) -> Failure {
+    let place = place(cx);
+    Failure::new(
+        "note-unusable",
+        format!("cannot use the note `{}`", place.display()),
+    )
+    .cause(error)
+    .state("AWS", "nothing was changed by this step just now")
+    .hint("make room, or correct the permissions, then resume")
+}

@@ -1,0 +1,168 @@
+//! What holds data in the account.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_rds::types::Filter;
+use switchback_model::stack::{Stack, Store, StoreKind};
+
+use crate::account::Account;
+use crate::fault::Fault;
+use crate::{signed, xml};
+
+/// What a service tells of a store.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    engine: Option<String>,
+    gibibytes: Option<u64>,
+    /// It belongs to a cluster, which holds its data.
+    of_cluster: bool,
+}
+
+/// Everything of these stacks that holds data. One question per kind, however many there are.
+pub(crate) fn of_stacks(account: &Account, stacks: &[Stack]) -> Result<Vec<Store>, Fault> {
+    let mut stores: Vec<Store> = stacks
+        .iter()
+        .flat_map(|stack| {
+            stack
+                .resources
+                .iter()
+                .map(move |resource| (stack, resource))
+        })
+        .filter_map(|(stack, resource)| {
+            Some(Store {
+                stack: stack.name.clone(),
+                logical: resource.logical.clone(),
+                physical: resource.physical.clone()?,
+                kind: StoreKind::of(&resource.kind)?,
+                engine: None,
+                gibibytes: None,
+            })
+        })
+        .collect();
+    let ids = |kind: StoreKind| -> Vec<String> {
+        let of_kind = stores.iter().filter(|store| store.kind == kind);
+        of_kind.map(|store| store.physical.clone()).collect()
+    };
+    let mut told = BTreeMap::new();
+    told.extend(clusters(account, ids(StoreKind::DatabaseCluster))?);
+    told.extend(instances(account, ids(StoreKind::DatabaseInstance))?);
+    told.extend(groups(account, &ids(StoreKind::ReplicationGroup))?);
+    told.extend(volumes(account, &ids(StoreKind::Volume))?);
+    stores.retain_mut(|store| {
+        let Some(told) = told.get(&store.physical) else {
+            return true;
+        };
+        store.engine.clone_from(&told.engine);
+        store.gibibytes = told.gibibytes;
+        !told.of_cluster
+    });
+    Ok(stores)
+}
+
+fn clusters(account: &Account, ids: Vec<String>) -> Result<Vec<(String, Told)>, Fault> {
+    const ACTION: &str = "rds:DescribeDBClusters";
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let request = account
+        .rds
+        .describe_db_clusters()
+        .filters(filter("db-cluster-id", ids));
+    let answer = account
+        .wait(request.send())
+        .map_err(|error| Fault::of(ACTION, error))?;
+    let told = answer.db_clusters().iter().map(|cluster| {
+        let told = Told {
+            engine: engine(cluster.engine(), cluster.engine_version()),
+            gibibytes: cluster.allocated_storage().and_then(more_than_one),
+            of_cluster: false,
+        };
+        (name(cluster.db_cluster_identifier()), told)
+    });
+    Ok(told.collect())
+}
+
+fn instances(account: &Account, ids: Vec<String>) -> Result<Vec<(String, Told)>, Fault> {
+    const ACTION: &str = "rds:DescribeDBInstances";
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let request = account
+        .rds
+        .describe_db_instances()
+        .filters(filter("db-instance-id", ids));
+    let answer = account
+        .wait(request.send())
+        .map_err(|error| Fault::of(ACTION, error))?;
+    let told = answer.db_instances().iter().map(|instance| {
+        let told = Told {
+            engine: engine(instance.engine(), instance.engine_version()),
+            gibibytes: instance.allocated_storage().and_then(more_than_one),
+            of_cluster: instance
+                .db_cluster_identifier()
+                .is_some_and(|cluster| !cluster.is_empty()),
+        };
+        (name(instance.db_instance_identifier()), told)
+    });
+    Ok(told.collect())
+}
+
+fn groups(account: &Account, ids: &[String]) -> Result<Vec<(String, Told)>, Fault> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut pages = account
+        .elasticache
+        .describe_replication_groups()
+        .into_paginator()
+        .items()
+        .send();
+    let mut found = Vec::new();
+    while let Some(group) = account.wait(pages.next()) {
+        let group =
+            group.map_err(|error| Fault::of("elasticache:DescribeReplicationGroups", error))?;
+        let id = name(group.replication_group_id());
+        if ids.contains(&id) {
+            let told = Told {
+                engine: group.engine().map(str::to_owned),
+                ..Told::default()
+            };
+            found.push((id, told));
+        }
+    }
+    Ok(found)
+}
+
+fn volumes(account: &Account, ids: &[String]) -> Result<Vec<(String, Told)>, Fault> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let answer = signed::ec2_by_ids(account, "DescribeVolumes", "volume-id", ids)?;
+    let document = xml::parse("ec2:DescribeVolumes", &answer)?;
+    let told = xml::items(document.root_element(), "volumeSet").filter_map(|item| {
+        let told = Told {
+            gibibytes: xml::text(item, &["size"]).and_then(|size| size.parse().ok()),
+            ..Told::default()
+        };
+        Some((xml::text(item, &["volumeId"])?.to_owned(), told))
+    });
+    Ok(told.collect())
+}
+
+fn filter(key: &str, ids: Vec<String>) -> Filter {
+    Filter::builder().name(key).set_values(Some(ids)).build()
+}
+
+fn engine(name: Option<&str>, version: Option<&str>) -> Option<String> {
+    let name = name?;
+    Some(version.map_or_else(|| name.to_owned(), |version| format!("{name} {version}")))
+}
+
+/// Storage that grows by itself is told as one gibibyte.
+fn more_than_one(gibibytes: i32) -> Option<u64> {
+    u64::try_from(gibibytes).ok().filter(|size| *size > 1)
+}
+
+fn name(id: Option<&str>) -> String {
+    id.unwrap_or_default().to_owned()
+}
