@@ -23,7 +23,7 @@ pub fn open(
         DatastoreKind::Postgres => Box::new(Postgres::new(name, location, reach, password)),
         DatastoreKind::Redis => Box::new(Redis::new(name, location, reach, password)),
         DatastoreKind::Files => Box::new(Files::new(name, location)),
-        DatastoreKind::Mongodb => Box::new(Mongodb::new(name, location, reach.as_ref(), password)),
+        DatastoreKind::Mongodb => Box::new(Mongodb::new(name, location, reach, password)),
     }
 }
 
@@ -40,7 +40,7 @@ pub fn survey(
         DatastoreKind::Postgres => Postgres::new(name, location, reach, password).survey(commands),
         DatastoreKind::Redis => Redis::new(name, location, reach, password).survey(commands),
         DatastoreKind::Files => Files::new(name, location).survey(),
-        DatastoreKind::Mongodb => Mongodb::new(name, location, reach.as_ref(), password).survey(),
+        DatastoreKind::Mongodb => Mongodb::new(name, location, reach, password).survey(),
     }
 }
 

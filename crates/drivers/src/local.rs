@@ -36,6 +36,13 @@ impl Reach for LocalReach {
         }
     }
 
+    fn from_here(&self, host: &str, port: u16) -> Result<Option<(String, u16)>, Failure> {
+        match &self.host {
+            Some(there) => there.from_here(host, port),
+            None => Ok(None),
+        }
+    }
+
     fn running(&self, _: &Context<'_>) -> Result<bool, Failure> {
         Ok(true)
     }

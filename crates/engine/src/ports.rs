@@ -346,6 +346,17 @@ pub trait Reach {
     /// `docker exec -i`, without a terminal; secrets of its environment stay out of the process list).
     fn inside(&self, argv: Argv) -> Result<Argv, Failure>;
 
+    /// Lets a process of the server, told by the number that the server knows it by, give way to its others:
+    /// what is asked of a server while users work must not slow them down. Where that is not possible, or not
+    /// allowed, nothing happens.
+    fn give_way(&self, _process: i32) {}
+
+    /// Where a server that listens at `host` and `port`, as programs beside it say, is reached by this process, where
+    /// those programs run on another machine; asking again makes it last. `None` where there is no such way.
+    fn from_here(&self, _host: &str, _port: u16) -> Result<Option<(String, u16)>, Failure> {
+        Ok(None)
+    }
+
     /// Whether the server's container or process runs.
     fn running(&self, cx: &Context<'_>) -> Result<bool, Failure>;
 

@@ -54,6 +54,8 @@ pub(super) struct Hello {
 pub(super) struct Door<'a, 's> {
     pub(super) name: &'a DatastoreName,
     pub(super) location: &'a DatastoreLocation,
+    /// Where the way leads to it from here, in place of what the location says.
+    pub(super) led: Option<(String, u16)>,
     pub(super) password: Option<&'a Secret>,
     pub(super) stop: Option<&'s StopSignal>,
 }
@@ -61,9 +63,11 @@ pub(super) struct Door<'a, 's> {
 impl<'a> Door<'a, '_> {
     /// Connects to the server, or to the primary of its replica set, and says who we are.
     pub(super) fn open(&self) -> Result<Client<'a>, Failure> {
-        let (host, port) = uri::address(self.location);
+        let led = self.led.clone();
+        let (host, port) = led.unwrap_or_else(|| uri::address(self.location));
         let client = self.connect(&host, port)?;
-        let elsewhere = client.server.primary.clone();
+        // By the name that it has over there a primary would be looked for here.
+        let elsewhere = client.server.primary.clone().filter(|_| self.led.is_none());
         match elsewhere.filter(|_| !client.server.writable) {
             None => self.admitted(client),
             Some(primary) => {

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bson::{Bson, Document, doc};
-use switchback_engine::ports::{Context, Failure};
+use switchback_engine::ports::{Context, Failure, Reach};
 use switchback_engine::process::Secret;
 use switchback_engine::signal::StopSignal;
 use switchback_model::observed::DatastoreLocation;
@@ -27,8 +27,8 @@ const ASK: Duration = Duration::from_millis(100);
 pub(super) struct Server {
     pub(super) name: DatastoreName,
     pub(super) location: DatastoreLocation,
-    /// True where it is another machine's, or a container's, and not this one's.
-    pub(super) elsewhere: bool,
+    /// The way to it, where it is another machine's, or a container's, and not this one's.
+    pub(super) elsewhere: Option<Box<dyn Reach>>,
     pub(super) password: Option<Secret>,
 }
 
@@ -56,8 +56,12 @@ impl Server {
 
     /// Connects. Who talks is this machine, whichever one the product is on.
     pub(super) fn client(&self, stop: Option<&StopSignal>) -> Result<Client<'_>, Failure> {
-        let (host, _) = uri::address(&self.location);
-        if self.elsewhere && uri::is_loopback(&host) {
+        let (host, port) = uri::address(&self.location);
+        let led = match &self.elsewhere {
+            Some(reach) => reach.from_here(&host, port)?,
+            None => None,
+        };
+        if self.elsewhere.is_some() && led.is_none() && uri::is_loopback(&host) {
             return Err(Failure::new(
                 "datastore-unreachable",
                 format!("the server of `{}` is not to be reached from here", self.name),
@@ -73,6 +77,7 @@ impl Server {
         Door {
             name: &self.name,
             location: &self.location,
+            led,
             password: self.password.as_ref(),
             stop,
         }

@@ -22,7 +22,7 @@ impl Mongodb {
     pub(crate) fn new(
         name: &DatastoreName,
         location: &DatastoreLocation,
-        reach: &dyn Reach,
+        reach: Box<dyn Reach>,
         password: Option<Secret>,
     ) -> Self {
         let asked = reach.inside(Argv::new(BESIDE, [""; 0]));
@@ -30,7 +30,9 @@ impl Mongodb {
             server: Server {
                 name: name.clone(),
                 location: location.clone(),
-                elsewhere: asked.is_ok_and(|argv| argv.program != BESIDE),
+                elsewhere: asked
+                    .is_ok_and(|argv| argv.program != BESIDE)
+                    .then_some(reach),
                 password,
             },
         }
@@ -49,6 +51,7 @@ impl Mongodb {
         };
         Ok(Survey {
             engine: Some(about.version),
+            compatibility: about.compatibility,
             size: Some(about.data),
             count: Some(about.objects),
             writers: client.writers()?,
@@ -120,6 +123,21 @@ impl Datastore for Mongodb {
 
     fn seal(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
         self.server.seal(cx)
+    }
+
+    /// As [`Datastore::seal`]: what writes has to stop for it, for nothing else makes many collections one moment.
+    fn capture(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        self.server.prepare(cx)?;
+        self.server.seal(cx).map_err(|failure| {
+            if failure.code != "writers-connected" {
+                return failure;
+            }
+            let hint = "stop the product while its backup is made: its server cannot be read at one moment while somebody writes";
+            Failure {
+                hints: vec![hint.to_owned()],
+                ..failure
+            }
+        })
     }
 
     fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {

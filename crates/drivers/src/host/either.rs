@@ -22,6 +22,9 @@ use crate::filesystem::{self, Use};
 /// Where other switchbacks see that one of them changes a product of this machine.
 const CLAIMS: &str = "/var/lib/switchback/claims";
 
+/// This machine, as it says of itself.
+const LOOPBACK: &str = "127.0.0.1";
+
 /// Where a deployment is. What goes wrong on the way to another machine is inside the [`io::Error`] of what was
 /// asked, see [`super::failure_of`]: it is never taken for a *no*.
 #[derive(Clone, Debug)]
@@ -92,11 +95,25 @@ impl Host {
 
     /// Where a port that services listen on there is reached from here.
     pub(crate) fn base(&self, port: u16) -> Result<String, Failure> {
-        let port = match self {
-            Self::Here(_) => port,
-            Self::Far(far) => far.forward(port)?,
-        };
-        Ok(format!("http://127.0.0.1:{port}"))
+        let there = (LOOPBACK.to_owned(), port);
+        let (host, port) = self.from_here(LOOPBACK, port)?.unwrap_or(there);
+        Ok(format!("http://{host}:{port}"))
+    }
+
+    /// Where what listens at `host` and `port`, as the other machine says, is reached from this one; `None` where this
+    /// is the machine. Asking again makes it last.
+    pub(crate) fn from_here(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<Option<(String, u16)>, Failure> {
+        match self {
+            Self::Here(_) => Ok(None),
+            Self::Far(far) => {
+                let here = far.forward(host, port)?;
+                Ok(Some((LOOPBACK.to_owned(), here)))
+            }
+        }
     }
 
     /// A file's bytes.

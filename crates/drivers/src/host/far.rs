@@ -38,8 +38,8 @@ pub(crate) struct Far {
     /// Whether `sudo` is needed; known once the first command went through.
     sudo: OnceCell<bool>,
     connected: Cell<bool>,
-    /// Ports of this machine by those over there.
-    ports: RefCell<BTreeMap<u16, u16>>,
+    /// Ports of this machine by what they lead to.
+    ports: RefCell<BTreeMap<(String, u16), u16>>,
 }
 
 impl Far {
@@ -131,17 +131,18 @@ impl Far {
             && self.commands.stop().urgency() != Urgency::Now
     }
 
-    /// A port of this machine that leads to `there` on the other for as long as the connection lasts; asking again
-    /// makes it last.
-    pub(crate) fn forward(&self, there: u16) -> Result<u16, Failure> {
+    /// A port of this machine that leads to `port` of `host`, as the other machine names it, for as long as the
+    /// connection lasts; asking again makes it last.
+    pub(super) fn forward(&self, host: &str, port: u16) -> Result<u16, Failure> {
         let failed = |cause: String| {
             Failure::new(
                 "port-not-forwarded",
-                format!("cannot reach port {there} of `{}`", self.target()),
+                format!("cannot reach {host}:{port} by way of `{}`", self.target()),
             )
             .cause(cause)
             .hint("its sshd must allow it: AllowTcpForwarding")
         };
+        let there = (host.to_owned(), port);
         let known = self.ports.borrow().get(&there).copied();
         let here = match known {
             Some(here) => here,
@@ -154,7 +155,7 @@ impl Far {
         self.ask(&Argv::new("true", [""; 0]), b"")
             .map_err(|error| problems::failure_of(&error).unwrap_or_else(|| failed(error.to_string())))?;
         self.commands
-            .capture(&self.ssh.forward(here, there))
+            .capture(&self.ssh.forward(here, host, port))
             .map_err(|error| error.into_failure("port-not-forwarded", failed(String::new()).what))?;
         self.ports.borrow_mut().insert(there, here);
         Ok(here)

@@ -56,11 +56,15 @@ impl Ssh {
             .arg(launcher)
     }
 
-    /// Lets the shared connection carry a port of this machine to one over there. Twice is once.
-    pub(super) fn forward(&self, here: u16, there: u16) -> Argv {
+    /// Lets the shared connection carry a port of this machine to one that the other machine reaches. Twice is once.
+    pub(super) fn forward(&self, here: u16, host: &str, port: u16) -> Argv {
+        let host = match host.contains(':') {
+            true => format!("[{host}]"),
+            false => host.to_owned(),
+        };
         self.bare()
             .args(["-O", "forward", "-L"])
-            .arg(format!("127.0.0.1:{here}:127.0.0.1:{there}"))
+            .arg(format!("127.0.0.1:{here}:{host}:{port}"))
             .arg("--")
             .arg(self.target.as_str())
     }
