@@ -1,7 +1,8 @@
 //! `kill -9` after every journal write: the same command goes on, and nothing is brought twice.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use super::scene::Scene;
 use super::whole::judge;
@@ -86,4 +87,50 @@ fn killed_again_and_again_it_comes_to_its_end() {
     }
     judge(&scene);
     assert!(deaths >= 5, "{deaths} deaths");
+}
+
+/// Waits until something holds, while a command runs.
+fn until(scene: &Scene, running: &mut Child, holds: impl Fn(&Scene) -> bool) {
+    let since = Instant::now();
+    while !holds(scene) {
+        assert!(
+            since.elapsed() < Duration::from_secs(60),
+            "waited for nothing"
+        );
+        let ended = running.try_wait().expect("it was started here");
+        assert_eq!(ended, None, "it did not wait");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn an_installation_that_goes_on_is_waited_for_and_not_begun_again() {
+    let scene = Scene::new();
+    let plan = scene.planned();
+    let words = ["apply", &plan, "--accept", "no-history", "--yes"];
+    let begin = || {
+        let mut command = scene.command(&words);
+        let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().expect("it can be started")
+    };
+    scene.new.state().holds_installations = true;
+    let mut first = begin();
+    until(&scene, &mut first, |scene| {
+        !scene.new.state().asked_about.is_empty()
+    });
+    first.kill().expect("it was started here");
+    first.wait().expect("it was started here");
+
+    let asked = scene.new.state().asked_about.len();
+    let mut second = begin();
+    until(&scene, &mut second, |scene| {
+        scene.new.state().asked_about.len() > asked + 1
+    });
+    assert_eq!(scene.new.state().executions.len(), 1, "begun twice");
+    assert!(scene.new.state().packs.is_empty(), "installed already");
+    scene.new.state().end_installations();
+    let ended = second.wait().expect("it was started here");
+    assert!(ended.success(), "{ended}");
+    judge(&scene);
+    assert_eq!(scene.new.state().executions.len(), 2, "each pack once");
 }

@@ -2,6 +2,7 @@
 //! stand-ins, which the project's own client knows as well.
 
 mod client;
+mod contract;
 mod killed;
 mod refusals;
 mod scene;
