@@ -175,20 +175,6 @@ pub(crate) fn turn(key: &Key) -> Key {
     }
 }
 
-/// `7d`, `24h`, `90min` in milliseconds.
-pub(crate) fn age(text: &str) -> Option<u64> {
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let number: u64 = digits.parse().ok()?;
-    let unit = match text[digits.len()..].trim() {
-        "min" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        "w" => 7 * 86_400_000,
-        _ => return None,
-    };
-    number.checked_mul(unit)
-}
-
 /// Written beside, synced, renamed: a reader sees all of it or nothing.
 fn write(path: &Path, value: &impl Serialize) -> Result<(), Problem> {
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -221,20 +207,4 @@ fn unwritable(path: &Path, error: &io::Error) -> Problem {
     .cause(error)
     .state("deployment", "not touched")
     .hint("make it writable, free space there, or choose another place: --state DIR")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ages_are_numbers_with_a_unit() {
-        assert_eq!(age("7d"), Some(604_800_000));
-        assert_eq!(age("24h"), Some(86_400_000));
-        assert_eq!(age("90 min"), Some(5_400_000));
-        assert_eq!(age("2w"), Some(1_209_600_000));
-        for wrong in ["7", "d", "seven days", "", "7m", "-1d"] {
-            assert_eq!(age(wrong), None, "{wrong}");
-        }
-    }
 }

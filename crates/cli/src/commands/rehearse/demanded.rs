@@ -7,7 +7,6 @@ use switchback_model::{Problem, Rehearsal};
 
 use crate::failure::Failed;
 use crate::place::deployment::Found;
-use crate::rehearsals;
 use crate::render::measure;
 use crate::session::now;
 
@@ -33,22 +32,17 @@ pub(crate) fn refuse_unrehearsed(
     plan: &Plan,
     rehearsal: Option<&Rehearsal>,
 ) -> Result<(), Failed> {
-    let Some(said) = &found.config.policy.require_rehearsal else {
-        return Ok(());
-    };
+    let policy = &found.config.policy;
     if plan.purpose != Purpose::Upgrade {
         return Ok(());
     }
-    let Some(age) = rehearsals::age(said) else {
-        return Err(Problem::new(
-            Exit::Usage,
-            "config-invalid",
-            format!("`{said}` is no age: [policy] require-rehearsal in switchback.toml"),
-        )
-        .state("deployment", "not touched")
-        .hint("write a number with a unit: `7d`, `24h`, `90min`")
-        .into());
+    let within = policy
+        .rehearsed_within()
+        .map_err(|problem| problem.state("deployment", "not touched"))?;
+    let Some(age) = within.map(|seconds| seconds.saturating_mul(1000)) else {
+        return Ok(());
     };
+    let said = policy.require_rehearsal.as_deref().unwrap_or_default();
     let seen = match rehearsal {
         None => "never rehearsed on this deployment".to_owned(),
         Some(rehearsal) if !rehearsal.succeeded() => format!(
