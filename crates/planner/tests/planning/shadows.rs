@@ -213,3 +213,39 @@ fn a_first_copy_is_slowed_down_where_that_can_be_and_else_it_is_said() {
         "only the first copy of a shadow is slowed down"
     ));
 }
+
+#[test]
+fn what_no_follower_gets_is_in_the_way_unless_it_may_be_lost() {
+    let mut site = site();
+    let collections = ["public.cache_1", "public.queue"].map(str::to_owned);
+    site.datastore("identity").shadow = Shadowing::Without {
+        collections: collections.to_vec(),
+    };
+    let volatile = |names: &[&str]| DatastoreConfig {
+        volatile: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..DatastoreConfig::default()
+    };
+    let identity = "identity".into();
+    let datastores = &mut site.config.datastores;
+    datastores.insert("identity".into(), volatile(&["public.cache_*"]));
+    let dumped = plan(&site).datastores[&identity].clone();
+    assert_eq!(dumped.method, BackupMethod::Dump);
+    assert_eq!(
+        dumped.because,
+        "in custom format, as documented; no shadow: unlogged tables hold rows that no follower gets: `public.queue` \
+         (where they may be lost: `volatile` under [datastores.identity])"
+    );
+    let datastores = &mut site.config.datastores;
+    datastores.insert("identity".into(), volatile(&["public.cache_*", "*.queue"]));
+    let made = site.plan("3.32.1").expect("there is a plan");
+    let shadowed = &made.plan.datastores[&identity];
+    assert_eq!(shadowed.method, BackupMethod::Shadow);
+    assert_eq!(
+        shadowed.because,
+        "a standby follows it until the seal, without `public.cache_1`, `public.queue`"
+    );
+    assert!(shadowed.volatile.contains(&"*.queue".to_owned()));
+    let said = "unlogged tables of `identity` are in no shadow, and empty after a way back: `public.cache_1`, \
+                `public.queue`";
+    assert!(made.notes.iter().any(|note| note.text == said));
+}

@@ -1,6 +1,7 @@
 //! The way back from every point of a plan.
 
-use switchback_model::plan::{Act, Expectation, Plan, StageKind};
+use switchback_model::observed::Shadowing;
+use switchback_model::plan::{Act, Check, Expectation, Plan, StageKind};
 use switchback_model::{DatastoreName, Version};
 use switchback_planner::check_against;
 
@@ -228,4 +229,43 @@ fn lost_writes_must_be_accepted() {
         notice.found.as_deref(),
         Some("it has been able to write for 2 h 5 min")
     );
+}
+
+#[test]
+fn a_shadow_that_came_back_is_counted_before_the_start_where_that_takes_no_time() {
+    let mut site = Site::things_stack("open-source", "3.23.2").answer("ns-schema", "1");
+    for (name, size) in [
+        ("identity", Some(90_000_000)),
+        ("redis", Some(5_000_000_000)),
+        ("blobs", None),
+    ] {
+        let found = site.datastore(name);
+        found.shadow = Shadowing::Possible;
+        found.size = size;
+    }
+    let plan = site.plan("3.32.1").expect("there is a plan").plan;
+    let all = proven_until(&plan, plan.steps().count() as u32 + 1, false);
+    let back = site.way_back(&plan, &all).expect("there is a way back");
+    let counted = |downtime: bool| -> Vec<(String, bool)> {
+        let steps = back.steps().filter(|(_, step)| step.downtime == downtime);
+        let checks = steps.filter_map(|(_, step)| match &step.act {
+            Act::Verify { checks } => Some(checks),
+            _ => None,
+        });
+        let counts = checks.flatten().filter_map(|check| match check {
+            Check::Counts {
+                datastore, exact, ..
+            } => Some((datastore.to_string(), *exact)),
+            _ => None,
+        });
+        counts.collect()
+    };
+    let named = |name: &str, exact: bool| (name.to_owned(), exact);
+    assert_eq!(counted(true), [named("identity", true)]);
+    // What is large, or of unknown size, is no reason to wait: nothing may have shrunk.
+    assert_eq!(
+        counted(false),
+        [named("redis", false), named("blobs", false)]
+    );
+    assert_eq!(check_against(&back, &site.product), []);
 }

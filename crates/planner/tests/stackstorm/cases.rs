@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::queries::{ids, path, refused, stackstorm, text, texts};
+use crate::queries::{ids, stackstorm, text, texts};
 use serde_json::Value;
 use switchback_planner::path::{Query, Report, find};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::queries::{on, path, refused, stackstorm, text, texts};
+use crate::queries::{DISTRIBUTIONS, stackstorm, text, texts};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::Value;
@@ -21,19 +21,6 @@ struct Deployment {
     mongodb: &'static str,
     vendor: Option<&'static str>,
 }
-
-/// Which releases there are packages of, as the installation pages say it.
-const DISTRIBUTIONS: [(&str, &str, &str, &str); 9] = [
-    ("ubuntu14", "debian", "1.4.0", "3.0.1"),
-    ("ubuntu16", "debian", "2.1.0", "3.4.1"),
-    ("ubuntu18", "debian", "3.1.0", "3.8.1"),
-    ("ubuntu20", "debian", "3.5.0", "3.9.0"),
-    ("ubuntu22", "debian", "3.9.0", "3.9.0"),
-    ("el6", "rhel", "1.4.0", "3.2.0"),
-    ("el7", "rhel", "1.4.0", "3.8.1"),
-    ("el8", "rhel", "3.2.0", "3.9.0"),
-    ("el9", "rhel", "3.9.0", "3.9.0"),
-];
 
 const FEATURES: [&str; 26] = [
     "chatops",

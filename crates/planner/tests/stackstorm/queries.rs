@@ -44,3 +44,16 @@ pub(crate) fn done(path: &Path) -> Vec<Vec<&str>> {
     legs.map(|leg| leg.actions.iter().map(|act| act.id.as_str()).collect())
         .collect()
 }
+
+/// Which releases there are packages of, as the installation pages say it.
+pub(crate) const DISTRIBUTIONS: [(&str, &str, &str, &str); 9] = [
+    ("ubuntu14", "debian", "1.4.0", "3.0.1"),
+    ("ubuntu16", "debian", "2.1.0", "3.4.1"),
+    ("ubuntu18", "debian", "3.1.0", "3.8.1"),
+    ("ubuntu20", "debian", "3.5.0", "3.9.0"),
+    ("ubuntu22", "debian", "3.9.0", "3.9.0"),
+    ("el6", "rhel", "1.4.0", "3.2.0"),
+    ("el7", "rhel", "1.4.0", "3.8.1"),
+    ("el8", "rhel", "3.2.0", "3.9.0"),
+    ("el9", "rhel", "3.9.0", "3.9.0"),
+];

@@ -1,6 +1,6 @@
 //! What a person would ask, one question each.
 
-use crate::queries::{done, ids, on, path, refused, stackstorm, text};
+use crate::queries::{DISTRIBUTIONS, done, on, path, refused, stackstorm};
 use switchback_planner::path::{Query, find};
 
 #[test]
