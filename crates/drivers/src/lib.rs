@@ -6,6 +6,7 @@
 //! [`compose`].
 
 pub mod compose;
+mod courtesy;
 mod detached;
 mod either;
 pub mod exec;

@@ -16,6 +16,7 @@ use super::engine_api::{Container, Engine, EngineError, Network, SecondServer, S
 use super::failures::{command_failed, containers_failed};
 use super::labels;
 use super::shared::Shared;
+use crate::courtesy;
 
 mod companion;
 
@@ -96,6 +97,12 @@ impl Reach for ContainerReach {
                 format!("service `{}` does not run", self.service),
             )
             .hint(format!("docker compose up -d {}", self.service))),
+        }
+    }
+
+    fn give_way(&self, process: i32) {
+        for container in self.containers().unwrap_or_default() {
+            courtesy::give_way_inside(&container.id, process);
         }
     }
 

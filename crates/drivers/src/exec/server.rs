@@ -15,6 +15,7 @@ use super::companion;
 use super::passage;
 use super::place::Place;
 use super::short;
+use crate::courtesy;
 use crate::detached::process::{self, Process};
 
 /// How often a wait looks, and how often before it gives up on a program that does not even appear.
@@ -67,6 +68,10 @@ impl ServerReach {
 impl Reach for ServerReach {
     fn inside(&self, argv: Argv) -> Result<Argv, Failure> {
         Ok(argv)
+    }
+
+    fn give_way(&self, process: i32) {
+        courtesy::give_way(process);
     }
 
     fn running(&self, _: &Context<'_>) -> Result<bool, Failure> {

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use switchback_engine::ports::{Companion, CompanionState, Context, Failure};
 
-use super::super::server::Server;
+use super::super::server::{Server, application};
 use super::facts::{Facts, Phase};
 use super::follower::{COPY, FOLLOW, stopped};
 use super::layout::{Layout, layout_of};
 use super::possible::Able;
+use super::sql;
 use super::verify::{COPY_DAMAGED, Checked, Reading};
 use crate::backup::Backup;
 use crate::{disk, shadow};
@@ -146,6 +147,7 @@ impl Server {
     ) -> Result<Checked, Failure> {
         let all = able.original.size;
         let mut measured: Option<(Instant, u64)> = None;
+        let mut courteous = false;
         loop {
             match companion.state()? {
                 CompanionState::Running => {}
@@ -160,6 +162,7 @@ impl Server {
                     return Err(self.copy_failed(code, output));
                 }
             }
+            courteous = courteous || self.senders_give_way(cx)?;
             let bytes = match measured {
                 Some((at, bytes)) if at.elapsed() < MEASURE => bytes,
                 _ => {
@@ -173,6 +176,16 @@ impl Server {
             stopped(cx, "copying the data")?;
             std::thread::sleep(LOOK);
         }
+    }
+
+    /// Lets those that send the copy give way to users; false while there are none yet.
+    fn senders_give_way(&self, cx: &Context<'_>) -> Result<bool, Failure> {
+        let text = sql::senders(&application(Some(cx.run)));
+        let senders: Vec<i32> = self.ask(cx.commands, Some(cx.run), self.database(), &text)?;
+        for process in &senders {
+            self.reach.give_way(*process);
+        }
+        Ok(!senders.is_empty())
     }
 
     /// Checks the copy, then marks it: with the mark it is known to be complete, and its maker can be forgotten.

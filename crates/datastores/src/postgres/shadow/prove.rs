@@ -202,6 +202,8 @@ impl Server {
         original: &mut Conversation,
         follower: &mut Conversation,
     ) -> Result<Both, Failure> {
+        self.say(original, "select pg_backend_pid();\n")?;
+        self.reach.give_way(self.hear(original)?);
         let before = sequences::read(self, original)?;
         let moment = moment::open(self, cx, original, follower)?;
         let held = sequences::read(self, follower)?;

@@ -87,6 +87,14 @@ const TRANSACTIONS: &str =
 from (select txid_current_snapshot() as s) now;
 ";
 
+/// The processes that send data to whoever is connected as `application`.
+pub(super) fn senders(application: &str) -> String {
+    format!(
+        "select pid from pg_stat_activity where backend_type = 'walsender' and application_name = {};\n",
+        literal(application)
+    )
+}
+
 /// How far a follower is.
 pub(super) const FOLLOWER: &str = "select json_build_object(
   'streams', exists (select from pg_stat_wal_receiver where status = 'streaming'),

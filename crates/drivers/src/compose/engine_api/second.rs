@@ -11,9 +11,9 @@ use bollard::query_parameters::{CreateContainerOptionsBuilder, KillContainerOpti
 
 use super::{Engine, EngineError};
 
-/// Half of what a container gets by default: where processor time is short, the deployment's own
+/// An eighth of what a container gets by default: where processor time is short, the deployment's own
 /// containers come first.
-const CPU_SHARES: i64 = 512;
+const CPU_SHARES: i64 = 128;
 /// Where memory runs out, the kernel ends the helper before the original that it stands beside.
 const FIRST_TO_GO: i64 = 500;
 /// Enough for every real error; a server that complains for hours fills no disk.
