@@ -11,12 +11,12 @@ use super::subject::{BACK, Subject, as_strs};
 use crate::images::Edition;
 
 /// Upgrades that are killed, and how often each.
-const UPGRADES: u64 = 12;
-const KILLS_PER_UPGRADE: u64 = 5;
+const UPGRADES: u64 = 6;
+const KILLS_PER_UPGRADE: u64 = 9;
 
 /// Ways back that are killed, and how often each.
-const WAYS_BACK: u64 = 5;
-const KILLS_PER_WAY_BACK: u64 = 4;
+const WAYS_BACK: u64 = 2;
+const KILLS_PER_WAY_BACK: u64 = 6;
 
 /// Where a process is killed.
 #[derive(Clone, Copy, Debug)]
