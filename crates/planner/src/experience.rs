@@ -51,7 +51,11 @@ impl Experience {
             self.steps.push(Timed {
                 run: run.clone(),
                 act: step.act.clone(),
-                kept: step.act.datastore().and_then(|name| plan.datastores.get(name)).map(Kept::of),
+                kept: step
+                    .act
+                    .datastore()
+                    .and_then(|name| plan.datastores.get(name))
+                    .map(Kept::of),
                 back,
                 milliseconds: *milliseconds,
             });
@@ -75,7 +79,12 @@ impl Experience {
 
     /// What the newest restore of a datastore took that is kept as it is now. In a way back a shadow is moved,
     /// elsewhere it is copied: `back` says which is meant.
-    pub(crate) fn restored(&self, name: &DatastoreName, kept: Kept, back: bool) -> Option<Measured<'_>> {
+    pub(crate) fn restored(
+        &self,
+        name: &DatastoreName,
+        kept: Kept,
+        back: bool,
+    ) -> Option<Measured<'_>> {
         let found = self.steps.iter().rev().find(|timed| {
             matches!(&timed.act, Act::Restore { datastore, .. } if datastore == name)
                 && timed.back == back
@@ -196,10 +205,18 @@ fn same_look(wanted: &Check, known: &Check) -> bool {
             one == other
         }
         (Check::Stable { .. }, Check::Stable { .. }) => true,
-        (Check::Fits { datastore: one, .. }, Check::Fits { datastore: other, .. })
-        | (Check::Counts { datastore: one, .. }, Check::Counts { datastore: other, .. }) => {
-            one == other
-        }
+        (
+            Check::Fits { datastore: one, .. },
+            Check::Fits {
+                datastore: other, ..
+            },
+        )
+        | (
+            Check::Counts { datastore: one, .. },
+            Check::Counts {
+                datastore: other, ..
+            },
+        ) => one == other,
         _ => false,
     }
 }

@@ -132,7 +132,11 @@ impl Estimates<'_> {
 
     fn judged_at(&self, act: &Act, size: u64) -> u64 {
         let shadowed = |name| self.kept(name).is_some_and(|kept| kept.shadowed);
-        let kind = |name| self.datastores.get(name).map_or(DatastoreKind::Files, |known| known.location.kind);
+        let kind = |name| {
+            self.datastores
+                .get(name)
+                .map_or(DatastoreKind::Files, |known| known.location.kind)
+        };
         match act {
             Act::Fetch { .. }
             | Act::Prepare { .. }
@@ -149,7 +153,9 @@ impl Estimates<'_> {
             Act::Seal { datastore } => costs::seal(kind(datastore), size),
             Act::Restore { datastore, .. } if self.back && shadowed(datastore) => costs::EXCHANGE,
             // Once built beside, once read before it takes the place of the other.
-            Act::Restore { datastore, .. } if self.back => 2 * costs::restore(kind(datastore), size),
+            Act::Restore { datastore, .. } if self.back => {
+                2 * costs::restore(kind(datastore), size)
+            }
             Act::Prove { datastore } | Act::Restore { datastore, .. } => {
                 costs::restore(kind(datastore), size)
             }

@@ -30,7 +30,12 @@ pub(super) fn forecast(input: &Input<'_>, keeping: &Keeping, stages: &[Stage]) -
         space: space(input.product, input.observed, keeping, stages),
         keeping: keeping
             .backed_up()
-            .map(|name| (name.clone(), of_datastore(keeping, &estimates, stages, name)))
+            .map(|name| {
+                (
+                    name.clone(),
+                    of_datastore(keeping, &estimates, stages, name),
+                )
+            })
             .collect(),
     }
 }

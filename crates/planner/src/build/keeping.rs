@@ -35,10 +35,12 @@ impl Keeping {
             plans: BTreeMap::new(),
             order: Vec::new(),
             shadows_stay: shadows_stay(input.config)?,
-            restart: input.experience.restart().map_or(
-                costs::STOP + costs::START,
-                |milliseconds| milliseconds.div_ceil(1000),
-            ),
+            restart: input
+                .experience
+                .restart()
+                .map_or(costs::STOP + costs::START, |milliseconds| {
+                    milliseconds.div_ceil(1000)
+                }),
             notes: Vec::new(),
             notices: Vec::new(),
         };
@@ -253,7 +255,9 @@ fn shadows_stay(config: &Config) -> Result<Option<u64>, Problem> {
 
 enum Choice {
     /// Without these collections, which may be lost.
-    Shadow { without: Vec<String> },
+    Shadow {
+        without: Vec<String>,
+    },
     /// With the reason, which is also why it is no shadow.
     Dump(String),
     Declined,

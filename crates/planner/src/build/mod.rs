@@ -13,6 +13,7 @@ mod cast;
 mod climbs;
 pub(crate) mod costs;
 mod engines;
+pub(crate) mod estimates;
 pub(crate) mod forecast;
 mod guards;
 mod images;

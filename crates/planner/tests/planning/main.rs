@@ -3,6 +3,7 @@
 mod atelier;
 mod choices;
 mod engines;
+mod forecasts;
 mod mutations;
 mod packages;
 mod properties;
@@ -10,5 +11,5 @@ mod refusals;
 mod scenarios;
 mod shadows;
 mod site;
-mod ways_back;
 mod stackstorm;
+mod ways_back;
