@@ -105,7 +105,7 @@ impl Place {
                     observed.problems.extend(told);
                     observed
                         .probes
-                        .extend(self.version_of(&found.name, &survey));
+                        .extend(self.versions_of(&found.name, &survey));
                     (found.engine, found.size) = (survey.engine, survey.size);
                     (found.count, found.shadow) = (survey.count, survey.shadow);
                 }
@@ -150,11 +150,20 @@ impl Place {
         )
     }
 
-    /// The answer to the probe for the version of a server with a path of its own.
-    fn version_of(&self, name: &DatastoreName, survey: &Survey) -> Option<(String, String)> {
-        let mut engines = self.product.engines.iter();
-        let engine = engines.find(|engine| engine.id == *name)?;
-        Some((engine.probe.clone(), survey.engine.clone()?))
+    /// Answers to the probes for a server with a path of its own: its version, and the format of its data.
+    fn versions_of(&self, name: &DatastoreName, survey: &Survey) -> BTreeMap<String, String> {
+        let engines = self.product.engines.iter();
+        let of = engines.filter(|engine| engine.id == *name);
+        of.flat_map(|engine| {
+            let version = survey.engine.clone();
+            let format = survey.compatibility.clone();
+            [
+                version.map(|version| (engine.probe.clone(), version)),
+                format.map(|format| (engine.compatibility(), format)),
+            ]
+        })
+        .flatten()
+        .collect()
     }
 
     /// What changes this deployment.

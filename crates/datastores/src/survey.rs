@@ -7,6 +7,8 @@ use switchback_model::observed::Shadowing;
 pub struct Survey {
     /// Version of its server, e.g. `15.6`; `None` for files.
     pub engine: Option<String>,
+    /// The line whose data format is in force, where that is a setting of its own (MongoDB).
+    pub compatibility: Option<String>,
     /// Bytes it occupies.
     pub size: Option<u64>,
     /// Rows, keys or files, as far as cheap to tell (PostgreSQL: the statistics' estimate).

@@ -57,15 +57,17 @@ fn datastores(product: &Product) -> String {
     let server = |kind| kind != DatastoreKind::Files;
     let mut datastores = product.datastores.iter();
     if let Some(datastore) = datastores.find(|datastore| server(datastore.kind)) {
+        let image = datastore.images.first();
+        let image = image.map(|image| image.rsplit('/').next().unwrap_or(image));
+        let place = match (image, &datastore.configured_in) {
+            (None, Some(_)) => "address = \"db.example.com\"".to_owned(),
+            (image, _) => format!("service = \"{}\"", image.unwrap_or("server")),
+        };
         text.push_str(&format!(
             "\n# Where a server is not found by itself, or is not the one that was meant:\n\
              # [datastores.{}]\n\
-             # service = \"{}\"\n",
+             # {place}\n",
             datastore.name,
-            datastore
-                .images
-                .first()
-                .map_or("server", |image| image.rsplit('/').next().unwrap_or(image)),
         ));
     }
     let mut datastores = product.datastores.iter();

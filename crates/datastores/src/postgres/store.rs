@@ -48,6 +48,7 @@ impl Postgres {
         }
         Ok(Survey {
             engine: Some(about.engine()),
+            compatibility: None,
             size: Some(about.size),
             count: Some(about.rows),
             writers: self.server.writers(commands, None)?,

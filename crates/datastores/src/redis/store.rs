@@ -50,6 +50,7 @@ impl Redis {
         let shadow = self.server.shadowing(commands, &layout, &obstacles)?;
         Ok(Survey {
             engine: Some(engine),
+            compatibility: None,
             size: memory
                 .get("used_memory")
                 .and_then(|bytes| bytes.parse().ok()),

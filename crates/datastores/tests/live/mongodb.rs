@@ -13,7 +13,7 @@ use crate::mongodb_server::{MongodbServer, NAME, PASSWORD, USER};
 
 /// Documents of every kind, odd names, a collection that is capped, one that is empty, one that empties itself.
 const FILL: &str = "
-db.rule_d_b.insert_many([{'_id': i, 'ref': f'core.rule-{i}', 'body': 'x' * (i % 300)} for i in range(2500)])
+db.rule_d_b.insert_many([{'_id': i, 'ref': f'core.rule-{i}', 'body': 'x' * (i % 300)} for i in range(60)])
 db.rule_d_b.create_index([('ref', 1), ('body', -1)], unique=True, name='both')
 db.odd.insert_many([
   {'_id': bson.ObjectId(), 'double': 1.5, 'null': None, 'yes': True, 'text': '\\u00e4\\u20ac', 'binary': b'\\x00\\xff'},
@@ -58,6 +58,8 @@ const NAMES: &str = "a.b c/d capped empty odd rule_d_b token_d_b";
 #[test]
 fn keeps_the_contract_and_indexes_and_options() {
     let Some(server) = filled() else { return };
+    // More than one question and one answer carry.
+    server.run("db.rule_d_b.insert_many([{'_id': i, 'ref': str(i)} for i in range(100, 2300)])");
     // Options are compared by the proof; the stand-in forgets them where a collection is renamed, MongoDB does not.
     let about = "print([sorted(index.items()) for index in db.rule_d_b.list_indexes()])";
     let before = server.run(about);
@@ -327,7 +329,7 @@ fn a_server_behind_tls_is_trusted_for_its_authority_only() {
     location
         .options
         .insert("tls-ca-file".to_owned(), path(&certificate));
-    assert!(server.survey(&location).expect("trusted").count >= Some(2500));
+    assert!(server.survey(&location).expect("trusted").count >= Some(60));
     kept(&server, server.opened(&location, PASSWORD).as_ref());
 }
 
@@ -336,8 +338,9 @@ fn what_is_there_is_told_and_a_server_that_is_not() {
     let Some(server) = filled() else { return };
     let survey = server.survey(&server.location()).expect("answers");
     assert!(survey.engine.is_some_and(|version| version.contains('.')));
-    assert!(survey.count >= Some(2500), "{:?}", survey.count);
-    assert!(survey.size > Some(100_000), "{:?}", survey.size);
+    assert!(survey.compatibility.is_some_and(|line| line.contains('.')));
+    assert!(survey.count >= Some(60), "{:?}", survey.count);
+    assert!(survey.size > Some(5_000), "{:?}", survey.size);
     assert_eq!(survey.writers, [""; 0]);
     assert!(
         matches!(survey.shadow, Shadowing::Impossible { because } if because.contains("replica set"))

@@ -55,6 +55,11 @@ pub struct EngineUsual {
 }
 
 impl Engine {
+    /// Name of the answer that tells which line's format the data has, where that is a setting of its own.
+    pub fn compatibility(&self) -> String {
+        format!("{}-compatibility", self.probe)
+    }
+
     /// The line that a version belongs to: `3.4.24` to `3.4`. `2.x` is the lowest line of its major, for the
     /// more rungs are planned the safer. `None` where no line fits.
     pub fn line(&self, version: &str) -> Option<usize> {

@@ -32,6 +32,15 @@ pub(super) fn refusal(input: &Input<'_>, leg: &Leg, act: &Act) -> Option<Problem
         Some(version) => problem.state(name.as_str(), format!("version {version}")),
         None => problem.unknown(format!("version of {name}")),
     };
+    // A server that starts on the data of a line below its own refuses to be followed by the next one.
+    let format = input.observed.probes.get(&engine.compatibility());
+    let problem = match format {
+        Some(line) => problem.state(
+            "format of its data",
+            format!("{line} (featureCompatibilityVersion)"),
+        ),
+        None => problem,
+    };
     let climb = match &engine.on_each_rung {
         Some(each) => format!(
             "{}; on each {}",
