@@ -125,10 +125,10 @@ pub struct DatastoreConfig {
     /// The service that runs its server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceName>,
-    /// Database name (PostgreSQL).
+    /// Database name (PostgreSQL, MongoDB).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
-    /// Role to connect as (PostgreSQL).
+    /// Role or user to connect as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Password, by reference.
