@@ -180,7 +180,10 @@ fn there(
         0 => Err(Problem::new(
             Exit::Refused,
             "product-not-recognised",
-            format!("no package of a known product is installed on `{}`", host.ssh),
+            format!(
+                "no package of a known product is installed on `{}`",
+                host.ssh
+            ),
         )
         .state("deployment", "not touched")
         .hint("which products are known: switchback catalog")),

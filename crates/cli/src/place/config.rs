@@ -218,10 +218,20 @@ mod tests {
         let parsed = |section: &str, target: &str| parse("switchback.toml", &text(section, target));
         assert!(parsed("[packages]", "st2@st2.example.org").is_ok());
         let problem = parsed("[compose]", "st2").expect_err("not Compose").problem;
-        assert!(problem.what.contains("`[host]` goes with `[packages]` only"), "{problem:?}");
+        assert!(
+            problem
+                .what
+                .contains("`[host]` goes with `[packages]` only"),
+            "{problem:?}"
+        );
         for wrong in ["", "-oProxyCommand=x", "a b"] {
             let problem = parsed("[packages]", wrong).expect_err("no name").problem;
-            assert!(problem.what.ends_with("is no name of a machine: `ssh` under [host]"), "{problem:?}");
+            assert!(
+                problem
+                    .what
+                    .ends_with("is no name of a machine: `ssh` under [host]"),
+                "{problem:?}"
+            );
             assert_eq!((problem.exit, problem.hints.len()), (Exit::Usage, 1));
         }
     }

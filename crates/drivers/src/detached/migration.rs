@@ -84,16 +84,11 @@ impl Traces<'_> {
         let completed = if one.trace()? == MigrationTrace::NeverStarted {
             let program = program()?;
             let what = format!("{} {}", call.migration, call.version);
-            one.begin(
-                &what,
-                &program.words,
-                &program.environment,
-                program.inside,
-            )
-            .map_err(|error| {
-                let what = format!("cannot start `{}`", call.run.join(" "));
-                error.into_failure("migration-not-started", what)
-            })?;
+            one.begin(&what, &program.words, &program.environment, program.inside)
+                .map_err(|error| {
+                    let what = format!("cannot start `{}`", call.run.join(" "));
+                    error.into_failure("migration-not-started", what)
+                })?;
             Completed::Done
         } else {
             Completed::Adopted

@@ -211,7 +211,11 @@ pub(crate) fn all() -> Vec<Process> {
 /// Processor time, as `/proc/PID/stat` tells it.
 pub(crate) fn time_in(stat: &str) -> Duration {
     let fields = fields(stat).unwrap_or_default();
-    let ticks = |index: usize| fields.get(index).and_then(|ticks| ticks.parse::<u64>().ok());
+    let ticks = |index: usize| {
+        fields
+            .get(index)
+            .and_then(|ticks| ticks.parse::<u64>().ok())
+    };
     let used = ticks(11).unwrap_or(0) + ticks(12).unwrap_or(0);
     Duration::from_millis(used * 1000 / TICKS_PER_SECOND)
 }

@@ -38,7 +38,9 @@ impl Claim {
             .unwrap_or_else(|_| rustix::process::geteuid().as_raw().to_string());
         Self {
             by: format!("{user}@{name}"),
-            machine: Digest::of(line("/etc/machine-id") + &name).short().to_owned(),
+            machine: Digest::of(line("/etc/machine-id") + &name)
+                .short()
+                .to_owned(),
             state: state_of(backups).to_string_lossy().into_owned(),
             run: run.clone(),
         }
@@ -89,7 +91,10 @@ mod tests {
 
     #[test]
     fn one_journal_is_one_holder_and_an_unreadable_claim_is_nobody_of_ours() {
-        let ours = Claim::by(Path::new("/var/lib/switchback/shadows/flow"), &RunId::new("r-1"));
+        let ours = Claim::by(
+            Path::new("/var/lib/switchback/shadows/flow"),
+            &RunId::new("r-1"),
+        );
         let round = Path::new("/var/lib/switchback/shadows/flow/round-2");
         let next = Claim::by(round, &RunId::new("r-2"));
         assert!(Claim::parse(&ours.text()).is_of_the_same(&next));
@@ -102,12 +107,18 @@ mod tests {
     fn a_refusal_says_whose_it_is_and_what_to_do() {
         let mut claim = Claim::by(Path::new("/srv/state"), &RunId::new("r-7"));
         claim.by = "alice@ws1".to_owned();
-        let failure = claim.refusal(Some("root@st2"), Path::new("/var/lib/switchback/claims/flow"));
+        let failure = claim.refusal(
+            Some("root@st2"),
+            Path::new("/var/lib/switchback/claims/flow"),
+        );
         assert_eq!(
             failure.what,
             "another switchback changes this product on `root@st2`: run r-7 of alice@ws1"
         );
-        assert_eq!(failure.state[0].seen.as_deref(), Some("/srv/state of alice@ws1"));
+        assert_eq!(
+            failure.state[0].seen.as_deref(),
+            Some("/srv/state of alice@ws1")
+        );
         assert_eq!(failure.hints.len(), 2);
     }
 }

@@ -12,9 +12,9 @@ use switchback_engine::process::{Argv, Commands, Finished, Input, Output};
 use switchback_model::observed::Filesystem;
 use switchback_model::{Digest, RunId};
 
+use super::claim::Claim;
 use super::far::Far;
 use super::seen::Seen;
-use super::claim::Claim;
 use super::{here, problems};
 use crate::detached::process::Process;
 use crate::filesystem::{self, Use};
@@ -339,9 +339,7 @@ impl Host {
         created.map_err(|error| unwritable(&path, &error))?;
         // Of two that came at the same time, one sees the other's.
         match self.claimed(product)? {
-            Some(found) if !found.is_of_the_same(&ours) => {
-                Err(found.refusal(self.name(), &path))
-            }
+            Some(found) if !found.is_of_the_same(&ours) => Err(found.refusal(self.name(), &path)),
             _ => Ok(()),
         }
     }
@@ -371,9 +369,9 @@ impl Host {
     pub(crate) fn release(&self, product: &str, cx: &Context<'_>) -> Result<(), Failure> {
         let path = claim_of(product);
         match self.claimed(product)? {
-            Some(found) if found.is_of_the_same(&Claim::of(cx)) => {
-                self.remove(&path).map_err(|error| unwritable(&path, &error))
-            }
+            Some(found) if found.is_of_the_same(&Claim::of(cx)) => self
+                .remove(&path)
+                .map_err(|error| unwritable(&path, &error)),
             _ => Ok(()),
         }
     }

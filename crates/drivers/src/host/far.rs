@@ -153,10 +153,14 @@ impl Far {
         };
         // The connection may have ended since it was asked for last, and the port with it.
         self.ask(&Argv::new("true", [""; 0]), b"")
-            .map_err(|error| problems::failure_of(&error).unwrap_or_else(|| failed(error.to_string())))?;
+            .map_err(|error| {
+                problems::failure_of(&error).unwrap_or_else(|| failed(error.to_string()))
+            })?;
         self.commands
             .capture(&self.ssh.forward(here, host, port))
-            .map_err(|error| error.into_failure("port-not-forwarded", failed(String::new()).what))?;
+            .map_err(|error| {
+                error.into_failure("port-not-forwarded", failed(String::new()).what)
+            })?;
         self.ports.borrow_mut().insert(there, here);
         Ok(here)
     }
@@ -221,7 +225,9 @@ impl Far {
         let finished = self
             .commands
             .run_any(&self.carried(argv, sudo), input, output)
-            .map_err(|error| error.into_failure("host-silent", format!("cannot ask `{}`", self.target())))?;
+            .map_err(|error| {
+                error.into_failure("host-silent", format!("cannot ask `{}`", self.target()))
+            })?;
         match finished.code {
             OF_SSH => Err(problems::of_ssh(self.target(), &finished.stderr)),
             127 if finished.stderr.contains("failed to execute ssh") => {

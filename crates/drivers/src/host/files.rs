@@ -123,7 +123,8 @@ impl Far {
     pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let script = r#"test ! -e "$1" -a -e "$2" || mv -fT -- "$1" "$2""#;
         let words = [from.to_string_lossy(), to.to_string_lossy()];
-        self.ask(&shell(script, &[&words[0], &words[1]]), b"").map(drop)
+        self.ask(&shell(script, &[&words[0], &words[1]]), b"")
+            .map(drop)
     }
 
     pub(super) fn remove_empty(&self, directory: &Path) -> io::Result<()> {
@@ -191,10 +192,19 @@ impl Far {
     }
 
     pub(super) fn signal(&self, processes: &[Process], signal: Signal) -> io::Result<()> {
-        let mut words = vec![if signal == Signal::KILL { "KILL" } else { "TERM" }.to_owned()];
-        words.extend(processes.iter().flat_map(|process| {
-            [process.pid().to_string(), process.start().to_string()]
-        }));
+        let mut words = vec![
+            if signal == Signal::KILL {
+                "KILL"
+            } else {
+                "TERM"
+            }
+            .to_owned(),
+        ];
+        words.extend(
+            processes
+                .iter()
+                .flat_map(|process| [process.pid().to_string(), process.start().to_string()]),
+        );
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         self.ask(&shell(SIGNAL, &words), b"").map(drop)
     }

@@ -50,7 +50,9 @@ pub(super) fn of_ssh(target: &str, said: &str) -> Failure {
             target,
         )
         .cause(silent)
-        .hint(format!("see that it answers: ssh {target} true; then the same command again"));
+        .hint(format!(
+            "see that it answers: ssh {target} true; then the same command again"
+        ));
     }
     let failure = Failure::new(LOST, format!("the connection to `{target}` was lost"))
         .state(target, "unknown; what was begun there goes on without us")
@@ -86,18 +88,17 @@ fn key_changed(target: &str, offending: Option<&str>) -> Failure {
 
 /// What `sudo` says where it does not let us; `None` where the words are another program's.
 pub(super) fn of_sudo(target: &str, said: &str) -> Option<Failure> {
-    let told = said
-        .lines()
-        .map(str::trim)
-        .find(|line| line.starts_with("sudo: ") || line.contains("is not in the sudoers file") || line.ends_with("sudo: not found"))?;
+    let told = said.lines().map(str::trim).find(|line| {
+        line.starts_with("sudo: ")
+            || line.contains("is not in the sudoers file")
+            || line.ends_with("sudo: not found")
+    })?;
     let what = if told.contains("password is required") {
         format!("sudo asks for a password on `{target}`")
     } else {
         format!("sudo does not let us be root on `{target}`")
     };
-    let user = target
-        .split_once('@')
-        .map_or("the user", |(user, _)| user);
+    let user = target.split_once('@').map_or("the user", |(user, _)| user);
     Some(
         untouched(Failure::new("sudo-refused", what), target)
             .cause(told)
@@ -159,9 +160,18 @@ mod tests {
         let unknown = "No ED25519 host key is known for [127.0.0.1]:2222 and you have requested strict checking.\r\n\
                        Host key verification failed.\r\n";
         assert_eq!(code(unknown), "host-key-unknown");
-        assert_eq!(code("st2@h: Permission denied (publickey).\r\n"), "ssh-refused");
-        assert_eq!(code("ssh: connect to host h port 22: Connection refused\r\n"), UNREACHABLE);
-        assert_eq!(code("ssh: Could not resolve hostname h: Name or service not known"), UNREACHABLE);
+        assert_eq!(
+            code("st2@h: Permission denied (publickey).\r\n"),
+            "ssh-refused"
+        );
+        assert_eq!(
+            code("ssh: connect to host h port 22: Connection refused\r\n"),
+            UNREACHABLE
+        );
+        assert_eq!(
+            code("ssh: Could not resolve hostname h: Name or service not known"),
+            UNREACHABLE
+        );
         assert_eq!(code("client_loop: send disconnect: Broken pipe\r\n"), LOST);
         assert_eq!(code(""), LOST);
     }
@@ -173,15 +183,25 @@ mod tests {
                     Host key verification failed.\r\n";
         let failure = of_ssh(TARGET, said);
         assert_eq!(failure.code, "host-key-changed");
-        assert_eq!(failure.causes[0], "Offending ED25519 key in /home/op/.ssh/known_hosts:3");
+        assert_eq!(
+            failure.causes[0],
+            "Offending ED25519 key in /home/op/.ssh/known_hosts:3"
+        );
         assert_eq!(failure.state[0].seen.as_deref(), Some("not touched"));
-        assert!(failure.hints[1].contains("ssh-keygen -R st2.example.org"), "{:?}", failure.hints);
+        assert!(
+            failure.hints[1].contains("ssh-keygen -R st2.example.org"),
+            "{:?}",
+            failure.hints
+        );
     }
 
     #[test]
     fn only_sudo_itself_is_taken_for_sudo() {
         let failure = of_sudo(TARGET, "sudo: a password is required\n").expect("sudo's");
-        assert_eq!(failure.what, "sudo asks for a password on `st2@st2.example.org`");
+        assert_eq!(
+            failure.what,
+            "sudo asks for a password on `st2@st2.example.org`"
+        );
         assert!(failure.hints[0].contains("st2 ALL=(root) NOPASSWD: ALL"));
         assert!(of_sudo(TARGET, "sh: 1: exec: sudo: not found").is_some());
         assert!(of_sudo(TARGET, "dpkg: error: requires superuser privilege").is_none());

@@ -77,12 +77,36 @@ mod tests {
     /// Words with everything that a shell could take for something else.
     fn words(seed: u64, number: usize) -> Vec<String> {
         const PARTS: [&str; 24] = [
-            "'", "\"", "\\", "$", "`", "$(touch x)", " ", "\n", "\t", "*", "?", "~", "!", "#", "&", ";",
-            "|", "<", "-", "=", "ü", "𝄞", "\u{81}", "%s",
+            "'",
+            "\"",
+            "\\",
+            "$",
+            "`",
+            "$(touch x)",
+            " ",
+            "\n",
+            "\t",
+            "*",
+            "?",
+            "~",
+            "!",
+            "#",
+            "&",
+            ";",
+            "|",
+            "<",
+            "-",
+            "=",
+            "ü",
+            "𝄞",
+            "\u{81}",
+            "%s",
         ];
         let mut dice = seed;
         let mut throw = |sides: usize| {
-            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            dice = dice
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             usize::try_from(dice >> 33).unwrap_or(0) % sides
         };
         (0..number)
@@ -102,9 +126,12 @@ mod tests {
 
     #[test]
     fn environment_directory_input_and_exit_code_arrive() {
-        let argv = Argv::new("sh", ["-c", "printf %s \"$TOKEN@$PWD \"; cat; exit $1", "sh", "7"])
-            .env("TOKEN", Secret::new("it's $HOME"))
-            .directory("/usr/bin");
+        let argv = Argv::new(
+            "sh",
+            ["-c", "printf %s \"$TOKEN@$PWD \"; cat; exit $1", "sh", "7"],
+        )
+        .env("TOKEN", Secret::new("it's $HOME"))
+        .directory("/usr/bin");
         let (code, told) = said(&argv, b"all the rest");
         assert_eq!(code, Some(7));
         assert_eq!(told, b"it's $HOME@/usr/bin all the rest");
@@ -128,7 +155,9 @@ mod tests {
         for end in 0..script.len() {
             run(&script.as_bytes()[..end], script.len(), b"");
         }
-        let left = std::fs::read_dir(directory.path()).expect("readable").count();
+        let left = std::fs::read_dir(directory.path())
+            .expect("readable")
+            .count();
         assert_eq!(left, 0, "a part of the command was run");
     }
 }

@@ -95,8 +95,15 @@ mod tests {
         };
         let argv = ssh.run("exec sh".to_owned());
         assert_eq!(argv.args[..2], ["-F", "/srv/flow/ssh_config"]);
-        assert_eq!(argv.args[argv.args.len() - 3..], ["--", "-oProxyCommand=evil", "exec sh"]);
-        for always in ["BatchMode=yes", "StrictHostKeyChecking=yes", "ForwardAgent=no"] {
+        assert_eq!(
+            argv.args[argv.args.len() - 3..],
+            ["--", "-oProxyCommand=evil", "exec sh"]
+        );
+        for always in [
+            "BatchMode=yes",
+            "StrictHostKeyChecking=yes",
+            "ForwardAgent=no",
+        ] {
             assert!(argv.args.iter().any(|arg| arg == always), "{always}");
         }
         assert!(argv.args.contains(&"ControlPath=/tmp/50%%/1".to_owned()));

@@ -26,7 +26,8 @@ impl Feed {
     /// Says where the child reads from; what is left to be written where it is no file alone.
     pub(super) fn of(argv: &Argv, input: Input<'_>, command: &mut Command) -> Option<Self> {
         let preamble = argv.preamble.as_ref();
-        let mut bytes = preamble.map_or_else(Vec::new, |secret| secret.expose().as_bytes().to_vec());
+        let mut bytes =
+            preamble.map_or_else(Vec::new, |secret| secret.expose().as_bytes().to_vec());
         let file = match (input, preamble) {
             (Input::Empty, None) => {
                 command.stdin(Stdio::null());

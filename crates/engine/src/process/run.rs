@@ -527,8 +527,10 @@ mod tests {
         let (commands, _) = runner(&directory);
         let file = directory.path().join("file");
         std::fs::write(&file, "two").expect("written");
-        let carrier = Argv::new("cat", [""; 0])
-            .carrying(super::super::Secret::new("one "), "what it carries".to_owned());
+        let carrier = Argv::new("cat", [""; 0]).carrying(
+            super::super::Secret::new("one "),
+            "what it carries".to_owned(),
+        );
         assert_eq!(carrier.to_string(), "what it carries");
         let said = |input| {
             let finished = commands.run(&carrier, input, Output::Capture);

@@ -25,7 +25,10 @@ impl Sshd {
     pub(super) fn start() -> Option<Self> {
         if !Path::new(PROGRAM).exists() {
             // Past the test harness, which would swallow it.
-            let _ = writeln!(std::io::stderr(), "SKIPPED: no sshd here; see `cargo xtask setup`");
+            let _ = writeln!(
+                std::io::stderr(),
+                "SKIPPED: no sshd here; see `cargo xtask setup`"
+            );
             return None;
         }
         let directory = tempfile::tempdir().expect("temporary directory");
@@ -35,10 +38,17 @@ impl Sshd {
         }
         for key in ["host_key", "key", "another_key"] {
             let words = ["-q", "-t", "ed25519", "-N", "", "-f"];
-            let made = Command::new("ssh-keygen").args(words).arg(path.join(key)).status();
+            let made = Command::new("ssh-keygen")
+                .args(words)
+                .arg(path.join(key))
+                .status();
             assert!(made.expect("ssh-keygen").success());
         }
-        let port = TcpListener::bind(("127.0.0.1", 0)).expect("a port").local_addr().expect("bound").port();
+        let port = TcpListener::bind(("127.0.0.1", 0))
+            .expect("a port")
+            .local_addr()
+            .expect("bound")
+            .port();
         let shown = path.display();
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {shown}/host_key\nPidFile none\nUsePAM no\n\
@@ -46,7 +56,11 @@ impl Sshd {
              KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n"
         );
         fs::write(path.join("sshd_config"), config).expect("written");
-        let user = Command::new("id").arg("-un").output().expect("a user").stdout;
+        let user = Command::new("id")
+            .arg("-un")
+            .output()
+            .expect("a user")
+            .stdout;
         let user = String::from_utf8(user).expect("a name");
         let client = format!(
             "Host machine\nHostName 127.0.0.1\nPort {port}\nUser {}\nIdentityFile {shown}/key\nIdentitiesOnly yes\n\
@@ -60,7 +74,9 @@ impl Sshd {
         let daemon = Command::new(PROGRAM)
             .args(["-D", "-e", "-f"])
             .arg(path.join("sshd_config"))
-            .stderr(Stdio::from(fs::File::create(path.join("log")).expect("a log")))
+            .stderr(Stdio::from(
+                fs::File::create(path.join("log")).expect("a log"),
+            ))
             .spawn()
             .expect("sshd starts");
         let sshd = Self { directory, daemon };
@@ -93,7 +109,8 @@ impl Sshd {
     /// Ends every connection there is, as a cable that is pulled out does.
     pub(super) fn cut_connections(&self) {
         let own = self.daemon.id().to_string();
-        let children = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).expect("children");
+        let children =
+            fs::read_to_string(format!("/proc/{own}/task/{own}/children")).expect("children");
         for child in children.split_whitespace() {
             let pid = rustix::process::Pid::from_raw(child.parse().expect("a pid")).expect("a pid");
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
@@ -117,7 +134,10 @@ impl Sshd {
 
     fn known(&self, key: Option<&str>) {
         let config = fs::read_to_string(self.client_config()).expect("written before");
-        let port = config.lines().find_map(|line| line.strip_prefix("Port ")).expect("a port");
+        let port = config
+            .lines()
+            .find_map(|line| line.strip_prefix("Port "))
+            .expect("a port");
         let key = key.map(|key| fs::read_to_string(self.file(key)).expect("a key"));
         let line = key.map_or_else(String::new, |key| format!("[127.0.0.1]:{port} {key}"));
         fs::write(self.file("known_hosts"), line).expect("written");
