@@ -1,26 +1,25 @@
 //! Plans written by hand, small enough to read: what a planner makes for the
 //! simulated deployment, without a planner.
 
+mod pieces;
+mod servers;
+
 use std::collections::BTreeMap;
 
-use switchback_model::observed::{Access, DatastoreLocation, Deployment, ImagePin};
+use switchback_model::observed::Access;
 use switchback_model::plan::{
-    Act, BackupMethod, BackupState, Check, DatastorePlan, EngineChange, Expectation, FORMAT,
-    FileEdit, Forecast, Interrupted, Origin, Plan, Purpose, Stage, StageKind, Step, WayBack,
+    Act, BackupMethod, BackupState, Check, Expectation, FORMAT, FileEdit, Forecast, Interrupted,
+    Origin, Plan, Purpose, Stage, StageKind, Step, WayBack,
 };
-use switchback_model::product::{Advice, DatastoreKind};
-use switchback_model::{
-    DatastoreName, Digest, MigrationId, PlanId, RunId, ServiceName, StepNumber, Version,
-};
+use switchback_model::product::Advice;
+use switchback_model::{DatastoreName, Digest, MigrationId, PlanId, RunId, StepNumber, Version};
 
+pub use self::pieces::{
+    FILE, SERVER, SERVICE, datastore_plan, deployment, file, file_with_server, image, rows,
+    server_image, services,
+};
+use self::pieces::{backup, no_writers, stable, stage, stopped};
 use crate::packages;
-
-/// The file that names the version.
-pub const FILE: &str = "/srv/lab/compose.yml";
-/// The service that runs the server of a datastore, where it has one of its own.
-pub const SERVER: &str = "postgres";
-/// The service that is upgraded.
-pub const SERVICE: &str = "stack";
 
 /// Adds steps one by one and numbers them.
 pub struct PlanBuilder {
@@ -35,53 +34,6 @@ pub struct PlanBuilder {
     packaged: bool,
     /// Migrations since the backup, by round and datastore.
     migrated: BTreeMap<(u32, DatastoreName), Vec<StepNumber>>,
-}
-
-/// The one deployment that is simulated.
-pub fn deployment() -> Deployment {
-    Deployment {
-        name: "lab".to_owned(),
-        directory: "/srv/lab".to_owned(),
-        driver: "simulated".to_owned(),
-        project: "lab".to_owned(),
-    }
-}
-
-/// The image of a version.
-pub fn image(version: &str) -> ImagePin {
-    ImagePin {
-        reference: format!("example/stack:{version}"),
-        id: Some(format!("sha256:{}", Digest::of(version))),
-        digest: None,
-    }
-}
-
-/// The file as it names a version.
-pub fn file(version: &str) -> Vec<u8> {
-    format!("services:\n  stack:\n    image: example/stack:{version} # pinned\n").into_bytes()
-}
-
-/// The image of a server.
-pub fn server_image(version: &str) -> ImagePin {
-    ImagePin {
-        reference: format!("{SERVER}:{version}"),
-        id: Some(format!(
-            "sha256:{}",
-            Digest::of(format!("{SERVER} {version}"))
-        )),
-        digest: None,
-    }
-}
-
-/// The file as it names a version, and that of a server.
-pub fn file_with_server(version: &str, engine: &str) -> Vec<u8> {
-    let server = format!("  {SERVER}:\n    image: {SERVER}:{engine}\n");
-    [file(version), server.into_bytes()].concat()
-}
-
-/// The services that are upgraded.
-pub fn services() -> Vec<ServiceName> {
-    vec![SERVICE.into()]
 }
 
 impl PlanBuilder {
@@ -173,99 +125,6 @@ impl PlanBuilder {
         };
         self.engine = Some("15".to_owned());
         self
-    }
-
-    /// Fetches the image of a server.
-    #[must_use]
-    pub fn fetch_server(self, version: &str) -> Self {
-        let image = server_image(version);
-        let here = Expectation::ImageHere {
-            image: image.clone(),
-        };
-        self.step(Act::Fetch { image }, vec![], vec![here])
-    }
-
-    /// Tries another version of a server.
-    #[must_use]
-    pub fn fits(self, datastore: &str, to: &str) -> Self {
-        let checks = vec![Check::Fits {
-            datastore: datastore.into(),
-            engine: change(to),
-        }];
-        self.step(Act::Verify { checks }, vec![], vec![])
-    }
-
-    /// Builds what another version of a server will run on.
-    #[must_use]
-    pub fn carry(self, datastore: &str, to: &str) -> Self {
-        let (datastore, engine) = (DatastoreName::from(datastore), change(to));
-        let mut before = vec![
-            stopped(),
-            no_writers(&datastore),
-            Expectation::ImageHere {
-                image: engine.image.clone(),
-            },
-            Expectation::Engine {
-                datastore: datastore.clone(),
-                version: engine.from.clone(),
-            },
-            self.file_names(),
-        ];
-        before.extend(self.all_proven());
-        let after = vec![carried(&datastore, to)];
-        self.down(Act::Carry { datastore, engine }, before, after)
-    }
-
-    /// Writes the version of a server into the file.
-    #[must_use]
-    pub fn set_server(mut self, to: &str) -> Self {
-        let from = self.engine.replace(to.to_owned()).expect("it has a server");
-        let text = file_with_server(&self.named, &from);
-        let found = String::from_utf8(text.clone()).expect("the file is text");
-        let named = format!("{SERVER}:{from}");
-        let after = file_with_server(&self.named, to);
-        let edit = FileEdit {
-            path: FILE.to_owned(),
-            offset: found.find(&named).expect("the file names the server") + SERVER.len() + 1,
-            old: from.clone(),
-            new: to.to_owned(),
-            before: Digest::of(&text),
-            after: Digest::of(&after),
-        };
-        let digest = |text: &[u8]| Expectation::File {
-            path: FILE.to_owned(),
-            digest: Digest::of(text),
-        };
-        let act = Act::Set {
-            edits: vec![edit],
-            from: from.as_str().into(),
-            to: to.into(),
-        };
-        self.down(act, vec![digest(&text)], vec![digest(&after)])
-    }
-
-    /// Exchanges what a server runs on.
-    #[must_use]
-    pub fn exchange(self, datastore: &str, to: &str) -> Self {
-        let (datastore, engine) = (DatastoreName::from(datastore), change(to));
-        let mut before = vec![
-            stopped(),
-            no_writers(&datastore),
-            carried(&datastore, to),
-            self.file_names(),
-        ];
-        before.extend(self.all_proven());
-        let after = vec![
-            Expectation::Engine {
-                datastore: datastore.clone(),
-                version: to.to_owned(),
-            },
-            Expectation::Runs {
-                service: SERVER.into(),
-                image: engine.image.clone(),
-            },
-        ];
-        self.down(Act::Exchange { datastore, engine }, before, after)
     }
 
     /// Begins another stage.
@@ -577,95 +436,9 @@ impl PlanBuilder {
     }
 }
 
-fn change(to: &str) -> EngineChange {
-    EngineChange {
-        service: SERVER.into(),
-        from: "15".to_owned(),
-        to: to.to_owned(),
-        was: server_image("15"),
-        image: server_image(to),
-    }
-}
-
-fn carried(datastore: &DatastoreName, version: &str) -> Expectation {
-    Expectation::Carried {
-        datastore: datastore.clone(),
-        version: version.to_owned(),
-    }
-}
-
-fn stage(kind: StageKind, round: u32) -> Stage {
-    Stage {
-        kind,
-        required_by: Vec::new(),
-        round,
-        steps: Vec::new(),
-    }
-}
-
-fn stable(version: &str) -> Check {
-    Check::Stable {
-        images: [(SERVICE.into(), image(version))].into(),
-    }
-}
-
-fn stopped() -> Expectation {
-    Expectation::Stopped {
-        services: services(),
-    }
-}
-
-fn no_writers(datastore: &DatastoreName) -> Expectation {
-    Expectation::NoWriters {
-        datastore: datastore.clone(),
-    }
-}
-
-fn backup(datastore: &DatastoreName, state: BackupState, run: Option<&RunId>) -> Expectation {
-    Expectation::Backup {
-        datastore: datastore.clone(),
-        state,
-        run: run.cloned(),
-    }
-}
-
-/// A datastore of the simulated deployment, kept by a dump.
-pub fn datastore_plan() -> DatastorePlan {
-    DatastorePlan {
-        location: DatastoreLocation {
-            kind: DatastoreKind::Postgres,
-            access: Access::Local,
-            host: None,
-            port: None,
-            database: None,
-            user: None,
-            password: None,
-            directory: None,
-            server_directory: None,
-            options: std::collections::BTreeMap::new(),
-        },
-        method: BackupMethod::Dump,
-        kept_with: None,
-        because: "simulated".to_owned(),
-        max_rate: None,
-        size: None,
-        engine: Some("15".to_owned()),
-        volatile: vec!["sessions".to_owned()],
-        deleted: vec!["contact_infos".to_owned()],
-    }
-}
-
 /// A plan with one step, for calls that need a plan and no more.
 pub fn smallest() -> Plan {
     PlanBuilder::new("1.0.0", "1.1.0", &[])
         .fetch("1.1.0")
         .seal_plan()
-}
-
-/// Counts of collections, for worlds.
-pub fn rows(counts: &[(&str, u64)]) -> BTreeMap<String, (u64, u64)> {
-    counts
-        .iter()
-        .map(|(name, count)| ((*name).to_owned(), (*count, 0)))
-        .collect()
 }
