@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 
@@ -10,17 +11,33 @@ use super::build::{build, inputs, is_current, pack};
 use crate::paths;
 use crate::tool::tool;
 
-/// How the image is called.
-const HOST: &str = "switchback-xtask/host:1";
+/// A machine that others are made from.
+struct Machine {
+    /// How the image is called.
+    name: &'static str,
+    /// What it has beside what every Debian system has.
+    with: &'static str,
+}
 
-/// What it has beside what every Debian system has.
-const WITH: &str = "systemd,systemd-sysv";
+const HOST: Machine = Machine {
+    name: "switchback-xtask/host:1",
+    with: "systemd,systemd-sysv,openssh-server,sudo,dpkg-repack",
+};
+
+/// One on which packages are kept by rpm and found by dnf, beside Debian's own.
+const RPM_HOST: Machine = Machine {
+    name: "switchback-xtask/host-rpm:1",
+    with: "systemd,systemd-sysv,rpm,dnf,dnf-plugins-core,createrepo-c,gpg,gpg-agent",
+};
 
 /// Makes the image unless it is there.
-fn host() -> Result<()> {
+fn host(machine: &Machine) -> Result<()> {
     let (suite, mirror) = debian()?;
-    let made_from = inputs(&[&suite, &mirror, WITH, include_str!("host.rs")], &[])?;
-    if is_current(HOST, &made_from) {
+    let made_from = inputs(
+        &[&suite, &mirror, machine.with, include_str!("host.rs")],
+        &[],
+    )?;
+    if is_current(machine.name, &made_from) {
         return Ok(());
     }
     let context = paths::work()?.join("host");
@@ -31,7 +48,7 @@ fn host() -> Result<()> {
     fs::create_dir_all(&context)?;
     tool("debootstrap")
         .arg("--variant=minbase")
-        .arg(format!("--include={WITH}"))
+        .arg(format!("--include={}", machine.with))
         .arg(&suite)
         .arg(&root)
         .arg(&mirror)
@@ -44,7 +61,7 @@ fn host() -> Result<()> {
         context.join("Dockerfile"),
         "FROM scratch\nADD root.tar /\nENV container=docker\nCMD [\"/sbin/init\"]\n",
     )?;
-    build(HOST, &made_from, &context)?;
+    build(machine.name, &made_from, &context)?;
     fs::remove_dir_all(&context)?;
     Ok(())
 }
@@ -55,8 +72,30 @@ pub(crate) fn on_host(
     texts: &[&str],
     prepare: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
-    host()?;
-    let made_from = inputs(&[HOST, include_str!("host.rs")], &[])? + &inputs(texts, &[])?;
+    on(&HOST, name, texts, prepare)
+}
+
+/// The same, on top of the machine with rpm and dnf.
+pub(crate) fn on_rpm_host(
+    name: &str,
+    texts: &[&str],
+    prepare: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    on(&RPM_HOST, name, texts, prepare)
+}
+
+/// One at a time: two cases may need an image at the same moment, and the directory is one.
+static MAKING: Mutex<()> = Mutex::new(());
+
+fn on(
+    machine: &Machine,
+    name: &str,
+    texts: &[&str],
+    prepare: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    let _alone = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    host(machine)?;
+    let made_from = inputs(&[machine.name, include_str!("host.rs")], &[])? + &inputs(texts, &[])?;
     if is_current(name, &made_from) {
         return Ok(());
     }
@@ -87,6 +126,13 @@ fn slim(root: &Path) -> Result<()> {
         fs::create_dir_all(&path)?;
     }
     fs::create_dir_all(root.join("var/cache/apt/archives/partial"))?;
+    // Only a case that comes that way lets anybody in.
+    for unit in ["multi-user.target.wants/ssh.service", "sshd.service"] {
+        let link = root.join("etc/systemd/system").join(unit);
+        if link.is_symlink() {
+            fs::remove_file(link)?;
+        }
+    }
     fs::write(root.join("etc/apt/sources.list"), "")?;
     Ok(())
 }

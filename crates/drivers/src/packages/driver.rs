@@ -343,6 +343,8 @@ impl Driver for PackagesDriver {
 
     fn stop(&self, cx: &Context<'_>, services: &[ServiceName]) -> Result<Outcome, Failure> {
         self.place.claim(cx)?;
+        // What another installation holds up now, it would hold up while nothing runs.
+        locks::wait(&self.place, cx)?;
         let completed = units::stop(&self.place, cx)?;
         Ok(outcome(
             completed,

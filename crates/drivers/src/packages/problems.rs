@@ -104,7 +104,9 @@ pub(super) fn still_locked(keeper: &str, holder: &Holder, waited: Duration) -> F
         keeper,
         format!("locked for {} s at least", waited.as_secs()),
     )
-    .hint(format!("see what it does: ps -fp {pid}; when it is done: switchback resume"))
+    .hint(format!(
+        "see what it does: ps -fp {pid}; when it is done: switchback resume"
+    ))
 }
 
 /// A unit that can not be started.
@@ -385,4 +387,47 @@ pub(super) fn no_units(names: &[String]) -> Problem {
         seen: Some(names.join(", ")),
     });
     problem.hint("name them in switchback.toml: [packages] services = [\"…\"]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_held_too_long_says_by_whom_and_what_to_type() {
+        let holder = Holder {
+            pid: 4374,
+            name: "unattended-upgr".to_owned(),
+        };
+        let told = still_locked("dpkg", &holder, Duration::from_secs(1200));
+        assert_eq!(
+            told.what,
+            "`unattended-upgr` (process 4374) holds dpkg's lock"
+        );
+        let seen = told.state[0].seen.as_deref();
+        assert_eq!(seen, Some("locked for 1200 s at least"));
+        assert_eq!(
+            told.hints,
+            ["see what it does: ps -fp 4374; when it is done: switchback resume"]
+        );
+    }
+
+    #[test]
+    fn no_room_is_told_as_such_and_other_failures_are_not() {
+        let said =
+            |text: &str| Failure::new("host-silent", "cannot download `st2=2.2.0-1`").cause(text);
+        let full = said("E: Write error - write (28: No space left on device)");
+        assert!(is_no_room(&full));
+        assert!(is_no_room(&said(
+            "E: You don't have enough free space in /var/cache/apt/archives/."
+        )));
+        assert!(!is_no_room(&said("E: Unable to fetch some archives")));
+        let told = no_room(Path::new("/srv/flow/packages"), "st2=2.2.0-1", full);
+        assert_eq!(
+            told.what,
+            "no room for `st2=2.2.0-1` in `/srv/flow/packages`"
+        );
+        assert_eq!(told.state[0].subject, "services");
+        assert_eq!(told.hints, ["make room there, then switchback resume"]);
+    }
 }

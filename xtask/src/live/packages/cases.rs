@@ -6,12 +6,12 @@ use serde_json::Value;
 use super::super::lab::Lab;
 use super::super::{Case, judge};
 use super::host::Host;
-use super::refused;
+use super::{redhat, refused, remote};
 use crate::paths;
 use crate::tool::cargo;
 
 /// Takes back whatever was done.
-const BACK: [&str; 4] = ["rollback", "--yes", "--accept", "data-loss"];
+pub(super) const BACK: [&str; 4] = ["rollback", "--yes", "--accept", "data-loss"];
 
 /// What the operator wrote into the conffile.
 const EDIT: &str = "# Mine: behind a proxy.";
@@ -28,6 +28,8 @@ pub(in super::super) fn cases() -> Vec<Case> {
         Case::new("packages_contract", contract),
     ];
     cases.extend(refused::cases());
+    cases.extend(redhat::cases());
+    cases.extend(remote::cases());
     cases
 }
 
@@ -157,7 +159,10 @@ fn dpkg_killed(lab: &Lab) -> Result<()> {
 
 /// The suite that every driver passes: it is a test beside the driver's code, and runs where the packages are.
 fn contract(lab: &Lab) -> Result<()> {
-    let host = Host::boot(lab, "contract")?;
+    contract_on(&Host::boot(lab, "contract")?)
+}
+
+pub(super) fn contract_on(host: &Host) -> Result<()> {
     let built = cargo()
         .dir(&paths::root())
         .args([
@@ -194,11 +199,17 @@ fn finished(host: &Host) -> Result<()> {
 
 /// The packages are whole and of this version, the services run it, the data went through these conversions, and
 /// nothing that was for the time of the run is left.
-fn judged(host: &Host, version: &str, conversions: &str) -> Result<()> {
+pub(super) fn judged(host: &Host, version: &str, conversions: &str) -> Result<()> {
     let installed = host
         .ok("dpkg-query --show --showformat '${Version} ${db:Status-Status}\\n' flow flow-web")?;
     let wanted = format!("{version} installed\n{version} installed");
     ensure!(installed == wanted, "installed is\n{installed}");
+    host.ok("test -z \"$(dpkg --audit)\"")?;
+    runs(host, version, conversions)
+}
+
+/// The services run this version, whoever keeps the record of it, and nothing that was for the time of the run is left.
+pub(super) fn runs(host: &Host, version: &str, conversions: &str) -> Result<()> {
     let release = version.split('-').next().unwrap_or(version);
     let answer = host.ok("perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(\"127.0.0.1:9101\") or die; print $s \"GET /health HTTP/1.0\\r\\n\\r\\n\"; print <$s>' | tail -1")?;
     ensure!(answer == release, "the service answers `{answer}`");
@@ -211,10 +222,9 @@ fn judged(host: &Host, version: &str, conversions: &str) -> Result<()> {
     let told = host.ok("cat /var/lib/flow/conversions 2>/dev/null || true")?;
     ensure!(told == conversions, "the data was converted: {told}");
     let left = host.ok(
-        "ls -d /etc/systemd/system/flow*.d /srv/flow/.switchback/hold /srv/flow/.switchback/installing \
+        "ls -d /etc/systemd/system/flow*.d /srv/flow/.switchback/hold /srv/flow/.switchback/held /srv/flow/.switchback/installing \
          /srv/flow/.switchback/migrations/* /srv/flow/.switchback/installs/* 2>/dev/null || true",
     )?;
     ensure!(left.is_empty(), "this is left: {left}");
-    host.ok("test -z \"$(dpkg --audit)\"")?;
     Ok(())
 }

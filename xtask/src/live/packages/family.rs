@@ -9,7 +9,13 @@ use sha2::{Digest, Sha256};
 use crate::tool::{Tool, tool};
 
 /// What comes in each version: packaging revision, format of its data.
-const VERSIONS: [(&str, u32); 4] = [("2.1.0", 1), ("2.2.0", 2), ("3.0.0", 3), ("4.0.0", 3)];
+const VERSIONS: [(&str, u32); 5] = [
+    ("2.1.0", 1),
+    ("2.2.0", 2),
+    ("3.0.0", 3),
+    ("4.0.0", 3),
+    ("4.1.0", 3),
+];
 
 /// The definition of the product.
 pub(super) const DEFINITION: &str = include_str!("family/product.toml");
@@ -36,31 +42,44 @@ pub(super) fn repository(root: &Path) -> Result<()> {
     let build = root.join("build");
     let repository = root.join("repository");
     fs::create_dir_all(&repository)?;
-    for (version, format) in VERSIONS {
-        for name in ["flow", "flow-web"] {
-            Package {
-                name,
-                version,
-                format,
-            }
-            .build(&build, &repository)?;
-        }
+    for package in packages() {
+        package.build(&build, &repository)?;
     }
-    Package {
-        name: "flow-lib",
-        version: "1.0",
-        format: 0,
-    }
-    .build(&build, &repository)?;
     fs::remove_dir_all(&build)?;
     index(&repository)?;
     sign(root, &repository)
 }
 
-struct Package {
-    name: &'static str,
-    version: &'static str,
+/// Every package in every version.
+pub(super) fn packages() -> Vec<Package> {
+    let product = VERSIONS.iter().flat_map(|(version, format)| {
+        ["flow", "flow-web"].map(|name| Package {
+            name,
+            version,
+            format: *format,
+        })
+    });
+    let others = ["0.9", "1.0"].map(|version| Package {
+        name: "flow-lib",
+        version,
+        format: 0,
+    });
+    product.chain(others).collect()
+}
+
+/// One version of a package.
+pub(super) struct Package {
+    pub(super) name: &'static str,
+    pub(super) version: &'static str,
     format: u32,
+}
+
+/// What a package says of another one.
+pub(super) enum Relation {
+    /// It needs it, at this version or a later one.
+    Needs(&'static str, &'static str),
+    /// The other one must not be there.
+    Forbids(&'static str),
 }
 
 impl Package {
@@ -73,11 +92,12 @@ impl Package {
         }
     }
 
-    fn depends(&self) -> &'static str {
+    pub(super) fn relation(&self) -> Option<Relation> {
         match (self.name, self.version) {
-            ("flow-web", _) => "Depends: flow\n",
-            ("flow", "4.0.0") => "Depends: flow-lib\n",
-            _ => "",
+            ("flow-web", _) => Some(Relation::Needs("flow", "2")),
+            ("flow", "4.0.0") => Some(Relation::Needs("flow-lib", "1.0")),
+            ("flow", "4.1.0") => Some(Relation::Forbids("flow-lib")),
+            _ => None,
         }
     }
 
@@ -86,6 +106,39 @@ impl Package {
             .replace("@FORMAT@", &self.format.to_string())
             .replace("@UNITS@", &self.units().join(" "))
             .replace("@NAME@", name)
+    }
+
+    /// What runs when it was installed.
+    pub(super) fn script(&self) -> Option<String> {
+        let runs = !self.units().is_empty();
+        runs.then(|| self.filled(POSTINST, self.name))
+    }
+
+    /// Its files: path, text, mode. Those below `etc` are configuration.
+    pub(super) fn files(&self) -> Vec<(String, String, u32)> {
+        let mut files = Vec::new();
+        for unit in self.units() {
+            let script = match unit {
+                "flow-api" => API,
+                "flow-runner" => RUNNER,
+                _ => IDLE,
+            };
+            let program = self.filled(script, unit);
+            files.push((format!("opt/flow/bin/{unit}"), program, 0o755));
+            let text = format!(
+                "[Unit]\nDescription={unit}\n\n[Service]\nExecStart=/opt/flow/bin/{unit}\n\n[Install]\nWantedBy=multi-user.target\n"
+            );
+            files.push((format!("lib/systemd/system/{unit}.service"), text, 0o644));
+        }
+        if self.name == "flow" {
+            let migrate = self.filled(MIGRATE, self.name);
+            files.push(("opt/flow/bin/flow-migrate".to_owned(), migrate, 0o755));
+            let of = format!("# Of Flow {}.\n", self.version);
+            let conf = format!("{of}port = 9101\n");
+            files.push(("etc/flow/flow.conf".to_owned(), conf, 0o640));
+            files.push(("etc/flow/limits.conf".to_owned(), of, 0o644));
+        }
+        files
     }
 
     fn build(&self, build: &Path, repository: &Path) -> Result<()> {
@@ -99,41 +152,27 @@ impl Package {
             Ok(())
         };
         let (name, version) = (self.name, self.version);
+        let relation = match self.relation() {
+            Some(Relation::Needs(name, version)) => format!("Depends: {name} (>= {version})\n"),
+            Some(Relation::Forbids(name)) => format!("Conflicts: {name}\n"),
+            None => String::new(),
+        };
         let control = format!(
             "Package: {name}\nVersion: {version}-1\nArchitecture: all\nMaintainer: Nobody <nobody@localhost>\n\
-             {}Description: part of a product for tests\n",
-            self.depends()
+             {relation}Description: part of a product for tests\n"
         );
         write("DEBIAN/control", &control, 0o644)?;
-        if !self.units().is_empty() {
-            write("DEBIAN/postinst", &self.filled(POSTINST, name), 0o755)?;
+        if let Some(script) = self.script() {
+            write("DEBIAN/postinst", &script, 0o755)?;
         }
-        for unit in self.units() {
-            let script = match unit {
-                "flow-api" => API,
-                "flow-runner" => RUNNER,
-                _ => IDLE,
-            };
-            write(
-                &format!("opt/flow/bin/{unit}"),
-                &self.filled(script, unit),
-                0o755,
-            )?;
-            let text = format!(
-                "[Unit]\nDescription={unit}\n\n[Service]\nExecStart=/opt/flow/bin/{unit}\n\n[Install]\nWantedBy=multi-user.target\n"
-            );
-            write(&format!("lib/systemd/system/{unit}.service"), &text, 0o644)?;
+        let mut conffiles = String::new();
+        for (path, text, mode) in self.files() {
+            write(&path, &text, mode)?;
+            if path.starts_with("etc/") {
+                conffiles.push_str(&format!("/{path}\n"));
+            }
         }
-        if name == "flow" {
-            write(
-                "opt/flow/bin/flow-migrate",
-                &self.filled(MIGRATE, name),
-                0o755,
-            )?;
-            let conf = format!("# Of Flow {version}.\nport = 9101\n");
-            write("etc/flow/flow.conf", &conf, 0o640)?;
-            write("DEBIAN/conffiles", "/etc/flow/flow.conf\n", 0o644)?;
-        }
+        write("DEBIAN/conffiles", &conffiles, 0o644)?;
         tool("dpkg-deb")
             .args(["-Zgzip", "--root-owner-group", "--build"])
             .arg(&root)

@@ -45,6 +45,36 @@ impl Host {
     /// Boots one and does `switchback init` on it.
     pub(super) fn boot(lab: &Lab, name: &str) -> Result<Self> {
         image()?;
+        Self::boot_of(lab, name, IMAGE)
+    }
+
+    /// As [`Host::boot`], from another image.
+    pub(super) fn boot_of(lab: &Lab, name: &str, image: &str) -> Result<Self> {
+        let host = Self::up(lab, name, image, &[])?;
+        host.expect(&["init"], 0)?;
+        // Its process ignores a polite end: half a minute of waiting would prove no more than three seconds do.
+        host.ok("sed -i 's/^\\[packages\\]$/[packages]\\npatience = 3/' switchback.toml")?;
+        Ok(host)
+    }
+
+    /// Boots one that is worked on from outside, by SSH: on a port of the loopback interface.
+    pub(super) fn boot_to_be_reached(lab: &Lab, name: &str, more: &[&str]) -> Result<Self> {
+        image()?;
+        let mut words = vec!["--publish", "127.0.0.1::22"];
+        words.extend(more);
+        let host = Self::up(lab, name, IMAGE, &words)?;
+        host.ok("systemctl start ssh")?;
+        Ok(host)
+    }
+
+    /// The port that its SSH server is reached at.
+    pub(super) fn port(&self) -> Result<u16> {
+        let told = docker().args(["port", &self.name, "22/tcp"]).read()?;
+        let port = told.trim().rsplit_once(':').map(|(_, port)| port.parse());
+        Ok(port.context("no port is published")??)
+    }
+
+    fn up(lab: &Lab, name: &str, image: &str, more: &[&str]) -> Result<Self> {
         let host = Self {
             name: format!("swb-packages-{name}"),
         };
@@ -53,20 +83,19 @@ impl Host {
         let mut run = docker()
             .args(["run", "--detach", "--name", &host.name])
             .args(["--tmpfs", "/run", "--tmpfs", "/run/lock"])
+            // A file system without room.
+            .args(["--tmpfs", "/srv/small:size=4k"])
             .args(["--volume", &binary]);
         run = if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
             run.args(["--privileged", "--cgroupns=private"])
         } else {
             run.args(["--volume", "/sys/fs/cgroup:/sys/fs/cgroup:ro"])
         };
-        run.arg(IMAGE).quiet()?;
+        run.args(more).arg(image).quiet()?;
         host.until("the machine is up", |host| {
             let state = host.shell("systemctl is-system-running")?;
             Ok(["running", "degraded"].contains(&state.stdout.trim()))
         })?;
-        host.expect(&["init"], 0)?;
-        // Its process ignores a polite end: half a minute of waiting would prove no more than three seconds do.
-        host.ok("sed -i 's/^\\[packages\\]$/[packages]\\npatience = 3/' switchback.toml")?;
         Ok(host)
     }
 

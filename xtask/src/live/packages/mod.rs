@@ -3,6 +3,8 @@
 mod cases;
 mod family;
 mod host;
+mod redhat;
 mod refused;
+mod remote;
 
 pub(super) use cases::cases;

@@ -135,7 +135,9 @@ impl RedHat {
         for name in host.list_if_there(&cache).map_err(unread)? {
             // A repository's directory is called after it and the digest of where it is.
             let (from, to) = (cache.join(&name).join("pubring"), place.join(&name));
-            let is_its = name.rsplit_once('-').is_some_and(|(of, _)| of == id);
+            let is_its = name.rsplit_once('-').is_some_and(|(of, digest)| {
+                of == id && digest.chars().all(|c| c.is_ascii_hexdigit())
+            });
             if is_its && host.exists(&from).map_err(unread)? {
                 host.make_directory(&to).map_err(unread)?;
                 let argv = Argv::new("cp", ["--archive", "--"])
