@@ -15,6 +15,8 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use switchback_engine::ports::Failure;
+use switchback_model::config::AwsConfig;
+use switchback_model::stack::Account as Planned;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::calls::{Calls, Counting};
@@ -44,6 +46,46 @@ pub struct Settings {
     pub endpoints: BTreeMap<String, String>,
     /// Which addresses may be spoken to.
     pub reachable: Reachable,
+}
+
+/// Every service that is ever asked, as signatures name it.
+const SERVICES: [&str; 10] = [
+    "autoscaling",
+    "cloudformation",
+    "ec2",
+    "ecs",
+    "elasticache",
+    "logs",
+    "rds",
+    "s3",
+    "ssm",
+    "sts",
+];
+
+impl Settings {
+    /// As a deployment's configuration says.
+    pub fn of(config: &AwsConfig) -> Self {
+        let settings = Self {
+            profile: config.profile.clone(),
+            region: config.region.clone(),
+            role: config.role.clone(),
+            ..Self::default()
+        };
+        match &config.endpoint {
+            Some(url) => settings.at(url),
+            None => settings,
+        }
+    }
+
+    /// With one URL that answers for every service.
+    #[must_use]
+    pub fn at(mut self, url: &str) -> Self {
+        self.endpoints = SERVICES
+            .iter()
+            .map(|service| ((*service).to_owned(), url.to_owned()))
+            .collect();
+        self
+    }
 }
 
 /// Who asks, as STS says.
@@ -153,21 +195,23 @@ impl Account {
         &self.calls
     }
 
-    /// Fails where this is not the account and region that a plan was made for.
-    pub fn must_be(&self, account: &str, region: &str) -> Result<(), Failure> {
-        let found = &self.identity;
-        if found.account == account && found.region == region {
+    /// Fails where this is not the account, region and partition that a plan was made for. Another caller may be.
+    pub fn must_be(&self, planned: &Planned) -> Result<(), Failure> {
+        let found = whose(self);
+        if (&found.id, &found.region, &found.partition)
+            == (&planned.id, &planned.region, &planned.partition)
+        {
             return Ok(());
         }
         Err(Failure::new(
             "aws-account",
             format!(
-                "the credentials are for account {} in {}, and this is for {account} in {region}",
-                found.account, found.region
+                "the credentials are for account {} in {}, and this is for {} in {}",
+                found.id, found.region, planned.id, planned.region
             ),
         )
         .state("AWS", "nothing was changed")
-        .state("caller", &found.arn)
+        .state("caller", found.caller)
         .hint("choose the profile or role of that account, and its region"))
     }
 
@@ -184,6 +228,26 @@ impl Account {
             .ok_or("no credentials are configured")?;
         self.wait(provider.provide_credentials())
             .map_err(|error| crate::fault::chain(&error))
+    }
+}
+
+/// Whose account this is, as plans say it.
+pub fn whose(account: &Account) -> Planned {
+    let identity = account.identity();
+    let partition = identity.arn.split(':').nth(1).unwrap_or("aws");
+    Planned {
+        id: identity.account.clone(),
+        region: identity.region.clone(),
+        partition: partition.to_owned(),
+        caller: without_session(&identity.arn),
+    }
+}
+
+/// `arn:aws:sts::1:assumed-role/ROLE/SESSION` without the session, whose name is another each time.
+fn without_session(arn: &str) -> String {
+    match arn.rsplit_once('/') {
+        Some((role, _)) if arn.contains(":assumed-role/") => role.to_owned(),
+        _ => arn.to_owned(),
     }
 }
 
@@ -245,4 +309,17 @@ async fn load(settings: &Settings) -> SdkConfig {
         .into_builder()
         .credentials_provider(SharedCredentialsProvider::new(assumed))
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_session;
+
+    #[test]
+    fn the_same_role_is_the_same_caller() {
+        let arn = "arn:aws:sts::1:assumed-role/upgrades/anna-17";
+        assert_eq!(without_session(arn), "arn:aws:sts::1:assumed-role/upgrades");
+        let user = "arn:aws:iam::1:user/team/anna";
+        assert_eq!(without_session(user), user);
+    }
 }

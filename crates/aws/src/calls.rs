@@ -113,9 +113,10 @@ impl Intercept for Counting {
         "counting"
     }
 
-    fn read_before_execution(
+    fn read_before_serialization(
         &self,
         _: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         self.calls.called(self.action(bag));

@@ -4,9 +4,13 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use switchback_engine::ports::{Context, Failure};
+
+/// ECS shows an ended task for an hour at least. One that was asked for longer ago and is not shown may have run.
+const REMEMBERED: Duration = Duration::from_secs(50 * 60);
 
 /// The note of one step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,10 +51,23 @@ impl Note {
         write().map_err(|error| unusable(cx, error))
     }
 
+    /// Whether what it asked for would be shown, had it been started.
+    pub(crate) fn is_young(&self, now: u64) -> bool {
+        self.asked
+            .is_some_and(|asked| now.saturating_sub(asked) < REMEMBERED.as_secs())
+    }
+
     /// Whose work this try is: found again by these words, and never started twice under them.
     pub(crate) fn name(&self, cx: &Context<'_>) -> String {
         format!("{}-{}", step_name(cx), self.discarded + 1)
     }
+}
+
+/// Seconds since the epoch. Only ever compared with a margin of minutes.
+pub(crate) fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 /// What everything of this step is called at AWS.

@@ -7,9 +7,10 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use switchback_engine::ports::Failure;
 use switchback_model::Digest;
-use switchback_model::stack::{Account as Whose, Cloud, Domain, Stack, StackEvent};
+use switchback_model::config::AwsConfig;
+use switchback_model::stack::{Cloud, Domain, Stack, StackEvent};
 
-use crate::account::Account;
+use crate::account::{Account, whose};
 use crate::calls::Phase;
 use crate::stacks::{drift, events, read};
 use crate::{machines, services, stores};
@@ -29,6 +30,24 @@ pub struct Wanted {
     pub drift: bool,
     /// Whether to ask who uses each export: one call per export.
     pub imports: bool,
+}
+
+impl Wanted {
+    /// As a deployment's configuration says; what takes long is left out.
+    pub fn of(config: &AwsConfig) -> Self {
+        let stacks = config.stacks.iter();
+        let domains = config.domains.iter();
+        Self {
+            stacks: stacks
+                .map(|(name, template)| (name.clone(), Some(template.clone())))
+                .collect(),
+            domains: domains
+                .map(|name| (name.clone(), config.custom_certificates))
+                .collect(),
+            drift: false,
+            imports: false,
+        }
+    }
 }
 
 /// What was found.
@@ -96,26 +115,6 @@ pub fn observe(
     })
 }
 
-/// Whose account this is, as plans say it.
-pub fn whose(account: &Account) -> Whose {
-    let identity = account.identity();
-    let partition = identity.arn.split(':').nth(1).unwrap_or("aws");
-    Whose {
-        id: identity.account.clone(),
-        region: identity.region.clone(),
-        partition: partition.to_owned(),
-        caller: without_session(&identity.arn),
-    }
-}
-
-/// `arn:aws:sts::1:assumed-role/ROLE/SESSION` without the session, whose name is another each time.
-fn without_session(arn: &str) -> String {
-    match arn.rsplit_once('/') {
-        Some((role, _)) if arn.contains(":assumed-role/") => role.to_owned(),
-        _ => arn.to_owned(),
-    }
-}
-
 fn missing(wanted: &Wanted, found: &[Stack]) -> Result<(), Failure> {
     let missing: Vec<&str> = wanted
         .stacks
@@ -169,17 +168,4 @@ fn domains(
         issued: if *custom { Vec::new() } else { issued.clone() },
     });
     Ok(domains.collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::without_session;
-
-    #[test]
-    fn the_same_role_is_the_same_caller() {
-        let arn = "arn:aws:sts::1:assumed-role/upgrades/anna-17";
-        assert_eq!(without_session(arn), "arn:aws:sts::1:assumed-role/upgrades");
-        let user = "arn:aws:iam::1:user/team/anna";
-        assert_eq!(without_session(user), user);
-    }
 }

@@ -45,7 +45,7 @@ impl TaskPlace {
     }
 
     /// The family of the definition, without its revision.
-    fn family(&self) -> &str {
+    pub(crate) fn family(&self) -> &str {
         let name = self.definition.rsplit('/').next().unwrap_or_default();
         name.split(':').next().unwrap_or_default()
     }

@@ -29,12 +29,13 @@ pub(super) fn update(
     let name = step_name(cx);
     let failed = |fault: Fault| fault.failure(format!("cannot update `{stack}`"));
     let now = read::one(account, stack).map_err(failed)?;
-    if let Some(now) = now.as_ref().filter(|now| now.status.in_progress()) {
-        if !now.status.is_reserved() {
-            let token = under_way(account, now, &name)?;
-            execute::follow(cx, account, stack, &now.id, &token)?;
-            return Ok(outcome(Completed::Adopted, updated(update, None), &[]));
-        }
+    let changing = now
+        .as_ref()
+        .filter(|now| now.status.in_progress() && !now.status.is_reserved());
+    if let Some(now) = changing {
+        let token = under_way(account, now, &name)?;
+        execute::follow(cx, account, stack, &now.id, &token)?;
+        return Ok(outcome(Completed::Adopted, updated(update, None), &[]));
     }
     can_begin(update, now.as_ref())?;
     // One that an earlier try left and did not execute.

@@ -77,10 +77,7 @@ fn stable(
     loop {
         let running = services::of_stacks(account, &stacks).map_err(failed)?;
         for (stack, image) in images {
-            running
-                .iter()
-                .filter(|running| running.task.stack == stack.as_str())
-                .try_for_each(|running| runs(running, image))?;
+            run_image(&running, stack.as_str(), image)?;
         }
         let waiting: Vec<&Running> = running.iter().filter(|one| !is_steady(one)).collect();
         if waiting.is_empty() {
@@ -122,28 +119,37 @@ fn words(running: &Running) -> String {
     )
 }
 
-/// The definition that a service runs must name the image, and no other one of the same repository.
-fn runs(running: &Running, image: &ImagePin) -> Result<(), Failure> {
-    let task = &running.task;
-    let repository = repository(&image.reference);
-    let own: Vec<&str> = task
-        .containers
-        .iter()
-        .map(|container| container.image.as_str())
-        .filter(|found| self::repository(found) == repository)
-        .collect();
-    if own.is_empty() || own.iter().all(|found| *found == image.reference) {
+/// The definitions that a stack's services run must name the image, and no other one of the same repository.
+fn run_image(running: &[Running], stack: &str, image: &ImagePin) -> Result<(), Failure> {
+    let own = repository(&image.reference);
+    let mut found = 0;
+    for running in running.iter().filter(|one| one.task.stack == stack) {
+        let task = &running.task;
+        for container in &task.containers {
+            if container.image == image.reference {
+                found += 1;
+            } else if repository(&container.image) == own {
+                return Err(Failure::new(
+                    "image-differs",
+                    format!("`{}` of `{stack}` runs another image", task.logical),
+                )
+                .cause(format!("{}, not {}", container.image, image.reference))
+                .state(
+                    task.logical.as_str(),
+                    format!("{}/{} run", task.running, task.desired),
+                )
+                .hint("plan again: the stack was updated with other parameters"));
+            }
+        }
+    }
+    if found > 0 {
         return Ok(());
     }
     Err(Failure::new(
         "image-differs",
-        format!("`{}` of `{}` runs another image", task.logical, task.stack),
+        format!("no service of `{stack}` runs {}", image.reference),
     )
-    .cause(format!("{}, not {}", own.join(", "), image.reference))
-    .state(
-        task.logical.as_str(),
-        format!("{}/{} run", task.running, task.desired),
-    )
+    .state(stack, "was looked at")
     .hint("plan again: the stack was updated with other parameters"))
 }
 

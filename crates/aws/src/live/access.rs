@@ -61,15 +61,15 @@ fn the_account_is_the_one_that_was_planned_for() {
     };
     let account = moto.account();
     assert_eq!(account.identity().region, "us-east-1");
-    let number = account.identity().account.clone();
-    assert!(account.must_be(&number, "us-east-1").is_ok());
-    for (number, region) in [
-        ("999999999999", "us-east-1"),
-        (number.as_str(), "eu-west-1"),
-    ] {
-        let failure = account
-            .must_be(number, region)
-            .expect_err("another account");
+    let planned = crate::whose(&account);
+    assert_eq!(planned.partition, "aws");
+    assert!(account.must_be(&planned).is_ok());
+    let mut other = planned.clone();
+    other.id = "999999999999".to_owned();
+    let mut elsewhere = planned;
+    elsewhere.region = "eu-west-1".to_owned();
+    for wrong in [other, elsewhere] {
+        let failure = account.must_be(&wrong).expect_err("another account");
         assert_eq!(failure.code, "aws-account");
         assert_eq!(
             failure.state[0].seen.as_deref(),

@@ -72,7 +72,7 @@ fn stores_are_found_and_snapshotted_and_a_snapshot_is_adopted() {
     assert_eq!(volume.gibibytes, Some(8));
     let database = found("Database").clone();
     assert_eq!(database.engine.as_deref(), Some("postgres 16.3"));
-    let stores = vec![
+    let stores = [
         volume,
         database,
         store(StoreKind::ReplicationGroup, "Redis", "redis"),

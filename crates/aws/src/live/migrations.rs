@@ -1,19 +1,20 @@
 //! Migrations as containers of a real engine, with real exit codes.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::Path;
-use std::process::Command;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use switchback_engine::ports::{Driver, Finding, MigrationCall, MigrationTrace};
+use switchback_engine::ports::{Context, Driver, Finding, MigrationCall, MigrationTrace};
+use switchback_engine::signal::StopSignal;
 use switchback_model::event::Completed;
 use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Act, Check, Expectation};
+use switchback_model::stack::{
+    ChangeAction, ForeseenChange, ParameterWish, Replacement, StackUpdate,
+};
 use switchback_model::{DatastoreName, MigrationId, ServiceName, Version};
 
+use super::images::{Containers, Image};
 use super::standins::{Kind, StandIn};
 use super::{Lab, deploy, template, version};
 use crate::command::{self, CommandState};
@@ -21,109 +22,6 @@ use crate::notes::Note;
 use crate::{Account, signed};
 
 const OPERATIONS: &str = "tts-5-2-ecs-ops";
-/// What the image runs: `slow` ends by itself after a moment, `fail` as a migration does that cannot go on.
-const PROGRAM: &str = "#!/bin/sh
-echo \"args: $*\"
-case \"$*\" in
-*fail*) echo 'pq: column already exists' >&2; exit 3;;
-*slow*) sleep 2;;
-esac
-echo 'migrated'
-";
-
-static COUNT: AtomicU32 = AtomicU32::new(0);
-
-/// An image of one test alone; gone when dropped.
-struct Image {
-    name: String,
-}
-
-impl Image {
-    /// `None` where no engine answers.
-    fn make() -> Option<Self> {
-        let busybox = ["/bin/busybox", "/usr/bin/busybox"]
-            .iter()
-            .find(|path| Path::new(path).exists());
-        let engine = Command::new("docker").arg("version").output();
-        let (Some(busybox), true) = (busybox, engine.is_ok_and(|said| said.status.success()))
-        else {
-            assert!(
-                std::env::var_os("SWITCHBACK_LIVE").is_none(),
-                "SWITCHBACK_LIVE is set, but there is no Docker Engine or no static busybox"
-            );
-            let _ = writeln!(
-                std::io::stderr(),
-                "SKIPPED: no Docker Engine, or no static busybox"
-            );
-            return None;
-        };
-        let directory = tempfile::tempdir().expect("temporary directory");
-        let root = directory.path().join("root");
-        for inner in ["bin", "tmp"] {
-            std::fs::create_dir_all(root.join(inner)).expect("directory");
-        }
-        std::fs::copy(busybox, root.join("bin/busybox")).expect("busybox");
-        for applet in ["sh", "sleep", "echo", "env"] {
-            std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).expect("link");
-        }
-        let program = root.join("bin/tti-lw-stack");
-        let number = COUNT.fetch_add(1, Ordering::SeqCst);
-        let name = format!("switchback-aws-{}-{number}:1", std::process::id());
-        // Another text makes another image: its containers are told from those of other tests.
-        std::fs::write(&program, format!("{PROGRAM}# {name}\n")).expect("script");
-        run("chmod", &["755", &program.to_string_lossy()]);
-        let tar = directory.path().join("root.tar");
-        let tar = tar.to_string_lossy();
-        run("tar", &["-C", &root.to_string_lossy(), "-cf", &tar, "."]);
-        run(
-            "docker",
-            &[
-                "import",
-                "-c",
-                "CMD [\"/bin/sleep\", \"100000\"]",
-                "-c",
-                "ENV PATH=/bin",
-                &tar,
-                &name,
-            ],
-        );
-        Some(Self { name })
-    }
-}
-
-impl Drop for Image {
-    fn drop(&mut self) {
-        // Containers of stand-ins that have ended just now may still hold it.
-        let _ = Command::new("docker")
-            .args(["rmi", "--force", &self.name])
-            .output();
-    }
-}
-
-fn run(program: &str, arguments: &[&str]) {
-    let said = Command::new(program)
-        .args(arguments)
-        .output()
-        .expect("runs");
-    assert!(said.status.success(), "{program} {arguments:?}: {said:?}");
-}
-
-/// Every container that the stand-in made of the image ends with the test.
-struct Containers<'a>(&'a Image);
-
-impl Drop for Containers<'_> {
-    fn drop(&mut self) {
-        let listed = Command::new("docker")
-            .args(["ps", "--all", "--quiet", "--filter"])
-            .arg(format!("ancestor={}", self.0.name))
-            .output();
-        let ids = listed.map(|said| String::from_utf8_lossy(&said.stdout).into_owned());
-        for id in ids.unwrap_or_default().split_whitespace() {
-            let _ = Command::new("docker").args(["rm", "--force", id]).output();
-        }
-    }
-}
-
 fn cluster(account: &Account, image: &str) {
     deploy(account, "tts-1-1-vpc", &template("v1", "1-1-vpc"), &[]);
     deploy(
@@ -141,14 +39,34 @@ fn cluster(account: &Account, image: &str) {
 }
 
 fn act(words: &str, image: &str) -> Act {
+    act_of(OPERATIONS, words, image)
+}
+
+/// A migration with the operations task of `stack`.
+pub(super) fn act_of(stack: &str, words: &str, image: &str) -> Act {
     Act::Migrate {
         migration: MigrationId::new(words.replace(' ', "-")),
         version: version("3.32.1"),
         image: pin(image),
-        service: ServiceName::new(OPERATIONS),
+        service: ServiceName::new(stack),
         run: words.split(' ').map(str::to_owned).collect(),
         datastore: DatastoreName::new("postgres"),
         demanded_by: Vec::new(),
+    }
+}
+
+/// That the services of a stack are steady with an image.
+pub(super) fn stable(stack: &str, image: &str) -> Check {
+    Check::Stable {
+        images: BTreeMap::from([(ServiceName::new(stack), pin(image))]),
+    }
+}
+
+/// That it ended well.
+pub(super) fn migrated(words: &str) -> Expectation {
+    Expectation::Migrated {
+        migration: MigrationId::new(words.replace(' ', "-")),
+        version: version("3.32.1"),
     }
 }
 
@@ -316,11 +234,9 @@ fn is_adopted(lab: &Lab, wanted: &Wanted) {
     let task = note.started.take().expect("a task");
     note.keep(&cx).expect("kept");
 
-    let mut resumed = Lab::of_acts(Rc::clone(&lab.account), Vec::new());
-    resumed.plan = lab.plan.clone();
-    std::fs::remove_dir(resumed.directory.path()).ok();
-    let cx = switchback_engine::ports::Context {
-        stop: &resumed.stop,
+    let stop = StopSignal::default();
+    let cx = Context {
+        stop: &stop,
         ..lab.step(3)
     };
     assert_ne!(
@@ -342,27 +258,18 @@ fn no_image_is_no_exit_code(account: &Rc<Account>) {
         OPERATIONS,
         &template("v1", "5-2-ecs-ops"),
         &[
-            (
-                "NetworkName",
-                switchback_model::stack::ParameterWish::Previous,
-            ),
-            (
-                "EnvironmentName",
-                switchback_model::stack::ParameterWish::Previous,
-            ),
-            (
-                "ClusterName",
-                switchback_model::stack::ParameterWish::Previous,
-            ),
+            ("NetworkName", ParameterWish::Previous),
+            ("EnvironmentName", ParameterWish::Previous),
+            ("ClusterName", ParameterWish::Previous),
             ("OpsImage", super::value(image)),
         ],
     );
-    let update = switchback_model::stack::StackUpdate {
-        expected: super::foreseen(&[switchback_model::stack::ForeseenChange {
+    let update = StackUpdate {
+        expected: super::foreseen(&[ForeseenChange {
             logical: "TaskDefinition".to_owned(),
             kind: "AWS::ECS::TaskDefinition".to_owned(),
-            action: switchback_model::stack::ChangeAction::Modify,
-            replacement: switchback_model::stack::Replacement::Always,
+            action: ChangeAction::Modify,
+            replacement: Replacement::Always,
         }]),
         ..update
     };
@@ -404,18 +311,15 @@ fn services_are_waited_for_and_what_they_run_is_looked_at() {
     );
     let lab = Lab::new(account, act("is-db migrate", &image.name));
     let cx = lab.context();
-    let stable = |reference: &str| Check::Stable {
-        images: BTreeMap::from([(ServiceName::new(services), pin(reference))]),
-    };
     let done = lab
         .driver()
-        .check(&cx, &stable(&image.name))
+        .check(&cx, &stable(services, &image.name))
         .expect("steady");
     assert_eq!(done.summary, "1 services are steady");
     let other = image.name.replace(":1", ":2");
     let failure = lab
         .driver()
-        .check(&cx, &stable(&other))
+        .check(&cx, &stable(services, &other))
         .expect_err("another tag");
     assert_eq!(failure.code, "image-differs");
 }

@@ -9,19 +9,6 @@ use std::time::{Duration, Instant};
 
 use crate::{Account, Reachable, Settings};
 
-/// Every service that is ever asked.
-const SERVICES: [&str; 10] = [
-    "autoscaling",
-    "cloudformation",
-    "ec2",
-    "ecs",
-    "elasticache",
-    "logs",
-    "rds",
-    "s3",
-    "ssm",
-    "sts",
-];
 /// The account that stand-ins play.
 pub(super) const ACCOUNT: &str = "123456789012";
 /// A stand-in that does not answer within this is broken; most take half a second.
@@ -134,13 +121,7 @@ impl StandIn {
 
     /// How it is reached, for an account that only this machine may be asked by.
     pub(super) fn settings(&self) -> Settings {
-        Settings {
-            endpoints: SERVICES
-                .iter()
-                .map(|service| ((*service).to_owned(), self.url.clone()))
-                .collect(),
-            ..settings(self.directory.path())
-        }
+        settings(self.directory.path()).at(&self.url)
     }
 
     pub(super) fn account(&self) -> Account {

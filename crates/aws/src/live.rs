@@ -4,9 +4,11 @@
 mod access;
 mod databases;
 mod faults;
+mod images;
 mod looks;
 mod migrations;
 mod standins;
+mod sweep;
 mod updates;
 
 use std::collections::BTreeMap;
@@ -25,6 +27,7 @@ use switchback_model::stack::{
 use switchback_model::{RunId, StepNumber, Version};
 use switchback_testkit::plans;
 
+use crate::policy;
 use crate::stacks::read;
 use crate::{Account, AwsDriver, Conduct, Operations, whose};
 
@@ -117,6 +120,30 @@ impl Lab {
             },
             bucket: Some("templates".to_owned()),
             directory: self.directory.path().to_owned(),
+        }
+    }
+}
+
+/// What tests do that nobody else does: an operator's work of long before.
+const BEFORE: [&str; 7] = [
+    "cloudformation:CreateStack",
+    "ec2:ModifyInstanceAttribute",
+    "ec2:RegisterImage",
+    "ec2:RunInstances",
+    "elasticache:CreateReplicationGroup",
+    "rds:CreateDBCluster",
+    "s3:CreateBucket",
+];
+
+impl Drop for Lab {
+    /// No call was made that the policy of its phase does not allow.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for (phase, action) in self.account.calls().counts().into_keys() {
+            let allowed = BEFORE.contains(&action.as_str()) || policy::allows(phase, &action);
+            assert!(allowed, "`{action}` in {phase:?} is in no policy");
         }
     }
 }

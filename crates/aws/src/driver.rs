@@ -1,5 +1,6 @@
 //! Changes a deployment at AWS, one act of a plan at a time.
 
+mod job;
 mod look;
 mod machines;
 mod migrate;
@@ -80,7 +81,7 @@ impl AwsDriver {
             .state("AWS", "nothing was changed")
             .hint("plan again"));
         };
-        self.account.must_be(&planned.id, &planned.region)?;
+        self.account.must_be(planned)?;
         Ok(&self.account)
     }
 }

@@ -1,0 +1,109 @@
+//! Images of the local Docker Engine, made from a static busybox and a script.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What the image runs: `slow` ends by itself after a moment, `fail` as a migration does that cannot go on.
+const PROGRAM: &str = "#!/bin/sh
+echo \"args: $*\"
+case \"$*\" in
+*fail*) echo 'pq: column already exists' >&2; exit 3;;
+*slow*) sleep 2;;
+esac
+echo 'migrated'
+";
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// An image of one test alone; gone when dropped.
+pub(super) struct Image {
+    pub(super) name: String,
+}
+
+impl Image {
+    /// `None` where no engine answers.
+    pub(super) fn make() -> Option<Self> {
+        let busybox = ["/bin/busybox", "/usr/bin/busybox"]
+            .iter()
+            .find(|path| Path::new(path).exists());
+        let engine = Command::new("docker").arg("version").output();
+        let (Some(busybox), true) = (busybox, engine.is_ok_and(|said| said.status.success()))
+        else {
+            assert!(
+                std::env::var_os("SWITCHBACK_LIVE").is_none(),
+                "SWITCHBACK_LIVE is set, but there is no Docker Engine or no static busybox"
+            );
+            let _ = writeln!(
+                std::io::stderr(),
+                "SKIPPED: no Docker Engine, or no static busybox"
+            );
+            return None;
+        };
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let root = directory.path().join("root");
+        for inner in ["bin", "tmp"] {
+            std::fs::create_dir_all(root.join(inner)).expect("directory");
+        }
+        std::fs::copy(busybox, root.join("bin/busybox")).expect("busybox");
+        for applet in ["sh", "sleep", "echo", "env"] {
+            std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).expect("link");
+        }
+        let program = root.join("bin/tti-lw-stack");
+        let number = COUNT.fetch_add(1, Ordering::SeqCst);
+        let name = format!("switchback-aws-{}-{number}:1", std::process::id());
+        // Another text makes another image: its containers are told from those of other tests.
+        std::fs::write(&program, format!("{PROGRAM}# {name}\n")).expect("script");
+        run("chmod", &["755", &program.to_string_lossy()]);
+        let tar = directory.path().join("root.tar");
+        let tar = tar.to_string_lossy();
+        run("tar", &["-C", &root.to_string_lossy(), "-cf", &tar, "."]);
+        run(
+            "docker",
+            &[
+                "import",
+                "-c",
+                "CMD [\"/bin/sleep\", \"100000\"]",
+                "-c",
+                "ENV PATH=/bin",
+                &tar,
+                &name,
+            ],
+        );
+        Some(Self { name })
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        // Containers of stand-ins that have ended just now may still hold it.
+        let _ = Command::new("docker")
+            .args(["rmi", "--force", &self.name])
+            .output();
+    }
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let said = Command::new(program)
+        .args(arguments)
+        .output()
+        .expect("runs");
+    assert!(said.status.success(), "{program} {arguments:?}: {said:?}");
+}
+
+/// Every container that the stand-in made of the image ends with the test.
+pub(super) struct Containers<'a>(pub(super) &'a Image);
+
+impl Drop for Containers<'_> {
+    fn drop(&mut self) {
+        let listed = Command::new("docker")
+            .args(["ps", "--all", "--quiet", "--filter"])
+            .arg(format!("ancestor={}", self.0.name))
+            .output();
+        let ids = listed.map(|said| String::from_utf8_lossy(&said.stdout).into_owned());
+        for id in ids.unwrap_or_default().split_whitespace() {
+            let _ = Command::new("docker").args(["rm", "--force", id]).output();
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! What an account must allow, by phase. The tests refuse every call that is not listed here, and every entry is named
+//! somewhere in the code: the list is what is needed, no more.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use crate::calls::Phase;
+
+/// An action, the first phase that needs it, and what for.
+const ACTIONS: [(&str, Phase, &str); 48] = [
+    (
+        "sts:GetCallerIdentity",
+        Phase::Observe,
+        "whose account it is",
+    ),
+    (
+        "cloudformation:DescribeStacks",
+        Phase::Observe,
+        "stacks, parameters, outputs",
+    ),
+    (
+        "cloudformation:GetTemplate",
+        Phase::Observe,
+        "what a stack was made from",
+    ),
+    (
+        "cloudformation:ListStackResources",
+        Phase::Observe,
+        "what a stack made",
+    ),
+    (
+        "cloudformation:DescribeStackEvents",
+        Phase::Observe,
+        "what happened to a stack",
+    ),
+    (
+        "cloudformation:ListImports",
+        Phase::Observe,
+        "who uses an export",
+    ),
+    (
+        "cloudformation:DetectStackDrift",
+        Phase::Observe,
+        "changes by other means",
+    ),
+    (
+        "cloudformation:DescribeStackDriftDetectionStatus",
+        Phase::Observe,
+        "changes by other means",
+    ),
+    (
+        "cloudformation:DescribeStackResourceDrifts",
+        Phase::Observe,
+        "changes by other means",
+    ),
+    ("ecs:DescribeServices", Phase::Observe, "services"),
+    (
+        "ecs:DescribeTaskDefinition",
+        Phase::Observe,
+        "the images that services run",
+    ),
+    (
+        "autoscaling:DescribeAutoScalingGroups",
+        Phase::Observe,
+        "machines of groups",
+    ),
+    (
+        "autoscaling:DescribeLaunchConfigurations",
+        Phase::Observe,
+        "what machines are made from",
+    ),
+    (
+        "ec2:DescribeLaunchTemplateVersions",
+        Phase::Observe,
+        "what machines are made from",
+    ),
+    ("ec2:DescribeInstances", Phase::Observe, "machines"),
+    ("ec2:DescribeVolumes", Phase::Observe, "volumes"),
+    (
+        "ssm:DescribeInstanceInformation",
+        Phase::Observe,
+        "whether commands reach a machine",
+    ),
+    (
+        "rds:DescribeDBClusters",
+        Phase::Observe,
+        "database clusters",
+    ),
+    ("rds:DescribeDBInstances", Phase::Observe, "databases"),
+    (
+        "elasticache:DescribeReplicationGroups",
+        Phase::Observe,
+        "replication groups",
+    ),
+    ("s3:GetObject", Phase::Plan, "templates in a bucket"),
+    (
+        "s3:PutObject",
+        Phase::Plan,
+        "templates that are too long for a request",
+    ),
+    (
+        "cloudformation:CreateChangeSet",
+        Phase::Plan,
+        "what would change",
+    ),
+    (
+        "cloudformation:DescribeChangeSet",
+        Phase::Plan,
+        "what would change",
+    ),
+    (
+        "cloudformation:DeleteChangeSet",
+        Phase::Plan,
+        "leaving no change set behind",
+    ),
+    (
+        "cloudformation:ListChangeSets",
+        Phase::Plan,
+        "leaving no change set behind",
+    ),
+    (
+        "cloudformation:ExecuteChangeSet",
+        Phase::Apply,
+        "updating a stack",
+    ),
+    (
+        "cloudformation:DeleteStack",
+        Phase::Apply,
+        "removing a stack that the product no longer has",
+    ),
+    ("ecs:RunTask", Phase::Apply, "migrations"),
+    ("ecs:ListTasks", Phase::Apply, "finding a migration again"),
+    (
+        "ecs:DescribeTasks",
+        Phase::Apply,
+        "exit codes of migrations",
+    ),
+    (
+        "ecs:StopTask",
+        Phase::Apply,
+        "ending a migration that is discarded",
+    ),
+    ("logs:GetLogEvents", Phase::Apply, "what a migration writes"),
+    ("ssm:SendCommand", Phase::Apply, "migrations on a machine"),
+    (
+        "ssm:ListCommands",
+        Phase::Apply,
+        "finding a migration again",
+    ),
+    (
+        "ssm:GetCommandInvocation",
+        Phase::Apply,
+        "exit codes of migrations",
+    ),
+    (
+        "ssm:CancelCommand",
+        Phase::Apply,
+        "ending a migration that is discarded",
+    ),
+    ("rds:CreateDBClusterSnapshot", Phase::Apply, "snapshots"),
+    ("rds:DescribeDBClusterSnapshots", Phase::Apply, "snapshots"),
+    ("rds:CreateDBSnapshot", Phase::Apply, "snapshots"),
+    ("rds:DescribeDBSnapshots", Phase::Apply, "snapshots"),
+    ("elasticache:CreateSnapshot", Phase::Apply, "snapshots"),
+    ("elasticache:DescribeSnapshots", Phase::Apply, "snapshots"),
+    ("ec2:CreateSnapshot", Phase::Apply, "snapshots"),
+    ("ec2:DescribeSnapshots", Phase::Apply, "snapshots"),
+    (
+        "ec2:DescribeInstanceStatus",
+        Phase::Apply,
+        "whether a new machine runs well",
+    ),
+    ("ec2:TerminateInstances", Phase::Apply, "ending a machine"),
+    (
+        "autoscaling:TerminateInstanceInAutoScalingGroup",
+        Phase::Apply,
+        "renewing the machines of a group",
+    ),
+];
+
+/// What AWS asks for besides, because of what one of the actions is given.
+const BESIDES: [(&str, &str); 4] = [
+    (
+        "iam:PassRole",
+        "`ecs:RunTask`, for the roles of the operations task",
+    ),
+    ("rds:AddTagsToResource", "snapshots, which are tagged"),
+    (
+        "elasticache:AddTagsToResource",
+        "snapshots, which are tagged",
+    ),
+    ("ec2:CreateTags", "snapshots, which are tagged"),
+];
+
+/// The page that says what to allow, with a policy for each phase.
+pub fn page() -> String {
+    let mut page = String::from(
+        "# What AWS must allow\n\n\
+         Made from the calls that switchback makes. Each phase needs what the ones before it need. CloudFormation acts \
+         with the caller's own permissions\nunless the stack has a role, so whoever applies a plan also needs what the \
+         templates themselves make: these policies are what\nswitchback asks for beside that.\n",
+    );
+    for (phase, name, what) in [
+        (
+            Phase::Observe,
+            "observe",
+            "Looking at a deployment. Nothing is created.",
+        ),
+        (
+            Phase::Plan,
+            "plan",
+            "Planning and rehearsing: change sets are created, read and deleted.",
+        ),
+        (Phase::Apply, "apply", "Applying, resuming, rolling back."),
+    ] {
+        let _ = write!(
+            page,
+            "\n## {name}\n\n{what}\n\n| action | for |\n|---|---|\n"
+        );
+        for (action, _, why) in ACTIONS.iter().filter(|(_, first, _)| *first == phase) {
+            let _ = writeln!(page, "| `{action}` | {why} |");
+        }
+        if phase == Phase::Apply {
+            for (action, why) in BESIDES {
+                let _ = writeln!(page, "| `{action}` | {why} |");
+            }
+        }
+        let policy = serde_json::to_string_pretty(&policy(phase)).unwrap_or_default();
+        let _ = write!(page, "\n```json\n{policy}\n```\n");
+    }
+    page
+}
+
+fn policy(phase: Phase) -> serde_json::Value {
+    let mut actions: Vec<&str> = ACTIONS
+        .iter()
+        .filter(|(_, first, _)| *first <= phase)
+        .map(|(action, _, _)| *action)
+        .collect();
+    if phase == Phase::Apply {
+        actions.extend(BESIDES.map(|(action, _)| action));
+    }
+    actions.sort_unstable();
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": actions, "Resource": "*" }],
+    })
+}
+
+/// Whether the policy of a phase allows an action.
+#[cfg(test)]
+pub(crate) fn allows(phase: Phase, action: &str) -> bool {
+    ACTIONS
+        .iter()
+        .any(|(known, first, _)| *known == action && *first <= phase)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::{ACTIONS, page};
+
+    fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(directory).expect("a directory").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|ext| ext == "rs") {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_asked_for_that_no_code_calls() {
+        let mut files = Vec::new();
+        sources(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+            &mut files,
+        );
+        let code: String = files
+            .iter()
+            .filter(|path| !path.ends_with("policy.rs"))
+            .map(|path| fs::read_to_string(path).expect("a source"))
+            .collect();
+        for (action, _, _) in ACTIONS {
+            // Calls through our own client name the action alone.
+            let alone = action.split(':').next_back().unwrap_or_default();
+            let named =
+                code.contains(&format!("\"{action}\"")) || code.contains(&format!("\"{alone}\""));
+            assert!(named, "`{action}` is called nowhere");
+        }
+    }
+
+    #[test]
+    fn the_page_says_what_is_called() {
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/aws-permissions.md");
+        if std::env::var_os("UPDATE_REFERENCE").is_some() {
+            fs::write(&path, page()).expect("written");
+        }
+        let there = fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(there, page(), "UPDATE_REFERENCE=1 writes it anew");
+    }
+}
