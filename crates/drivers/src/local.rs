@@ -36,9 +36,9 @@ impl Reach for LocalReach {
         }
     }
 
-    fn from_here(&self, host: &str, port: u16) -> Result<Option<(String, u16)>, Failure> {
+    fn reached_at(&self, host: &str, port: u16) -> Result<Option<(String, u16)>, Failure> {
         match &self.host {
-            Some(there) => there.from_here(host, port),
+            Some(there) => there.reached_at(host, port),
             None => Ok(None),
         }
     }

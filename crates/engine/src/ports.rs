@@ -353,7 +353,7 @@ pub trait Reach {
 
     /// Where a server that listens at `host` and `port`, as programs beside it say, is reached by this process, where
     /// those programs run on another machine; asking again makes it last. `None` where there is no such way.
-    fn from_here(&self, _host: &str, _port: u16) -> Result<Option<(String, u16)>, Failure> {
+    fn reached_at(&self, _host: &str, _port: u16) -> Result<Option<(String, u16)>, Failure> {
         Ok(None)
     }
 

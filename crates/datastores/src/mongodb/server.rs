@@ -58,7 +58,7 @@ impl Server {
     pub(super) fn client(&self, stop: Option<&StopSignal>) -> Result<Client<'_>, Failure> {
         let (host, port) = uri::address(&self.location);
         let led = match &self.elsewhere {
-            Some(reach) => reach.from_here(&host, port)?,
+            Some(reach) => reach.reached_at(&host, port)?,
             None => None,
         };
         if self.elsewhere.is_some() && led.is_none() && uri::is_loopback(&host) {

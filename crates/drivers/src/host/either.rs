@@ -96,13 +96,13 @@ impl Host {
     /// Where a port that services listen on there is reached from here.
     pub(crate) fn base(&self, port: u16) -> Result<String, Failure> {
         let there = (LOOPBACK.to_owned(), port);
-        let (host, port) = self.from_here(LOOPBACK, port)?.unwrap_or(there);
+        let (host, port) = self.reached_at(LOOPBACK, port)?.unwrap_or(there);
         Ok(format!("http://{host}:{port}"))
     }
 
     /// Where what listens at `host` and `port`, as the other machine says, is reached from this one; `None` where this
     /// is the machine. Asking again makes it last.
-    pub(crate) fn from_here(
+    pub(crate) fn reached_at(
         &self,
         host: &str,
         port: u16,

@@ -159,7 +159,10 @@ impl Far {
         self.commands
             .capture(&self.ssh.forward(here, host, port))
             .map_err(|error| {
-                error.into_failure("port-not-forwarded", failed(String::new()).what)
+                let told = failed(String::new());
+                let mut failure = error.into_failure(&told.code, told.what);
+                failure.hints = told.hints;
+                failure
             })?;
         self.ports.borrow_mut().insert(there, here);
         Ok(here)
