@@ -9,6 +9,7 @@
 
 pub mod path;
 pub mod scenario;
+pub mod stack;
 
 mod build;
 mod check;

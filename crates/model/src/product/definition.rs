@@ -11,6 +11,7 @@ use crate::digest::Digest;
 use crate::id::{DatastoreName, MigrationId, ProductId};
 use crate::version::{Range, Scheme, Version};
 
+use super::order::Order;
 use super::template::Template;
 
 /// Everything known about upgrading one product.
@@ -53,6 +54,8 @@ pub struct Product {
     pub procedures: Vec<Procedure>,
     /// Templates that its infrastructure is made from, in the order in which they are updated.
     pub templates: Vec<Template>,
+    /// What releases demand of the order in which templates are updated.
+    pub orders: Vec<Order>,
     /// What a stage consists of beside migrations, in no particular order: each says when it is done.
     pub actions: Vec<Action>,
     /// Servers of datastores that have a path of their own.
@@ -122,9 +125,6 @@ pub enum DatastoreKind {
     Redis,
     /// A directory of files.
     Files,
-}
-
-/// A datastore of the product.
     /// A MongoDB database.
     Mongodb,
 }
@@ -139,6 +139,9 @@ impl DatastoreKind {
             Self::Mongodb => "mongodb",
         }
     }
+}
+
+/// A datastore of the product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Datastore {
@@ -152,12 +155,12 @@ pub struct Datastore {
     /// Environment variables of the component that point at it (URI, address or directory).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub configured_by: Vec<String>,
-    /// Directory inside the component's container where nothing configures one (files only).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub default_directory: Option<String>,
     /// The product's own file of settings that says where it is, where the product has one on its host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configured_in: Option<SettingsFile>,
+    /// Directory inside the component's container where nothing configures one (files only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_directory: Option<String>,
     /// True where a deployment may do without it.
     #[serde(default)]
     pub optional: bool,
@@ -169,9 +172,6 @@ pub struct Datastore {
     pub volatile: Vec<String>,
 }
 
-/// A server that a datastore may be found on and that cannot be upgraded from there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 /// A file of settings in sections (`[section]`, `key = value`), by which the product finds a datastore. Each field is
 /// the name of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,6 +209,9 @@ pub struct SettingsFile {
     pub source: String,
 }
 
+/// A server that a datastore may be found on and that cannot be upgraded from there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct UnsupportedServer {
     /// Image repository.
     pub image: String,

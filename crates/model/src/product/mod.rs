@@ -12,6 +12,7 @@ mod exec;
 mod host;
 pub mod lint;
 mod lock;
+mod order;
 pub mod parse;
 mod template;
 
@@ -21,4 +22,5 @@ pub use engine::{Engine, EngineUsual, EngineWorks};
 pub use exec::{Exec, ExecService, filled, names_in};
 pub use host::{Conffile, DeadEnd, Distribution, Feature, Package, Service};
 pub use lock::Lock;
+pub use order::{Move, MoveKind, Order};
 pub use template::*;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use super::diagnostic::{Diagnostic, Place, Severity};
 use super::{
     Action, Advice, Component, Conffile, Datastore, DeadEnd, Deletion, Distribution, Edition,
-    Engine, Exec, Feature, Health, Lock, Migration, Notice, Package, Poisoned, Probe, Procedure,
+    Engine, Exec, Feature, Health, Lock, Migration, Notice, Order, Package, Poisoned, Probe, Procedure,
     Product, Release, Service, Stop, Template, WritePath,
 };
 use crate::digest::Digest;
@@ -63,6 +63,7 @@ struct Sections {
     notice: Vec<Notice>,
     procedure: Vec<Procedure>,
     template: Vec<Template>,
+    order: Vec<Order>,
     action: Vec<Action>,
     engine: Vec<Engine>,
     distribution: Vec<Distribution>,
@@ -189,6 +190,7 @@ fn append(
     all.notice.append(&mut more.notice);
     all.procedure.append(&mut more.procedure);
     all.template.append(&mut more.template);
+    all.order.append(&mut more.order);
     all.action.append(&mut more.action);
     all.engine.append(&mut more.engine);
     all.distribution.append(&mut more.distribution);
@@ -223,6 +225,7 @@ fn assemble(head: Head, all: Sections, digest: Digest) -> Product {
         notices: all.notice,
         procedures: all.procedure,
         templates: all.template,
+        orders: all.order,
         actions: all.action,
         engines: all.engine,
         distributions: all.distribution,

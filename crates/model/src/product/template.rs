@@ -1,5 +1,7 @@
 //! The templates that a deployment's infrastructure is made from, and what releases changed in them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::version::Version;
@@ -27,6 +29,18 @@ pub struct Template {
     /// Names that it had, or that texts still give it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former_names: Vec<String>,
+    /// The probe that counts stacks of it: where it is in use nobody has to be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<String>,
+    /// The output of its stack that tells how migrations are run: they run right after it was updated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrations: Option<String>,
+    /// What fails for a while when its machine is replaced, and is no failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage: Option<String>,
+    /// The parameter by which a store is made anew from a snapshot, by the store's resource in the template.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub snapshots: BTreeMap<String, String>,
     /// What releases changed in it, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<TemplateChange>,
@@ -68,6 +82,15 @@ pub struct TemplateChange {
     pub parameter: Option<String>,
     /// The change, half a line.
     pub text: String,
+    /// The name that the parameter had before: it takes over that one's value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
+    /// What values become: of several, the first that the new template takes. `*` is any other value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, Vec<String>>,
+    /// True where a default must not be taken for a parameter that is new: it describes what is there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ask: bool,
     /// True where the source names no template, so that the assignment is the definition's own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inferred: bool,

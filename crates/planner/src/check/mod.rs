@@ -10,6 +10,7 @@ mod guards;
 mod objection;
 mod product;
 mod shape;
+mod stacks;
 mod walk;
 mod world;
 

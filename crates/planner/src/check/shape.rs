@@ -25,6 +25,10 @@ pub(super) fn check(plan: &Plan, found: &mut Objections) {
         return;
     }
     stages(plan, found);
+    // What stacks need at the end of a stage is told with their other rules.
+    if plan.account.is_some() {
+        return;
+    }
     ending(plan, found);
     looks(plan, found);
     keeping(plan, found);

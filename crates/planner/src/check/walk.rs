@@ -9,6 +9,7 @@ use switchback_model::{DatastoreName, RunId, ServiceName};
 use super::content;
 use super::objection::{Objection, Objections};
 use super::shape;
+use super::stacks;
 use super::world::World;
 
 /// Everything that is wrong with a plan; empty where it may be executed.
@@ -17,6 +18,10 @@ pub fn check(plan: &Plan) -> Vec<Objection> {
     shape::check(plan, &mut found);
     if let Purpose::RollOver(content) = &plan.purpose {
         content::check(plan, content, &mut found);
+        return found.0;
+    }
+    if plan.account.is_some() {
+        stacks::check(plan, &mut found);
         return found.0;
     }
     let mut world = World::before(plan);

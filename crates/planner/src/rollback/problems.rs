@@ -67,3 +67,16 @@ pub(super) fn of_another_deployment(run: &RunId, planned: &str, found: &str) -> 
         "go there first: `cd {planned}`, or name it with `--deployment`"
     ))
 }
+
+/// The run changed stacks, which nothing here brings back.
+pub(super) fn of_stacks(run: &RunId) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "rollback-of-stacks",
+        format!("run {run} changed stacks, and those are brought back by hand"),
+    )
+    .unknown("stacks")
+    .why("an update of a stack back to its old template may replace what holds data, and takes no migration back")
+    .hint(format!("see what it did, and which snapshots it took: switchback log {run}"))
+    .hint("give the stack of each database its snapshot in a change set, then its old template and parameters to every other stack")
+}

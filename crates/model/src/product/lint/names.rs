@@ -47,6 +47,7 @@ fn duplicates(lint: &mut Lint<'_>) {
         ("lock", "id", names(&product.locks, |it| &it.id)),
         ("procedure", "id", names(&product.procedures, |it| &it.id)),
         ("template", "id", names(&product.templates, |it| &it.id)),
+        ("order", "id", names(&product.orders, |it| &it.id)),
         ("action", "id", names(&product.actions, |it| &it.id)),
         ("engine", "id", names(&product.engines, |it| it.id.as_str())),
         (
@@ -228,6 +229,7 @@ fn conditions(lint: &mut Lint<'_>) {
             unknown(lint, &path, "template", name, &templates);
         }
     }
+    orders(lint, &templates);
     let probes: Vec<&str> = product.probes.keys().map(String::as_str).collect();
     let editions: Vec<&str> = product.editions.iter().map(|it| it.id.as_str()).collect();
     let drivers: Vec<&str> = product.drivers.iter().map(String::as_str).collect();
@@ -254,6 +256,35 @@ fn conditions(lint: &mut Lint<'_>) {
             unknown(lint, &path, "driver", driver, &drivers);
         }
         super::host::condition(lint, &path, condition);
+    }
+}
+
+/// An order speaks of templates, of a kind of deployment and of a procedure that there are.
+fn orders(lint: &mut Lint<'_>, templates: &[&str]) {
+    let product = lint.product;
+    let drivers: Vec<&str> = product.drivers.iter().map(String::as_str).collect();
+    let procedures: Vec<&str> = product.procedures.iter().map(|it| it.id.as_str()).collect();
+    for (index, order) in product.orders.iter().enumerate() {
+        let path = |field: &str| format!("order[{index}].{field}");
+        unknown(lint, &path("driver"), "driver", &order.driver, &drivers);
+        for (field, name) in [("needs", &order.needs), ("around", &order.around)] {
+            if let Some(name) = name {
+                unknown(lint, &path(field), "template", name, templates);
+            }
+        }
+        if let Some(name) = &order.instead_of {
+            unknown(lint, &path("instead-of"), "procedure", name, &procedures);
+        }
+        for (place, name) in order.skip.iter().enumerate() {
+            let path = path(&format!("skip[{place}]"));
+            unknown(lint, &path, "template", name, templates);
+        }
+        for (field, moves) in [("before", &order.before), ("after", &order.after)] {
+            for (place, step) in moves.iter().enumerate() {
+                let path = path(&format!("{field}[{place}].template"));
+                unknown(lint, &path, "template", &step.template, templates);
+            }
+        }
     }
 }
 

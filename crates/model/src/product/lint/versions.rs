@@ -69,6 +69,10 @@ fn references(lint: &mut Lint<'_>) {
             uses.push((path, &change.version));
         }
     }
+    for (index, order) in product.orders.iter().enumerate() {
+        let path = format!("order[{index}].version");
+        uses.extend(order.version.iter().map(|version| (path.clone(), version)));
+    }
     for (index, deletion) in product.deletions.iter().enumerate() {
         uses.push((format!("deletion[{index}].version"), &deletion.version));
     }

@@ -1,0 +1,198 @@
+//! All rounds become one plan.
+
+use std::collections::BTreeSet;
+
+use switchback_model::exit::Exit;
+use switchback_model::plan::{
+    FORMAT, Forecast, Notice, Origin, Plan, Procedure, Purpose, Stage, StageKind,
+};
+use switchback_model::problem::Citation;
+use switchback_model::product::ProcedureKind;
+use switchback_model::{PlanId, Problem};
+
+use super::input::Input;
+use super::moves::Composer;
+use super::recognise::recognise;
+use super::refusals;
+use super::rounds::{Round, rounds};
+use crate::build::{Note, Place, Planned};
+use crate::path::{Path, Query};
+
+/// Makes the plan, or says why there is none. A pure function: equal inputs, equal bytes.
+pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
+    let query = answered(input);
+    let input = Input {
+        query: &query,
+        ..*input
+    };
+    let (path, rounds) = rounds(input.product, &query)?;
+    if path.is_nothing() {
+        return Err(Problem::new(
+            Exit::Refused,
+            "nothing-to-do",
+            format!("this deployment is at {} already", path.to),
+        )
+        .state("deployment", "unchanged")
+        .hint("name another version: `switchback plan --to V`"));
+    }
+    let mut composer = Composer::new(&input)?;
+    missing(&input, &rounds)?;
+    let mut stages = Vec::new();
+    for (place, round) in rounds.iter().enumerate() {
+        let steps = composer.round(round)?;
+        stages.push(Stage {
+            kind: match round.runs {
+                true => StageKind::Run {
+                    to: round.to.clone(),
+                },
+                false => StageKind::Migrate {
+                    to: round.to.clone(),
+                },
+            },
+            required_by: round.required_by.clone(),
+            round: u32::try_from(place + 1).unwrap_or(u32::MAX),
+            steps,
+        });
+    }
+    let mut notices = composer.notices;
+    notices.extend(path_notices(&path));
+    notices.sort_by_key(|notice| notice.accept.is_none());
+    let mut notes = composer.notes;
+    notes.extend(
+        path.remarks
+            .iter()
+            .map(|remark| Note::new(Place::Plan, remark.clone())),
+    );
+    let product = input.product;
+    let plan = Plan {
+        format: FORMAT,
+        id: PlanId::new(""),
+        purpose: Purpose::Upgrade,
+        parent: input.parent.cloned(),
+        deployment: input.deployment.clone(),
+        account: Some(input.cloud.account.clone()),
+        product: product.id.clone(),
+        product_name: product.name.clone(),
+        edition: path.edition.clone(),
+        definition: product.digest.clone(),
+        from: path.from.clone(),
+        to: path.to.clone(),
+        because: because(&path),
+        notices,
+        procedures: procedures(&path, &composer.carried_out),
+        origin: Origin::default(),
+        datastores: std::collections::BTreeMap::new(),
+        stages,
+        forecast: forecast(&input),
+        advice: product.advice.clone(),
+        secrets: product.secrets.clone(),
+    };
+    Ok(Planned {
+        plan: plan.seal(),
+        notes,
+    })
+}
+
+/// The question with what the stacks answer of it: whether a template is in use.
+fn answered(input: &Input<'_>) -> Query {
+    let mut query = input.query.clone();
+    for template in &input.product.templates {
+        let Some(probe) = &template.probe else {
+            continue;
+        };
+        let stacks = input.cloud.stacks.values();
+        let count = stacks
+            .filter_map(|stack| recognise(input.product, input.config, stack))
+            .filter(|of| of.id == template.id)
+            .count();
+        query
+            .answers
+            .entry(probe.clone())
+            .or_insert_with(|| count.to_string());
+    }
+    query
+}
+
+/// Refuses where a template that changes was not got.
+fn missing(input: &Input<'_>, rounds: &[Round<'_>]) -> Result<(), Problem> {
+    let here: BTreeSet<&str> = input
+        .cloud
+        .stacks
+        .values()
+        .filter(|stack| !input.config.leave.contains(&stack.name))
+        .filter_map(|stack| recognise(input.product, input.config, stack))
+        .map(|template| template.id.as_str())
+        .collect();
+    let mut missing = Vec::new();
+    for round in rounds {
+        let skipped: Vec<&String> = round.orders.iter().flat_map(|order| &order.skip).collect();
+        for changed in &round.templates {
+            let key = (changed.id.clone(), round.to.clone());
+            if changed.role.is_template()
+                && !changed.removed
+                && here.contains(changed.id.as_str())
+                && !skipped.contains(&&changed.id)
+                && !input.offered.contains_key(&key)
+            {
+                missing.push((changed.id.clone(), round.to.to_string()));
+            }
+        }
+    }
+    match refusals::templates_missing(&missing) {
+        Some(problem) => Err(problem),
+        None => Ok(()),
+    }
+}
+
+fn because(path: &Path) -> Vec<Citation> {
+    path.because
+        .iter()
+        .map(|because| Citation {
+            id: because.id.clone(),
+            text: because.text.clone(),
+            source: because.source.clone(),
+        })
+        .collect()
+}
+
+fn path_notices(path: &Path) -> impl Iterator<Item = Notice> + '_ {
+    path.notices
+        .iter()
+        .chain(&path.deprecations)
+        .map(|notice| Notice {
+            id: notice.id.clone(),
+            kind: notice.kind,
+            version: notice.version.clone(),
+            text: notice.text.clone(),
+            found: None,
+            source: notice.source.clone(),
+            accept: notice.accept.clone(),
+        })
+}
+
+/// Hand-work that is left: what steps carry out is none.
+fn procedures(path: &Path, carried_out: &BTreeSet<String>) -> Vec<Procedure> {
+    path.procedures
+        .iter()
+        .chain(&path.optional_procedures)
+        .filter(|procedure| !carried_out.contains(&procedure.id))
+        .map(|procedure| Procedure {
+            id: procedure.id.clone(),
+            title: procedure.title.clone(),
+            steps: procedure.steps.clone(),
+            optional: procedure.kind != ProcedureKind::Mandatory,
+            source: procedure.source.clone(),
+        })
+        .collect()
+}
+
+fn forecast(input: &Input<'_>) -> Forecast {
+    Forecast {
+        downtime_seconds: None,
+        downtime_because: match input.config.kind.driver() {
+            "ami" => "the machine is replaced, and serves again once it has started".to_owned(),
+            _ => "containers are replaced while others serve; what else fails for a while is said at its step".to_owned(),
+        },
+        ..Forecast::default()
+    }
+}

@@ -1,0 +1,216 @@
+//! What differs between two templates, for people: parameters one by one, the rest in short.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use switchback_model::stack::{Stack, Template};
+
+/// What is different about a parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "parameter")]
+pub enum ParameterDifference {
+    /// It is new.
+    New {
+        /// Its name.
+        name: String,
+        /// What it is where nothing is said.
+        default: Option<String>,
+        /// What it may be.
+        allowed: Vec<String>,
+    },
+    /// It is gone.
+    Removed {
+        /// Its name.
+        name: String,
+        /// What it was; `None` where that is masked.
+        value: Option<String>,
+    },
+    /// It may be something else than before.
+    Allowed {
+        /// Its name.
+        name: String,
+        /// What it may no longer be.
+        fewer: Vec<String>,
+        /// What it may be now.
+        more: Vec<String>,
+        /// What it is, where it may no longer be that.
+        not_any_more: Option<String>,
+    },
+    /// Its default is another; what the stack has is carried over.
+    Default {
+        /// Its name.
+        name: String,
+        /// The default before.
+        before: Option<String>,
+        /// The default after.
+        after: Option<String>,
+        /// What the stack has; `None` where that is masked.
+        value: Option<String>,
+    },
+    /// It is of another type, or masked where it was not, or the other way round.
+    Kind {
+        /// Its name.
+        name: String,
+        /// What it was.
+        before: String,
+        /// What it is.
+        after: String,
+    },
+}
+
+/// What is different beside parameters: names, sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct TemplateDifference {
+    /// Resources that are new.
+    pub added: Vec<String>,
+    /// Resources that are gone.
+    pub removed: Vec<String>,
+    /// Resources that say something else.
+    pub changed: Vec<String>,
+    /// Mappings and conditions that say something else.
+    pub ground: Vec<String>,
+    /// Outputs that are new, gone or something else.
+    pub outputs: Vec<String>,
+    /// Macros that rewrite either template: nothing of this is certain then.
+    pub transforms: Vec<String>,
+}
+
+impl TemplateDifference {
+    /// True where both templates make the same of the same parameters.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// True where nothing but fixed values differ, such as the ids of machine images.
+    pub fn is_only_mappings(&self, old: &Template) -> bool {
+        let rest = Self {
+            ground: Vec::new(),
+            ..self.clone()
+        };
+        rest.is_empty()
+            && !self.ground.is_empty()
+            && self
+                .ground
+                .iter()
+                .all(|name| old.mappings.contains_key(name))
+    }
+}
+
+/// What differs beside parameters.
+pub(super) fn template(old: &Template, new: &Template) -> TemplateDifference {
+    let says = |template: &Template, name: &String| {
+        let it = template.resources.get(name)?;
+        Some((
+            it.kind.clone(),
+            it.condition.clone(),
+            it.deletion_policy.clone(),
+            it.replace_policy.clone(),
+            it.properties.clone(),
+            it.besides.clone(),
+        ))
+    };
+    let resources: BTreeSet<&String> = old.resources.keys().chain(new.resources.keys()).collect();
+    let mut found = TemplateDifference::default();
+    for name in resources {
+        match (says(old, name), says(new, name)) {
+            (None, _) => found.added.push(name.clone()),
+            (_, None) => found.removed.push(name.clone()),
+            (before, after) if before != after => found.changed.push(name.clone()),
+            _ => {}
+        }
+    }
+    found.ground = [
+        different(&old.mappings, &new.mappings),
+        different(&old.conditions, &new.conditions),
+    ]
+    .concat();
+    let outputs = |template: &Template| -> BTreeMap<String, _> {
+        let outputs = template.outputs.iter();
+        outputs
+            .map(|(name, it)| {
+                (
+                    name.clone(),
+                    (it.value.clone(), it.export.clone(), it.condition.clone()),
+                )
+            })
+            .collect()
+    };
+    found.outputs = different(&outputs(old), &outputs(new));
+    found.transforms = [old.transforms.clone(), new.transforms.clone()].concat();
+    found.transforms.dedup();
+    found
+}
+
+fn different<T: PartialEq>(old: &BTreeMap<String, T>, new: &BTreeMap<String, T>) -> Vec<String> {
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    names
+        .into_iter()
+        .filter(|name| old.get(*name) != new.get(*name))
+        .cloned()
+        .collect()
+}
+
+/// What differs about parameters, by name.
+pub(super) fn parameters(
+    stack: &Stack,
+    old: &Template,
+    new: &Template,
+) -> Vec<ParameterDifference> {
+    let names: BTreeSet<&String> = old.parameters.keys().chain(new.parameters.keys()).collect();
+    let mut found = Vec::new();
+    for name in names {
+        let value = || stack.parameter(name).map(str::to_owned);
+        let (Some(before), Some(after)) = (old.parameters.get(name), new.parameters.get(name))
+        else {
+            found.push(match new.parameters.get(name) {
+                Some(new) => ParameterDifference::New {
+                    name: name.clone(),
+                    default: new.default.clone(),
+                    allowed: new.allowed.clone(),
+                },
+                None => ParameterDifference::Removed {
+                    name: name.clone(),
+                    value: value(),
+                },
+            });
+            continue;
+        };
+        let kind = |of: &switchback_model::stack::Parameter| match of.no_echo {
+            true => format!("{}, masked", of.kind),
+            false => of.kind.clone(),
+        };
+        if kind(before) != kind(after) {
+            found.push(ParameterDifference::Kind {
+                name: name.clone(),
+                before: kind(before),
+                after: kind(after),
+            });
+        }
+        if before.allowed != after.allowed {
+            let without = |of: &[String], other: &[String]| -> Vec<String> {
+                of.iter()
+                    .filter(|it| !other.contains(it))
+                    .cloned()
+                    .collect()
+            };
+            let refused =
+                |value: &String| !after.allowed.is_empty() && !after.allowed.contains(value);
+            found.push(ParameterDifference::Allowed {
+                name: name.clone(),
+                fewer: without(&before.allowed, &after.allowed),
+                more: without(&after.allowed, &before.allowed),
+                not_any_more: value().filter(refused),
+            });
+        }
+        if before.default != after.default {
+            found.push(ParameterDifference::Default {
+                name: name.clone(),
+                before: before.default.clone(),
+                after: after.default.clone(),
+                value: value(),
+            });
+        }
+    }
+    found
+}

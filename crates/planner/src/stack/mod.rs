@@ -1,0 +1,38 @@
+//! Plans for deployments that stacks describe: what an update of a stack changes, whether that is safe, and in which
+//! order stacks are updated.
+//!
+//! ```text
+//! stack ─┐                              ┌─ parameters that differ
+//! old ───┼─► carry ─► wishes ─► review ─┼─ what we predict          ─► dangers
+//! new ───┘   (values)                   └─ what the provider says
+//! path ──► rounds ─► moves ─► updates, snapshots, migrations, looks ─► Plan
+//! ```
+//!
+//! Start with [`review()`] for one stack and [`build()`] for all of them.
+
+mod build;
+mod carry;
+mod certificates;
+mod danger;
+mod differences;
+mod facts;
+mod input;
+mod migrations;
+mod moves;
+mod predict;
+mod recognise;
+mod refusals;
+mod resolve;
+mod review;
+mod rounds;
+mod simulated;
+
+pub use build::build;
+pub use carry::{Carried, Carrying, Unanswered, carry};
+pub use danger::{Danger, DangerKind};
+pub use differences::{ParameterDifference, TemplateDifference};
+pub use input::{Input, Offered, Wanted};
+pub use predict::{Cause, Predicted};
+pub use recognise::recognise;
+pub use review::{Disagreement, Review, Reviewed, review};
+pub use rounds::templates_wanted;

@@ -1,0 +1,7 @@
+//! Plans for deployments that stacks describe: order, parameters, dangers, refusals.
+
+mod account;
+mod mutations;
+mod orders;
+mod refusals;
+mod reviews;
