@@ -177,7 +177,7 @@ impl<'a> Job<'a> {
                         let argv = words(program, &["version".to_owned()]);
                         (environment, argv)
                     })?;
-                    return is_version(&said, call, machine);
+                    return is_version(&said, call.version.as_str(), machine);
                 }
                 Err(Failure::new(
                     "machine-unmanaged",
@@ -369,8 +369,7 @@ impl From<CommandState> for State {
 }
 
 /// The program on the machine must be of the version whose migration it is: another one would do another migration.
-fn is_version(said: &str, call: &MigrationCall<'_>, machine: &str) -> Result<(), Failure> {
-    let wanted = call.version.as_str();
+fn is_version(said: &str, wanted: &str, machine: &str) -> Result<(), Failure> {
     let mut found = said
         .split_whitespace()
         .map(|word| word.trim_start_matches('v'));
@@ -461,4 +460,20 @@ fn forgotten(note: &Note) -> Failure {
     )
     .state("database", "unknown: the migration may have run")
     .hint("read its log in CloudWatch and decide: roll back, or run it by hand and plan again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_version;
+
+    #[test]
+    fn another_program_than_the_planned_one_migrates_nothing() {
+        let said = "The Things Stack\nVersion:             3.32.1\nBuild date: 2024-10-09";
+        assert!(is_version(said, "3.32.1", "i-1").is_ok());
+        assert!(is_version("version v3.32.1", "3.32.1", "i-1").is_ok());
+        let failure = is_version(said, "3.32.0", "i-1").expect_err("another");
+        assert_eq!(failure.code, "image-differs");
+        assert!(failure.causes[0].contains("3.32.1"), "{failure:?}");
+        assert!(is_version("", "3.32.1", "i-1").is_err());
+    }
 }

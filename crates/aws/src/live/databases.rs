@@ -180,6 +180,50 @@ fn a_machine_is_ended_and_a_protected_one_is_not() {
         .expect("what is gone is gone");
 }
 
+/// Relies on F4 (moto, ok): a group makes machines. What happens to one that is behind cannot be seen there: moto says
+/// of every machine that it was made from what its group says now.
+#[test]
+fn machines_of_a_group_are_seen_with_what_they_were_made_from() {
+    let Some(moto) = StandIn::start(Kind::Moto) else {
+        return;
+    };
+    let account = moto.account();
+    deploy(
+        &account,
+        "machines",
+        &template("v1", "machines"),
+        &[("ImageId", "ami-12c6146b")],
+    );
+    let seen = observe(&account, &Wanted::default(), &|_| ())
+        .expect("observed")
+        .cloud;
+    let [group] = seen.groups.as_slice() else {
+        panic!("one group: {:?}", seen.groups);
+    };
+    assert_eq!((group.machines.len(), group.behind().count()), (2, 0));
+    assert_eq!(group.launch.image.as_deref(), Some("ami-12c6146b"));
+    assert!(
+        group
+            .machines
+            .iter()
+            .all(|machine| machine.state == "running")
+    );
+    let lab = Lab::new(
+        moto.account(),
+        Act::Renew {
+            group: group.clone(),
+        },
+    );
+    let cx = lab.context();
+    let renewed = Expectation::Renewed {
+        stack: "machines".to_owned(),
+        logical: "AutoScalingGroup".to_owned(),
+    };
+    assert_eq!(lab.driver().look(&cx, &renewed), Finding::Holds);
+    let done = lab.driver().renew(&cx, group).expect("nothing to do");
+    assert_eq!(done.completed, Completed::AlreadyDone);
+}
+
 /// A plan is good for one account.
 #[test]
 fn nothing_is_done_in_another_account() {
