@@ -162,7 +162,7 @@ impl Packaging for Debian {
         let broken =
             |one: &Package| found.set.0.contains_key(&one.name) && one.state == Wholeness::Broken;
         let (program, files): (Vec<&str>, _) =
-            if attempt % 2 == 0 && found.all.iter().any(Package::is_half) {
+            if attempt.is_multiple_of(2) && found.all.iter().any(Package::is_half) {
                 (
                     vec!["dpkg", "--force-confold", "--configure", "--pending"],
                     &[][..],

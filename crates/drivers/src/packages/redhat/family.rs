@@ -281,7 +281,7 @@ impl Packaging for RedHat {
         let ours = |one: &&Package| found.set.0.contains_key(&one.name);
         let half = found.all.iter().filter(ours).any(Package::is_half);
         let mut words = vec!["env".to_owned(), "LC_ALL=C.UTF-8".to_owned()];
-        if half || found.anew || attempt % 2 == 1 {
+        if half || found.anew || !attempt.is_multiple_of(2) {
             let rpm = ["rpm", "--upgrade", "--oldpackage", "--replacepkgs"];
             words.extend(rpm.map(str::to_owned));
         } else {
