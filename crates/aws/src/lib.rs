@@ -3,7 +3,7 @@
 //!
 //! Everything asynchronous stays inside: [`Account`] has a runtime of its own, and what it offers waits. It never
 //! decides anything, and knows no product: a plan says what is wanted, [`Conduct`] how a product is run. Start
-//! with [`Account::open`], then [`observe`]; [`AwsDriver`] is the engine's port.
+//! with [`Account::open`], then [`observe()`]; [`AwsDriver`] is the engine's port.
 
 mod account;
 mod calls;

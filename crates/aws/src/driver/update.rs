@@ -124,8 +124,12 @@ fn compute(
         };
         parameters.push((key.clone(), sent));
     }
-    change_set::create(account, update, name, &body, &parameters)
-        .map_err(|fault| refused(&fault, stack))?;
+    match change_set::create(account, update, name, &body, &parameters) {
+        Ok(_) => {}
+        // The answer to an earlier try of the same request was lost: nobody else uses the name.
+        Err(fault) if fault.is("AlreadyExistsException") => {}
+        Err(fault) => return Err(refused(&fault, stack)),
+    }
     change_set::computed(account, stack, name, &mut Pace::new(stop))
 }
 

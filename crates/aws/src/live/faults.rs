@@ -89,7 +89,8 @@ fn an_execution_whose_answer_is_lost_is_not_repeated() {
         ..louder()
     };
     proxy.rules(
-        r#"[{"service":"cloudformation","operation":"ExecuteChangeSet","times":1,"reset":true},
+        r#"[{"service":"cloudformation","operation":"CreateChangeSet","times":1,"response":{"abort_frac":0.0}},
+            {"service":"cloudformation","operation":"ExecuteChangeSet","times":1,"reset":true},
             {"service":"cloudformation","operation":"DescribeChangeSet","times":2,"error":{"code":"Throttling","status":400,"message":"Rate exceeded"}}]"#,
     );
     lab.driver()

@@ -57,13 +57,12 @@ pub(crate) fn follow(
     token: &str,
 ) -> Result<(), Failure> {
     let ours = |event: &StackEvent| event.token.as_deref() == Some(token);
-    let began = |event: &StackEvent| {
-        ours(event) && is_of_stack(event, stack) && event.status.ends_with("_IN_PROGRESS")
-    };
+    // Newest first: what is not ours is older than all of ours.
+    let enough = |event: &StackEvent| !ours(event);
     let mut pace = Pace::new(cx.stop);
     let (mut seen, mut silent) = (0, 0);
     loop {
-        let all = until(account, id, began)
+        let all = until(account, id, enough)
             .map_err(|fault| fault.failure(format!("cannot follow the update of `{stack}`")))?;
         // Events of other changes are older than the first of ours.
         let first = all.iter().rposition(ours);
