@@ -227,12 +227,12 @@ fn machines_of_a_group_are_seen_with_what_they_were_made_from() {
 /// A plan is good for one account.
 #[test]
 fn nothing_is_done_in_another_account() {
-    let Some(moto) = StandIn::start(Kind::Moto) else {
+    let Some(standin) = StandIn::start(Kind::Ministack) else {
         return;
     };
     let store = store(StoreKind::Volume, "Volume", "vol-1");
     let mut lab = Lab::new(
-        moto.account(),
+        standin.account(),
         Act::Snapshot {
             store: store.clone(),
         },
