@@ -62,7 +62,10 @@ pub(super) fn read_everything() -> String {
     )
 }
 
-/// One checksum over the values of all sequences.
+/// What the values of sequences are called among contents.
+pub(super) const SEQUENCES_NAME: &str = "(sequences)";
+
+/// One checksum over the values of all sequences, as [`SEQUENCES_NAME`].
 const SEQUENCES: &str = "select json_build_object('collection', '(sequences)', 'count', 0,
   'checksum', sum(hashtextextended(format('%s.%s %s', schemaname, sequencename, last_value), 0)::numeric)::text)
 from pg_sequences where schemaname !~ '^_?timescaledb' having count(*) > 0;";

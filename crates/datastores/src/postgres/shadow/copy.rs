@@ -76,6 +76,7 @@ impl Server {
             compared_at: None,
             timeline: 0,
             unread: false,
+            noted: false,
             exchange: None,
         };
         let engine = self.about(cx.commands, Some(cx.run))?.engine();

@@ -48,6 +48,10 @@ pub(super) struct Facts {
     /// True where the manifest's contents are not those of the sealed position, and are still to be read.
     #[serde(default)]
     pub(super) unread: bool,
+    /// True where the manifest's contents were read from the original at the sealed position, not from the shadow:
+    /// it may be further in its sequences there, and holds rows that are not logged.
+    #[serde(default)]
+    pub(super) noted: bool,
     /// The exchange that puts it in the place of the original.
     #[serde(default)]
     pub(super) exchange: Option<Exchange>,

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use switchback_engine::ports::{Context, Failure, Scratch};
 use switchback_engine::process::{Argv, Input, Output};
+use switchback_model::contents::Difference;
 use switchback_model::event::Outcome;
+use switchback_model::pattern::matches;
 use switchback_model::{Contents, RunId};
 
 use super::super::keep::{differs, summary};
@@ -60,7 +62,8 @@ impl Server {
             let manifest = self.keep_contents(backup, facts, contents)?;
             return Ok(summary(&manifest, "started alone, and read"));
         }
-        let differences = manifest.contents.differences(&contents);
+        let mut differences = manifest.contents.differences(&contents);
+        differences.retain(|difference| !(facts.noted && self.is_the_originals(cx, difference)));
         if !differences.is_empty() {
             let what = format!(
                 "the shadow of `{}` by {} does not hold what it was sealed with",
@@ -85,9 +88,23 @@ impl Server {
         };
         let facts = Facts::of(&manifest)?;
         if facts.unread {
+            let facts = Facts {
+                noted: true,
+                ..facts
+            };
             self.keep_contents(&backup, facts, contents.clone())?;
         }
         Ok(())
+    }
+
+    /// True for what an original holds differently from its shadow at the same position.
+    fn is_the_originals(&self, cx: &Context<'_>, difference: &Difference) -> bool {
+        let name = difference.collection.as_str();
+        let empty = difference.after.as_ref().is_none_or(|held| held.count == 0);
+        let plan = cx.plan.datastores.get(&self.name);
+        let volatile = plan.map_or(&[][..], |plan| &plan.volatile);
+        name == reading::SEQUENCES_NAME
+            || (empty && volatile.iter().any(|volatile| matches(volatile, name)))
     }
 
     fn keep_contents(

@@ -114,6 +114,25 @@ fn a_shadow_of_another_version_is_no_damaged_one() {
     let mut manifest: serde_json::Value =
         serde_json::from_slice(&fs::read(&path).expect("there")).expect("a manifest");
     let engine = manifest["engine"].as_str().expect("a version").to_owned();
+    // What was read from the original, before a server of another version took over, is further in nothing but
+    // sequences.
+    let facts = manifest["facts"]["shadow"].as_str().expect("facts");
+    let noted = facts.replace(r#""noted":false"#, r#""noted":true"#);
+    assert_ne!(facts, noted);
+    manifest["facts"]["shadow"] = noted.into();
+    manifest["contents"]["collections"]["(sequences)"]["checksum"] = "1".into();
+    fs::write(&path, manifest.to_string()).expect("written");
+    site.within(UPGRADE, |store, cx| {
+        store.prove(cx).expect("equal in all that counts")
+    });
+    let users = manifest["contents"]["collections"]["public.users"].clone();
+    manifest["contents"]["collections"]["public.users"]["count"] = 4999.into();
+    fs::write(&path, manifest.to_string()).expect("written");
+    site.within(UPGRADE, |store, cx| {
+        let refuted = store.prove(cx).expect_err("a row more");
+        assert_eq!(refuted.code, "backup-differs", "{refuted:?}");
+    });
+    manifest["contents"]["collections"]["public.users"] = users;
     manifest["engine"] = "11.22".into();
     fs::write(&path, manifest.to_string()).expect("written");
     let refused = site.within(UPGRADE, |store, cx| {
