@@ -1,7 +1,9 @@
 //! Real applications from the Python package index, run as plain processes by definitions that a user could have written.
 
 mod ara;
+mod database;
 pub(crate) mod environments;
+mod mistral;
 mod site;
 mod synapse;
 
@@ -16,6 +18,10 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("application_synapse_on_postgresql", |lab| {
             with(lab, "synapse", &synapse::RELEASES, synapse::there_and_back)
         }),
+        Case::new("application_mistral_started_too_early", |lab| {
+            let made = environments::made_over_the_first("mistral", &mistral::RELEASES)?;
+            tried(lab, "mistral", made, mistral::started_too_early)
+        }),
         Case::new("application_ara_on_sqlite", |lab| {
             with(lab, "ara", &ara::RELEASES, ara::there_and_back)
         }),
@@ -29,7 +35,16 @@ fn with(
     wanted: &[(&str, &[&str])],
     trial: impl Fn(&Lab, &Releases) -> Result<()>,
 ) -> Result<()> {
-    match environments::made(name, wanted)? {
+    tried(lab, name, environments::made(name, wanted)?, trial)
+}
+
+fn tried(
+    lab: &Lab,
+    name: &str,
+    made: Result<Releases, String>,
+    trial: impl Fn(&Lab, &Releases) -> Result<()>,
+) -> Result<()> {
+    match made {
         Ok(releases) => trial(lab, &releases),
         Err(why) => {
             println!("SKIPPED application_{name}: the Python package index does not answer: {why}");

@@ -24,6 +24,7 @@ pub(super) struct Site {
     binary: PathBuf,
     dir: PathBuf,
     state: PathBuf,
+    catalog: PathBuf,
     port: u16,
 }
 
@@ -34,6 +35,7 @@ impl Site {
             binary: lab.binary().to_owned(),
             dir: lab.place(name),
             state: lab.place(&format!("{name}.state")),
+            catalog: paths::root().join("docs/examples"),
             port: lab.free_port()?,
         };
         fs::create_dir_all(site.dir.join("releases"))?;
@@ -44,6 +46,16 @@ impl Site {
         let (first, _) = releases.first().context("a release to begin with")?;
         fs::write(site.dir.join("current"), format!("{first}\n"))?;
         Ok(site)
+    }
+
+    /// Takes definitions from a directory of its own, and not from the examples of the documentation.
+    pub(super) fn with_own_catalog(mut self) -> Self {
+        self.catalog = self.dir.join("definitions");
+        self
+    }
+
+    pub(super) fn catalog(&self) -> &Path {
+        &self.catalog
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -128,12 +140,12 @@ impl Site {
         token: &str,
         body: &str,
     ) -> Result<(u16, String)> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         let authorization = match token {
             "" => String::new(),
             token => format!("Authorization: Bearer {token}\r\n"),
         };
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         write!(
             stream,
             "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n{authorization}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -148,12 +160,12 @@ impl Site {
         Ok((status.context("no answer in HTTP")?, body.to_owned()))
     }
 
-    /// The binary, as the operator types it, with the examples of the documentation as catalog.
+    /// The binary, as the operator types it.
     pub(super) fn expect(&self, words: &[&str], code: i32) -> Result<Answer> {
         let answer = tool(&self.binary)
             .dir(&self.dir)
             .env("SWITCHBACK_STATE", &self.state)
-            .env("SWITCHBACK_CATALOG", paths::root().join("docs/examples"))
+            .env("SWITCHBACK_CATALOG", &self.catalog)
             .env("NO_COLOR", "1")
             .args(words)
             .answer()?;
@@ -190,23 +202,39 @@ impl Site {
         Ok(())
     }
 
+    /// Ends what names a file of the directory in its command line.
+    pub(super) fn end_what_names(&self, file: &str) {
+        end_all(|_, words| {
+            words
+                .split(|byte| *byte == 0)
+                .any(|word| word == file.as_bytes())
+        });
+    }
+
     /// Ends what works in the directory, or names it in its command line.
     fn end(&self) {
-        let own = std::process::id().to_string();
-        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let pid = entry.file_name().to_string_lossy().into_owned();
-            let Ok(words) = fs::read(entry.path().join("cmdline")) else {
-                continue;
-            };
+        end_all(|process, words| {
             let named = words
                 .split(|byte| *byte == 0)
                 .any(|word| Path::new(&*String::from_utf8_lossy(word)).starts_with(&self.dir));
-            let here = fs::read_link(entry.path().join("cwd"))
+            let here = fs::read_link(process.join("cwd"))
                 .is_ok_and(|directory| directory.starts_with(&self.dir));
-            if pid != own && !words.is_empty() && (named || here) {
-                // It may have ended by itself since.
-                let _ = tool("kill").args(["-9", &pid]).answer();
-            }
+            named || here
+        });
+    }
+}
+
+/// Ends every process of which this holds, given its directory below `/proc` and its command line.
+fn end_all(wanted: impl Fn(&Path, &[u8]) -> bool) {
+    let own = std::process::id().to_string();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let pid = entry.file_name().to_string_lossy().into_owned();
+        let Ok(words) = fs::read(entry.path().join("cmdline")) else {
+            continue;
+        };
+        if pid != own && !words.is_empty() && wanted(&entry.path(), &words) {
+            // It may have ended by itself since.
+            let _ = tool("kill").args(["-9", &pid]).answer();
         }
     }
 }

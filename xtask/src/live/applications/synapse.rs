@@ -2,19 +2,16 @@
 //! the way back is the database as it was.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::database::Server;
 use super::environments::Releases;
 use super::site::Site;
-use crate::images::postgres_directory;
 use crate::live::judge;
 use crate::live::lab::Lab;
-use crate::tool::{Tool, tool};
 
 const OLD: &str = "1.98.0";
 const NEW: &str = "1.163.2";
@@ -43,7 +40,7 @@ struct Guest {
 
 pub(super) fn there_and_back(lab: &Lab, releases: &Releases) -> Result<()> {
     let site = Site::new(lab, "synapse", releases)?;
-    let server = Server::start(&site, lab.free_port()?)?;
+    let server = Server::start(&site, lab.free_port()?, "synapse")?;
     configure(&site, &server)?;
     let config = site.dir().join("homeserver.yaml");
     let config = config.to_string_lossy();
@@ -71,7 +68,7 @@ pub(super) fn there_and_back(lab: &Lab, releases: &Releases) -> Result<()> {
     let seen = site.expect(&["init", "--product", "synapse"], 0)?;
     judge::told(&seen.stdout, &["synapse:1.98.0"])?;
     let file = site.dir().join("switchback.toml");
-    let text = fs::read_to_string(&file)? + &server.configuration(&site);
+    let text = fs::read_to_string(&file)? + &server.configuration(&site, "main");
     fs::write(file, text)?;
     let plan = site.upgrade(NEW)?;
     // Locks of workers are in tables that no follower gets: the database goes into a dump, as the plan says.
@@ -93,9 +90,9 @@ pub(super) fn there_and_back(lab: &Lab, releases: &Releases) -> Result<()> {
     ensure!(download(&site, &media)?, "the picture is gone");
     say(&site, &guest, "after the upgrade")?;
     ensure!(
-        server.schema()? == "94|84",
+        schema(&server)? == "94|84",
         "the schema is {}",
-        server.schema()?
+        schema(&server)?
     );
 
     old_refuses(&site, &config)?;
@@ -104,9 +101,9 @@ pub(super) fn there_and_back(lab: &Lab, releases: &Releases) -> Result<()> {
     let told = runs(&site)?;
     ensure!(told == OLD, "{told} answers after the way back");
     ensure!(
-        server.schema()? == "83|83",
+        schema(&server)? == "83|83",
         "the schema is {}",
-        server.schema()?
+        schema(&server)?
     );
     ensure!(
         said(&site, &guest)? == before,
@@ -141,7 +138,7 @@ fn configure(site: &Site, server: &Server) -> Result<()> {
          trusted_key_servers: []\nenable_registration: true\nenable_registration_without_verification: true\n\
          rc_message: {{per_second: 1000, burst_count: 1000}}\n",
         port = site.port(),
-        database = server.port,
+        database = server.port(),
     );
     fs::write(site.dir().join("homeserver.yaml"), text)?;
     fs::create_dir_all(site.dir().join("data/media"))?;
@@ -222,124 +219,9 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// The PostgreSQL server of the site.
-struct Server {
-    programs: PathBuf,
-    data: PathBuf,
-    port: u16,
-}
-
-impl Server {
-    fn start(site: &Site, port: u16) -> Result<Self> {
-        let server = Self {
-            programs: postgres_directory()?.join("bin"),
-            data: site.dir().join("data/postgres"),
-            port,
-        };
-        fs::create_dir_all(&server.data)?;
-        tool("chown")
-            .arg("postgres:postgres")
-            .arg(&server.data)
-            .quiet()?;
-        as_postgres(&server.programs.join("initdb"))
-            .args([
-                "--username=root",
-                "--auth=trust",
-                "--encoding=UTF8",
-                "--locale=C",
-                "-D",
-            ])
-            .arg(&server.data)
-            .quiet()?;
-        let words = server.words();
-        let log = fs::File::create(site.dir().join("postgres.log"))?;
-        let started = as_postgres(Path::new(&words[0]))
-            .args(&words[1..])
-            .into_command()
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()?;
-        // It is found again, and ended, by the directory that it works in.
-        drop(started);
-        let since = Instant::now();
-        while server.ask("postgres", "SELECT 1").is_err() {
-            if since.elapsed() > PATIENCE {
-                bail!("PostgreSQL does not answer");
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        server.ask("postgres", "CREATE DATABASE synapse")?;
-        Ok(server)
-    }
-
-    fn words(&self) -> Vec<String> {
-        let data = self.data.to_string_lossy().into_owned();
-        let program = self
-            .programs
-            .join("postgres")
-            .to_string_lossy()
-            .into_owned();
-        let port = self.port.to_string();
-        vec![
-            program,
-            "-D".to_owned(),
-            data.clone(),
-            "-p".to_owned(),
-            port,
-            "-k".to_owned(),
-            data,
-        ]
-    }
-
-    /// What of the database cannot be observed.
-    fn configuration(&self, site: &Site) -> String {
-        format!(
-            "\n[datastores.main]\naddress = \"127.0.0.1:{}\"\ndatabase = \"synapse\"\nuser = \"root\"\ndirectory = {:?}\n\
-             start = {:?}\n\n[verify]\nurl = \"http://127.0.0.1:{}\"\n",
-            self.port,
-            self.data,
-            self.words(),
-            site.port()
-        )
-    }
-
-    fn ask(&self, database: &str, question: &str) -> Result<String> {
-        let port = self.port.to_string();
-        tool(self.programs.join("psql"))
-            .args([
-                "-X",
-                "-q",
-                "-A",
-                "-t",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-h",
-                "127.0.0.1",
-                "-U",
-                "root",
-            ])
-            .args(["-p", &port, "-d", database, "-c", question])
-            .read()
-    }
-
-    /// The schema's version, and the oldest that a release must know to be let in.
-    fn schema(&self) -> Result<String> {
-        let question =
-            "select version || '|' || compat_version from schema_version, schema_compat_version";
-        Ok(self.ask("synapse", question)?.trim().to_owned())
-    }
-}
-
-fn as_postgres(program: &Path) -> Tool {
-    tool("setpriv")
-        .args([
-            "--reuid",
-            "postgres",
-            "--regid",
-            "postgres",
-            "--clear-groups",
-        ])
-        .arg(program)
-        .dir(Path::new("/"))
+/// The schema's version, and the oldest that a release must know to be let in.
+fn schema(server: &Server) -> Result<String> {
+    let question =
+        "select version || '|' || compat_version from schema_version, schema_compat_version";
+    Ok(server.ask("synapse", question)?.trim().to_owned())
 }
