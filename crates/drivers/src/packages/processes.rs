@@ -115,7 +115,9 @@ mod tests {
     #[test]
     fn the_unit_is_in_groups_of_either_version() {
         let marks = Marks {
-            units: ["flow-web.service", "flow-runner@1.service"].map(str::to_owned).into(),
+            units: ["flow-web.service", "flow-runner@1.service"]
+                .map(str::to_owned)
+                .into(),
             ..Marks::default()
         };
         // Read in a container under version 1, with the hierarchy of version 2 beside it.
