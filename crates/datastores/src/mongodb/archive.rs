@@ -70,11 +70,13 @@ impl Place {
         let mut file = BufReader::with_capacity(1 << 20, file);
         let mut document = Vec::new();
         loop {
-            document.resize(4, 0);
-            if !fill(&mut file, &mut document)? {
+            let mut four = [0; 4];
+            if !fill(&mut file, &mut four)? {
                 return Ok(());
             }
-            let length = length(&document).ok_or_else(damaged)?;
+            let length = length(&four).ok_or_else(damaged)?;
+            document.clear();
+            document.extend(four);
             document.resize(length, 0);
             file.read_exact(&mut document[4..])?;
             let whole = RawDocument::from_bytes(&document).map_err(|_| damaged())?;
