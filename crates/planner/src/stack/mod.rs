@@ -25,6 +25,7 @@ mod refusals;
 mod resolve;
 mod review;
 mod rounds;
+mod safety;
 mod simulated;
 
 pub use build::build;
