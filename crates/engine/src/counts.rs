@@ -173,5 +173,4 @@ mod tests {
             ["`public.contact_infos`: 9 before, nothing now"]
         );
     }
-
 }

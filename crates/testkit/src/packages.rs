@@ -66,6 +66,9 @@ enum Standing {
     Broken,
 }
 
+/// What counts of a host in the end: its packages, and its conffile with whether it was edited.
+pub(crate) type HostOutcome = (BTreeMap<&'static str, SimPackage>, (String, bool));
+
 impl SimHost {
     /// A host with this version, whose operator edited the conffile.
     pub fn with(version: &str) -> Self {
@@ -113,7 +116,7 @@ impl SimHost {
     }
 
     /// What counts in the end: packages and the conffile.
-    pub(crate) fn outcome(&self) -> (BTreeMap<&'static str, SimPackage>, (String, bool)) {
+    pub(crate) fn outcome(&self) -> HostOutcome {
         (self.packages.clone(), self.conffile.clone())
     }
 

@@ -14,7 +14,7 @@ use switchback_model::{
 use crate::content::SimContent;
 use crate::crash::CrashPoints;
 use crate::migration::{OneOff, SimMigration};
-use crate::packages::{SimHost, SimPackage};
+use crate::packages::{HostOutcome, SimHost};
 
 /// A deployment that exists in memory only, shared between the engines that come and go.
 #[derive(Clone)]
@@ -137,7 +137,7 @@ pub struct Snapshot {
     files: BTreeMap<String, Vec<u8>>,
     data: BTreeMap<DatastoreName, SimData>,
     engines: BTreeMap<DatastoreName, Option<String>>,
-    packages: Option<(BTreeMap<&'static str, SimPackage>, (String, bool))>,
+    packages: Option<HostOutcome>,
     content: Option<SimContent>,
 }
 

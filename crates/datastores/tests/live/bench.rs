@@ -98,7 +98,9 @@ impl Bench {
     pub(crate) fn may_lose(&self, datastore: &str, collection: &str) {
         let mut plan = self.plan.borrow_mut();
         let kept = plan.datastores.get_mut(&datastore.into());
-        kept.expect("the plan keeps it").volatile.push(collection.to_owned());
+        kept.expect("the plan keeps it")
+            .volatile
+            .push(collection.to_owned());
     }
 
     /// Calls with a context of this run: [`ROLLBACK`] takes back [`UPGRADE`].

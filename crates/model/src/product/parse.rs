@@ -12,8 +12,8 @@ use serde::{Deserialize, Deserializer};
 use super::diagnostic::{Diagnostic, Place, Severity};
 use super::{
     Action, Advice, Component, Conffile, Datastore, DeadEnd, Deletion, Distribution, Edition,
-    Engine, Exec, Feature, Health, Lock, Migration, Notice, Order, Package, Poisoned, Probe, Procedure,
-    Product, Release, Service, Stop, Template, WritePath,
+    Engine, Exec, Feature, Health, Lock, Migration, Notice, Order, Package, Poisoned, Probe,
+    Procedure, Product, Release, Service, Stop, Template, WritePath,
 };
 use crate::digest::Digest;
 use crate::id::ProductId;

@@ -84,7 +84,10 @@ impl<'p> Walk<'_, 'p> {
             | Act::Remove { .. }
             | Act::Terminate { .. }
             | Act::Renew { .. } => {
-                self.object("infrastructure", "only a plan for an account changes stacks");
+                self.object(
+                    "infrastructure",
+                    "only a plan for an account changes stacks",
+                );
             }
         }
     }

@@ -163,16 +163,23 @@ impl Stage<'_> {
             finished,
             writing_seconds: None,
         };
-        Ok(match rollback(plan, &proven, &Experience::default(), self.site()?.observed()) {
-            Ok(back) => {
-                let objections = check_against(&back, self.product);
-                if !objections.is_empty() {
-                    return Err(format!("the way back is not sound: {objections:?}"));
+        Ok(
+            match rollback(
+                plan,
+                &proven,
+                &Experience::default(),
+                self.site()?.observed(),
+            ) {
+                Ok(back) => {
+                    let objections = check_against(&back, self.product);
+                    if !objections.is_empty() {
+                        return Err(format!("the way back is not sound: {objections:?}"));
+                    }
+                    outline(&back)
                 }
-                outline(&back)
-            }
-            Err(problem) => refused(&problem),
-        })
+                Err(problem) => refused(&problem),
+            },
+        )
     }
 
     fn site(&self) -> Result<&Imagined<'_>, String> {
