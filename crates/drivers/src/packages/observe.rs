@@ -36,11 +36,13 @@ pub(super) fn observe(
     let version = place
         .version(&record.set)
         .ok_or_else(|| problems::not_installed_here(&place.names()))?;
-    let mut found = obstacles(place, &record).map_err(problems::refused)?;
+    // Whose run it is comes first: what that run does would be told as somebody's otherwise.
     let claimed = place
         .host
-        .claimed_by_another(place.product.id.as_str(), &directories.backups);
-    found.extend(claimed.map_err(problems::refused)?.map(problems::refused));
+        .claimed_by_another(place.product.id.as_str(), &directories.backups)
+        .map_err(problems::refused)?;
+    let mut found: Vec<Problem> = claimed.map(problems::refused).into_iter().collect();
+    found.extend(obstacles(place, &record).map_err(problems::refused)?);
     found.extend(remarks(place, &record).map_err(problems::refused)?);
     let services = services(place, &record, &version).map_err(problems::refused)?;
     if services.is_empty() {

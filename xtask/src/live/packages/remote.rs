@@ -225,7 +225,7 @@ impl<'a> Operator<'a> {
             .switchback()
             .env("SWITCHBACK_STATE", self.directory.join("other"));
         judge::told(
-            &self.expect_of(other, &["plan", "--to", "3.0.0"], 3)?,
+            &self.expect_of(other, &["doctor"], 3)?,
             &["another switchback changes this product on `machine`: run r-"],
         )?;
         self.host.ok("rm /run/flow-slow")?;
