@@ -3,7 +3,7 @@
 //! Each implements `engine::ports::Datastore` over a `Reach`, so it never knows
 //! whether its server runs in a container or as a plain process. The server's
 //! own tools do the work; what they are called with is in each `commands.rs`.
-//! MongoDB is the exception: it is talked with over the network, see [`mongodb`].
+//! MongoDB is the exception: it is talked with over the network, see `mongodb`.
 //!
 //! Nothing that a crash needs is kept in memory: see [`backup`] for what is on
 //! disk. Start with [`open()`].

@@ -1,5 +1,7 @@
 //! What a migration says while it runs.
 
+use switchback_engine::process::last_words;
+
 /// Captured lines beyond this are cut in the middle.
 const MOST_LINES: usize = 4000;
 
@@ -37,18 +39,7 @@ impl Log {
 
     /// The last lines that say something, oldest first.
     pub(crate) fn last_words(&self) -> Vec<String> {
-        let spoken = self
-            .head
-            .iter()
-            .chain(&self.tail)
-            .filter(|line| !line.trim().is_empty());
-        let mut last: Vec<String> = spoken
-            .rev()
-            .take(3)
-            .map(|line| line.trim().to_owned())
-            .collect();
-        last.reverse();
-        last
+        last_words(self.head.iter().chain(&self.tail).map(String::as_str))
     }
 }
 

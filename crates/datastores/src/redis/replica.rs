@@ -14,6 +14,7 @@ use std::thread;
 use std::time::Instant;
 
 use switchback_engine::ports::{Companion, CompanionState, Context, Failure};
+use switchback_engine::process::last_words;
 use switchback_engine::signal::Urgency;
 
 use super::client::Client;
@@ -222,13 +223,7 @@ impl Server {
             "shadow-ended",
             format!("the shadow of `{}` ended with {code}", self.name),
         );
-        let lines: Vec<&str> = output
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .collect();
-        for line in lines.iter().skip(lines.len().saturating_sub(3)) {
-            failure.causes.push(line.trim().to_owned());
-        }
+        failure.causes.extend(last_words(output.lines()));
         Err(failure
             .output(output)
             .state(self.name.to_string(), "runs, and is unchanged")

@@ -7,10 +7,12 @@
 
 mod argv;
 mod input;
+mod last_words;
 mod registry;
 mod run;
 
 pub use argv::{Argv, Secret};
 pub use input::Input;
+pub use last_words::last_words;
 pub use registry::end_leftovers;
 pub use run::{CommandError, Commands, Finished, Output};

@@ -15,6 +15,7 @@ use switchback_model::Digest;
 
 use super::argv::Argv;
 use super::input::{Feed, Input};
+use super::last_words::last_words;
 use super::registry::{Note, kill_group};
 use crate::ports::Failure;
 use crate::redact::Redactor;
@@ -95,13 +96,7 @@ impl CommandError {
         match self {
             Self::Start { source, .. } | Self::Io { source, .. } => failure.cause(source),
             Self::Exit { output, .. } => {
-                let lines: Vec<&str> = output
-                    .lines()
-                    .filter(|line| !line.trim().is_empty())
-                    .collect();
-                for line in lines.iter().skip(lines.len().saturating_sub(3)) {
-                    failure.causes.push(line.trim().to_owned());
-                }
+                failure.causes.extend(last_words(output.lines()));
                 failure.output(output)
             }
             Self::Stopped { .. } => {

@@ -10,8 +10,8 @@ use switchback_model::problem::Citation;
 use switchback_model::product::ProcedureKind;
 use switchback_model::{PlanId, Problem};
 
+use super::composer::Composer;
 use super::input::Input;
-use super::moves::Composer;
 use super::recognise::recognise;
 use super::refusals;
 use super::rounds::{Round, rounds};

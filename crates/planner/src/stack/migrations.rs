@@ -7,7 +7,7 @@ use switchback_model::plan::{Act, Check, Expectation, Interrupted, Step};
 use switchback_model::product::Migration;
 use switchback_model::{Problem, ServiceName, Version};
 
-use super::moves::{Changed, Composer, Draft};
+use super::composer::{Changed, Composer, Draft};
 use super::refusals;
 use super::rounds::Round;
 

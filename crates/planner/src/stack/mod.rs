@@ -13,10 +13,13 @@
 mod build;
 mod carry;
 mod certificates;
+mod composer;
 mod danger;
 mod differences;
 mod facts;
 mod input;
+mod keep;
+mod machines;
 mod migrations;
 mod moves;
 mod predict;

@@ -5,61 +5,26 @@
 //! migrations behind the stack that runs them, moves after it · moves after all · a look from outside
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use switchback_model::plan::{Act, Check, Expectation, Interrupted, Notice, Step, WayBack};
+use switchback_model::plan::{Act, Expectation, Interrupted, Notice, Step};
 use switchback_model::product::{self, Move, MoveKind, NoticeKind, Order};
 use switchback_model::stack::{
-    ChangeSetState, ParameterNow, ParameterWish, StackUpdate, Store, StoreKind, Template,
-    TemplatePlace, UpdateMode,
+    ChangeSetState, ParameterNow, ParameterWish, StackUpdate, StoreKind, Template, TemplatePlace,
+    UpdateMode,
 };
-use switchback_model::{Problem, StepNumber, Version};
+use switchback_model::{Problem, Version};
 
 use super::carry::{Carrying, carry};
 use super::certificates;
 use super::danger::{Danger, DangerKind};
-use super::input::Input;
-use super::recognise::recognise;
+
+use super::composer::{Changed, Composer, Draft};
 use super::refusals;
 use super::review::{Review, Reviewed, review};
 use super::rounds::Round;
 use super::safety::{capabilities, cover, expected, machine_replaced};
 use super::simulated::Simulated;
-use crate::build::{Note, Place};
-
-/// Composes the steps of a plan in order, and knows how each one leaves the stacks.
-pub(super) struct Composer<'a> {
-    pub(super) input: &'a Input<'a>,
-    pub(super) stacks: BTreeMap<String, Simulated<'a>>,
-    pub(super) notices: Vec<Notice>,
-    pub(super) notes: Vec<Note>,
-    /// Procedures that steps carry out.
-    pub(super) carried_out: BTreeSet<String>,
-    /// What was already taken a snapshot of in this round.
-    snapshots: BTreeSet<(String, String)>,
-    /// Machines that are gone for good.
-    terminated: BTreeSet<String>,
-    pub(super) changed: Changed,
-    next: u32,
-}
-
-/// What the steps so far have changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Changed {
-    Nothing,
-    Stacks,
-    Data,
-}
-
-/// What a step is, before it has a number.
-pub(super) struct Draft {
-    pub(super) act: Act,
-    pub(super) before: Vec<Expectation>,
-    pub(super) after: Vec<Expectation>,
-    pub(super) interrupted: Interrupted,
-    pub(super) downtime: bool,
-    pub(super) because: Option<String>,
-}
 
 /// One update that is wanted of a stack.
 struct Wanted<'w, 'a> {
@@ -72,55 +37,6 @@ struct Wanted<'w, 'a> {
 }
 
 impl<'a> Composer<'a> {
-    pub(super) fn new(input: &'a Input<'a>) -> Result<Self, Problem> {
-        let mut composer = Self {
-            input,
-            stacks: BTreeMap::new(),
-            notices: Vec::new(),
-            notes: Vec::new(),
-            carried_out: BTreeSet::new(),
-            snapshots: BTreeSet::new(),
-            terminated: BTreeSet::new(),
-            changed: Changed::Nothing,
-            next: 0,
-        };
-        for stack in input.cloud.stacks.values() {
-            let Some(of) = recognise(input.product, input.config, stack) else {
-                composer.note(format!(
-                    "stack `{}` is left alone: no template of this product is known by its name",
-                    stack.name
-                ));
-                continue;
-            };
-            if input.config.leave.contains(&stack.name) {
-                composer.warn(format!(
-                    "stack `{}` is left as it is, as switchback.toml says: what releases change in `{}` is yours to apply",
-                    stack.name, of.id
-                ));
-                continue;
-            }
-            if let Some(problem) = refusals::not_ready(stack) {
-                return Err(problem);
-            }
-            let Some(template) = input.templates.get(&stack.body) else {
-                return Err(refusals::unread(&stack.name));
-            };
-            let simulated = Simulated {
-                stack: stack.clone(),
-                of,
-                template,
-                held: BTreeMap::new(),
-                touched: false,
-                settled: false,
-            };
-            composer.stacks.insert(stack.name.clone(), simulated);
-        }
-        if composer.stacks.is_empty() {
-            return Err(refusals::no_stacks(input.product));
-        }
-        Ok(composer)
-    }
-
     /// The steps of one round.
     pub(super) fn round(&mut self, round: &Round<'a>) -> Result<Vec<Step>, Problem> {
         self.snapshots.clear();
@@ -475,92 +391,6 @@ impl<'a> Composer<'a> {
         Ok(steps)
     }
 
-    /// What an update needs behind it: a machine that comes back, machines that are made anew on request.
-    fn afterwards(&mut self, stack: &str) -> Vec<Step> {
-        let input = self.input;
-        let mut steps = Vec::new();
-        let outage = self.stacks[stack].of.outage.clone();
-        let machine = self.stacks[stack]
-            .template
-            .resources
-            .iter()
-            .find(|(_, resource)| resource.kind == "AWS::EC2::Instance")
-            .map(|(logical, _)| logical.clone());
-        if let (Some(meanwhile), Some(logical)) = (outage, machine) {
-            steps.push(self.step(Draft {
-                act: Act::Verify {
-                    checks: vec![Check::Machine {
-                        stack: stack.to_owned(),
-                        logical,
-                        meanwhile: Some(meanwhile),
-                    }],
-                },
-                before: Vec::new(),
-                after: Vec::new(),
-                interrupted: Interrupted::Repeat,
-                downtime: false,
-                because: Some("what fails until it is back is no failure".to_owned()),
-            }));
-        }
-        for group in input
-            .cloud
-            .groups
-            .iter()
-            .filter(|group| group.stack == stack)
-        {
-            if input.config.renew.iter().any(|renew| renew == stack) {
-                steps.push(self.step(Draft {
-                    act: Act::Renew {
-                        group: group.clone(),
-                    },
-                    before: Vec::new(),
-                    after: vec![Expectation::Renewed {
-                        stack: stack.to_owned(),
-                        logical: group.logical.clone(),
-                    }],
-                    interrupted: Interrupted::Repeat,
-                    downtime: false,
-                    because: Some("running machines do not follow their template".to_owned()),
-                }));
-                continue;
-            }
-            let behind: Vec<&str> = group.behind().map(|machine| machine.id.as_str()).collect();
-            let found = match behind.is_empty() {
-                true => String::new(),
-                false => format!("; behind already: {}", behind.join(", ")),
-            };
-            self.warn(format!(
-                "machines of `{}` in stack `{stack}` stay as they are: an update does not reach running ones{found}; renew = [\"{stack}\"] under [aws] replaces them one by one",
-                group.logical
-            ));
-        }
-        steps
-    }
-
-    fn terminate(&mut self, stack: &str, order: &Order) -> Vec<Step> {
-        let machines = self.input.cloud.machines.iter();
-        let here: Vec<_> = machines
-            .filter(|machine| machine.stack == stack && !self.terminated.contains(&machine.id))
-            .cloned()
-            .collect();
-        let mut steps = Vec::new();
-        for machine in here {
-            self.terminated.insert(machine.id.clone());
-            self.changed = self.changed.max(Changed::Stacks);
-            steps.push(self.step(Draft {
-                after: vec![Expectation::Terminated {
-                    machine: machine.id.clone(),
-                }],
-                act: Act::Terminate { machine },
-                before: Vec::new(),
-                interrupted: Interrupted::Repeat,
-                downtime: false,
-                because: Some(order.because.clone()),
-            }));
-        }
-        steps
-    }
-
     fn remove(&mut self, stack: &str, order: &Order) -> Step {
         let simulated = self.stacks.remove(stack);
         let (id, before) = match &simulated {
@@ -583,56 +413,6 @@ impl<'a> Composer<'a> {
             interrupted: Interrupted::Repeat,
             downtime: false,
             because: Some(order.because.clone()),
-        })
-    }
-
-    /// Snapshots of everything that can have one, before the round changes anything.
-    fn keep(&mut self) -> Vec<Step> {
-        let stores: Vec<Store> = self
-            .input
-            .cloud
-            .stores
-            .iter()
-            .filter(|store| store.kind.can_be_snapshotted())
-            .filter(|store| self.stacks.contains_key(&store.stack))
-            .cloned()
-            .collect();
-        stores
-            .into_iter()
-            .filter_map(|store| self.snapshot(store))
-            .collect()
-    }
-
-    fn snapshots_of(&mut self, stack: &str, covered: &[String]) -> Vec<Step> {
-        let stores: Vec<Store> = self
-            .input
-            .cloud
-            .stores
-            .iter()
-            .filter(|store| store.stack == stack && covered.contains(&store.logical))
-            .cloned()
-            .collect();
-        stores
-            .into_iter()
-            .filter_map(|store| self.snapshot(store))
-            .collect()
-    }
-
-    fn snapshot(&mut self, store: Store) -> Option<Step> {
-        let key = (store.stack.clone(), store.logical.clone());
-        self.snapshots.insert(key).then(|| {
-            let what = store.kind.word();
-            self.step(Draft {
-                after: vec![Expectation::Snapshotted {
-                    stack: store.stack.clone(),
-                    logical: store.logical.clone(),
-                }],
-                act: Act::Snapshot { store },
-                before: Vec::new(),
-                interrupted: Interrupted::Repeat,
-                downtime: false,
-                because: Some(format!("the {what} as it was before this round")),
-            })
         })
     }
 
@@ -700,45 +480,6 @@ impl<'a> Composer<'a> {
                 "the template of stack `{stack}` differs only by fixed values such as machine images: instead of replacing the machine, leave = [\"{stack}\"] under [aws], and update the software on it"
             ));
         }
-    }
-
-    /// The names of the stacks that were made from a template, in order.
-    pub(super) fn stacks_of(&self, template: &str) -> Vec<String> {
-        self.stacks
-            .values()
-            .filter(|stack| stack.of.id == template)
-            .map(|stack| stack.stack.name.clone())
-            .collect()
-    }
-
-    pub(super) fn step(&mut self, draft: Draft) -> Step {
-        self.next += 1;
-        Step {
-            number: StepNumber(self.next),
-            act: draft.act,
-            before: draft.before,
-            after: draft.after,
-            interrupted: draft.interrupted,
-            way_back: match self.changed {
-                Changed::Nothing => WayBack::NotNeeded,
-                Changed::Stacks => WayBack::None {
-                    because: "stacks are brought back by hand, to the templates and parameters that this plan found".to_owned(),
-                },
-                Changed::Data => WayBack::None {
-                    because: "migrated data is brought back by hand, from the snapshots of this run".to_owned(),
-                },
-            },
-            downtime: draft.downtime,
-            because: draft.because,
-        }
-    }
-
-    fn note(&mut self, text: String) {
-        self.notes.push(Note::new(Place::Plan, text));
-    }
-
-    pub(super) fn warn(&mut self, text: String) {
-        self.notes.push(Note::warning(Place::Plan, text));
     }
 }
 

@@ -1,0 +1,94 @@
+//! Steps about machines: those that come back, are made anew, or go for good.
+
+use switchback_model::plan::{Act, Check, Expectation, Interrupted, Step};
+use switchback_model::product::Order;
+
+use super::composer::{Changed, Composer, Draft};
+
+impl Composer<'_> {
+    /// What an update needs behind it: a machine that comes back, machines that are made anew on request.
+    pub(super) fn afterwards(&mut self, stack: &str) -> Vec<Step> {
+        let input = self.input;
+        let mut steps = Vec::new();
+        let outage = self.stacks[stack].of.outage.clone();
+        let machine = self.stacks[stack]
+            .template
+            .resources
+            .iter()
+            .find(|(_, resource)| resource.kind == "AWS::EC2::Instance")
+            .map(|(logical, _)| logical.clone());
+        if let (Some(meanwhile), Some(logical)) = (outage, machine) {
+            steps.push(self.step(Draft {
+                act: Act::Verify {
+                    checks: vec![Check::Machine {
+                        stack: stack.to_owned(),
+                        logical,
+                        meanwhile: Some(meanwhile),
+                    }],
+                },
+                before: Vec::new(),
+                after: Vec::new(),
+                interrupted: Interrupted::Repeat,
+                downtime: false,
+                because: Some("what fails until it is back is no failure".to_owned()),
+            }));
+        }
+        for group in input
+            .cloud
+            .groups
+            .iter()
+            .filter(|group| group.stack == stack)
+        {
+            if input.config.renew.iter().any(|renew| renew == stack) {
+                steps.push(self.step(Draft {
+                    act: Act::Renew {
+                        group: group.clone(),
+                    },
+                    before: Vec::new(),
+                    after: vec![Expectation::Renewed {
+                        stack: stack.to_owned(),
+                        logical: group.logical.clone(),
+                    }],
+                    interrupted: Interrupted::Repeat,
+                    downtime: false,
+                    because: Some("running machines do not follow their template".to_owned()),
+                }));
+                continue;
+            }
+            let behind: Vec<&str> = group.behind().map(|machine| machine.id.as_str()).collect();
+            let found = match behind.is_empty() {
+                true => String::new(),
+                false => format!("; behind already: {}", behind.join(", ")),
+            };
+            self.warn(format!(
+                "machines of `{}` in stack `{stack}` stay as they are: an update does not reach running ones{found}; renew = [\"{stack}\"] under [aws] replaces them one by one",
+                group.logical
+            ));
+        }
+        steps
+    }
+
+    pub(super) fn terminate(&mut self, stack: &str, order: &Order) -> Vec<Step> {
+        let machines = self.input.cloud.machines.iter();
+        let here: Vec<_> = machines
+            .filter(|machine| machine.stack == stack && !self.terminated.contains(&machine.id))
+            .cloned()
+            .collect();
+        let mut steps = Vec::new();
+        for machine in here {
+            self.terminated.insert(machine.id.clone());
+            self.changed = self.changed.max(Changed::Stacks);
+            steps.push(self.step(Draft {
+                after: vec![Expectation::Terminated {
+                    machine: machine.id.clone(),
+                }],
+                act: Act::Terminate { machine },
+                before: Vec::new(),
+                interrupted: Interrupted::Repeat,
+                downtime: false,
+                because: Some(order.because.clone()),
+            }));
+        }
+        steps
+    }
+}
