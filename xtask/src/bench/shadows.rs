@@ -223,7 +223,11 @@ fn copy_rows(shadow: &ThereAndBack, alone: &ByHand) -> Vec<Row> {
     let of = |verb: &str| shadow.upgrade.of_kind(verb, "postgres");
     let ratio = |alone: f64, ours: f64| format!("{:.2} × the speed, goal ≥ 0.9 ×", alone / ours);
     vec![
-        Row::new("`pg_basebackup` alone", seconds(alone.base_backup), ""),
+        Row::new(
+            "`pg_basebackup` and `pg_verifybackup` alone",
+            seconds(alone.base_backup),
+            "",
+        ),
         Row::new(
             "shadow: prepare PostgreSQL, until it follows",
             seconds(of("prepare")),

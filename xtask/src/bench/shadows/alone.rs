@@ -19,10 +19,11 @@ pub(super) fn size(subject: &Subject) -> Result<String> {
     Ok(size.trim().to_owned())
 }
 
+/// Made and checked, as a shadow's copy is.
 pub(super) fn base_backup(subject: &Subject) -> Result<f64> {
     let took = timed(
         subject,
-        &format!("pg_basebackup -h 127.0.0.1 -U root -c fast -X stream -D {COPY}"),
+        &format!("pg_basebackup -h 127.0.0.1 -U root -c fast -X stream -D {COPY} && pg_verifybackup {COPY}"),
     )?;
     inside(subject, &format!("rm -rf {COPY}"))?;
     Ok(took)
