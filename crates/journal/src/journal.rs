@@ -14,6 +14,7 @@ use switchback_model::{PlanId, RunId};
 use crate::chain::{Audit, ORIGIN, Row};
 use crate::error::JournalError;
 use crate::lease::{Key, Lease};
+use crate::prefix::one_of;
 use crate::schema;
 use crate::state::{RunState, kind};
 
@@ -149,7 +150,7 @@ impl Journal {
             .runs()?
             .into_iter()
             .map(|record| record.run.to_string());
-        crate::store::one_of("run", "r-", prefix, ids).map(RunId::new)
+        one_of("run", "r-", prefix, ids).map(RunId::new)
     }
 
     /// Audits the file's structure and the hash chain, and names the first row that breaks it.

@@ -8,11 +8,14 @@
 //! both pure. Start with [`state`], which holds the table of legal moves.
 
 mod chain;
+mod durable;
 mod error;
 mod holder;
 mod journal;
 mod lease;
+mod leases;
 mod outputs;
+mod prefix;
 mod presence;
 pub mod recover;
 mod schema;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use switchback_model::Digest;
 
+use crate::durable::write_durably;
 use crate::error::JournalError;
-use crate::store::write_durably;
 
 /// The outputs of one run. Redact before keeping: nothing is masked here.
 #[derive(Clone, Debug)]

@@ -9,16 +9,18 @@
 //! ```
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use switchback_model::plan::FORMAT;
 use switchback_model::{Digest, Plan, PlanId, RunId};
 
+use crate::durable::write_durably;
 use crate::error::JournalError;
 use crate::journal::Journal;
 use crate::lease::Key;
 use crate::outputs::Outputs;
+use crate::prefix::one_of;
 
 /// Where switchback keeps what it must not forget.
 #[derive(Clone, Debug)]
@@ -205,51 +207,4 @@ pub fn read_plan(path: &Path) -> Result<Plan, JournalError> {
         content: PlanId::new(format!("p-{}", Digest::of(&bytes).short())),
         named: plan.id,
     })
-}
-
-/// Writes beside, syncs, renames, syncs the directory: a reader sees all of it or nothing.
-pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), JournalError> {
-    let failed = |error| JournalError::io(path, error);
-    let directory = path.parent().unwrap_or_else(|| Path::new("."));
-    fs::create_dir_all(directory).map_err(failed)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = directory.join(format!(".{name}.{}", std::process::id()));
-    let written = File::create(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        File::open(directory)?.sync_all()
-    });
-    if written.is_err() {
-        // The half-written file is of no use to anybody; the error that matters is the first.
-        let _ = fs::remove_file(&beside);
-    }
-    written.map_err(failed)
-}
-
-/// The one id that begins with `wanted`, which may leave out the letter and dash in front.
-pub(crate) fn one_of(
-    kind: &'static str,
-    letter: &str,
-    wanted: &str,
-    ids: impl Iterator<Item = String>,
-) -> Result<String, JournalError> {
-    let bare = wanted.strip_prefix(letter).unwrap_or(wanted);
-    let full = format!("{letter}{bare}");
-    let mut matches: Vec<String> = ids.filter(|id| id.starts_with(&full)).collect();
-    if let Some(exact) = matches.iter().find(|id| **id == full) {
-        return Ok(exact.clone());
-    }
-    match matches.len() {
-        1 => Ok(matches.remove(0)),
-        0 => Err(JournalError::NoSuch {
-            kind,
-            wanted: wanted.to_owned(),
-        }),
-        _ => Err(JournalError::Ambiguous {
-            kind,
-            wanted: wanted.to_owned(),
-            matches,
-        }),
-    }
 }

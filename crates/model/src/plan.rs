@@ -13,6 +13,7 @@
 
 mod act;
 mod check;
+mod engine_change;
 mod expectation;
 mod forecast;
 mod way_back;
@@ -21,8 +22,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::act::{Act, EngineChange, FileEdit};
+pub use self::act::{Act, FileEdit};
 pub use self::check::Check;
+pub use self::engine_change::EngineChange;
 pub use self::expectation::{BackupState, Expectation};
 pub use self::forecast::{Forecast, KeepingForecast, SpaceForecast};
 pub use self::way_back::{Holding, WayBack};

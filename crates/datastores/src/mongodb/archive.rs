@@ -14,6 +14,7 @@ use bson::raw::RawDocument;
 use switchback_model::Digest;
 
 use super::layout::Shape;
+use super::wire;
 
 /// The directory of a dump.
 pub(super) const DUMP: &str = "dump";
@@ -25,8 +26,6 @@ const DOCUMENTS: &str = "bson";
 const METADATA: &str = "metadata.json";
 /// Names that are longer are cut: a file's name has 255 bytes at most, with its endings.
 const LONGEST: usize = 200;
-/// No document is longer (16 MB), with what servers allow beyond it for their own.
-const LONGEST_DOCUMENT: usize = 17 << 20;
 
 /// Where one collection of a dump lies.
 #[derive(Clone, Debug)]
@@ -74,7 +73,7 @@ impl Place {
             if !fill(&mut file, &mut four)? {
                 return Ok(());
             }
-            let length = length(&four).ok_or_else(damaged)?;
+            let length = wire::length(&four).ok_or_else(damaged)?;
             document.clear();
             document.extend(four);
             document.resize(length, 0);
@@ -83,13 +82,6 @@ impl Place {
             hear(whole)?;
         }
     }
-}
-
-/// The length of the document that `bytes` begin with.
-pub(super) fn length(bytes: &[u8]) -> Option<usize> {
-    let four: [u8; 4] = bytes.get(..4)?.try_into().ok()?;
-    let length = usize::try_from(i32::from_le_bytes(four)).ok()?;
-    (5..=LONGEST_DOCUMENT).contains(&length).then_some(length)
 }
 
 /// Fills the buffer; false where there is nothing more.

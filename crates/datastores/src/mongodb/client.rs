@@ -11,7 +11,7 @@ use switchback_model::observed::DatastoreLocation;
 
 use super::answers;
 use super::scram::{Mechanism, Scram};
-use super::wire::Link;
+use super::wire::{self, Link};
 use super::{tls, uri};
 
 /// The first wire version with the newer message (3.6).
@@ -314,7 +314,7 @@ fn with_documents(
     mut documents: &[u8],
 ) -> Result<RawDocumentBuf, bson::error::Error> {
     let mut all = bson::raw::RawArrayBuf::new();
-    while let Some(length) = super::archive::length(documents) {
+    while let Some(length) = wire::length(documents) {
         let Some((one, rest)) = documents.split_at_checked(length) else {
             break;
         };

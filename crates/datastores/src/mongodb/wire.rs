@@ -15,6 +15,9 @@ use bson::raw::{RawDocument, RawDocumentBuf};
 use rustls::{ClientConnection, StreamOwned};
 use switchback_engine::signal::{StopSignal, Urgency};
 
+/// No document is longer (16 MB), with what servers allow beyond it for their own.
+const LONGEST_DOCUMENT: usize = 17 << 20;
+
 const OP_REPLY: i32 = 1;
 const OP_QUERY: i32 = 2004;
 const OP_MSG: i32 = 2013;
@@ -262,6 +265,13 @@ fn ended() -> Broken {
         io::ErrorKind::UnexpectedEof,
         "the server ended the connection",
     ))
+}
+
+/// The length of the document that `bytes` begin with.
+pub(super) fn length(bytes: &[u8]) -> Option<usize> {
+    let four: [u8; 4] = bytes.get(..4)?.try_into().ok()?;
+    let length = usize::try_from(i32::from_le_bytes(four)).ok()?;
+    (5..=LONGEST_DOCUMENT).contains(&length).then_some(length)
 }
 
 #[cfg(test)]

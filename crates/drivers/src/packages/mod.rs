@@ -15,6 +15,7 @@
 //! Which family the packages are of (dpkg with apt, rpm with dnf) is behind one port, `packaging::Packaging`.
 //! Start with [`Deployment`], which has the same shape as that of Compose.
 
+mod claims;
 mod conffiles;
 mod debian;
 mod deployment;

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use switchback_engine::ports::{Context, Failure};
+use switchback_engine::ports::Failure;
 use switchback_engine::process::{Argv, Commands, Finished, Secret};
 use switchback_model::config::{Config, PackagesConfig, SecretRef};
 use switchback_model::product::Product;
@@ -102,19 +102,6 @@ impl Place {
     /// Where everything is that has to outlive us.
     pub(super) fn notes(&self) -> PathBuf {
         self.there.join(".switchback")
-    }
-
-    /// Notes on the machine that our run changes the product; a failure where another's does.
-    pub(super) fn claim(&self, cx: &Context<'_>) -> Result<(), Failure> {
-        self.host.claim(self.product.id.as_str(), cx)
-    }
-
-    /// Lets others change the product, unless it is in between two states still.
-    pub(super) fn release(&self, cx: &Context<'_>) -> Result<(), Failure> {
-        if super::hold::is_engaged(self)? || super::install::is_begun(self)? {
-            return Ok(());
-        }
-        self.host.release(self.product.id.as_str(), cx)
     }
 
     /// Names of the product's packages, installed or not, the one that tells its version first.

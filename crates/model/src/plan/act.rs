@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::check::Check;
+use super::engine_change::EngineChange;
 use crate::digest::Digest;
 use crate::id::{DatastoreName, MigrationId, RunId, ServiceName};
 use crate::observed::ImagePin;
@@ -172,21 +173,6 @@ pub struct FileEdit {
     pub before: Digest,
     /// Digest of the file after.
     pub after: Digest,
-}
-
-/// The server of a datastore becomes another major version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EngineChange {
-    /// The service that runs the server.
-    pub service: ServiceName,
-    /// Version that runs before, as observed.
-    pub from: String,
-    /// Version that runs after, as wanted, e.g. `17`.
-    pub to: String,
-    /// What the service was made from before: the way back leads there.
-    pub was: ImagePin,
-    /// What it is made from after.
-    pub image: ImagePin,
 }
 
 impl Act {

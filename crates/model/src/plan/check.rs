@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::act::EngineChange;
+use super::engine_change::EngineChange;
 use crate::id::{DatastoreName, RunId, ServiceName};
 use crate::observed::ImagePin;
 use crate::product::HttpRequest;

@@ -23,7 +23,9 @@ pub(super) fn size(subject: &Subject) -> Result<String> {
 pub(super) fn base_backup(subject: &Subject) -> Result<f64> {
     let took = timed(
         subject,
-        &format!("pg_basebackup -h 127.0.0.1 -U root -c fast -X stream -D {COPY} && pg_verifybackup {COPY}"),
+        &format!(
+            "pg_basebackup -h 127.0.0.1 -U root -c fast -X stream -D {COPY} && pg_verifybackup {COPY}"
+        ),
     )?;
     inside(subject, &format!("rm -rf {COPY}"))?;
     Ok(took)

@@ -1,17 +1,12 @@
 //! Upgrades, ways back, and what happens when they are killed.
 
-use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use anyhow::{Result, ensure};
 
 use super::super::lab::Lab;
 use super::super::{Case, judge};
 use super::host::Host;
-use super::{redhat, refused, remote};
-use crate::paths;
-use crate::tool::cargo;
-
-/// Takes back whatever was done.
-pub(super) const BACK: [&str; 4] = ["rollback", "--yes", "--accept", "data-loss"];
+use super::verdict::{BACK, judged};
+use super::{contract, redhat, refused, remote};
 
 /// What the operator wrote into the conffile.
 const EDIT: &str = "# Mine: behind a proxy.";
@@ -159,33 +154,7 @@ fn dpkg_killed(lab: &Lab) -> Result<()> {
 
 /// The suite that every driver passes: it is a test beside the driver's code, and runs where the packages are.
 fn contract(lab: &Lab) -> Result<()> {
-    contract_on(&Host::boot(lab, "contract")?)
-}
-
-pub(super) fn contract_on(host: &Host) -> Result<()> {
-    let built = cargo()
-        .dir(&paths::root())
-        .args([
-            "test",
-            "--locked",
-            "--quiet",
-            "--package",
-            "switchback-drivers",
-            "--lib",
-        ])
-        .args(["--no-run", "--message-format", "json"])
-        .read()?;
-    let program = built
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "switchback_drivers")
-        .find_map(|message| message["executable"].as_str().map(str::to_owned))
-        .context("cargo built no test")?;
-    host.copy(&program, "/srv/contract")?;
-    let said = host.ok(
-        "SWITCHBACK_PACKAGED_PRODUCT=/srv/catalog/flow/product.toml /srv/contract --exact packages::tests::passes_the_contract 2>&1",
-    )?;
-    judge::told(&said, &["1 passed"])
+    contract::passed(&Host::boot(lab, "contract")?)
 }
 
 /// The last run goes on to its end, if it had not come there.
@@ -194,37 +163,5 @@ fn finished(host: &Host) -> Result<()> {
     if status.contains("\"halted\"") || status.contains("\"interrupted\"") {
         host.expect(&["resume"], 0)?;
     }
-    Ok(())
-}
-
-/// The packages are whole and of this version, the services run it, the data went through these conversions, and
-/// nothing that was for the time of the run is left.
-pub(super) fn judged(host: &Host, version: &str, conversions: &str) -> Result<()> {
-    let installed = host
-        .ok("dpkg-query --show --showformat '${Version} ${db:Status-Status}\\n' flow flow-web")?;
-    let wanted = format!("{version} installed\n{version} installed");
-    ensure!(installed == wanted, "installed is\n{installed}");
-    host.ok("test -z \"$(dpkg --audit)\"")?;
-    runs(host, version, conversions)
-}
-
-/// The services run this version, whoever keeps the record of it, and nothing that was for the time of the run is left.
-pub(super) fn runs(host: &Host, version: &str, conversions: &str) -> Result<()> {
-    let release = version.split('-').next().unwrap_or(version);
-    let answer = host.ok("perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(\"127.0.0.1:9101\") or die; print $s \"GET /health HTTP/1.0\\r\\n\\r\\n\"; print <$s>' | tail -1")?;
-    ensure!(answer == release, "the service answers `{answer}`");
-    host.ok("systemctl is-active flow-api flow-runner")?;
-    let runner = host.ok("journalctl --unit flow-runner --output cat | grep runs | tail -1")?;
-    ensure!(
-        runner == format!("flow-runner {release} runs"),
-        "last runner: {runner}"
-    );
-    let told = host.ok("cat /var/lib/flow/conversions 2>/dev/null || true")?;
-    ensure!(told == conversions, "the data was converted: {told}");
-    let left = host.ok(
-        "ls -d /etc/systemd/system/flow*.d /srv/flow/.switchback/hold /srv/flow/.switchback/held /srv/flow/.switchback/installing \
-         /srv/flow/.switchback/migrations/* /srv/flow/.switchback/installs/* 2>/dev/null || true",
-    )?;
-    ensure!(left.is_empty(), "this is left: {left}");
     Ok(())
 }

@@ -4,8 +4,8 @@ use anyhow::{Result, ensure};
 
 use super::super::lab::Lab;
 use super::super::{Case, judge};
-use super::cases::{BACK, judged};
 use super::host::{DIRECTORY, Host};
+use super::verdict::{BACK, judged};
 
 /// One hindrance: what brings it about, what takes it away, what is said.
 pub(super) struct Hindrance {

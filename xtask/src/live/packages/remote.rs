@@ -9,9 +9,9 @@ use anyhow::{Context, Result, ensure};
 
 use super::super::lab::Lab;
 use super::super::{Case, judge};
-use super::cases::judged;
 use super::family;
 use super::host::Host;
+use super::verdict::judged;
 use crate::tool::{Tool, tool};
 
 /// What `ssh` and people call the machine.

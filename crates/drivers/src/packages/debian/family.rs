@@ -12,37 +12,13 @@ use super::super::packaging::{
     Wholeness, Words,
 };
 use super::super::set::Set;
+use super::words::WORDS;
 use super::{apt, dpkg, gather};
 use crate::host::{Host, unwritable};
 
 /// Packages of the Debian family.
 #[derive(Debug)]
 pub(in super::super) struct Debian;
-
-pub(super) const WORDS: Words = Words {
-    keeper: "dpkg",
-    finder: "apt",
-    record: "/var/lib/dpkg/status",
-    record_is_exact: true,
-    file_ends: ".deb",
-    offered: "dpkg-dist",
-    saved: None,
-    locks: &["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock"],
-    notes: &[],
-    log: "/var/log/dpkg.log",
-    refresh: "apt-get update",
-    simulate: "apt-get --simulate install",
-    unhold: "apt-mark unhold",
-    finish: &[
-        "let it finish: dpkg --configure -a",
-        "what is half-installed needs its file: apt-get install --reinstall NAME",
-        "then see that nothing is left: dpkg --audit",
-    ],
-    obtain: &[
-        "put their files into /var/cache/apt/archives",
-        "or let them be packed again from what is installed: apt-get install dpkg-repack",
-    ],
-};
 
 /// How apt is told to touch nothing but what is named, and no conffile that was edited.
 const CAREFULLY: [&str; 7] = [

@@ -9,7 +9,7 @@ use switchback_engine::process::Argv;
 use super::super::english;
 use super::super::packaging::{Package, Part, Source};
 use super::super::problems;
-use super::family::WORDS;
+use super::words::WORDS;
 use super::{apt, dpkg};
 use crate::host::{Host, unwritable};
 

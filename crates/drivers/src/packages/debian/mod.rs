@@ -4,5 +4,6 @@ mod apt;
 mod dpkg;
 mod family;
 mod gather;
+mod words;
 
 pub(super) use family::Debian;

@@ -4,9 +4,10 @@ use anyhow::{Result, ensure};
 
 use super::super::super::lab::Lab;
 use super::super::super::{Case, judge};
-use super::super::cases::{BACK, contract_on, runs};
+use super::super::contract;
 use super::super::host::Host;
 use super::super::refused::{Hindrance, hindered};
+use super::super::verdict::{BACK, runs};
 use super::family;
 
 const HINDRANCES: &[Hindrance] = &[
@@ -87,7 +88,7 @@ pub(in super::super) fn cases() -> Vec<Case> {
     vec![
         Case::new("packages_rpm_killed_and_taken_back", killed_and_taken_back),
         Case::new("packages_rpm_contract", |lab| {
-            contract_on(&Host::boot_of(lab, "rpm-contract", family::image()?)?)
+            contract::passed(&Host::boot_of(lab, "rpm-contract", family::image()?)?)
         }),
     ]
 }
