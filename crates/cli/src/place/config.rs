@@ -37,6 +37,19 @@ pub(crate) fn load(directory: &Path) -> Result<Config, Failed> {
 /// Reads a configuration; `name` is the file's name as it is shown.
 pub(crate) fn parse(name: &str, text: &str) -> Result<Config, Failed> {
     let config: Config = toml::from_str(text).map_err(|error| diagnosed(name, text, &error))?;
+    if config.aws.is_some() {
+        let problem = Problem::new(
+            Exit::Refused,
+            "stacks-unserved",
+            format!(
+                "{name}: `[aws]` describes stacks, and no command of this version changes stacks"
+            ),
+        );
+        return Err(problem
+            .state("deployment", "not touched")
+            .hint("see what an upgrade passes through: `switchback path PRODUCT --driver cloudformation --from V --to V`")
+            .into());
+    }
     let said = [
         ("[compose]", config.compose.is_some()),
         ("[exec]", config.exec.is_some()),
@@ -208,6 +221,13 @@ mod tests {
             "{}",
             failed.problem.what
         );
+    }
+
+    #[test]
+    fn stacks_are_refused_with_what_can_be_asked_about_them() {
+        let failed = refused("product = \"the-things-stack\"\n[aws]\nkind = \"cloudformation\"\n");
+        assert_eq!(failed.problem.code, "stacks-unserved");
+        assert!(failed.problem.hints[0].contains("--driver cloudformation"));
     }
 
     #[test]
