@@ -1,4 +1,4 @@
-//! Makes a fresh Debian machine fit for tests and demo: packages, restic, stand-ins for AWS, a Docker Engine, the Compose plugin.
+//! Makes a fresh Debian machine fit for tests and demo: packages, restic, a Docker Engine, the Compose plugin.
 //!
 //! Everything goes through the machine's own package managers as they are configured. What is there already is left alone.
 
@@ -13,6 +13,7 @@ mod servers;
 
 use anyhow::Result;
 
+pub(crate) use aws::{VARIABLE as AWS, stand_ins as aws};
 pub(crate) use mongodb::{VARIABLE as MONGODB, stand_in as mongodb};
 pub(crate) use packages::{Need, find, static_busybox};
 pub(crate) use servers::{POSTGRES as NEXT_POSTGRES, REDIS as NEXT_REDIS, next_servers};
@@ -37,7 +38,6 @@ pub(crate) fn all() -> Result<Engine> {
         Need::Ssh,
     ])?;
     restic::install()?;
-    aws::install()?;
     match engine::start() {
         Ok(()) => {
             compose::install()?;

@@ -18,10 +18,16 @@ pub(crate) fn run() -> Result<()> {
         // Tests beside the code that need a real Docker, PostgreSQL or Redis ask for this.
         tests = tests.env("SWITCHBACK_LIVE", "1");
     }
-    match setup::mongodb()? {
-        Ok(place) => tests = tests.env(setup::MONGODB, place),
-        Err(why) => {
-            println!("SKIPPED mongodb: the Python package index does not answer: {why}");
+    let stand_ins = [
+        ("mongodb", setup::MONGODB, setup::mongodb()?),
+        ("aws", setup::AWS, setup::aws()?),
+    ];
+    for (name, variable, found) in stand_ins {
+        match found {
+            Ok(place) => tests = tests.env(variable, place),
+            Err(why) => {
+                println!("SKIPPED {name}: the Python package index does not answer: {why}");
+            }
         }
     }
     let tested = tests.run();

@@ -3,12 +3,16 @@
 
 use std::fs;
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 
 use super::packages::{self, Need};
 use crate::paths;
 use crate::tool::tool;
 
+/// The environment variable by which tests find them.
+pub(crate) const VARIABLE: &str = "SWITCHBACK_AWS_STANDINS";
 /// Each with everything it needs, as exact versions.
 const STAND_INS: [(&str, &str); 3] = [
     ("ministack", include_str!("aws/ministack.txt")),
@@ -16,8 +20,8 @@ const STAND_INS: [(&str, &str); 3] = [
     ("microburst", include_str!("aws/microburst.txt")),
 ];
 
-/// Installs each into an environment of its own below our directory; the tests of `crates/aws` find them there.
-pub(super) fn install() -> Result<()> {
+/// Where they are installed, each in an environment of its own; inside, why there is nothing to install from.
+pub(crate) fn stand_ins() -> Result<Result<PathBuf, String>> {
     let place = paths::work()?.join("aws-standins");
     for (name, pins) in STAND_INS {
         let environment = place.join(name);
@@ -37,12 +41,15 @@ pub(super) fn install() -> Result<()> {
             .quiet()?;
         let wanted = environment.join("wanted.txt");
         fs::write(&wanted, pins)?;
-        tool(environment.join("bin/python"))
+        let fetched = tool(environment.join("bin/python"))
             .args(["-m", "pip", "install", "--quiet", "--no-deps", "-r"])
             .arg(&wanted)
-            .quiet()?;
+            .quiet();
+        if let Err(why) = fetched {
+            return Ok(Err(format!("{why:#}")));
+        }
         // Only now: one that was cut off is made anew.
         fs::rename(&wanted, &installed)?;
     }
-    Ok(())
+    Ok(Ok(place))
 }

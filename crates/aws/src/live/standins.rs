@@ -156,29 +156,21 @@ pub(super) fn settings(directory: &Path) -> Settings {
 }
 
 fn program(name: &str) -> Option<PathBuf> {
-    let places = std::env::var_os("SWITCHBACK_AWS_STANDINS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/xtask/aws-standins"),
-        PathBuf::from,
-    );
+    let Some(places) = std::env::var_os("SWITCHBACK_AWS_STANDINS").map(PathBuf::from) else {
+        // Past the test harness, which would swallow it.
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: no {name}; `cargo xtask test` installs it"
+        );
+        return None;
+    };
     let environment = match name {
         "moto_server" => "moto",
         other => other,
     };
     let program = places.join(environment).join("bin").join(name);
-    if program.exists() {
-        return Some(program);
-    }
-    assert!(
-        std::env::var_os("SWITCHBACK_LIVE").is_none(),
-        "SWITCHBACK_LIVE is set, but {} is missing",
-        program.display()
-    );
-    // Past the test harness, which would swallow it.
-    let _ = writeln!(
-        std::io::stderr(),
-        "SKIPPED: no {name}; `cargo xtask setup` installs it"
-    );
-    None
+    assert!(program.exists(), "{} is missing", program.display());
+    Some(program)
 }
 
 fn free_port() -> u16 {

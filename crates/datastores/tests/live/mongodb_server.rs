@@ -200,14 +200,36 @@ impl MongodbServer {
         let reach = Box::new(NoServer);
         switchback_datastores::survey(&NAME.into(), location, reach, password, commands)
     }
+
+    /// The same once nobody is connected: a client that has ended is seen for another moment.
+    pub(crate) fn survey_alone(&self) -> Survey {
+        self.end_shell();
+        let since = Instant::now();
+        loop {
+            let survey = self.survey(&self.location()).expect("answers");
+            if survey.writers.is_empty() {
+                return survey;
+            }
+            assert!(
+                since.elapsed() < Duration::from_secs(60),
+                "{:?} stay connected",
+                survey.writers
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn end_shell(&self) {
+        if let Some(mut shell) = self.shell.borrow_mut().take() {
+            drop(shell.input);
+            let _ = shell.child.wait();
+        }
+    }
 }
 
 impl Drop for MongodbServer {
     fn drop(&mut self) {
         self.down();
-        if let Some(mut shell) = self.shell.borrow_mut().take() {
-            drop(shell.input);
-            let _ = shell.child.wait();
-        }
+        self.end_shell();
     }
 }
