@@ -11,8 +11,8 @@ use super::subject::{BACK, Subject, as_strs};
 use crate::images::Edition;
 
 /// Upgrades that are killed, and how often each.
-const UPGRADES: u64 = 6;
-const KILLS_PER_UPGRADE: u64 = 9;
+const UPGRADES: u64 = 5;
+const KILLS_PER_UPGRADE: u64 = 10;
 
 /// Ways back that are killed, and how often each.
 const WAYS_BACK: u64 = 2;

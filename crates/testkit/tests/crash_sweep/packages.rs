@@ -33,14 +33,14 @@ fn packages_go_on_and_go_back_wherever_an_upgrade_died() {
     report("packages", &count);
 }
 
-/// The way on and the way back die as well: each kind of point after each, every eleventh of all pairs.
+/// The way on and the way back die as well: each kind of point after each, one in twenty-three of all pairs.
 #[test]
 fn packages_go_on_and_go_back_wherever_that_died_too() {
     let mut count = Count::default();
     let make = Scenario::packaged as fn() -> Scenario;
     let (expected, points) = undisturbed(make);
     for point in 1..=points {
-        for second in (1 + point % 11..).step_by(11) {
+        for second in (1 + point % 23..).step_by(23) {
             let (lab, why) = died_at(make, point, Meanwhile::TheyGoOn).expect("it died");
             let way_back = if second % 2 == 0 {
                 planned_way_back(&lab, &why)
