@@ -42,7 +42,15 @@ pub(crate) fn stand_ins() -> Result<Result<PathBuf, String>> {
         let wanted = environment.join("wanted.txt");
         fs::write(&wanted, pins)?;
         let fetched = tool(environment.join("bin/python"))
-            .args(["-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", "-r"])
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-compile",
+                "--no-deps",
+                "-r",
+            ])
             .arg(&wanted)
             .quiet();
         if let Err(why) = fetched {
