@@ -1,4 +1,5 @@
-//! Everything that is tried, longest first, so that the last minutes are not one case alone.
+//! Everything that is tried: the longest and the broadest first, so that the last minutes are not one case alone, and what
+//! is left out where time is short is one more of its kind.
 
 use anyhow::{Context, Result, ensure};
 
@@ -14,13 +15,10 @@ use crate::tool::tool;
 /// All cases.
 pub(super) fn all() -> Vec<Case> {
     let mut cases = outage::cases();
-    cases.extend(packages::cases());
-    cases.extend(crash::cases());
     cases.extend(applications::cases());
-    cases.extend(hindered::cases());
-    cases.extend(rehearsal::cases());
-    cases.extend(repository::cases());
+    cases.extend(packages::cases());
     cases.extend(servers::cases());
+    cases.extend(rehearsal::cases());
     cases.push(Case::new("upgrade_and_back_open_source", |lab| {
         there_and_back(lab, Edition::OpenSource)
     }));
@@ -31,6 +29,9 @@ pub(super) fn all() -> Vec<Case> {
         "commands_in_documents_exist",
         documented_commands,
     ));
+    cases.extend(repository::cases());
+    cases.extend(crash::cases());
+    cases.extend(hindered::cases());
     cases
 }
 
