@@ -17,6 +17,7 @@ mod mongodb;
 mod open;
 mod postgres;
 mod redis;
+mod said;
 mod shadow;
 mod survey;
 mod swap;

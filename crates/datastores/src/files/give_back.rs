@@ -21,7 +21,7 @@ use super::walk;
 use super::workers::Workers;
 use crate::backup::{self, Manifest};
 use crate::disk;
-use crate::postgres::keep::{already, summary};
+use crate::said::{already, summary};
 use crate::swap::Swap;
 
 /// Written when everything is back: what is younger was written by others.
@@ -133,11 +133,7 @@ impl Shadow<'_> {
             "the restored copy of `{}` is not what was sealed; the original is untouched",
             self.name
         );
-        Err(crate::postgres::keep::differs(
-            "restore-differs",
-            what,
-            &differences,
-        ))
+        Err(crate::said::differs("restore-differs", what, &differences))
     }
 
     /// Looks at every name of the copy: it must be the one that was sealed, untouched.

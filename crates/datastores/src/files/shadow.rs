@@ -28,7 +28,7 @@ use super::walk;
 use super::workers::Workers;
 use crate::backup::{Manifest, Seal};
 use crate::disk;
-use crate::postgres::keep::already;
+use crate::said::already;
 
 /// How often what changed while it was compared is copied and compared again. What changes all the time is left
 /// to the seal.
@@ -261,7 +261,7 @@ impl Shadow<'_> {
                 self.name,
                 self.backup.run()
             );
-            let failure = crate::postgres::keep::differs("backup-differs", what, &differences);
+            let failure = crate::said::differs("backup-differs", what, &differences);
             return self.backup.judged(Err(failure));
         }
         self.backup.write(&Manifest {

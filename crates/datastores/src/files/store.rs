@@ -21,7 +21,7 @@ use super::tree::{self, Tree};
 use super::workers::Workers;
 use crate::backup::{Backup, Seal};
 use crate::disk;
-use crate::postgres::keep::{already, differs, summary};
+use crate::said::{already, differs, summary};
 use crate::survey::Survey;
 use crate::swap::{self, Swap};
 

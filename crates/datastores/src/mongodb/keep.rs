@@ -19,7 +19,7 @@ use super::names::{self, Family};
 use super::server::{About, Counted, Server};
 use crate::backup::{Backup, Manifest, Seal};
 use crate::disk;
-use crate::postgres::keep::{already, connected, differs, summary};
+use crate::said::{already, connected, differs, summary};
 use crate::tally::Tally;
 
 /// Key of the manifest's facts: the database that was kept.

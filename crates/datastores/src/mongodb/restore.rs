@@ -21,7 +21,7 @@ use super::names::{self, Family};
 use super::server::Server;
 use crate::backup::{Backup, Manifest};
 use crate::disk;
-use crate::postgres::keep::{already, connected, differs, summary};
+use crate::said::{already, connected, differs, restored_otherwise, summary};
 
 /// The file of a backup's directory that is there while its data is being switched to.
 const SWITCHING: &str = "switching.json";
@@ -73,16 +73,8 @@ impl Server {
         self.switch(cx, &mut client, &backup, switching)?;
         let differences = manifest.contents.differences(&self.read(cx)?);
         if !differences.is_empty() {
-            let what = format!(
-                "`{}` was brought back and does not hold what was sealed",
-                self.name
-            );
-            return Err(differs("restore-differs", what, &differences).state(
-                self.name.to_string(),
-                format!(
-                    "what was there is kept in collections that begin with `switchback_old_{run}`"
-                ),
-            ));
+            let aside = format!("collections that begin with `switchback_old_{run}`");
+            return Err(restored_otherwise(&self.name, &differences, &aside));
         }
         Ok(summary(&manifest, "brought back"))
     }

@@ -8,6 +8,7 @@ use switchback_model::plan::Expectation;
 use switchback_model::{Contents, DatastoreName, RunId};
 
 use super::server::Server;
+use crate::said::{already, no_writers};
 use crate::survey::Survey;
 
 /// A program whose command tells whether programs are run beside the server as they are here.
@@ -62,13 +63,7 @@ impl Mongodb {
 
     fn no_writers(&self, cx: &Context<'_>) -> Finding {
         let writers = self.server.client(Some(cx.stop));
-        match writers.and_then(|mut client| client.lasting_writers()) {
-            Err(failure) => Finding::Unknown { why: failure.what },
-            Ok(writers) if writers.is_empty() => Finding::Holds,
-            Ok(writers) => Finding::Differs {
-                found: writers.join("; "),
-            },
-        }
+        no_writers(writers.and_then(|mut client| client.lasting_writers()))
     }
 
     fn engine(&self, cx: &Context<'_>, expected: &str) -> Finding {
@@ -118,7 +113,7 @@ impl Datastore for Mongodb {
     }
 
     fn follow(&self, _: &Context<'_>) -> Result<Outcome, Failure> {
-        Ok(crate::postgres::keep::already("a dump follows nothing"))
+        Ok(already("a dump follows nothing"))
     }
 
     fn seal(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {

@@ -8,11 +8,11 @@ use std::time::Duration;
 use switchback_engine::ports::{Context, Failure, Finding};
 use switchback_engine::process::{CommandError, Finished, Input, Output};
 use switchback_model::amount;
-use switchback_model::contents::Difference;
-use switchback_model::event::{Completed, Outcome};
+
+use switchback_model::RunId;
+use switchback_model::event::Outcome;
 use switchback_model::plan::BackupState;
 use switchback_model::product::DatastoreKind;
-use switchback_model::{Contents, RunId};
 
 use super::commands::Compression;
 use super::names;
@@ -21,6 +21,7 @@ use super::server::Server;
 use super::sql;
 use crate::backup::{Backup, Manifest, Seal};
 use crate::disk;
+use crate::said::{already, connected, differs, summary};
 
 /// The dump in a backup's directory.
 const DUMP: &str = "database.dump";
@@ -308,68 +309,4 @@ pub(super) fn kept_properties(manifest: &Manifest) -> Result<Properties, Failure
 /// Names of half-written files in a backup's directory.
 pub(super) fn half_written() -> [&'static str; 1] {
     [UNFINISHED]
-}
-
-/// Contents that are not what they must be, the first few named.
-pub(crate) fn differs(code: &str, what: String, differences: &[Difference]) -> Failure {
-    const NAMED: usize = 5;
-    let held = |side: &Option<switchback_model::contents::Collection>| match side {
-        None => "nothing".to_owned(),
-        Some(found) => match &found.checksum {
-            Some(checksum) => format!(
-                "{} ({})",
-                found.count,
-                checksum.chars().rev().take(8).collect::<String>()
-            ),
-            None => found.count.to_string(),
-        },
-    };
-    let mut failure = Failure::new(code, what);
-    for difference in differences.iter().take(NAMED) {
-        let (before, after) = (held(&difference.before), held(&difference.after));
-        failure = failure.cause(format!(
-            "`{}`: {before} expected, {after} found",
-            difference.collection
-        ));
-    }
-    if differences.len() > NAMED {
-        failure = failure.cause(format!("and {} more", differences.len() - NAMED));
-    }
-    failure
-}
-
-/// Somebody could write while nobody may.
-pub(crate) fn connected(name: &switchback_model::DatastoreName, writers: Vec<String>) -> Failure {
-    let mut failure = Failure::new(
-        "writers-connected",
-        format!(
-            "somebody could still write to `{name}`: {} connected",
-            writers.len()
-        ),
-    );
-    failure.causes = writers;
-    failure.hint("stop what is connected there, then resume")
-}
-
-/// Nothing had to be done.
-pub(crate) fn already(summary: &str) -> Outcome {
-    Outcome {
-        completed: Completed::AlreadyDone,
-        summary: summary.to_owned(),
-        ..Outcome::default()
-    }
-}
-
-/// A backup in one line, and its facts.
-pub(crate) fn summary(manifest: &Manifest, done: &str) -> Outcome {
-    let contents: &Contents = &manifest.contents;
-    Outcome {
-        summary: format!("{done}: {}", contents.in_words()),
-        facts: [
-            ("backup-bytes".to_owned(), manifest.bytes.to_string()),
-            ("backup-objects".to_owned(), contents.total().to_string()),
-        ]
-        .into(),
-        ..Outcome::default()
-    }
 }

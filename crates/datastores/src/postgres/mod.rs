@@ -18,4 +18,4 @@ mod sql;
 mod store;
 mod structure;
 
-pub(crate) use store::{Postgres, same_major};
+pub(crate) use store::Postgres;

@@ -9,10 +9,11 @@ use switchback_engine::ports::{Context, Failure, Finding};
 use switchback_model::RunId;
 use switchback_model::event::Outcome;
 
-use super::keep::{already, differs, kept_properties, summary};
+use super::keep::kept_properties;
 use super::names;
 use super::server::{Server, application};
 use super::sql;
+use crate::said::{already, differs, summary};
 
 /// A session that was ended may be replaced by a new one before the rename: so often it is tried.
 const TRIES: u32 = 5;

@@ -11,6 +11,7 @@ use switchback_model::{Contents, DatastoreName, RunId, Structure};
 
 use super::keep;
 use super::server::Server;
+use crate::said::{no_writers, same_major};
 use crate::survey::Survey;
 use crate::{disk, shadow};
 
@@ -82,13 +83,7 @@ impl Postgres {
         if let Ok(false) = self.server.reach.running(cx) {
             return Finding::Holds;
         }
-        match self.server.writers(cx.commands, Some(cx.run)) {
-            Err(failure) => Finding::Unknown { why: failure.what },
-            Ok(writers) if writers.is_empty() => Finding::Holds,
-            Ok(writers) => Finding::Differs {
-                found: writers.join("; "),
-            },
-        }
+        no_writers(self.server.writers(cx.commands, Some(cx.run)))
     }
 }
 
@@ -235,17 +230,5 @@ impl Datastore for Postgres {
         self.server.clean_server(cx)?;
         self.server.clean_shadow(cx)?;
         self.server.clean(cx)
-    }
-}
-
-/// Compares the major parts of two versions.
-pub(crate) fn same_major(expected: &str, found: &str) -> Finding {
-    let major = |version: &str| version.split('.').next().map(str::to_owned);
-    if major(expected) == major(found) {
-        Finding::Holds
-    } else {
-        Finding::Differs {
-            found: format!("version {found}"),
-        }
     }
 }

@@ -20,7 +20,7 @@ use super::layout::Layout;
 use super::server::{Server, kept_layout};
 use crate::disk;
 use crate::engine::{Carried, Place};
-use crate::postgres::keep::{already, connected, differs};
+use crate::said::{already, connected, differs};
 
 /// A server has one set of contents, whatever its databases.
 const ALL: &str = "";

@@ -21,7 +21,7 @@ use super::layout::Layout;
 use super::server::{LAYOUT, Server, kept_layout, wait_loaded};
 use crate::backup::{Backup, Seal};
 use crate::disk;
-use crate::postgres::keep::{already, connected, differs, summary};
+use crate::said::{already, connected, differs, summary};
 use crate::{shadow, swap};
 
 /// The copy in a backup's directory.

@@ -16,7 +16,7 @@ use super::layout::Layout;
 use super::server::{LAYOUT, Server};
 use crate::backup::{Backup, Seal};
 use crate::disk;
-use crate::postgres::keep::{already, summary};
+use crate::said::{already, summary};
 
 impl Server {
     pub(super) fn capture(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {

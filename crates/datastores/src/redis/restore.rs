@@ -9,7 +9,7 @@ use super::contents;
 use super::keep::{COPY, entries};
 use super::server::{Server, kept_layout};
 use crate::disk;
-use crate::postgres::keep::{already, differs, summary};
+use crate::said::{already, restored_otherwise, summary};
 use crate::swap::{self, Swap};
 
 impl Server {
@@ -55,17 +55,8 @@ impl Server {
         let held = contents::read(&self.client(cx.commands)?, cx.progress)?;
         let differences = manifest.contents.differences(&held.contents);
         if !differences.is_empty() {
-            let what = format!(
-                "`{}` was brought back and does not hold what was sealed",
-                self.name
-            );
-            return Err(differs("restore-differs", what, &differences).state(
-                self.name.to_string(),
-                format!(
-                    "what was there is kept in {}/.switchback-old-{run}",
-                    directory.display()
-                ),
-            ));
+            let aside = format!("{}/.switchback-old-{run}", directory.display());
+            return Err(restored_otherwise(&self.name, &differences, &aside));
         }
         Ok(summary(&manifest, "brought back"))
     }

@@ -23,7 +23,7 @@ use super::replica::Standing;
 use super::server::{LAYOUT, Server, kept_layout};
 use crate::backup::{self, Backup, Manifest, Seal};
 use crate::disk;
-use crate::postgres::keep::{already, connected};
+use crate::said::{already, connected};
 use crate::{shadow, swap};
 
 /// Key of the manifest's facts: the connection over which the shadow was compared.

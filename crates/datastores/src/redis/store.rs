@@ -11,7 +11,7 @@ use switchback_model::{Contents, DatastoreName, RunId};
 
 use super::contents;
 use super::server::Server;
-use crate::postgres::same_major;
+use crate::said::{no_writers, same_major};
 use crate::survey::Survey;
 
 /// A Redis server.
@@ -86,15 +86,7 @@ impl Datastore for Redis {
                 if let Ok(false) = server.reach.running(cx) {
                     return Finding::Holds;
                 }
-                answered(server.writers(cx.commands), |writers| {
-                    if writers.is_empty() {
-                        Finding::Holds
-                    } else {
-                        Finding::Differs {
-                            found: writers.join("; "),
-                        }
-                    }
-                })
+                no_writers(server.writers(cx.commands))
             }
             Expectation::Backup { state, run, .. } => {
                 server.reached(cx, run.as_ref().unwrap_or(cx.run), *state)

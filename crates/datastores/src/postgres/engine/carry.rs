@@ -9,12 +9,12 @@ use switchback_model::event::Outcome;
 use switchback_model::plan::EngineChange;
 
 use super::super::commands::Compression;
-use super::super::keep::{already, connected, differs};
 use super::super::server::Server;
 use super::super::shadow::Layout;
 use super::beside::{Beside, Running};
 use crate::disk;
 use crate::engine::{Carried, Place};
+use crate::said::{already, connected, differs};
 
 #[derive(serde::Deserialize)]
 struct Next {

@@ -12,7 +12,6 @@ use switchback_engine::ports::{Companion, CompanionState, Context, Failure};
 use switchback_model::event::{Completed, Outcome};
 use switchback_model::plan::BackupState;
 
-use super::super::keep::already;
 use super::super::server::Server;
 use super::control::Position;
 use super::copy::{Copied, may_be_better};
@@ -23,6 +22,7 @@ use super::possible::{self, Able};
 use super::sql;
 use super::verify::{Checked, Reading, VERIFY};
 use crate::backup::{Backup, Manifest};
+use crate::said::already;
 
 /// So often a shadow is begun before the step fails. The second time is for an original that was too busy
 /// to keep the log of the first, and for a copy that met what an earlier one had left.

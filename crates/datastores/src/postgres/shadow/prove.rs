@@ -7,7 +7,6 @@ use switchback_model::contents::{Collection, Contents, Difference};
 use switchback_model::event::Outcome;
 use switchback_model::plan::BackupState;
 
-use super::super::keep::{differs, summary};
 use super::super::server::Server;
 use super::super::sql as reading;
 use super::facts::{Facts, Phase};
@@ -19,6 +18,7 @@ use super::{possible, sequences};
 use crate::backup::{Backup, Manifest, Seal};
 use crate::conversation::{self, Broken, Conversation};
 use crate::disk;
+use crate::said::{differs, summary};
 
 /// A difference counts when it is found twice: transactions within transactions can make one moment look
 /// like another, and never twice in the same place.

@@ -17,13 +17,13 @@ use switchback_model::RunId;
 use switchback_model::event::Outcome;
 use switchback_model::plan::{BackupState, Purpose};
 
-use super::super::keep::already;
 use super::super::server::Server;
 use super::control::{Control, Position, State};
 use super::facts::{Exchange, Facts, Phase};
 use super::layout::{self, Layout, layout_of};
 use crate::backup::{Backup, Manifest};
 use crate::disk;
+use crate::said::already;
 use crate::swap::{self, Swap};
 
 /// How often a starting server is asked.

@@ -10,7 +10,6 @@ use switchback_engine::ports::{Companion, CompanionState, Context, Failure};
 use switchback_model::event::Outcome;
 use switchback_model::plan::BackupState;
 
-use super::super::keep::{already, connected, summary};
 use super::super::server::Server;
 use super::control::{Control, Position, State};
 use super::facts::{Facts, Phase};
@@ -20,6 +19,7 @@ use super::{possible, sql};
 use crate::backup::{Backup, Seal};
 use crate::conversation::{self, Broken, Conversation};
 use crate::disk;
+use crate::said::{already, connected, summary};
 
 /// How long the follower may take for the last few records before it counts as cut off.
 const LAST_RECORDS: u32 = 20;

@@ -11,7 +11,6 @@ use switchback_model::event::Outcome;
 use switchback_model::pattern::matches;
 use switchback_model::{Contents, RunId};
 
-use super::super::keep::{differs, summary};
 use super::super::server::Server;
 use super::super::sql as reading;
 use super::facts::Facts;
@@ -20,6 +19,7 @@ use super::layout::{Layout, layout_of};
 use super::programs::Programs;
 use crate::backup::{Backup, Manifest};
 use crate::conversation::{self, Broken};
+use crate::said::{differs, summary};
 use crate::{disk, shadow};
 
 /// How often a starting server is asked, and how long it may take: it replays what came after its last
