@@ -6,13 +6,16 @@
 //! so that recovery finds and ends what a killed switchback left running.
 
 mod argv;
+mod captured;
 mod input;
 mod last_words;
+mod outcome;
 mod registry;
 mod run;
 
 pub use argv::{Argv, Secret};
 pub use input::Input;
 pub use last_words::last_words;
+pub use outcome::{CommandError, Finished, Output};
 pub use registry::end_leftovers;
-pub use run::{CommandError, Commands, Finished, Output};
+pub use run::Commands;

@@ -1,11 +1,10 @@
 //! The one runner of child processes.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,8 +13,9 @@ use switchback_journal::Outputs;
 use switchback_model::Digest;
 
 use super::argv::Argv;
+use super::captured::{Captured, Chunk, read_into};
 use super::input::{Feed, Input};
-use super::last_words::last_words;
+use super::outcome::{CommandError, Finished, Output};
 use super::registry::{Note, kill_group};
 use crate::ports::Failure;
 use crate::redact::Redactor;
@@ -28,84 +28,6 @@ const LOOK: Duration = Duration::from_millis(100);
 const QUIET: Duration = Duration::from_secs(2);
 /// How long a child may take to end after a polite signal; then it is killed.
 const POLITE: Duration = Duration::from_secs(3);
-/// Captured output beyond this is cut in the middle: enough for every real error, small enough to keep.
-const CAPTURE_LIMIT: usize = 1 << 20;
-
-/// Where a child's standard output goes. Standard error is always captured.
-pub enum Output<'a> {
-    /// Kept in memory, cut in the middle beyond a mebibyte.
-    Capture,
-    /// Every byte into a file, unredacted: for dumps, never for logs.
-    File(File),
-    /// Each line, redacted, as it comes; kept as well.
-    Lines(&'a mut dyn FnMut(&str)),
-}
-
-/// A child that has ended.
-#[derive(Clone, Debug)]
-pub struct Finished {
-    /// Exit code; 128 + signal where a signal ended it.
-    pub code: i32,
-    /// Standard output where it was kept, as the program printed it: redact before showing.
-    pub stdout: String,
-    /// Standard error, redacted.
-    pub stderr: String,
-}
-
-/// A child that could not be run to its end, or ended with another code than zero.
-#[derive(Debug, thiserror::Error)]
-pub enum CommandError {
-    /// The program could not be started.
-    #[error("cannot start `{program}`")]
-    Start {
-        /// The program.
-        program: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// It ended with another code than zero.
-    #[error("`{command}` exited with {code}")]
-    Exit {
-        /// The command as one would type it, redacted.
-        command: String,
-        /// Its exit code.
-        code: i32,
-        /// Its output, redacted, standard error first.
-        output: String,
-    },
-    /// The operator wanted to stop at once.
-    #[error("`{command}` was ended: stopped by the operator")]
-    Stopped {
-        /// The command as one would type it, redacted.
-        command: String,
-    },
-    /// Reading, writing or waiting failed.
-    #[error("cannot talk to `{command}`")]
-    Io {
-        /// The command as one would type it, redacted.
-        command: String,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-impl CommandError {
-    /// As a port's failure, with the last lines of output as causes.
-    pub fn into_failure(self, code: &str, what: impl Into<String>) -> Failure {
-        let mut failure = Failure::new(code, what).cause(&self);
-        match self {
-            Self::Start { source, .. } | Self::Io { source, .. } => failure.cause(source),
-            Self::Exit { output, .. } => {
-                failure.causes.extend(last_words(output.lines()));
-                failure.output(output)
-            }
-            Self::Stopped { .. } => {
-                failure.stopped = true;
-                failure
-            }
-        }
-    }
-}
 
 /// Starts children, redacts what they say, and leaves none behind.
 #[derive(Clone, Debug)]
@@ -403,63 +325,6 @@ impl Commands {
     }
 }
 
-/// A piece of output; `bytes` is `None` at its end.
-struct Chunk {
-    error: bool,
-    bytes: Option<Vec<u8>>,
-}
-
-fn read_into(mut from: impl Read + Send + 'static, error: bool, sender: Sender<Chunk>) {
-    thread::spawn(move || {
-        let mut buffer = [0; 8192];
-        while let Ok(count @ 1..) = from.read(&mut buffer) {
-            if sender
-                .send(Chunk {
-                    error,
-                    bytes: Some(buffer[..count].to_vec()),
-                })
-                .is_err()
-            {
-                return;
-            }
-        }
-        let _ = sender.send(Chunk { error, bytes: None });
-    });
-}
-
-/// Output with its middle cut out once it grows too long.
-#[derive(Default)]
-struct Captured {
-    head: Vec<u8>,
-    tail: Vec<u8>,
-    cut: u64,
-}
-
-impl Captured {
-    fn push(&mut self, bytes: &[u8]) {
-        let room = (CAPTURE_LIMIT / 2)
-            .saturating_sub(self.head.len())
-            .min(bytes.len());
-        self.head.extend_from_slice(&bytes[..room]);
-        self.tail.extend_from_slice(&bytes[room..]);
-        if self.tail.len() > CAPTURE_LIMIT {
-            let surplus = self.tail.len() - CAPTURE_LIMIT / 2;
-            self.tail.drain(..surplus);
-            self.cut += surplus as u64;
-        }
-    }
-
-    fn text(self) -> String {
-        let head = String::from_utf8_lossy(&self.head).into_owned();
-        let tail = String::from_utf8_lossy(&self.tail);
-        if self.cut == 0 {
-            head + &tail
-        } else {
-            format!("{head}\n… {} bytes cut …\n{tail}", self.cut)
-        }
-    }
-}
-
 fn code_of(status: ExitStatus) -> i32 {
     status
         .code()
@@ -468,6 +333,8 @@ fn code_of(status: ExitStatus) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     fn runner(directory: &tempfile::TempDir) -> (Commands, StopSignal) {
@@ -568,18 +435,5 @@ mod tests {
         assert_eq!((finished.code, finished.stderr.as_str()), (7, "begun\n"));
         assert_eq!(finished.stdout, "asked\n");
         assert!(begun.elapsed() < Duration::from_secs(30));
-    }
-
-    #[test]
-    fn long_output_keeps_its_head_and_its_tail() {
-        let mut captured = Captured::default();
-        captured.push(b"begin");
-        for _ in 0..40 {
-            captured.push(&[b'x'; 100_000]);
-        }
-        captured.push(b"end");
-        let text = captured.text();
-        assert!(text.starts_with("begin") && text.ends_with("end") && text.contains("bytes cut"));
-        assert!(text.len() < 2 * CAPTURE_LIMIT);
     }
 }
