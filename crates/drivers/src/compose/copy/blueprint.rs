@@ -6,15 +6,17 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use switchback_model::config::{ComposeConfig, Config, SecretRef};
-use switchback_model::observed::{Access, DatastoreLocation, Observed, ServiceState};
-use switchback_model::plan::{Act, BackupMethod, Plan};
+use switchback_model::observed::{Access, DatastoreLocation, ServiceState};
+use switchback_model::plan::{Act, BackupMethod};
 use switchback_model::product::DatastoreKind;
 use switchback_model::{DatastoreName, Problem, ServiceName};
 
+use super::drawing::Drawing;
 use super::mounts::Places;
 use super::needed::needed;
+use super::original::{Original, Request, Sources, copied_project};
 use super::transfer::Transfer;
 use super::{emit, service};
 use crate::compose::deployment::Deployment;
@@ -22,25 +24,6 @@ use crate::compose::problems;
 
 /// Name of the copy's compose file.
 const COMPOSE_FILE: &str = "compose.yaml";
-/// Variables that decide the version of several services at once are called so, with a number.
-const VERSION_VARIABLE: &str = "SWITCHBACK_VERSION_";
-/// Directories of the host that programs are given to look at, never to keep data in.
-const OF_THE_SYSTEM: [&str; 5] = ["/dev", "/proc", "/run", "/sys", "/var/run"];
-
-/// What is wanted of a copy.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    /// Id of the rehearsal, e.g. `e-1f3a90bc`.
-    pub rehearsal: &'a str,
-    /// Where the copy will live; nothing else is there.
-    pub directory: &'a Path,
-    /// The plan that will be walked on it.
-    pub plan: &'a Plan,
-    /// The original, as it was found.
-    pub observed: &'a Observed,
-    /// True where the copy may talk to the outside.
-    pub outbound: bool,
-}
 
 /// A copy that is decided and not made yet.
 #[derive(Clone, Debug)]
@@ -94,20 +77,6 @@ impl Deployment {
     }
 }
 
-/// The original as Compose resolves it.
-pub(super) struct Original<'a> {
-    /// The answer of `docker compose config`, with every `$` doubled, as it is written back.
-    pub(super) config: &'a Value,
-    /// Where a volume's data is on this host, by its key.
-    pub(super) volume: &'a dyn Fn(&str) -> Option<String>,
-    /// Its `switchback.toml`.
-    pub(super) said: &'a Config,
-    /// Directory of that.
-    pub(super) directory: &'a Path,
-    /// True where Compose does not read the `.env` of the copy.
-    pub(super) env_file_elsewhere: bool,
-}
-
 /// Draws the copy of the project `project`, deployed under `name`.
 pub(super) fn draw(
     original: &Original<'_>,
@@ -130,13 +99,7 @@ pub(super) fn draw(
     let data_directory = request.directory.join("data");
     let sources = Sources::of(original, request, &wanted);
     let places = Places::new(sources.all.iter().map(PathBuf::as_path), &data_directory);
-    let mut drawing = Drawing {
-        original,
-        request,
-        places: &places,
-        fresh: BTreeSet::new(),
-        variables: BTreeMap::new(),
-    };
+    let mut drawing = Drawing::new(original, request, &places);
     let compose = drawing.document(project, &wanted);
     let kept: Vec<PathBuf> = request
         .plan
@@ -225,215 +188,6 @@ fn wanted(request: &Request<'_>, servers: &BTreeSet<String>) -> BTreeSet<String>
     wanted
 }
 
-/// Everything that has to be brought from the host.
-struct Sources {
-    /// Mounted in services, or data of datastores.
-    all: Vec<PathBuf>,
-    /// Secrets and configurations, which are single files.
-    files: Vec<Transfer>,
-}
-
-impl Sources {
-    fn of(original: &Original<'_>, request: &Request<'_>, wanted: &BTreeSet<String>) -> Self {
-        let mut all = Vec::new();
-        for service in wanted {
-            let volumes = original.config["services"][service]["volumes"].as_array();
-            for volume in volumes.into_iter().flatten() {
-                all.extend(
-                    original
-                        .source(volume)
-                        .filter(|path| !is_of_the_system(path)),
-                );
-            }
-        }
-        for datastore in request.plan.datastores.values() {
-            all.extend(datastore.location.directory.as_ref().map(PathBuf::from));
-        }
-        let mut files = Vec::new();
-        for kind in ["configs", "secrets"] {
-            for (key, value) in entries(&original.config[kind]) {
-                files.extend(value["file"].as_str().map(|file| Transfer {
-                    from: PathBuf::from(undoubled(file)),
-                    to: request.directory.join(kind).join(key),
-                    except: Vec::new(),
-                }));
-            }
-        }
-        Self { all, files }
-    }
-}
-
-impl Original<'_> {
-    /// What a mount shows of the host; `None` where it shows nothing that is there.
-    fn source(&self, mount: &Value) -> Option<PathBuf> {
-        let source = mount["source"].as_str();
-        match mount["type"].as_str()? {
-            "bind" => Some(PathBuf::from(undoubled(source?))),
-            "volume" => (self.volume)(source?).map(PathBuf::from),
-            _ => None,
-        }
-    }
-}
-
-/// The copy while it is drawn.
-struct Drawing<'a> {
-    original: &'a Original<'a>,
-    request: &'a Request<'a>,
-    places: &'a Places,
-    /// Volumes that the original names and has not made yet.
-    fresh: BTreeSet<String>,
-    /// Values by variable.
-    variables: BTreeMap<String, String>,
-}
-
-impl Drawing<'_> {
-    fn document(&mut self, project: &str, wanted: &BTreeSet<String>) -> Value {
-        let mut drawn = Map::new();
-        for (name, service) in entries(&self.original.config["services"]) {
-            let mut copy = if wanted.contains(name) {
-                let mut copy = service::copied(name, service, self.request.rehearsal, |mount| {
-                    self.mount(mount)
-                });
-                self.data_mounts(name, service, &mut copy);
-                copy
-            } else {
-                service::left_out(service, self.request.rehearsal)
-            };
-            if let Some(image) = self.image(name, project, service) {
-                copy["image"] = image.into();
-            }
-            drawn.insert(name.clone(), copy);
-        }
-        let label = json!({service::REHEARSAL: self.request.rehearsal});
-        let networks: Map<String, Value> = entries(&self.original.config["networks"])
-            .map(|(key, _)| {
-                let network = json!({"internal": !self.request.outbound, "labels": label});
-                (key.clone(), network)
-            })
-            .collect();
-        let volumes: Map<String, Value> = self
-            .fresh
-            .iter()
-            .map(|key| (key.clone(), json!({"labels": label})))
-            .collect();
-        let mut document = json!({
-            "name": copied_project(project, self.request.rehearsal),
-            "services": drawn,
-            "networks": networks,
-        });
-        if !volumes.is_empty() {
-            document["volumes"] = Value::Object(volumes);
-        }
-        for kind in ["configs", "secrets"] {
-            let copied: Map<String, Value> = entries(&self.original.config[kind])
-                .map(|(key, value)| (key.clone(), self.file(kind, key, value)))
-                .collect();
-            if !copied.is_empty() {
-                document[kind] = Value::Object(copied);
-            }
-        }
-        document
-    }
-
-    /// The place of a mount in the copy, in the form of a compose file.
-    fn mount(&mut self, mount: &Value) -> Option<Value> {
-        let read_only = mount["read_only"] == json!(true);
-        let target = &mount["target"];
-        let Some(source) = self.original.source(mount) else {
-            if let Some(key) = mount["source"].as_str() {
-                self.fresh.insert(key.to_owned());
-            }
-            return Some(mount.clone());
-        };
-        // The host's own devices and clocks can be looked at and not be copied.
-        let place = match self.places.of(&source) {
-            Some(place) => place,
-            None if read_only => source,
-            None => return None,
-        };
-        let place = place.to_string_lossy().replace('$', "$$");
-        Some(json!({"type": "bind", "source": place, "target": target, "read_only": read_only}))
-    }
-
-    /// Data that the original keeps in a volume without a name have a place in the copy all the same.
-    fn data_mounts(&self, name: &str, service: &Value, copy: &mut Value) {
-        for datastore in self.request.plan.datastores.values() {
-            let location = &datastore.location;
-            let Access::Container { service: server } = &location.access else {
-                continue;
-            };
-            let (Some(directory), Some(inside)) = (&location.directory, &location.server_directory)
-            else {
-                continue;
-            };
-            let volumes = service["volumes"].as_array();
-            let covered = volumes.into_iter().flatten().any(|mount| {
-                let target = mount["target"].as_str().unwrap_or_default();
-                mount["source"].is_string() && Path::new(inside).starts_with(target)
-            });
-            let Some(place) = self.places.of(Path::new(directory)) else {
-                continue;
-            };
-            if server.as_str() != name || covered {
-                continue;
-            }
-            let mut mounts = copy["volumes"].as_array().cloned().unwrap_or_default();
-            mounts.retain(|mount| mount["target"] != json!(inside));
-            let place = place.to_string_lossy().replace('$', "$$");
-            mounts.push(
-                json!({"type": "bind", "source": place, "target": inside, "read_only": false}),
-            );
-            copy["volumes"] = mounts.into();
-        }
-    }
-
-    /// The image: as it is, or with the variable that decides the version of several services at once, so
-    /// that the copy has as many places to change as the original.
-    fn image(&mut self, name: &str, project: &str, service: &Value) -> Option<String> {
-        let image = match service["image"].as_str() {
-            Some(image) => image.to_owned(),
-            None => format!("{project}-{name}"),
-        };
-        let places = &self.request.observed.version_places;
-        let (number, place) = places
-            .iter()
-            .enumerate()
-            .find(|(_, place)| place.services.iter().any(|known| known.as_str() == name))?;
-        let shared = place.services.len() > 1 && !self.original.env_file_elsewhere;
-        let at = image.rfind(&format!(":{}", place.text)).filter(|_| shared);
-        let Some(at) = at else {
-            return Some(image);
-        };
-        let variable = format!("{VERSION_VARIABLE}{}", number + 1);
-        self.variables.insert(variable.clone(), place.text.clone());
-        Some(format!(
-            "{}:${{{variable}}}{}",
-            &image[..at],
-            &image[at + 1 + place.text.len()..]
-        ))
-    }
-
-    /// A secret or a configuration.
-    fn file(&self, kind: &str, key: &str, value: &Value) -> Value {
-        if value["file"].is_string() {
-            let path = self.request.directory.join(kind).join(key);
-            return json!({"file": path.to_string_lossy().replace('$', "$$")});
-        }
-        let mut value = value.clone();
-        if let Some(fields) = value.as_object_mut() {
-            fields.remove("name");
-        }
-        value
-    }
-
-    fn environment(&self) -> String {
-        let lines = self.variables.iter();
-        lines
-            .map(|(name, value)| format!("{name}={value}\n"))
-            .collect()
-    }
-}
-
 /// The copy's own `switchback.toml`: what cannot be observed, pointed at the copy.
 fn config(
     original: &Original<'_>,
@@ -485,24 +239,6 @@ fn word(method: BackupMethod) -> &'static str {
         BackupMethod::Dump => "dump",
         BackupMethod::None => "none",
     }
-}
-
-/// Name of the copy's project, which no other has.
-fn copied_project(project: &str, rehearsal: &str) -> String {
-    format!("{project}-rehearsal-{}", rehearsal.trim_start_matches("e-"))
-}
-
-fn is_of_the_system(path: &Path) -> bool {
-    OF_THE_SYSTEM.iter().any(|system| path.starts_with(system))
-}
-
-/// Compose writes every `$` of its answer twice.
-fn undoubled(text: &str) -> String {
-    text.replace("$$", "$")
-}
-
-fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    value.as_object().into_iter().flatten()
 }
 
 /// A server that no service of the project runs.

@@ -11,13 +11,16 @@
 //! copy is a deployment like any other: nothing that drives it knows what it is.
 
 mod blueprint;
+mod drawing;
 mod emit;
 mod mounts;
 mod needed;
+mod original;
 mod project;
 mod service;
 mod transfer;
 
-pub use blueprint::{Blueprint, Request};
+pub use blueprint::Blueprint;
+pub use original::Request;
 pub use project::{CopiedProject, Trace};
 pub use transfer::{Transfer, TransferError};

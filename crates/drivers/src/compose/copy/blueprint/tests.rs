@@ -1,8 +1,8 @@
 //! The copy of a project with most of what Compose knows.
 
-use serde_json::Value;
-use switchback_model::observed::{Pinning, Service, VersionPlace};
-use switchback_model::plan::BackupMethod;
+use serde_json::json;
+use switchback_model::observed::{Observed, Pinning, Service, VersionPlace};
+use switchback_model::plan::Plan;
 use switchback_testkit::Scenario;
 
 use super::*;
