@@ -4,7 +4,7 @@ use switchback_testkit::Scenario;
 use switchback_testkit::sweep::{Lab, Meanwhile};
 use switchback_testkit::world::Snapshot;
 
-use super::{Count, died_at, report, run, undisturbed};
+use super::{Count, died_at, dies_again, report, run, undisturbed};
 
 /// How often the new instance was told to fetch does not count where it died itself: it has to be told anew.
 fn outcome(lab: &Lab, died: bool) -> Snapshot {
@@ -48,10 +48,7 @@ fn a_roll_over_that_dies_twice_is_finished_as_well() {
     for point in 1..=points {
         for second in (1 + point % 9..).step_by(9) {
             let (lab, why) = died_at(make, point, Meanwhile::TheyGoOn).expect("it died");
-            lab.scenario.world.crash.arm(second);
-            let died_again = lab.run(&lab.scenario.plan, &run()).is_err();
-            lab.scenario.world.crash.arm(0);
-            if !died_again {
+            if !dies_again(&lab, &lab.scenario.plan, &run(), second) {
                 break;
             }
             count.points += 1;

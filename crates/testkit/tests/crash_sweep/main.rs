@@ -82,6 +82,21 @@ fn died_at(make: fn() -> Scenario, point: u64, meanwhile: Meanwhile) -> Option<(
     Some((lab, why))
 }
 
+/// Lets the next engine die at its point `second`, if it gets there; false where it ended before.
+fn dies_again(lab: &Lab, plan: &Plan, id: &RunId, second: u64) -> bool {
+    lab.scenario.world.crash.arm(second);
+    let died = lab.run(plan, id).is_err();
+    lab.scenario.world.crash.arm(0);
+    died
+}
+
+/// Lets the same command end the upgrade, which is then as if nobody had died.
+fn assert_finished(lab: &Lab, expected: &Snapshot, why: &str) {
+    lab.finish(&lab.scenario.plan, &run());
+    assert_eq!(lab.scenario.world.snapshot(), *expected, "{why}");
+    lab.assert_clean(why);
+}
+
 #[expect(clippy::print_stdout, reason = "the count is the result")]
 fn report(what: &str, count: &Count) {
     println!(
@@ -103,9 +118,7 @@ fn an_upgrade_that_dies_anywhere_is_finished_by_the_same_command() {
                     continue;
                 };
                 count.points += 1;
-                lab.finish(&lab.scenario.plan, &run());
-                assert_eq!(lab.scenario.world.snapshot(), expected, "{why}");
-                lab.assert_clean(&why);
+                assert_finished(&lab, &expected, &why);
                 count.recovered += 1;
             }
         }
@@ -126,18 +139,13 @@ fn a_recovery_that_dies_is_recovered_as_well() {
                 let (lab, why) = dead
                     .or_else(|| died_at(make, point, Meanwhile::TheyGoOn))
                     .expect("it died");
-                lab.scenario.world.crash.arm(second);
-                let died_again = lab.run(&lab.scenario.plan, &run()).is_err();
-                lab.scenario.world.crash.arm(0);
-                if !died_again {
+                if !dies_again(&lab, &lab.scenario.plan, &run(), second) {
                     break;
                 }
                 count.points += 1;
                 let why = format!("{why}, then again at point {second}");
                 lab.pass(Meanwhile::TheyDie);
-                lab.finish(&lab.scenario.plan, &run());
-                assert_eq!(lab.scenario.world.snapshot(), expected, "{why}");
-                lab.assert_clean(&why);
+                assert_finished(&lab, &expected, &why);
                 count.recovered += 1;
             }
         }
@@ -158,18 +166,13 @@ fn a_shadow_that_was_lost_meanwhile_is_begun_anew_and_compared_wherever_that_die
             };
             let world = &lab.scenario.world;
             world.touch(|now| now.faults.lost_shadows.insert("identity".into()));
-            world.crash.arm(second);
-            let died_again = lab.run(&lab.scenario.plan, &run()).is_err();
-            world.crash.arm(0);
-            if !died_again {
+            if !dies_again(&lab, &lab.scenario.plan, &run(), second) {
                 break;
             }
             count.points += 1;
             let why = format!("{why}, then again at point {second}");
             lab.pass(Meanwhile::TheyDie);
-            lab.finish(&lab.scenario.plan, &run());
-            assert_eq!(lab.scenario.world.snapshot(), expected, "{why}");
-            lab.assert_clean(&why);
+            assert_finished(&lab, &expected, &why);
             count.recovered += 1;
         }
     }
@@ -214,10 +217,7 @@ fn a_way_back_that_dies_anywhere_is_finished_by_the_same_command() {
                 let Some(plan) = planned_way_back(&lab, &why) else {
                     break;
                 };
-                lab.scenario.world.crash.arm(second);
-                let died_again = lab.run(&plan, &back()).is_err();
-                lab.scenario.world.crash.arm(0);
-                if !died_again {
+                if !dies_again(&lab, &plan, &back(), second) {
                     break;
                 }
                 count.points += 1;
@@ -240,16 +240,12 @@ fn after_another_server_the_product_goes_on_or_back_from_its_own_backups() {
     for point in (1..=points).step_by(5) {
         let (lab, why) = died_at(make, point, Meanwhile::TheyGoOn).expect("it died");
         count.points += 2;
-        lab.finish(&lab.scenario.plan, &run());
-        assert_eq!(lab.scenario.world.snapshot(), expected, "{why}");
-        lab.assert_clean(&why);
+        assert_finished(&lab, &expected, &why);
         count.recovered += 1;
         let (lab, why) = died_at(make, point, Meanwhile::TheyGoOn).expect("it died as before");
         if let Some(plan) = planned_way_back(&lab, &why) {
             // The way back dies as well, and goes on.
-            lab.scenario.world.crash.arm(1 + point % 40);
-            let died_again = lab.run(&plan, &back()).is_err();
-            lab.scenario.world.crash.arm(0);
+            let died_again = dies_again(&lab, &plan, &back(), 1 + point % 40);
             let why = format!(
                 "{why}, way back {}",
                 if died_again { "died" } else { "did not" }
@@ -278,9 +274,7 @@ fn a_failing_migration_halts_and_then_goes_on_or_back_wherever_it_dies() {
                 continue;
             };
             count.points += 2;
-            lab.finish(&lab.scenario.plan, &run());
-            assert_eq!(lab.scenario.world.snapshot(), expected, "{why}");
-            lab.assert_clean(&why);
+            assert_finished(&lab, &expected, &why);
             count.recovered += 1;
             let (lab, why) = died_at(make, point, meanwhile).expect("it died as before");
             if let Some(plan) = planned_way_back(&lab, &why) {

@@ -4,7 +4,10 @@
 use switchback_testkit::Scenario;
 use switchback_testkit::sweep::Meanwhile;
 
-use super::{Count, assert_restored, back, died_at, planned_way_back, report, run, undisturbed};
+use super::{
+    Count, assert_finished, assert_restored, back, died_at, dies_again, planned_way_back, report,
+    run, undisturbed,
+};
 
 /// Ends an upgrade that died by going on, and another that died there by going back.
 #[test]
@@ -18,9 +21,7 @@ fn packages_go_on_and_go_back_wherever_an_upgrade_died() {
                 continue;
             };
             count.points += 2;
-            lab.finish(&lab.scenario.plan, &run());
-            assert_eq!(lab.scenario.world.snapshot(), expected, "{why}");
-            lab.assert_clean(&why);
+            assert_finished(&lab, &expected, &why);
             count.recovered += 1;
             let (lab, why) = died_at(make, point, meanwhile).expect("it died as before");
             if let Some(plan) = planned_way_back(&lab, &why) {
@@ -51,10 +52,7 @@ fn packages_go_on_and_go_back_wherever_that_died_too() {
                 Some(plan) => (plan, back()),
                 None => (&lab.scenario.plan, run()),
             };
-            lab.scenario.world.crash.arm(second);
-            let died_again = lab.run(plan, &id).is_err();
-            lab.scenario.world.crash.arm(0);
-            if !died_again {
+            if !dies_again(&lab, plan, &id, second) {
                 break;
             }
             count.points += 1;
