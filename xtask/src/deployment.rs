@@ -1,9 +1,11 @@
 //! A deployment of the product with data in it: what its own documentation tells people to write, filled.
 
 mod contents;
+mod detached;
 mod files;
 mod load;
 mod local;
+mod postgres;
 mod site;
 
 use std::fs;
@@ -15,6 +17,7 @@ use anyhow::{Context, Result, bail};
 pub(crate) use contents::Contents;
 pub(crate) use files::verify_section;
 pub(crate) use local::LocalDeployment;
+pub(crate) use postgres::PostgresServer;
 pub(crate) use site::Site;
 
 use crate::images::Edition;

@@ -110,6 +110,14 @@ impl Contents {
                 },
             );
         }
+        Ok(Self {
+            tables,
+            ..Self::beside_tables(site)?
+        })
+    }
+
+    /// Reads keys and files alone.
+    pub(crate) fn beside_tables(site: &impl Site) -> Result<Self> {
         let keys = site.redis(&["EVAL", KEYS, "0"])?;
         let keys = keys
             .lines()
@@ -119,7 +127,7 @@ impl Contents {
         let mut files = BTreeMap::new();
         hash_files(&site.dir().join("blob"), "", &mut files)?;
         Ok(Self {
-            tables,
+            tables: BTreeMap::new(),
             keys,
             files,
         })

@@ -3,13 +3,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use super::detached::{detach, start, wait};
+use super::postgres::PostgresServer;
 use super::{CHECK_APPLICATION, DATABASE, Site, files, http, load};
-use crate::images::{postgres_directory, stand_in};
+use crate::images::stand_in;
 use crate::setup::find;
 use crate::tool::{Answer, Tool, tool};
 
@@ -17,8 +18,6 @@ const BINARY: &str = "ttn-lw-stack";
 
 /// Ports of PostgreSQL, Redis and the product, out of the way of anything that runs by default.
 const PORTS: [u16; 3] = [21_832, 21_879, 21_886];
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// PostgreSQL, Redis and the product in one directory.
 pub(crate) struct LocalDeployment {
@@ -139,27 +138,14 @@ impl LocalDeployment {
              [datastores.redis]\naddress = \"127.0.0.1:{redis}\"\ndirectory = \"{dir}/data/redis\"\nstart = [{}]\n\n\
              [datastores.blobs]\ndirectory = \"{dir}/blob\"\n\n\
              [verify]\nurl = \"http://127.0.0.1:{http}\"\napi-key = {{ file = \"api-key\" }}\napplication = \"{CHECK_APPLICATION}\"\n",
-            quoted(self.postgres_words()?),
+            quoted(self.postgres()?.words()),
             quoted(self.redis_words()?),
             dir = self.dir.display(),
         ))
     }
 
-    fn postgres_words(&self) -> Result<Vec<String>> {
-        let data = self.dir.join("data/postgres");
-        let words = [
-            postgres_directory()?
-                .join("bin/postgres")
-                .to_string_lossy()
-                .into_owned(),
-            "-D".to_owned(),
-            data.to_string_lossy().into_owned(),
-            "-p".to_owned(),
-            PORTS[0].to_string(),
-            "-k".to_owned(),
-            data.to_string_lossy().into_owned(),
-        ];
-        Ok(words.into())
+    fn postgres(&self) -> Result<PostgresServer> {
+        PostgresServer::at(self.dir.join("data/postgres"), PORTS[0])
     }
 
     fn redis_words(&self) -> Result<Vec<String>> {
@@ -182,67 +168,21 @@ impl LocalDeployment {
     }
 
     fn start_datastores(&self) -> Result<()> {
-        let bin = postgres_directory()?.join("bin");
-        let data = self.dir.join("data/postgres");
-        tool("chown")
-            .args(["-R", "postgres:postgres"])
-            .arg(&data)
-            .quiet()?;
         tool("chown")
             .args(["-R", "redis:redis"])
             .arg(self.dir.join("data/redis"))
             .quiet()?;
-        as_user("postgres", bin.join("initdb"))
-            .args([
-                "--username=root",
-                "--auth=trust",
-                "--encoding=UTF8",
-                "--locale=C.UTF-8",
-                "-D",
-            ])
-            .arg(&data)
-            .quiet()?;
-        self.detach("postgres", &self.postgres_words()?)?;
-        self.detach("redis", &self.redis_words()?)?;
-        wait("PostgreSQL", || self.psql("postgres", "SELECT 1").is_ok())?;
-        wait("Redis", || self.redis(&["PING"]).is_ok())?;
-        self.psql("postgres", &format!("CREATE DATABASE {DATABASE}"))
-            .map(drop)
+        detach("redis", &self.redis_words()?, &self.dir.join("redis.log"))?;
+        self.postgres()?
+            .install(DATABASE, &self.dir.join("postgres.log"))?;
+        wait("Redis", || self.redis(&["PING"]).is_ok())
     }
 
     fn start_product(&self, version: &str) -> Result<()> {
         let program = self.program(version);
-        let log = fs::File::create(self.dir.join("stack.log"))?;
-        self.configured(tool("setsid").arg("--fork").arg(program).arg("start"))?
-            .into_command()
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .status()?;
+        let run = tool("setsid").arg("--fork").arg(program).arg("start");
+        start(self.configured(run)?, &self.dir.join("stack.log"))?;
         wait("the product", || self.runs("start"))
-    }
-
-    fn detach(&self, user: &str, words: &[String]) -> Result<()> {
-        let log = fs::File::create(self.dir.join(format!("{user}.log")))?;
-        let (program, rest) = words.split_first().context("a program")?;
-        tool("setsid")
-            .args([
-                "--fork",
-                "setpriv",
-                "--reuid",
-                user,
-                "--regid",
-                user,
-                "--clear-groups",
-                program,
-            ])
-            .args(rest)
-            .into_command()
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .status()?;
-        Ok(())
     }
 
     fn configured(&self, mut run: Tool) -> Result<Tool> {
@@ -256,27 +196,6 @@ impl LocalDeployment {
 
     fn program(&self, version: &str) -> PathBuf {
         self.dir.join("releases").join(version).join(BINARY)
-    }
-
-    fn psql(&self, database: &str, query: &str) -> Result<String> {
-        tool("psql")
-            .args([
-                "-X",
-                "-q",
-                "-A",
-                "-t",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-h",
-                "127.0.0.1",
-                "-U",
-                "root",
-                "-p",
-            ])
-            .arg(PORTS[0].to_string())
-            .args(["-d", database, "-f", "-"])
-            .input(query)
-            .read()
     }
 
     /// Processes whose words name this directory, or whose program lies in it. Redis writes its own words,
@@ -313,7 +232,7 @@ impl Site for LocalDeployment {
     }
 
     fn sql(&self, query: &str) -> Result<String> {
-        self.psql(DATABASE, query)
+        self.postgres()?.ask(DATABASE, query)
     }
 
     fn redis(&self, words: &[&str]) -> Result<String> {
@@ -336,22 +255,4 @@ impl Site for LocalDeployment {
         self.configured(tool(self.program(&self.version()?)).args(words))?
             .answer()
     }
-}
-
-fn as_user(user: &str, program: PathBuf) -> Tool {
-    tool("setpriv")
-        .args(["--reuid", user, "--regid", user, "--clear-groups"])
-        .arg(program)
-        .dir(Path::new("/"))
-}
-
-fn wait(what: &str, ready: impl Fn() -> bool) -> Result<()> {
-    let since = Instant::now();
-    while since.elapsed() < PATIENCE {
-        if ready() {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    bail!("{what} does not answer")
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 
-use super::database::Server;
+use super::database::Database;
 use super::environments::Releases;
 use super::site::Site;
 use crate::live::judge;
@@ -78,33 +78,33 @@ const WORKFLOW: &str = r#"insert into workflow_definitions_v2
      '{"version": "2.0", "name": "kept", "tasks": {"first": {"version": "2.0", "name": "first", "action": "std.noop"}}}',
      'private', '<default-project>', false, now())"#;
 
-/// The documented failure: a server is started before its database is migrated and makes tables of its own, and the
+/// The documented failure: a database is started before its database is migrated and makes tables of its own, and the
 /// migration fails on them. It is told when it happens, the next plan takes these tables away first, and the workflow
 /// that was there goes along to the new release and back.
 pub(super) fn started_too_early(lab: &Lab, releases: &Releases) -> Result<()> {
     let site = Site::new(lab, "mistral", releases)?.with_own_catalog();
     define(&site)?;
-    let server = Server::start(&site, lab.free_port()?, "mistral")?;
-    let config = configure(&site, &server)?;
+    let database = Database::start(&site, lab.free_port()?, "mistral")?;
+    let config = configure(&site, &database)?;
     manage(&site, &config, &["upgrade", REVISION])?;
-    server.ask("mistral", WORKFLOW)?;
-    start(&site, &server, &config)?;
+    database.ask(WORKFLOW)?;
+    start(&site, &database, &config)?;
 
     site.expect(&["init", "--product", "mistral"], 0)?;
     let file = site.dir().join("switchback.toml");
-    let text = fs::read_to_string(&file)? + &server.configuration(&site, "mistral");
+    let text = fs::read_to_string(&file)? + &database.configuration(&site, "mistral");
     fs::write(file, text)?;
     recognised_before(&site)?;
 
     // Planned while nothing is wrong; then the machine comes up again, and the old schema is met once more.
-    clear(&server)?;
+    clear(&database)?;
     let plan = site.expect(&["plan", "--to", NEW], 0)?.stdout;
     ensure!(
         plan.contains("mistral-db-upgrade") && !plan.contains("mistral-recover"),
         "recovery of what:\n{plan}"
     );
     site.end_what_names(&config);
-    start(&site, &server, &config)?;
+    start(&site, &database, &config)?;
     let halted = site.expect(&["apply", "--yes"], 4)?;
     judge::told(
         &one_line(&(halted.stdout + &halted.stderr)),
@@ -115,29 +115,26 @@ pub(super) fn started_too_early(lab: &Lab, releases: &Releases) -> Result<()> {
         ],
     )?;
     site.go_back()?;
-    is_at(&site, &server, OLD, REVISION)?;
+    is_at(&site, &database, OLD, REVISION)?;
 
     // A row in one of them is somebody's work, and nobody gives it up in passing.
-    server.ask(
-        "mistral",
-        "insert into named_locks (id, name) values ('1', 'held')",
-    )?;
+    database.ask("insert into named_locks (id, name) values ('1', 'held')")?;
     let refused = site.expect(&["plan", "--to", NEW], 3)?;
     judge::told(&refused.stderr, &["named_locks with 1 rows"])?;
-    server.ask("mistral", "delete from named_locks")?;
+    database.ask("delete from named_locks")?;
 
     recognised_before(&site)?;
     site.expect(&["apply", "--yes"], 3)?;
     site.expect(&["apply", "--yes", "--accept", "mistral-recovery"], 0)?;
-    let revision = schema(&server)?;
+    let revision = schema(&database)?;
     ensure!(revision != REVISION, "nothing was migrated");
-    is_at(&site, &server, NEW, &revision)?;
+    is_at(&site, &database, NEW, &revision)?;
     let served = site.json("GET", "/v2/workflows/kept", "", "")?;
     ensure!(served["id"] == "kept-1", "the workflow is {served}");
     judge::told(&manage(&site, &config, &["current"])?, &["(head)"])?;
 
     site.go_back()?;
-    is_at(&site, &server, OLD, REVISION)?;
+    is_at(&site, &database, OLD, REVISION)?;
     site.remove()
 }
 
@@ -180,12 +177,12 @@ fn section<'t>(text: &'t str, begin: &str) -> Option<&'t str> {
     Some(&rest[..end])
 }
 
-fn configure(site: &Site, server: &Server) -> Result<String> {
+fn configure(site: &Site, database: &Database) -> Result<String> {
     let place = site.dir().join("mistral.conf");
     let text = format!(
         "[DEFAULT]\ntransport_url = fake://\n[database]\nconnection = postgresql+psycopg2://root@127.0.0.1:{}/mistral\n\
          [api]\nhost = 127.0.0.1\nport = {}\napi_workers = 1\n[pecan]\nauth_enable = false\n",
-        server.port(),
+        database.port(),
         site.port()
     );
     fs::write(&place, text)?;
@@ -202,49 +199,49 @@ fn manage(site: &Site, config: &str, words: &[&str]) -> Result<String> {
         .read()
 }
 
-/// Starts the server on the old schema, as a reboot after the packages would, and waits until it made its tables.
-fn start(site: &Site, server: &Server, config: &str) -> Result<()> {
+/// Starts the database on the old schema, as a reboot after the packages would, and waits until it made its tables.
+fn start(site: &Site, database: &Database, config: &str) -> Result<()> {
     site.start(
-        "mistral-server",
-        &["--config-file", config, "--server", "api"],
+        "mistral-database",
+        &["--config-file", config, "--database", "api"],
     )?;
     site.healthy("/")?;
-    ensure!(early_tables(server)? > 0, "it made no tables");
+    ensure!(early_tables(database)? > 0, "it made no tables");
     Ok(())
 }
 
 /// Tables that the old schema does not know.
-fn early_tables(server: &Server) -> Result<usize> {
+fn early_tables(database: &Database) -> Result<usize> {
     let question = "select count(*) from pg_tables where schemaname = 'public' and tablename in \
          ('event_triggers_v2', 'action_executions_v2', 'workflow_executions_v2', 'named_locks')";
-    Ok(server.ask("mistral", question)?.trim().parse()?)
+    Ok(database.ask(question)?.trim().parse()?)
 }
 
 /// What the definition's lock says to type.
-fn clear(server: &Server) -> Result<()> {
+fn clear(database: &Database) -> Result<()> {
     let lock = STACKSTORM
         .iter()
         .find_map(|text| section(text, "[[lock]]\nid = \"mistral-worked-too-early\""));
     let clear = lock
         .and_then(|lock| lock.split("\nclear = \"").nth(1)?.split('"').next())
         .context("the lock says what clears it")?;
-    server.ask("mistral", clear)?;
-    ensure!(early_tables(server)? == 0, "tables are left");
+    database.ask(clear)?;
+    ensure!(early_tables(database)? == 0, "tables are left");
     Ok(())
 }
 
-fn schema(server: &Server) -> Result<String> {
-    let revision = server.ask("mistral", "select version_num from alembic_version")?;
+fn schema(database: &Database) -> Result<String> {
+    let revision = database.ask("select version_num from alembic_version")?;
     Ok(revision.trim().to_owned())
 }
 
 /// This release is in use, on this schema, with the workflow of before.
-fn is_at(site: &Site, server: &Server, version: &str, revision: &str) -> Result<()> {
+fn is_at(site: &Site, database: &Database, version: &str, revision: &str) -> Result<()> {
     ensure!(site.version()? == version, "{} is in use", site.version()?);
-    let found = schema(server)?;
+    let found = schema(database)?;
     ensure!(found == revision, "the schema is {found}");
     let kept = "select id || ' ' || definition from workflow_definitions_v2 where name = 'kept'";
-    let kept = server.ask("mistral", kept)?;
+    let kept = database.ask(kept)?;
     ensure!(kept.trim() == "kept-1 kept: a workflow", "kept is: {kept}");
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::database::Server;
+use super::database::Database;
 use super::environments::Releases;
 use super::site::Site;
 use crate::live::judge;
@@ -40,8 +40,8 @@ struct Guest {
 
 pub(super) fn there_and_back(lab: &Lab, releases: &Releases) -> Result<()> {
     let site = Site::new(lab, "synapse", releases)?;
-    let server = Server::start(&site, lab.free_port()?, "synapse")?;
-    configure(&site, &server)?;
+    let database = Database::start(&site, lab.free_port()?, "synapse")?;
+    configure(&site, &database)?;
     let config = site.dir().join("homeserver.yaml");
     let config = config.to_string_lossy();
     site.start("synapse_homeserver", &["--config-path", &config])?;
@@ -55,7 +55,7 @@ pub(super) fn there_and_back(lab: &Lab, releases: &Releases) -> Result<()> {
     ensure!(before.len() == 10, "{before:?}");
 
     // What the upgrade notes ask for: updates in the background are not stacked up.
-    let idle = || server.ask("synapse", "select count(*) from background_updates");
+    let idle = || database.ask("select count(*) from background_updates");
     let since = Instant::now();
     while idle()?.trim() != "0" {
         ensure!(
@@ -68,7 +68,7 @@ pub(super) fn there_and_back(lab: &Lab, releases: &Releases) -> Result<()> {
     let seen = site.expect(&["init", "--product", "synapse"], 0)?;
     judge::told(&seen.stdout, &["synapse:1.98.0"])?;
     let file = site.dir().join("switchback.toml");
-    let text = fs::read_to_string(&file)? + &server.configuration(&site, "main");
+    let text = fs::read_to_string(&file)? + &database.configuration(&site, "main");
     fs::write(file, text)?;
     let plan = site.upgrade(NEW)?;
     // Locks of workers are in tables that no follower gets. The definition says that they may be lost, and the plan that they are.
@@ -90,9 +90,9 @@ pub(super) fn there_and_back(lab: &Lab, releases: &Releases) -> Result<()> {
     ensure!(download(&site, &media)?, "the picture is gone");
     say(&site, &guest, "after the upgrade")?;
     ensure!(
-        schema(&server)? == "94|84",
+        schema(&database)? == "94|84",
         "the schema is {}",
-        schema(&server)?
+        schema(&database)?
     );
 
     old_refuses(&site, &config)?;
@@ -101,9 +101,9 @@ pub(super) fn there_and_back(lab: &Lab, releases: &Releases) -> Result<()> {
     let told = runs(&site)?;
     ensure!(told == OLD, "{told} answers after the way back");
     ensure!(
-        schema(&server)? == "83|83",
+        schema(&database)? == "83|83",
         "the schema is {}",
-        schema(&server)?
+        schema(&database)?
     );
     ensure!(
         said(&site, &guest)? == before,
@@ -125,10 +125,10 @@ fn old_refuses(site: &Site, config: &str) -> Result<()> {
         "{OLD} started on the database of {NEW}"
     );
     let said = answer.stdout + &answer.stderr;
-    judge::told(&said, &["too new for the server to understand"])
+    judge::told(&said, &["too new for the database to understand"])
 }
 
-fn configure(site: &Site, server: &Server) -> Result<()> {
+fn configure(site: &Site, database: &Database) -> Result<()> {
     let dir = site.dir().display();
     let text = format!(
         "server_name: lab.test\nlisteners:\n  - port: {port}\n    type: http\n    bind_addresses: ['127.0.0.1']\n    \
@@ -138,7 +138,7 @@ fn configure(site: &Site, server: &Server) -> Result<()> {
          trusted_key_servers: []\nenable_registration: true\nenable_registration_without_verification: true\n\
          rc_message: {{per_second: 1000, burst_count: 1000}}\n",
         port = site.port(),
-        database = server.port(),
+        database = database.port(),
     );
     fs::write(site.dir().join("homeserver.yaml"), text)?;
     fs::create_dir_all(site.dir().join("data/media"))?;
@@ -220,8 +220,8 @@ fn text(value: &Value) -> String {
 }
 
 /// The schema's version, and the oldest that a release must know to be let in.
-fn schema(server: &Server) -> Result<String> {
+fn schema(database: &Database) -> Result<String> {
     let question =
         "select version || '|' || compat_version from schema_version, schema_compat_version";
-    Ok(server.ask("synapse", question)?.trim().to_owned())
+    Ok(database.ask(question)?.trim().to_owned())
 }
