@@ -30,6 +30,12 @@ pub(super) fn cases() -> Vec<Case> {
 
 fn with_repository<'a>(lab: &'a Lab, name: &str) -> Result<Subject<'a>> {
     let subject = Subject::new(lab, name, Edition::OpenSource)?;
+    name_one(&subject)?;
+    Ok(subject)
+}
+
+/// Names a repository that is not there yet.
+pub(super) fn name_one(subject: &Subject<'_>) -> Result<()> {
     let password = subject.state().join("repository-password");
     fs::write(&password, PASSWORD)?;
     let mut file = OpenOptions::new()
@@ -38,9 +44,9 @@ fn with_repository<'a>(lab: &'a Lab, name: &str) -> Result<Subject<'a>> {
     write!(
         file,
         "\n[backup]\nrepository = {:?}\npassword = {{ file = {password:?} }}\n",
-        place(&subject)
+        place(subject)
     )?;
-    Ok(subject)
+    Ok(())
 }
 
 /// Apart from the deployment, whose directory must be in the end as it was.
@@ -49,14 +55,14 @@ fn place(subject: &Subject<'_>) -> PathBuf {
 }
 
 /// The backups in the repository, as the list tells them.
-fn stored(subject: &Subject<'_>) -> Result<Vec<Value>> {
+pub(super) fn stored(subject: &Subject<'_>) -> Result<Vec<Value>> {
     let listed = subject.expect(&["backup", "list", "--format", "json"], 0)?;
     let listed: Value = serde_json::from_str(&listed.stdout)?;
     let stored = listed["repository"]["backups"].as_array();
     stored.cloned().context("no repository is listed")
 }
 
-fn id_of(backup: &Value) -> Result<&str> {
+pub(super) fn id_of(backup: &Value) -> Result<&str> {
     backup["id"].as_str().context("a backup without an id")
 }
 

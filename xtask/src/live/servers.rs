@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Case;
 use super::judge;
 use super::lab::Lab;
+use super::repository;
 use super::subject::{BACK, Subject, as_strs};
 use crate::deployment::Site;
 use crate::images::{Edition, postgres_image};
@@ -73,6 +74,9 @@ fn there_and_back(lab: &Lab, method: &str) -> Result<()> {
         subject.deployment.sql(told)? == roles,
         "roles or settings are not what they were"
     );
+    if method == "shadow" {
+        old_backups_are_read(&subject)?;
+    }
     killed_in(&subject, &BACK, &["put-back"])?;
     let own = postgres_image()?;
     servers(&subject, own.rsplit(':').next().unwrap_or_default(), "7")?;
@@ -82,6 +86,20 @@ fn there_and_back(lab: &Lab, method: &str) -> Result<()> {
     );
     judge::restored(&subject)?;
     subject.remove()
+}
+
+/// What the old servers left goes into a repository, and is fetched and read while only the new ones run.
+fn old_backups_are_read(subject: &Subject<'_>) -> Result<()> {
+    repository::name_one(subject)?;
+    let history = subject.expect(&["history", "--format", "json"], 0)?;
+    let history: Value = serde_json::from_str(&history.stdout)?;
+    let run = history["runs"][0]["run"].as_str().context("no run")?;
+    subject.expect(&["backup", "create", "--init", "--run", run], 0)?;
+    for backup in repository::stored(subject)? {
+        let proven = subject.expect(&["backup", "prove", repository::id_of(&backup)?], 0)?;
+        judge::told(&proven.stdout, &["proven"])?;
+    }
+    Ok(())
 }
 
 /// A setting that the next version no longer has is told while the service is up; nothing was stopped or changed.
