@@ -171,9 +171,9 @@ impl Stage {
         println!();
         say(&format!(
             "{FROM} was asked from outside every few milliseconds meanwhile: the longest it took to answer was {}.",
-            duration(silence)
+            duration(silence.lasted)
         ));
-        seen.rehearsed = Some((Duration::from_millis(downtime), silence));
+        seen.rehearsed = Some((Duration::from_millis(downtime), silence.lasted));
         Ok(())
     }
 
@@ -183,13 +183,13 @@ impl Stage {
         let words = ["apply", "--yes", "--accept", "contact-infos"];
         let ((), silence) = watched(|| self.scene.answers(), || self.type_in(&words))?;
         seen.upgrade = self.measured()?;
-        seen.upgrade_outside = silence;
+        seen.upgrade_outside = silence.lasted;
         println!();
         say(&format!(
             "All copying was done while users were served. Sealing the shadows, which makes them the backup and the way \
              back, took {} of the downtime. Seen from outside, the service was silent for {}.",
             duration(seen.upgrade.sealing),
-            duration(silence)
+            duration(silence.lasted)
         ));
         say("What changed in the data, and nothing else did:");
         let after = self.scene.contents_like(before)?;
@@ -208,7 +208,7 @@ impl Stage {
         let words = ["rollback", "--yes", "--accept", "data-loss"];
         let ((), silence) = watched(|| self.scene.answers(), || self.type_in(&words))?;
         seen.back = self.measured()?;
-        seen.back_outside = silence;
+        seen.back_outside = silence.lasted;
         println!();
         self.compare(before)
     }

@@ -35,7 +35,7 @@ Tasks of this repository: cargo xtask TASK
                     containers
   demo --picture    draws the terminal of the front page anew: docs/images/demo.svg
   bench             measures, and compares with an Ansible playbook and a shell script
-  bench shadows [--size 1G] [--no-dump] [--program PATH]
+  bench shadows [--size 1G] [--redis 1G] [--times N] [--no-dump] [--program PATH]
                     the same upgrade by the documented runbook, by dumps and by shadows
   bench files [COUNT]
                     a shadow of very many small files

@@ -11,18 +11,27 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// How long a product may take to answer after everything was done.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Does `work`; the longest silence meanwhile, from the last answer before it to the first one after it. A single answer
-/// that a busy machine lets fail is no outage.
+/// The longest silence: from the last answer before it to the first one after it.
+#[derive(Clone, Copy)]
+pub(crate) struct Silence {
+    pub(crate) lasted: Duration,
+    /// When it was answered again.
+    pub(crate) over: Instant,
+}
+
+/// Does `work`; the longest silence meanwhile. A single answer that a busy machine lets fail is no outage.
 pub(crate) fn watched<T>(
     answers: impl Fn() -> bool + Sync,
     work: impl FnOnce() -> Result<T>,
-) -> Result<(T, Duration)> {
+) -> Result<(T, Silence)> {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let watcher = scope.spawn(|| watch(&answers, &over));
         let done = work().and_then(|done| until(&answers).map(|()| done));
         over.store(true, Ordering::Relaxed);
-        let silence = watcher.join().unwrap_or_default();
+        let silence = watcher
+            .join()
+            .map_err(|_| anyhow::anyhow!("nobody watched"))?;
         Ok((done?, silence))
     })
 }
@@ -37,13 +46,22 @@ pub(crate) fn until(answers: impl Fn() -> bool) -> Result<()> {
     Ok(())
 }
 
-fn watch(answers: impl Fn() -> bool, over: &AtomicBool) -> Duration {
+fn watch(answers: impl Fn() -> bool, over: &AtomicBool) -> Silence {
     let mut last = Instant::now();
-    let mut longest = Duration::ZERO;
+    let mut longest = Silence {
+        lasted: Duration::ZERO,
+        over: last,
+    };
     while !over.load(Ordering::Relaxed) {
         if answers() {
-            longest = longest.max(last.elapsed());
-            last = Instant::now();
+            let now = Instant::now();
+            if now - last > longest.lasted {
+                longest = Silence {
+                    lasted: now - last,
+                    over: now,
+                };
+            }
+            last = now;
         }
         thread::sleep(PAUSE);
     }

@@ -61,6 +61,8 @@ product's documentation as a script (`xtask/src/bench/shadows/runbook.sh`): stop
 migrate, start. It compares nothing and restores nothing, and nobody reads or types in between. Downtime *from outside* is
 the longest silence, from the last answer before it to the first one after it, one request every 20 ms.
 `pg_basebackup`, `pg_dump` and `pg_restore` alone run in the server's container on the same data.
+The repository begins empty for both; what is sent has been read once before by a sending that does not count. *There and back* counts
+only if the digest of a logical dump, every key and every file are what they were before the first upgrade; otherwise the bench fails.
 
 **Files.** Files of 1 to 3 KB, a thousand in a directory, none compressible. One in a thousand is changed between the comparison and
 the seal. The way back looks at every name before it moves the shadow in.

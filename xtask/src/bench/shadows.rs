@@ -1,13 +1,15 @@
 //! `cargo xtask bench shadows`: the same upgrade of the same data by the documented runbook, by dumps and by
 //! shadows, side by side; what copies cost beside the server's own tools; the way back; what users feel.
 
+mod again;
 mod alone;
 mod felt;
+mod stored;
 mod subject;
 mod upgrade;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -15,7 +17,7 @@ use anyhow::{Context, Result, bail};
 use self::subject::Subject;
 use self::upgrade::Upgrade;
 use super::{Row, report};
-use crate::outage::{self, watched};
+use crate::outage::watched;
 use crate::paths;
 use crate::setup::{self, Engine};
 use crate::tool::tool;
@@ -26,36 +28,51 @@ const TO: &str = "3.32.1";
 
 const RUNBOOK: &str = include_str!("shadows/runbook.sh");
 
-/// Measures at one size and writes that section of `docs/benchmarks.md`.
-pub(crate) fn run(words: &[&str]) -> Result<()> {
-    let (mut size, mut program, mut with_dump) = (1, None, true);
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        match (*word, words.clone().next()) {
-            ("--no-dump", _) => {
-                with_dump = false;
-                continue;
+/// What is to be measured.
+struct Asked {
+    /// Of PostgreSQL.
+    gigabytes: u32,
+    /// Of Redis, beside the keys of the end devices.
+    redis: u32,
+    /// How often there and back by shadow.
+    times: u32,
+    with_dump: bool,
+    program: Option<PathBuf>,
+}
+
+impl Asked {
+    fn read(words: &[&str]) -> Result<Self> {
+        let mut asked = Self {
+            gigabytes: 1,
+            redis: 0,
+            times: 1,
+            with_dump: true,
+            program: None,
+        };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().with_context(|| format!("`{word}` of what?"));
+            match *word {
+                "--no-dump" => asked.with_dump = false,
+                "--size" => asked.gigabytes = gigabytes(value()?)?,
+                "--redis" => asked.redis = gigabytes(value()?)?,
+                "--times" => asked.times = value()?.parse().context("how many times?")?,
+                "--program" => asked.program = Some(fs::canonicalize(value()?)?),
+                _ => bail!(
+                    "usage: cargo xtask bench shadows [--size 1G] [--redis 1G] [--times N] [--no-dump] [--program PATH]"
+                ),
             }
-            ("--size", Some(text)) => size = gigabytes(text)?,
-            ("--program", Some(path)) => program = Some(fs::canonicalize(path)?),
-            _ => bail!("usage: cargo xtask bench shadows [--size 1G] [--no-dump] [--program PATH]"),
         }
-        words.next();
+        Ok(asked)
     }
-    if setup::all()? != Engine::Ready {
-        bail!("this bench needs a container engine");
+
+    /// Name of the section in the document.
+    fn section(&self) -> String {
+        match self.redis {
+            0 => format!("shadows at {} GB", self.gigabytes),
+            redis => format!("shadows at {} GB, and {redis} GB of Redis", self.gigabytes),
+        }
     }
-    crate::images::releases(&[FROM, TO])?;
-    let program = program.map_or_else(super::program::release, Ok)?;
-    let template = Subject::template(&program, size)?;
-    let mut rows = Vec::new();
-    let measured = measure(&template, with_dump, &mut rows);
-    template.remove()?;
-    // Also where something failed: what was measured before is true.
-    let table = report::table(&rows);
-    println!("{table}");
-    measured?;
-    report::keep(&format!("shadows at {size} GB"), &table)
 }
 
 fn gigabytes(text: &str) -> Result<u32> {
@@ -64,12 +81,34 @@ fn gigabytes(text: &str) -> Result<u32> {
         .with_context(|| format!("`{text}` is no size, e.g. 5G"))
 }
 
-fn measure(template: &Subject, with_dump: bool, rows: &mut Vec<Row>) -> Result<()> {
+/// Measures at one size and writes that section of `docs/benchmarks.md`.
+pub(crate) fn run(words: &[&str]) -> Result<()> {
+    let asked = Asked::read(words)?;
+    if setup::all()? != Engine::Ready {
+        bail!("this bench needs a container engine");
+    }
+    crate::images::releases(&[FROM, TO])?;
+    let program = match &asked.program {
+        Some(program) => program.clone(),
+        None => super::program::release()?,
+    };
+    let template = Subject::template(&program, asked.gigabytes, asked.redis)?;
+    let mut rows = Vec::new();
+    let measured = measure(&template, &asked, &mut rows);
+    template.remove()?;
+    // Also where something failed: what was measured before is true.
+    let table = report::table(&rows);
+    println!("{table}");
+    measured?;
+    report::keep(&asked.section(), &table)
+}
+
+fn measure(template: &Subject, asked: &Asked, rows: &mut Vec<Row>) -> Result<()> {
     eprintln!("measuring the runbook");
     let by_hand = template.with("hand", runbook)?;
     rows.push(Row::new(
         format!(
-            "data: PostgreSQL, {} end devices in Redis, pictures",
+            "data: PostgreSQL; Redis, {} end devices in it; pictures",
             subject::DEVICES
         ),
         by_hand.size.as_str(),
@@ -80,27 +119,30 @@ fn measure(template: &Subject, with_dump: bool, rows: &mut Vec<Row>) -> Result<(
         seconds(by_hand.downtime),
         "1 ×",
     ));
-    let dump = with_dump
-        .then(|| template.with("dump", |subject| upgrade_and_back(subject, "dump")))
+    let dump = asked
+        .with_dump
+        .then(|| {
+            template.with("dump", |subject| {
+                subject.choose("dump")?;
+                there_and_back(subject, "dump", || Ok(()))
+            })
+        })
         .transpose()?;
     if let Some(dump) = &dump {
         rows.extend(downtime_rows("dump", dump, by_hand.downtime));
     }
-    let shadow = template.with("shadow", |subject| upgrade_and_back(subject, "shadow"))?;
-    rows.extend(downtime_rows("shadow", &shadow, by_hand.downtime));
+    let whole = template.with("shadow", |subject| again::measure(subject, asked.times))?;
+    let shadow = &whole.first;
+    rows.extend(downtime_rows("shadow", shadow, by_hand.downtime));
     let needed = shadow.upgrade.needed();
     rows.push(Row::new(
         "shadow: downtime ÷ (stop + migrate + start + verify)",
         format!("{:.2} ×", shadow.upgrade.downtime() / needed),
         "≤ 1.05 ×",
     ));
-    rows.push(Row::new(
-        "shadow: seal of all datastores",
-        format!("{:.0} ms", shadow.upgrade.took("seal") * 1_000.0),
-        "< 1 s",
-    ));
-    rows.extend(copy_rows(&shadow, &by_hand));
-    rows.extend(back_rows("shadow", &shadow, "independent of size"));
+    rows.extend(whole.rows());
+    rows.extend(copy_rows(shadow, &by_hand));
+    rows.extend(back_rows("shadow", shadow, "independent of size"));
     if let Some(dump) = &dump {
         rows.extend(back_rows("dump", dump, ""));
     }
@@ -136,7 +178,7 @@ fn runbook(subject: &Subject) -> Result<ByHand> {
     fs::create_dir_all(&place)?;
     let script = subject.state.join("runbook.sh");
     fs::write(&script, RUNBOOK)?;
-    let ((), downtime) = watched(
+    let ((), silence) = watched(
         || subject.deployment.is_healthy(),
         || {
             tool("sh")
@@ -149,7 +191,7 @@ fn runbook(subject: &Subject) -> Result<ByHand> {
     )?;
     Ok(ByHand {
         size,
-        downtime: downtime.as_secs_f64(),
+        downtime: silence.lasted.as_secs_f64(),
         base_backup,
         dump,
         restore,
@@ -161,23 +203,31 @@ struct ThereAndBack {
     upgrade: Upgrade,
     outside: f64,
     rollback: Upgrade,
+    /// From the command until the product answers again.
     back: f64,
+    /// The part of it that users feel.
+    back_outside: f64,
 }
 
-fn upgrade_and_back(subject: &Subject, method: &str) -> Result<ThereAndBack> {
+/// `between` is done after the upgrade and before the way back.
+fn there_and_back(
+    subject: &Subject,
+    method: &str,
+    between: impl FnOnce() -> Result<()>,
+) -> Result<ThereAndBack> {
     eprintln!("measuring the upgrade by {method}");
-    subject.choose(method)?;
     let answers = || subject.deployment.is_healthy();
     let (upgrade, outside) = watched(answers, || Upgrade::apply(subject, TO))?;
     upgrade.require(method)?;
+    between()?;
     let since = Instant::now();
-    let rollback = Upgrade::rollback(subject)?;
-    outage::until(answers)?;
+    let (rollback, silence) = watched(answers, || Upgrade::rollback(subject))?;
     Ok(ThereAndBack {
         upgrade,
-        outside: outside.as_secs_f64(),
+        outside: outside.lasted.as_secs_f64(),
         rollback,
-        back: since.elapsed().as_secs_f64(),
+        back: (silence.over - since).as_secs_f64(),
+        back_outside: silence.lasted.as_secs_f64(),
     })
 }
 
@@ -204,11 +254,16 @@ fn downtime_rows(method: &str, found: &ThereAndBack, by_hand: f64) -> Vec<Row> {
     ]
 }
 
-fn back_rows(method: &str, found: &ThereAndBack, goal: &str) -> [Row; 2] {
+fn back_rows(method: &str, found: &ThereAndBack, goal: &str) -> [Row; 3] {
     [
         Row::new(
             format!("way back by {method}: `rollback` until healthy"),
             seconds(found.back),
+            goal,
+        ),
+        Row::new(
+            format!("way back by {method}, downtime seen from outside"),
+            seconds(found.back_outside),
             goal,
         ),
         Row::new(
@@ -264,7 +319,7 @@ fn emptied(path: &Path) -> Result<()> {
 }
 
 /// Where deployments of this bench lie.
-fn place() -> Result<std::path::PathBuf> {
+fn place() -> Result<PathBuf> {
     let place = paths::work()?.join("bench-shadows");
     fs::create_dir_all(&place)?;
     Ok(place)

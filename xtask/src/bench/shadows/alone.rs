@@ -6,17 +6,23 @@ use anyhow::{Context, Result};
 
 use super::subject::Subject;
 use crate::deployment::{DATABASE, Site};
+use crate::tool::Tool;
 
 /// Where copies go: the container's own filesystem, which lies on the disk of the data.
 const COPY: &str = "/var/lib/postgresql/bench-copy";
 const DUMP: &str = "/var/lib/postgresql/bench-dump";
 
-/// What PostgreSQL holds, for people.
+/// What PostgreSQL and Redis hold, for people.
 pub(super) fn size(subject: &Subject) -> Result<String> {
     let size = subject.deployment.sql(&format!(
         "SELECT pg_size_pretty(pg_database_size('{DATABASE}'))"
     ))?;
-    Ok(size.trim().to_owned())
+    let memory = subject.deployment.redis(&["INFO", "memory"])?;
+    let memory = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("used_memory_human:"))
+        .context("Redis does not tell its memory")?;
+    Ok(format!("{}, {}", size.trim(), memory.trim()))
 }
 
 /// Made and checked, as a shadow's copy is.
@@ -52,6 +58,19 @@ pub(super) fn restore(subject: &Subject) -> Result<f64> {
     Ok(took)
 }
 
+/// Digest of everything that `pg_dump` tells, but for the line that is different every time.
+pub(super) fn digest(subject: &Subject) -> Result<String> {
+    let told = shell(
+        subject,
+        &format!(
+            "set -o pipefail; pg_dump -U root {DATABASE} | grep -v '^.\\(un\\)\\?restrict ' | sha256sum"
+        ),
+    )
+    .read()?;
+    let digest = told.split_whitespace().next();
+    Ok(digest.context("nothing was dumped")?.to_owned())
+}
+
 fn timed(subject: &Subject, command: &str) -> Result<f64> {
     let since = Instant::now();
     inside(subject, command)?;
@@ -59,18 +78,21 @@ fn timed(subject: &Subject, command: &str) -> Result<f64> {
 }
 
 fn inside(subject: &Subject, command: &str) -> Result<()> {
-    subject
-        .deployment
-        .compose([
-            "exec",
-            "-T",
-            "-e",
-            "PGPASSWORD=root",
-            "postgres",
-            "sh",
-            "-c",
-            command,
-        ])
+    shell(subject, command)
         .quiet()
         .with_context(|| format!("cannot measure `{command}`"))
+}
+
+/// In the server's container.
+fn shell(subject: &Subject, command: &str) -> Tool {
+    subject.deployment.compose([
+        "exec",
+        "-T",
+        "-e",
+        "PGPASSWORD=root",
+        "postgres",
+        "bash",
+        "-c",
+        command,
+    ])
 }

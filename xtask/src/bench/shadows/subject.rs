@@ -17,6 +17,12 @@ pub(super) const DEVICES: u32 = 20_000;
 const ROWS_PER_GIGABYTE: u32 = 2_000_000;
 /// Rows inserted by one statement.
 const AT_ONCE: u32 = 500_000;
+/// Uplinks of [`UPLINK`] bytes that make a gigabyte of Redis's memory.
+const UPLINKS_PER_GIGABYTE: u32 = 1_400_000;
+/// Uplinks sent to Redis at once.
+const UPLINKS_AT_ONCE: u32 = 100_000;
+/// Bytes of an uplink that is kept for its application.
+const UPLINK: usize = 512;
 const PORT: u16 = 21_880;
 
 /// A deployment and an operator's state directory.
@@ -29,8 +35,8 @@ pub(super) struct Subject {
 
 impl Subject {
     /// Installs one and stops it.
-    pub(super) fn template(program: &Path, gigabytes: u32) -> Result<Self> {
-        eprintln!("installing a deployment with {gigabytes} GB");
+    pub(super) fn template(program: &Path, gigabytes: u32, redis: u32) -> Result<Self> {
+        eprintln!("installing a deployment with {gigabytes} GB, and {redis} GB of Redis");
         let subject = Self::at("swbsh-template", program, |dir| {
             Deployment::write(dir, PORT, Edition::OpenSource, FROM)
         })?;
@@ -44,6 +50,11 @@ impl Subject {
             subject.deployment.sql(&filler(from, to))?;
         }
         subject.deployment.sql("VACUUM ANALYZE; CHECKPOINT;")?;
+        for part in 0..redis * UPLINKS_PER_GIGABYTE / UPLINKS_AT_ONCE {
+            subject
+                .deployment
+                .feed_redis(&uplinks(part * UPLINKS_AT_ONCE))?;
+        }
         subject.deployment.stop()?;
         Ok(subject)
     }
@@ -169,4 +180,29 @@ fn filler(from: u32, to: u32) -> String {
     (SELECT string_agg(encode(sha256((n || '/' || part)::bytea), 'base64'), '') FROM generate_series(1, 7) part)
   FROM generate_series({from}, {to}) n;"
     )
+}
+
+/// Uplinks of devices, as an application server keeps the last ones: lists of payloads, in the protocol's own form.
+fn uplinks(from: u32) -> Vec<u8> {
+    let mut out = Vec::with_capacity(UPLINKS_AT_ONCE as usize * (UPLINK + 80));
+    let mut noise = 0x9e37_79b9_7f4a_7c15_u64 ^ u64::from(from);
+    for number in from..from + UPLINKS_AT_ONCE {
+        let key = format!("ttn:v3:as:devices:uid:dev-{}:uplinks", number % DEVICES);
+        out.extend(
+            format!(
+                "*3\r\n$5\r\nRPUSH\r\n${}\r\n{key}\r\n${UPLINK}\r\n",
+                key.len()
+            )
+            .bytes(),
+        );
+        for _ in 0..UPLINK / 8 {
+            // Xorshift: nothing that compresses.
+            noise ^= noise << 13;
+            noise ^= noise >> 7;
+            noise ^= noise << 17;
+            out.extend(noise.to_le_bytes());
+        }
+        out.extend(*b"\r\n");
+    }
+    out
 }
