@@ -208,9 +208,13 @@ impl Place {
         ))
     }
 
-    /// Asks one probe and nothing else: quick, however much there is.
-    pub(crate) fn ask(&self, probe: &Probe, location: &DatastoreLocation) -> Option<String> {
-        self.deployment.ask(probe, location)
+    /// Asks probes of one datastore and nothing else: quick, however much there is.
+    pub(crate) fn ask(
+        &self,
+        probes: &[&Probe],
+        location: &DatastoreLocation,
+    ) -> Vec<Option<String>> {
+        self.deployment.ask(probes, location)
     }
 
     /// Pins image references.

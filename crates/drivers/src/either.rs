@@ -137,8 +137,8 @@ impl Deployment {
         either!(self, inner => inner.secret(reference))
     }
 
-    /// Asks one probe of the datastore at `location`, and nothing else; `None` where it cannot be asked.
-    pub fn ask(&self, probe: &Probe, location: &DatastoreLocation) -> Option<String> {
-        either!(self, inner => inner.ask(probe, location))
+    /// Asks probes of the datastore at `location`, and nothing else; `None` for each that cannot be asked.
+    pub fn ask(&self, probes: &[&Probe], location: &DatastoreLocation) -> Vec<Option<String>> {
+        either!(self, inner => inner.ask(probes, location))
     }
 }

@@ -67,12 +67,13 @@ pub(crate) fn ask(site: &Site, cx: &Context<'_>, step: &Step, touched: &Touched)
 /// Whether the step may act, given that it is not done.
 pub(crate) fn may_act(site: &Site, cx: &Context<'_>, step: &Step, touched: &Touched) -> Guard {
     let mut unclear = None;
-    for expectation in &step.before {
-        if *touched != Touched::No && changed_by(step, expectation) {
-            continue;
-        }
+    let expectations = step.before.iter();
+    let expectations: Vec<&Expectation> = expectations
+        .filter(|expectation| *touched == Touched::No || !changed_by(step, expectation))
+        .collect();
+    for (expectation, found) in looks(site, cx, &expectations) {
         let expected = words::expected(expectation);
-        match look(site, cx, expectation) {
+        match found {
             Finding::Holds => {}
             Finding::Differs { .. } if written_already(site, cx, step, expectation, touched) => {}
             Finding::Differs { found } => return Guard::Drifted { expected, found },
@@ -93,9 +94,10 @@ pub(crate) fn done(site: &Site, cx: &Context<'_>, step: &Step) -> Finding {
         };
     }
     let mut unknown = None;
-    for expectation in &step.after {
+    let expectations: Vec<&Expectation> = step.after.iter().collect();
+    for (expectation, found) in looks(site, cx, &expectations) {
         let expected = words::expected(expectation);
-        match look(site, cx, expectation) {
+        match found {
             Finding::Holds => {}
             Finding::Differs { found } => {
                 return Finding::Differs {
@@ -108,6 +110,28 @@ pub(crate) fn done(site: &Site, cx: &Context<'_>, step: &Step) -> Finding {
         }
     }
     unknown.unwrap_or(Finding::Holds)
+}
+
+/// Asks for one after the other, for as many as somebody wants to hear. What is asked of one datastore in a row is
+/// asked together.
+fn looks<'a>(
+    site: &'a Site,
+    cx: &'a Context<'_>,
+    expectations: &'a [&'a Expectation],
+) -> impl Iterator<Item = (&'a Expectation, Finding)> {
+    let of_one =
+        |one: &&Expectation, next: &&Expectation| about(one).is_some() && about(one) == about(next);
+    expectations.chunk_by(of_one).flat_map(|together| {
+        let datastore = about(together[0]).and_then(|name| site.datastores.get(name));
+        let found = match datastore {
+            Some(datastore) => datastore.look_together(cx, together),
+            None => together
+                .iter()
+                .map(|expectation| look(site, cx, expectation))
+                .collect(),
+        };
+        together.iter().copied().zip(found)
+    })
 }
 
 /// Asks whoever can answer.

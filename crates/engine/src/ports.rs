@@ -248,6 +248,15 @@ pub trait Datastore {
     /// Answers the expectations about this datastore and its backups.
     fn look(&self, cx: &Context<'_>, expectation: &Expectation) -> Finding;
 
+    /// As [`Datastore::look`] for several expectations, in their order: what is asked of the server for one after
+    /// the other may be asked by one client program.
+    fn look_together(&self, cx: &Context<'_>, expectations: &[&Expectation]) -> Vec<Finding> {
+        let looks = expectations.iter();
+        looks
+            .map(|expectation| self.look(cx, expectation))
+            .collect()
+    }
+
     /// What it holds now.
     fn contents(&self, cx: &Context<'_>) -> Result<Contents, Failure>;
 

@@ -1,5 +1,6 @@
 //! `switchback apply`: carries out a plan. Typed again after an interruption, it goes on.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use switchback_engine::signal::StopSignal;
@@ -7,6 +8,7 @@ use switchback_journal::{Journal, Key};
 use switchback_model::Problem;
 use switchback_model::exit::Exit;
 use switchback_model::plan::{Plan, Purpose};
+use switchback_model::product::{Lock, Probe};
 use switchback_planner::{check_against, lock_held, refusal};
 
 use super::rehearse::demanded;
@@ -138,21 +140,35 @@ fn refuse_against_definition(session: &Session<'_>, plan: &Plan) -> Result<(), F
 /// its guards look at. Nor is it a guard of a step, for by then the service may be down.
 fn refuse_over_locks(session: &Session<'_>, found: &Found, plan: &Plan) -> Result<(), Failed> {
     let place = Place::open(session, found, StopSignal::default())?;
-    for lock in &place.product.locks {
-        let applies = |edition: &String| Some(edition) == plan.edition.as_ref();
-        if !lock.editions.is_empty() && !lock.editions.iter().any(applies) {
-            continue;
-        }
-        let Some(probe) = place.product.probes.get(&lock.probe) else {
-            continue;
-        };
-        let known = probe.datastore.as_ref();
-        let known = known.and_then(|name| plan.datastores.get_key_value(name));
-        let Some((name, datastore)) = known else {
-            continue;
-        };
-        let answer = place.ask(probe, &datastore.location);
-        if let Some(holder) = answer.as_deref().and_then(|answer| lock.holder(answer)) {
+    let applies = |lock: &&Lock| {
+        let here = |edition: &String| Some(edition) == plan.edition.as_ref();
+        lock.editions.is_empty() || lock.editions.iter().any(here)
+    };
+    let known = |lock: &'_ Lock| {
+        let probe = place.product.probes.get(&lock.probe)?;
+        let (name, datastore) = plan.datastores.get_key_value(probe.datastore.as_ref()?)?;
+        Some((probe, name, datastore))
+    };
+    let locks: Vec<&Lock> = place.product.locks.iter().filter(applies).collect();
+    let mut answers = BTreeMap::new();
+    for (name, datastore) in &plan.datastores {
+        let (names, probes): (Vec<&str>, Vec<&Probe>) = locks
+            .iter()
+            .filter_map(|lock| Some((lock.probe.as_str(), known(lock)?)))
+            .filter(|(_, (_, of, _))| *of == name)
+            .map(|(named, (probe, ..))| (named, probe))
+            .unzip();
+        answers.extend(
+            names
+                .into_iter()
+                .zip(place.ask(&probes, &datastore.location)),
+        );
+    }
+    for lock in locks {
+        let answer = answers.get(lock.probe.as_str()).and_then(Option::as_deref);
+        if let (Some((_, name, datastore)), Some(holder)) =
+            (known(lock), answer.and_then(|answer| lock.holder(answer)))
+        {
             return Err(lock_held(lock, holder, Some((name, &datastore.location))).into());
         }
     }

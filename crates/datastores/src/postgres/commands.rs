@@ -39,6 +39,16 @@ impl Connection<'_> {
         self.connect(bare_psql())
     }
 
+    /// Brings a [`Connection::psql`] that is connected elsewhere here; it ends where it is not let in.
+    pub(super) fn come(&self) -> String {
+        connect_to(&self.info())
+    }
+
+    /// The same for a [`Connection::replication`].
+    pub(super) fn come_to_replicate(&self) -> String {
+        connect_to(&self.replication_info())
+    }
+
     /// Dumps the database in custom format to standard output, as `snapshot` sees it.
     pub(super) fn dump(&self, snapshot: &str, compression: Compression) -> Argv {
         let argv = Argv::new("pg_dump", ["--format=custom", compression.option()])
@@ -89,11 +99,10 @@ impl Connection<'_> {
     /// As [`Connection::psql`], from where programs beside the server come, speaking the protocol of
     /// replication: it takes commands of that and no SQL.
     pub(super) fn replication(&self) -> Argv {
-        let info = format!("{} dbname=postgres replication=true", self.upstream(None));
         self.with_password(
             bare_psql()
                 .arg("--no-password")
-                .arg(format!("--dbname={info}")),
+                .arg(format!("--dbname={}", self.replication_info())),
         )
     }
 
@@ -136,6 +145,10 @@ impl Connection<'_> {
         ])
     }
 
+    fn replication_info(&self) -> String {
+        format!("{} dbname=postgres replication=true", self.upstream(None))
+    }
+
     fn connect(&self, argv: Argv) -> Argv {
         let argv = argv
             .arg("--no-password")
@@ -162,6 +175,15 @@ impl Connection<'_> {
             ("connect_timeout", Some("10")),
         ])
     }
+}
+
+/// psql reads what it is told itself in quotes of its own.
+fn connect_to(info: &str) -> String {
+    let quoted = info
+        .replace('\\', r"\\")
+        .replace('\'', "''")
+        .replace('\n', r"\n");
+    format!("\\connect -reuse-previous=off '{quoted}'\n")
 }
 
 fn bare_psql() -> Argv {
@@ -280,6 +302,10 @@ mod tests {
         let location = location();
         let info = connection(&location, r"host=evil it's\").info();
         assert!(info.contains(r"dbname='host=evil it\'s\\' "), "{info}");
+        // The same once more, for psql itself.
+        let come = connection(&location, "it's\n\\").come();
+        let told = r"dbname=''it\\''s\n\\\\'' ";
+        assert!(come.contains(told) && come.lines().count() == 1, "{come}");
     }
 
     #[test]

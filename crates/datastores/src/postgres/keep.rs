@@ -90,6 +90,7 @@ impl Server {
         if backup.has_reached(BackupState::Sealed) == Finding::Holds {
             return Ok(already("the dump was complete already"));
         }
+        let _held = self.hold();
         let writers = self.writers(cx.commands, Some(cx.run))?;
         if !writers.is_empty() {
             return Err(connected(&self.name, writers));
@@ -113,6 +114,7 @@ impl Server {
         backup: &Backup,
         compression: Compression,
     ) -> Result<Outcome, Failure> {
+        let _held = self.hold();
         let about = self.about(cx.commands, Some(cx.run))?;
         backup.prepare(Some(about.engine()))?;
         disk::require_space(
@@ -165,6 +167,7 @@ impl Server {
         let backup = self.backup(cx, run);
         let manifest = backup.sealed()?;
         backup.verify_files(cx)?;
+        let _held = self.hold();
         let scratch = names::scratch(self.database(), cx.run);
         let tried = self
             .restore_into(cx, run, &scratch)

@@ -13,7 +13,7 @@ use switchback_model::contents::Collection;
 use super::commands::Compression;
 use super::server::Server;
 use super::sql;
-use crate::conversation::{self, Broken, Conversation};
+use crate::conversation::{Broken, Conversation};
 
 /// How often a running dump is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -81,14 +81,18 @@ impl Server {
         database: &str,
         dump: Option<(File, Compression)>,
     ) -> Result<Reading, Failure> {
-        let psql = self.client(database, Some(cx.run), |connection| connection.psql())?;
-        let read = conversation::with(cx.commands, &psql, |session| {
+        let mut come = String::new();
+        let psql = self.client(database, Some(cx.run), |connection| {
+            come = connection.come();
+            connection.psql()
+        })?;
+        let read = self.held.with(cx.commands, &psql, Some(&come), |session| {
             self.converse(cx, database, session, dump)
         });
         read.map_err(|broken| match broken {
             Broken::Client(error) => self.failure(error, "cannot be read"),
             Broken::Pipe(error) => self.pipe_broke(&error),
-            Broken::Own(failure) => failure,
+            Broken::Own { error, .. } => error,
         })
     }
 

@@ -23,6 +23,7 @@ impl Server {
         let backup = self.backup(cx, run);
         let manifest = backup.sealed()?;
         let database = self.database();
+        let _held = self.hold();
         let existing = self.databases(cx.commands, Some(cx.run))?;
         let there = existing.iter().any(|name| name == database);
         // A process that died after the switch has done everything, as long as nothing changed since.
@@ -103,6 +104,7 @@ impl Server {
     }
 
     pub(super) fn release(&self, cx: &Context<'_>, run: &RunId) -> Result<Outcome, Failure> {
+        let _held = self.hold();
         let existing = self.databases(cx.commands, Some(cx.run))?;
         let aside = names::all_old(self.database(), run, &existing);
         for name in &aside {
@@ -133,6 +135,7 @@ impl Server {
 
     /// Ends sessions of the run, and removes databases that only it needed.
     pub(super) fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        let _held = self.hold();
         let ours = sql::end_sessions_of(&application(Some(cx.run)));
         self.command(cx.commands, Some(cx.run), &ours)?;
         let existing = self.databases(cx.commands, Some(cx.run))?;

@@ -5,13 +5,13 @@ use std::cell::RefCell;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use switchback_engine::ports::{Failure, Reach};
-use switchback_engine::process::{Argv, CommandError, Commands, Input, Output, Secret};
+use switchback_engine::process::{Argv, CommandError, Commands, Secret};
 use switchback_model::observed::DatastoreLocation;
 use switchback_model::{DatastoreName, RunId};
 
 use super::commands::Connection;
 use super::sql;
-use crate::conversation::Conversation;
+use crate::conversation::{Broken, Conversation, Held, Hold};
 
 /// Databases that every server has; neither is ever the one that is restored at the same time.
 const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
@@ -24,6 +24,10 @@ pub(super) struct Server {
     pub(super) password: Option<Secret>,
     /// The maintenance database that let us in.
     pub(super) maintenance: RefCell<Option<&'static str>>,
+    /// Where the client program stays between questions.
+    pub(super) held: Held,
+    /// Where that of a shadow's own server does.
+    pub(super) follower: Held,
 }
 
 /// Version, size and rights.
@@ -64,6 +68,13 @@ impl Server {
         self.location.database.as_deref().unwrap_or("postgres")
     }
 
+    /// Keeps the client program of the next question for those that come after it. Not where the server is
+    /// stopped, which may wait for whoever is connected. Databases are renamed and removed from another one: the
+    /// program goes there, and is in nobody's way.
+    pub(super) fn hold(&self) -> Hold<'_> {
+        self.held.hold()
+    }
+
     /// A client program for `database`, as it is started on this host.
     pub(super) fn client(
         &self,
@@ -88,18 +99,46 @@ impl Server {
         database: &str,
         text: &str,
     ) -> Result<Vec<T>, Failure> {
-        let argv = self.client(database, run, |connection| connection.psql())?;
-        let finished = commands
-            .run(&argv, Input::Bytes(text.as_bytes()), Output::Capture)
-            .map_err(|error| self.failure(error, "does not do what it was asked"))?;
-        finished
-            .stdout
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .map(|line| {
-                serde_json::from_str(line).map_err(|error| self.misunderstood(line, &error))
+        let mut come = String::new();
+        let argv = self.client(database, run, |connection| {
+            come = connection.come();
+            connection.psql()
+        })?;
+        self.ask_by(&self.held, commands, &argv, Some(&come), text)
+            .map_err(|broken| match broken {
+                Broken::Client(error) => self.failure(error, "does not do what it was asked"),
+                Broken::Pipe(error) => self.pipe_broke(&error),
+                Broken::Own { error, .. } => error,
             })
-            .collect()
+    }
+
+    /// The same, by a client program of its own or one that is held.
+    pub(super) fn ask_by<T: DeserializeOwned>(
+        &self,
+        held: &Held,
+        commands: &Commands,
+        argv: &Argv,
+        come: Option<&str>,
+        text: &str,
+    ) -> Result<Vec<T>, Broken<Failure>> {
+        held.with(commands, argv, come, |session| {
+            self.say(session, &format!("{text}{}\n", sql::END))?;
+            let mut answers = Vec::new();
+            while let Some(line) = session
+                .hear_until(sql::ENDED.as_bytes())
+                .map_err(|error| self.pipe_broke(&error))?
+            {
+                if line.trim_ascii().is_empty() {
+                    continue;
+                }
+                answers.push(
+                    serde_json::from_slice(line).map_err(|error| {
+                        self.misunderstood(&String::from_utf8_lossy(line), &error)
+                    })?,
+                );
+            }
+            Ok(answers)
+        })
     }
 
     /// Runs SQL for its effect, connected to a database that is never restored itself.

@@ -70,8 +70,10 @@ const SEQUENCES: &str = "select json_build_object('collection', '(sequences)', '
   'checksum', sum(hashtextextended(format('%s.%s %s', schemaname, sequencename, last_value), 0)::numeric)::text)
 from pg_sequences where schemaname !~ '^_?timescaledb' having count(*) > 0;";
 
-/// Ends what is read.
+/// Ends what is read, with [`ENDED`].
 pub(super) const END: &str = "select '{\"end\": true}';";
+/// What [`END`] answers.
+pub(super) const ENDED: &str = "{\"end\": true}";
 
 /// As [`read_everything`], of what a physical copy holds: no rows that are not logged, and no sequences,
 /// whose values are logged ahead of their use.

@@ -11,6 +11,7 @@ use switchback_model::{Contents, DatastoreName, RunId, Structure};
 
 use super::keep;
 use super::server::Server;
+use crate::conversation::Held;
 use crate::said::{no_writers, same_major};
 use crate::survey::Survey;
 use crate::{disk, shadow};
@@ -34,11 +35,14 @@ impl Postgres {
                 reach,
                 password,
                 maintenance: RefCell::default(),
+                held: Held::default(),
+                follower: Held::default(),
             },
         }
     }
 
     pub(crate) fn survey(&self, commands: &Commands) -> Result<Survey, Failure> {
+        let _held = self.server.hold();
         let about = self.server.about(commands, None)?;
         let mut obstacles = Vec::new();
         if !about.creates {
@@ -122,6 +126,14 @@ impl Datastore for Postgres {
                 why: "not a datastore's matter".to_owned(),
             },
         }
+    }
+
+    fn look_together(&self, cx: &Context<'_>, expectations: &[&Expectation]) -> Vec<Finding> {
+        let _held = self.server.hold();
+        let looks = expectations.iter();
+        looks
+            .map(|expectation| self.look(cx, expectation))
+            .collect()
     }
 
     fn contents(&self, cx: &Context<'_>) -> Result<Contents, Failure> {

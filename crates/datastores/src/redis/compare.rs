@@ -23,7 +23,7 @@ use super::key::About;
 use super::keys::Keys;
 use super::replica::Standing;
 use super::reply::Reply;
-use super::server::{LIST, NAME_US, SILENCE, writers_in};
+use super::server::{self, SILENCE};
 use super::session::Session;
 use crate::tally;
 
@@ -247,9 +247,7 @@ impl Pair<'_> {
 
     /// Who could write to the original, one line each.
     pub(super) fn writers(&mut self) -> Result<Vec<String>, Failure> {
-        let session = self.original.session();
-        session.command(NAME_US)?;
-        Ok(writers_in(&session.verbatim(LIST)?))
+        server::writers(self.original.session())
     }
 
     /// The original's history, and where it is in it.

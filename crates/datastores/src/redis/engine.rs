@@ -63,6 +63,7 @@ impl Server {
         if place.look(&engine.to) == Finding::Holds {
             return Ok(already("was carried over already"));
         }
+        let _held = self.hold();
         let writers = self.writers(cx.commands)?;
         if !writers.is_empty() {
             return Err(connected(&self.name, writers));
@@ -122,6 +123,7 @@ impl Server {
             if complete != Finding::Holds || place.is_under_way() || !self.reach.running(cx)? {
                 return Ok(complete);
             }
+            let _held = self.hold();
             let carried = place.carried()?.unwrap_or_default();
             if carried.mark == Some(self.mark(cx)?) {
                 return Ok(complete);
@@ -150,6 +152,7 @@ impl Server {
     }
 
     pub(super) fn answers_as(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        let _held = self.hold();
         self.wait_loaded(cx)?;
         Ok(Outcome {
             summary: format!("`{}` answers as {}", self.name, self.engine(cx.commands)?),
@@ -159,6 +162,7 @@ impl Server {
 
     /// Removes what a dead process tried, where a server tells in which directory.
     pub(super) fn clean_server(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        let _held = self.hold();
         let sealed = self.backup(cx, cx.run).sealed();
         let layout = sealed.and_then(|manifest| kept_layout(&manifest));
         let directory = layout

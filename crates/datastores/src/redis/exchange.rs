@@ -59,6 +59,7 @@ impl Server {
         if swap.is_half_done() || swap.staged().exists() {
             swap.switch(|name| layout.holds(name))?;
         }
+        let _held = self.hold();
         self.start(cx)?;
         self.unmark_stopped(cx)?;
         self.unmark_restoring(cx)?;
@@ -76,7 +77,7 @@ impl Server {
     fn stop_without_snapshot(&self, cx: &Context<'_>) {
         let told = self
             .client(cx.commands)
-            .and_then(|client| client.ask_text("CONFIG SET save \"\""));
+            .and_then(|client| client.command("CONFIG SET save \"\""));
         if told.is_err() {
             let doing = "the server saves a snapshot before it stops";
             cx.progress.report(doing, None, None, None);

@@ -20,6 +20,7 @@ use super::contents::{self, Held};
 use super::layout::Layout;
 use super::server::{LAYOUT, Server, kept_layout, wait_loaded};
 use crate::backup::{Backup, Seal};
+use crate::conversation;
 use crate::disk;
 use crate::said::{already, connected, differs, summary};
 use crate::{shadow, swap};
@@ -48,6 +49,7 @@ impl Server {
         if backup.has_reached(BackupState::Prepared) == Finding::Holds {
             return Ok(already("the backup was begun already"));
         }
+        let _held = self.hold();
         self.require_suitable(cx.commands)?;
         let layout = self.layout(cx.commands)?;
         let directory = layout.on_host(&self.name, &self.location)?;
@@ -82,6 +84,7 @@ impl Server {
         }
         // A process that died in the middle may have left the server stopped.
         self.start(cx)?;
+        let held = self.hold();
         self.require_suitable(cx.commands)?;
         let writers = self.writers(cx.commands)?;
         if !writers.is_empty() {
@@ -92,8 +95,9 @@ impl Server {
         self.require_same_at_start(cx, &layout, &directory)?;
         let engine = self.engine(cx.commands)?;
         backup.prepare(Some(engine.clone()))?;
-        let held = self.held(cx)?;
+        let before = self.held(cx)?;
         self.save(cx)?;
+        drop(held);
         disk::remove(&backup.path(UNFINISHED)).map_err(|error| backup.io("tidy", &error))?;
         disk::remove(&backup.path(COPY)).map_err(|error| backup.io("tidy", &error))?;
 
@@ -106,7 +110,7 @@ impl Server {
         self.unmark_stopped(cx)?;
         copied?;
         started?;
-        let differences = held.contents.differences(&self.held(cx)?.contents);
+        let differences = before.contents.differences(&self.held(cx)?.contents);
         if !differences.is_empty() {
             return Err(self.loaded_other(&backup, &differences));
         }
@@ -117,20 +121,20 @@ impl Server {
             cx,
             Seal {
                 engine: Some(engine),
-                contents: held.contents,
+                contents: before.contents,
                 position: None,
                 facts: [
                     (LAYOUT.to_owned(), layout_text),
-                    ("expiring".to_owned(), held.expiring.to_string()),
+                    ("expiring".to_owned(), before.expiring.to_string()),
                 ]
                 .into(),
             },
         )?;
         let mut outcome = summary(&manifest, "copied");
-        if held.expiring > 0 {
+        if before.expiring > 0 {
             outcome
                 .summary
-                .push_str(&format!(", {} expiring ones beside", held.expiring));
+                .push_str(&format!(", {} expiring ones beside", before.expiring));
         }
         if layout.aof_directory.is_some()
             && manifest
@@ -206,7 +210,7 @@ impl Server {
                 .is_none_or(|saving| saving == "0")
             {
                 cx.progress.report("saving a snapshot", None, None, None);
-                match client.ask_text("SAVE") {
+                match client.command("SAVE") {
                     // Another one began between the two questions.
                     Err(failure)
                         if failure
@@ -369,11 +373,14 @@ impl Server {
             Some(image) => self.reach.scratch_of(cx, image, scratch, argv),
         }?;
         let argv = second.inside(commands::scratch_client(program, second.directory()))?;
+        let place = conversation::Held::default();
         let client = Client {
             name: &self.name,
             commands: cx.commands,
             argv,
+            held: &place,
         };
+        let _held = place.hold();
         wait_loaded(cx, &client, &|| second.running())?;
         talk(&client)
     }

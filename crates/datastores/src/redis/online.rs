@@ -24,6 +24,7 @@ impl Server {
         if backup.has_reached(BackupState::Sealed) == Finding::Holds {
             return Ok(already("the copy was complete already"));
         }
+        let _held = self.hold();
         self.require_suitable(cx.commands)?;
         let layout = self.layout(cx.commands)?;
         let directory = layout.on_host(&self.name, &self.location)?;
@@ -78,7 +79,7 @@ impl Server {
                 };
             }
             if !saving {
-                match client.ask_text("BGSAVE") {
+                match client.command("BGSAVE") {
                     Ok(_) => asked = true,
                     // Another one, or a rewrite of the append-only file, began between the two questions.
                     Err(failure)

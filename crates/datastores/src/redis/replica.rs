@@ -126,6 +126,7 @@ impl Server {
             name: &self.name,
             commands: cx.commands,
             argv: replica.inside(commands::scratch_client(program, replica.directory()))?,
+            held: &self.replica,
         })
     }
 
@@ -150,18 +151,18 @@ impl Server {
                 .and_then(|()| disk::give_to(&made_one, &owner))
                 .map_err(made)?;
         }
-        let client = self.client(cx.commands)?;
-        let known = client
-            .settings(&["replica-announced", "oom-score-adj"])?
-            .unwrap_or_default();
-        let port = match self.location.port {
-            Some(port) => port,
-            None => client
-                .info("server")?
-                .get("tcp_port")
-                .and_then(|port| port.parse().ok())
-                .unwrap_or(6379),
-        };
+        let (known, port) = self.client(cx.commands)?.converse(|mut session| {
+            let known = session.settings(&["replica-announced", "oom-score-adj"])?;
+            let port = match self.location.port {
+                Some(port) => port,
+                None => session
+                    .info("server")?
+                    .get("tcp_port")
+                    .and_then(|port| port.parse().ok())
+                    .unwrap_or(6379),
+            };
+            Ok((known.unwrap_or_default(), port))
+        })?;
         let host = self.location.host.as_deref().unwrap_or("127.0.0.1");
         let user = self.location.user.as_deref();
         let text = commands::replica_settings(
@@ -192,7 +193,7 @@ impl Server {
         loop {
             let asked = self
                 .replica_client(cx, replica)
-                .and_then(|client| client.ask_text("PING"));
+                .and_then(|client| client.command("PING"));
             match asked {
                 Ok(_) => return Ok(()),
                 Err(failure) if failure.stopped => return Err(failure),
@@ -238,6 +239,7 @@ impl Server {
         cx: &Context<'_>,
         replica: &dyn Companion,
     ) -> Result<Standing, Failure> {
+        let _held = self.replica.hold();
         let mut moved = Instant::now();
         let mut last = Standing::default();
         loop {

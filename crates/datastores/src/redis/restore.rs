@@ -49,6 +49,7 @@ impl Server {
         self.stop(cx)?;
         // From here on only going on helps: the mark stays, and the server with it stopped, until all is moved.
         swap.switch(|name| layout.holds(name))?;
+        let _held = self.hold();
         self.start(cx)?;
         self.unmark_stopped(cx)?;
         self.unmark_restoring(cx)?;

@@ -107,7 +107,7 @@ impl Server {
     ) -> Result<T, Failure> {
         self.require_memory(replica)?;
         // Files that are being exchanged by a rewrite must not be copied half.
-        replica.ask_text("CONFIG SET auto-aof-rewrite-percentage 0")?;
+        replica.command("CONFIG SET auto-aof-rewrite-percentage 0")?;
         let still = self.wait_unwritten(cx, replica);
         let scratch = place.join(SCRATCH);
         let read = still.and_then(|()| {
@@ -129,7 +129,7 @@ impl Server {
             )
         })?;
         let read = read?;
-        replica.ask_text("CONFIG SET auto-aof-rewrite-percentage 100")?;
+        replica.command("CONFIG SET auto-aof-rewrite-percentage 100")?;
         Ok(read)
     }
 
@@ -203,7 +203,7 @@ impl Server {
         let (held, ()) = self.read_loaded(cx, place, &layout, |client| {
             let held = contents::read(client, cx.progress)?;
             if !layout.appendonly {
-                client.ask_text("SAVE")?;
+                client.command("SAVE")?;
             }
             Ok((held, ()))
         })?;
@@ -237,7 +237,7 @@ impl Server {
         if !snapshot.join(&layout.rdb).exists() {
             cx.progress
                 .report("making a snapshot of the shadow", None, None, None);
-            self.read_loaded(cx, place, layout, |client| client.ask_text("SAVE"))?;
+            self.read_loaded(cx, place, layout, |client| client.command("SAVE"))?;
         }
         Ok(snapshot)
     }

@@ -16,7 +16,9 @@ use super::client::Client;
 use super::commands::{self, CLIENTS};
 use super::layout::{Layout, from_file};
 use super::reply::{Reply, Value};
+use super::session::{Session, greets};
 use crate::backup::{Backup, Manifest};
+use crate::conversation::{Held, Hold};
 
 /// A starting server opens its socket before it loads. One that has said nothing for so long, while
 /// nothing about it changes, will not.
@@ -34,20 +36,31 @@ pub(super) struct Server {
     pub(super) password: Option<Secret>,
     /// The client program that the server's place has.
     pub(super) program: OnceCell<&'static str>,
+    /// Where the client program of the original stays between questions.
+    pub(super) original: Held,
+    /// Where that of its replica does.
+    pub(super) replica: Held,
     /// True once the server was found to be one that can be kept.
     pub(super) suitable: Cell<bool>,
 }
 
 impl Server {
+    /// Keeps the client programs of the next questions, to the original and its replica, for those that come after
+    /// them. Not where the original is stopped.
+    pub(super) fn hold(&self) -> [Hold<'_>; 2] {
+        [self.original.hold(), self.replica.hold()]
+    }
+
     /// The client program: of Redis, or of Valkey.
     pub(super) fn program(&self, commands: &Commands) -> &'static str {
         if let Some(known) = self.program.get() {
             return known;
         }
         let found = CLIENTS.into_iter().find(|program| {
-            self.reach
-                .inside(Argv::new(program, ["--version"]))
-                .is_ok_and(|argv| commands.capture(&argv).is_ok())
+            self.started_as(program).is_ok_and(|argv| {
+                let greeted = self.original.with(commands, &argv, None, greets);
+                greeted.is_ok()
+            })
         });
         match found {
             Some(program) => self.program.get_or_init(|| program),
@@ -57,16 +70,18 @@ impl Server {
     }
 
     pub(super) fn client<'a>(&'a self, commands: &'a Commands) -> Result<Client<'a>, Failure> {
-        let argv = commands::client(
-            self.program(commands),
-            &self.location,
-            self.password.as_ref(),
-        );
         Ok(Client {
             name: &self.name,
             commands,
-            argv: self.reach.inside(argv)?,
+            argv: self.started_as(self.program(commands))?,
+            held: &self.original,
         })
+    }
+
+    /// The client program as it is started on this host.
+    fn started_as(&self, program: &str) -> Result<Argv, Failure> {
+        let argv = commands::client(program, &self.location, self.password.as_ref());
+        self.reach.inside(argv)
     }
 
     pub(super) fn backup(&self, cx: &Context<'_>, run: &RunId) -> Backup {
@@ -136,8 +151,16 @@ impl Server {
 
     /// Where the data is: from the server, or from its configuration file where `CONFIG` is not for us.
     pub(super) fn layout(&self, commands: &Commands) -> Result<Layout, Failure> {
-        let client = self.client(commands)?;
-        let info = client.info("server")?;
+        self.client(commands)?
+            .converse(|mut session| self.told_layout(commands, &mut session))
+    }
+
+    fn told_layout(
+        &self,
+        commands: &Commands,
+        session: &mut Session<'_>,
+    ) -> Result<Layout, Failure> {
+        let info = session.info("server")?;
         // Valkey tells the Redis version that it is compatible with, 7.2, which is what counts here.
         let major = info
             .get("redis_version")
@@ -151,7 +174,7 @@ impl Server {
             "dbfilename",
             "databases",
         ];
-        let settings = match client.settings(&names)? {
+        let settings = match session.settings(&names)? {
             Some(settings) => settings,
             None => {
                 let path = info.get("config_file").filter(|path| !path.is_empty());
@@ -160,7 +183,7 @@ impl Server {
                     None => std::collections::BTreeMap::new(),
                 };
                 // Also right where it was switched at run time or on the command line.
-                if let Some(on) = client.info("persistence")?.get("aof_enabled") {
+                if let Some(on) = session.info("persistence")?.get("aof_enabled") {
                     let value = if on == "1" { "yes" } else { "no" };
                     settings.insert("appendonly".to_owned(), value.to_owned());
                 }
@@ -168,9 +191,9 @@ impl Server {
             }
         };
         let mut layout = Layout::from_settings(&settings, &self.location, major);
-        layout.modules = match client.ask(&["MODULE LIST"])?.pop() {
-            Some(Reply::Values(values)) => loaded(values),
-            _ => Vec::new(),
+        layout.modules = match session.ask("MODULE LIST")? {
+            Reply::Values(values) => loaded(values),
+            Reply::Error(_) => Vec::new(),
         };
         Ok(layout)
     }
@@ -195,8 +218,8 @@ impl Server {
 
     /// Who could write, one line each: who, from where, since when.
     pub(super) fn writers(&self, commands: &Commands) -> Result<Vec<String>, Failure> {
-        let client = self.client(commands)?;
-        Ok(writers_in(&client.verbatim(&[NAME_US, LIST])?))
+        self.client(commands)?
+            .converse(|mut session| writers(&mut session))
     }
 
     /// Waits until the server has loaded its data. Given up only when nothing moves any more.
@@ -245,10 +268,11 @@ pub(super) fn wait_loaded(
     client: &Client<'_>,
     running: &dyn Fn() -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
+    let _held = client.held.hold();
     let mut moved = Instant::now();
     let mut last = (String::new(), None);
     loop {
-        let (doing, loaded) = match client.ask_text("PING") {
+        let (doing, loaded) = match client.command("PING") {
             Ok(_) => return Ok(()),
             Err(failure) if failure.stopped || failure.code == "datastore-password-wrong" => {
                 return Err(failure);
@@ -338,17 +362,16 @@ fn loaded(values: Vec<Value>) -> Vec<Vec<String>> {
     modules
 }
 
-/// Tells our own connections from others.
-pub(super) const NAME_US: &str = "CLIENT SETNAME switchback";
-pub(super) const LIST: &str = "CLIENT LIST";
-
-/// Those of a list of clients who could write.
-pub(super) fn writers_in(list: &str) -> Vec<String> {
-    list.lines().filter_map(session).collect()
+/// Who could write, one line each.
+pub(super) fn writers(session: &mut Session<'_>) -> Result<Vec<String>, Failure> {
+    // Tells our own connection from others.
+    session.command("CLIENT SETNAME switchback")?;
+    let list = session.verbatim("CLIENT LIST")?;
+    Ok(list.lines().filter_map(writer).collect())
 }
 
 /// A line of `CLIENT LIST` that could be a writer: not ours, not a replica, not the master's.
-fn session(line: &str) -> Option<String> {
+fn writer(line: &str) -> Option<String> {
     let field = |name: &str| {
         line.split(' ')
             .find_map(|part| part.split_once('=').filter(|(key, _)| *key == name))
@@ -418,15 +441,15 @@ mod tests {
     fn tells_who_from_where_since_when() {
         let line = "id=5 addr=172.18.0.4:51234 laddr=172.18.0.2:6379 fd=9 name= age=35 idle=2 flags=N db=0 cmd=brpop user=default";
         assert_eq!(
-            session(line).as_deref(),
+            writer(line).as_deref(),
             Some("`default` from 172.18.0.4:51234, since 35 s, last `brpop` 2 s ago")
         );
         assert_eq!(
-            session("id=6 addr=127.0.0.1:1 name=switchback age=0 idle=0 flags=N cmd=client"),
+            writer("id=6 addr=127.0.0.1:1 name=switchback age=0 idle=0 flags=N cmd=client"),
             None
         );
         assert_eq!(
-            session("id=7 addr=10.0.0.2:1 name= age=9 idle=0 flags=S cmd=replconf"),
+            writer("id=7 addr=10.0.0.2:1 name= age=9 idle=0 flags=S cmd=replconf"),
             None
         );
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use switchback_engine::ports::Failure;
 
 use super::client::{Client, fields};
-use super::reply::Reply;
-use crate::conversation::{self, Broken, Conversation};
+use super::reply::{Reply, Value};
+use crate::conversation::{Broken, Conversation};
 
 /// A line that no client can read. It says so by itself, without asking its server: what was not
 /// answered before it will never be, for a client that lost its server goes on with the next line.
@@ -15,6 +15,8 @@ const MARK: &str = "\"\n";
 const MARKED: &[u8] = b"Invalid argument(s)";
 /// How much is asked before the answers are read: less than a pipe holds, or both sides would wait.
 const AHEAD: usize = 32 << 10;
+/// So many reasons of a client are told.
+const REASONS: usize = 3;
 
 /// A client that stays connected.
 pub(super) struct Session<'a> {
@@ -29,19 +31,40 @@ impl Client<'_> {
         &self,
         talk: impl FnOnce(Session<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let talked = conversation::with(self.commands, &self.argv, |conversation| {
-            talk(Session {
-                client: self,
-                conversation,
-                answered: false,
-            })
-        });
+        let talked = self
+            .held
+            .with(self.commands, &self.argv, None, |conversation| {
+                talk(Session {
+                    client: self,
+                    conversation,
+                    answered: false,
+                })
+            });
         talked.map_err(|broken| match broken {
             Broken::Client(error) => self.failure(error),
-            Broken::Own(failure) => failure,
+            Broken::Own { error, aside } => with_reason(error, &aside),
             Broken::Pipe(error) => self.lost().cause(error),
         })
     }
+}
+
+/// Why a server does not answer is said by the client on the side, once for every command.
+fn with_reason(mut failure: Failure, aside: &str) -> Failure {
+    if ["datastore-silent", "datastore-connection-lost"].contains(&failure.code.as_str())
+        && failure.causes.is_empty()
+    {
+        let mut lines: Vec<&str> = aside.lines().collect();
+        lines.dedup();
+        failure.causes = lines.into_iter().take(REASONS).map(str::to_owned).collect();
+    }
+    failure
+}
+
+/// Whether the client program is there: it says by itself that it cannot read the mark.
+pub(super) fn greets(conversation: &mut Conversation) -> std::io::Result<()> {
+    conversation.say(MARK.as_bytes())?;
+    while conversation.hear_until(MARKED)?.is_some() {}
+    Ok(())
 }
 
 impl Session<'_> {
@@ -62,7 +85,10 @@ impl Session<'_> {
             }
             self.say(&text)?;
             for place in from..to {
-                let reply = self.reply()?.ok_or_else(|| self.unanswered())?;
+                let reply = match self.reply()? {
+                    Some(reply) => reply,
+                    None => return Err(self.unanswered()),
+                };
                 self.answered = true;
                 hear(place, reply)?;
             }
@@ -104,7 +130,30 @@ impl Session<'_> {
         Ok(fields(&self.verbatim(&format!("INFO {section}"))?))
     }
 
-    /// The answer to a command that the client prints as it is, whatever form was asked for.
+    /// Settings as `CONFIG GET` tells them; `None` where the command was renamed.
+    pub(super) fn settings(
+        &mut self,
+        names: &[&str],
+    ) -> Result<Option<BTreeMap<String, String>>, Failure> {
+        let commands: Vec<String> = names
+            .iter()
+            .map(|name| format!("CONFIG GET {name}"))
+            .collect();
+        let client = self.client;
+        let mut settings = Some(BTreeMap::new());
+        self.each(&commands, |_, reply| {
+            client.understood(&reply)?;
+            match (reply, &mut settings) {
+                (Reply::Values(values), Some(settings)) => settings.extend(setting(values)),
+                _ => settings = None,
+            }
+            Ok(())
+        })?;
+        Ok(settings)
+    }
+
+    /// The answer to a command that the client prints as it is, whatever form was asked for (`INFO`,
+    /// `CLIENT LIST`).
     pub(super) fn verbatim(&mut self, command: &str) -> Result<String, Failure> {
         self.say(&format!("{command}\n"))?;
         let mut text = String::new();
@@ -140,21 +189,34 @@ impl Session<'_> {
     /// The next line; `None` at the mark.
     fn line(&mut self) -> Result<Option<&[u8]>, Failure> {
         let client = self.client;
-        match self.conversation.hear() {
-            Ok(Some(line)) => {
-                let line = line.strip_suffix(b"\r").unwrap_or(line);
-                Ok((line != MARKED).then_some(line))
-            }
-            Ok(None) => Err(client.lost()),
-            Err(error) => Err(client.lost().cause(error)),
-        }
+        self.conversation
+            .hear_until(MARKED)
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::UnexpectedEof => client.lost(),
+                _ => client.lost().cause(error),
+            })
     }
 
-    fn unanswered(&self) -> Failure {
+    /// The client goes on after a server that is not there: why it is not, it says at its end.
+    fn unanswered(&mut self) -> Failure {
+        self.conversation.spoil();
         if self.answered {
             self.client.lost()
         } else {
             self.client.silent(Failure::new("datastore-silent", ""))
         }
     }
+}
+
+/// A setting and its value; nothing for one that the server does not know.
+fn setting(values: Vec<Value>) -> Option<(String, String)> {
+    let Ok([Value::Bytes(name), value]) = <[Value; 2]>::try_from(values) else {
+        return None;
+    };
+    let value = match value {
+        Value::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::Nil => return None,
+    };
+    Some((String::from_utf8_lossy(&name).into_owned(), value))
 }

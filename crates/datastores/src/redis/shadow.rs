@@ -20,6 +20,7 @@ use super::commands::DATA;
 use super::compare::{self, Compared, MOVING, Place};
 use super::layout::Layout;
 use super::replica::Standing;
+use super::reply::Reply;
 use super::server::{LAYOUT, Server, kept_layout};
 use crate::backup::{self, Backup, Manifest, Seal};
 use crate::disk;
@@ -46,6 +47,7 @@ impl Server {
             self.follow(cx)?;
             return Ok(already("the shadow was begun already"));
         }
+        let _held = self.hold();
         self.require_suitable(cx.commands)?;
         let layout = self.layout(cx.commands)?;
         let directory = layout.on_host(&self.name, &self.location)?;
@@ -93,6 +95,7 @@ impl Server {
             return Ok(already("the shadow is sealed"));
         }
         self.start(cx)?;
+        let _held = self.hold();
         let (replica, begun) = self.replica(cx, &backup, &manifest)?;
         let standing = self.wait_following(cx, replica.as_ref())?;
         note_followed(&backup)?;
@@ -159,6 +162,7 @@ impl Server {
             return Ok(already("the shadow is sealed"));
         }
         let layout = kept_layout(&manifest)?;
+        let _held = self.hold();
         for _ in 0..TRIES {
             let (replica, _) = self.replica(cx, backup, &manifest)?;
             let before = self.wait_following(cx, replica.as_ref())?;
@@ -294,6 +298,7 @@ impl Server {
         if backup.has_reached(BackupState::Sealed) == Finding::Holds {
             return Ok(already("the shadow was sealed already"));
         }
+        let _held = self.hold();
         let running = self.reach.companion(cx, &self.replica_name())?;
         let follows = match &running {
             Some(replica) => replica.state()? == CompanionState::Running,
@@ -398,16 +403,14 @@ impl Server {
     ) -> Result<(), Failure> {
         let client = self.replica_client(cx, replica)?;
         // It ends the connection instead of answering.
-        let asked = client.ask(&["SHUTDOWN NOSAVE"]);
+        let asked = client.converse(|mut session| session.ask("SHUTDOWN NOSAVE"));
         loop {
             match replica.state()? {
                 CompanionState::Ended { code: 0 } => break,
                 CompanionState::Ended { .. } => return self.require_running(cx, replica),
                 CompanionState::Running => {}
             }
-            if let Ok(replies) = &asked
-                && let Some(super::reply::Reply::Error(error)) = replies.first()
-            {
+            if let Ok(Reply::Error(error)) = &asked {
                 return Err(client.refused("SHUTDOWN", error));
             }
             cx.progress.report("ending the shadow", None, None, None);

@@ -11,6 +11,7 @@ use switchback_model::{Contents, DatastoreName, RunId};
 
 use super::contents;
 use super::server::Server;
+use crate::conversation::Held;
 use crate::said::{no_writers, same_major};
 use crate::survey::Survey;
 
@@ -33,12 +34,15 @@ impl Redis {
                 reach,
                 password,
                 program: OnceCell::new(),
+                original: Held::default(),
+                replica: Held::default(),
                 suitable: Cell::new(false),
             },
         }
     }
 
     pub(crate) fn survey(&self, commands: &Commands) -> Result<Survey, Failure> {
+        let _held = self.server.hold();
         let client = self.server.client(commands)?;
         let engine = self.server.engine(commands)?;
         let memory = client.info("memory")?;
@@ -72,7 +76,7 @@ impl Datastore for Redis {
         match expectation {
             Expectation::Reachable { .. } => match server
                 .client(cx.commands)
-                .and_then(|client| client.ask_text("PING"))
+                .and_then(|client| client.command("PING"))
             {
                 Ok(_) => Finding::Holds,
                 Err(failure) => Finding::Differs {
@@ -103,7 +107,16 @@ impl Datastore for Redis {
         }
     }
 
+    fn look_together(&self, cx: &Context<'_>, expectations: &[&Expectation]) -> Vec<Finding> {
+        let _held = self.server.hold();
+        let looks = expectations.iter();
+        looks
+            .map(|expectation| self.look(cx, expectation))
+            .collect()
+    }
+
     fn contents(&self, cx: &Context<'_>) -> Result<Contents, Failure> {
+        let _held = self.server.hold();
         let client = self.server.client(cx.commands)?;
         contents::read(&client, cx.progress).map(|held| held.contents)
     }

@@ -10,7 +10,7 @@ use switchback_model::config::SecretRef;
 use switchback_model::observed::{Datastore, DatastoreLocation};
 use switchback_model::product::{DatastoreKind, Probe, Product};
 
-use super::ask::{answer, info_field, psql, redis};
+use super::ask::{self, Questions, info_field, psql, redis};
 use crate::filesystem;
 
 const POSTGRES_FACTS: &str = "select current_setting('server_version'), pg_database_size(current_database()), \
@@ -27,23 +27,30 @@ pub(crate) struct Asker<'a> {
     pub(crate) inside: &'a dyn Fn(&DatastoreLocation, Argv) -> Result<Argv, String>,
 }
 
-/// Asks every probe of the definition.
+/// Asks every probe of the definition, those of one server together.
 pub(crate) fn ask(
     product: &Product,
     asker: &Asker<'_>,
     datastores: &[Datastore],
 ) -> BTreeMap<String, String> {
-    let mut answers = BTreeMap::new();
+    let mut asked: Vec<Vec<(&String, &Probe)>> = vec![Vec::new(); datastores.len()];
     for (name, probe) in &product.probes {
-        let datastore = datastores.iter().find(|datastore| match &probe.datastore {
-            Some(wanted) => datastore.name == *wanted,
-            None => datastore.location.kind == kind_of(probe),
-        });
-        let Some(datastore) = datastore.filter(|datastore| datastore.engine.is_some()) else {
-            continue;
-        };
-        if let Some(found) = asker.ask_one(&datastore.location, probe) {
-            answers.insert(name.clone(), found);
+        let place = datastores
+            .iter()
+            .position(|datastore| match &probe.datastore {
+                Some(wanted) => datastore.name == *wanted,
+                None => datastore.location.kind == kind_of(probe),
+            });
+        if let Some(place) = place.filter(|place| datastores[*place].engine.is_some()) {
+            asked[place].push((name, probe));
+        }
+    }
+    let mut answers = BTreeMap::new();
+    for (datastore, named) in datastores.iter().zip(asked) {
+        let probes: Vec<&Probe> = named.iter().map(|(_, probe)| *probe).collect();
+        let found = asker.probed(&datastore.location, &probes);
+        for ((name, _), found) in named.into_iter().zip(found) {
+            answers.extend(found.map(|found| (name.clone(), found)));
         }
     }
     answers
@@ -70,7 +77,9 @@ impl Asker<'_> {
     fn postgres(&self, datastore: &mut Datastore) -> Result<(), String> {
         let location = &datastore.location;
         let password = self.password(location)?;
-        let line = self.answer(location, psql(location, password.as_ref(), POSTGRES_FACTS))?;
+        let questions = psql(location, password.as_ref(), &[POSTGRES_FACTS]);
+        let answered = self.ask(location, questions)?.pop();
+        let line = answered.unwrap_or_else(unanswered)?;
         let mut values = line.split('|');
         // `15.6 (Debian 15.6-1)`: the rest is whose package it is.
         datastore.engine = values
@@ -85,12 +94,16 @@ impl Asker<'_> {
     fn redis(&self, datastore: &mut Datastore) -> Result<(), String> {
         let location = &datastore.location;
         let password = self.password(location)?;
-        let ask = |words: &[&str]| self.answer(location, redis(location, password.as_ref(), words));
+        let mut lines: Vec<String> = ["INFO", "DBSIZE"].map(str::to_owned).to_vec();
+        lines.extend(location.user.is_some().then(|| "ACL WHOAMI".to_owned()));
+        let questions = redis(location, password.as_ref(), &lines);
+        let mut answers = self.ask(location, questions)?.into_iter();
+        let mut answer = || answers.next().unwrap_or_else(unanswered);
+        let (info, keys) = (answer(), answer());
         if let Some(user) = location.user.as_deref() {
-            is_taken_for(user, ask(&["ACL", "WHOAMI"]))?;
+            is_taken_for(user, answer())?;
         }
-        let info = ask(&["INFO"])?;
-        let keys = ask(&["DBSIZE"])?;
+        let (info, keys) = (info?, keys?);
         datastore.engine = info_field(&info, "redis_version").map(str::to_owned);
         datastore.size = info_field(&info, "used_memory").and_then(|size| size.parse().ok());
         datastore.count = keys.parse().ok();
@@ -100,24 +113,59 @@ impl Asker<'_> {
         }
     }
 
-    /// One probe, where its answer is; `None` where it cannot be asked.
-    pub(crate) fn ask_one(&self, location: &DatastoreLocation, probe: &Probe) -> Option<String> {
-        let password = self.password(location).ok()?;
-        let argv = match (&probe.sql, &probe.redis) {
-            (Some(sql), _) => psql(location, password.as_ref(), sql),
-            (None, Some(key)) => redis(location, password.as_ref(), &["GET", key]),
-            (None, None) => return None,
+    /// Probes of one server, their answers where they are; `None` for each that cannot be asked.
+    pub(crate) fn probed(
+        &self,
+        location: &DatastoreLocation,
+        probes: &[&Probe],
+    ) -> Vec<Option<String>> {
+        let mut found = vec![None; probes.len()];
+        let Ok(password) = self.password(location) else {
+            return found;
         };
-        let found = self.answer(location, argv).ok()?;
-        match (found.is_empty(), &probe.redis) {
-            (false, _) => Some(found),
-            (true, Some(_)) => Some("0".to_owned()),
-            (true, None) => None,
+        let statements = probes.iter().enumerate();
+        let (places, statements): (Vec<usize>, Vec<&str>) = statements
+            .filter_map(|(place, probe)| Some((place, probe.sql.as_deref()?)))
+            .unzip();
+        if !statements.is_empty() {
+            let questions = psql(location, password.as_ref(), &statements);
+            for (place, answer) in places
+                .into_iter()
+                .zip(self.ask(location, questions).unwrap_or_default())
+            {
+                found[place] = answer.ok().filter(|answer| !answer.is_empty());
+            }
         }
+        let keys = probes.iter().enumerate();
+        let keys = keys.filter(|(_, probe)| probe.sql.is_none());
+        let (places, commands): (Vec<usize>, Vec<String>) = keys
+            .filter_map(|(place, probe)| Some((place, ask::get(probe.redis.as_deref()?))))
+            .unzip();
+        if !commands.is_empty() {
+            let questions = redis(location, password.as_ref(), &commands);
+            for (place, answer) in places
+                .into_iter()
+                .zip(self.ask(location, questions).unwrap_or_default())
+            {
+                let missing = |answer: String| {
+                    if answer.is_empty() {
+                        "0".to_owned()
+                    } else {
+                        answer
+                    }
+                };
+                found[place] = answer.ok().map(missing);
+            }
+        }
+        found
     }
 
-    fn answer(&self, location: &DatastoreLocation, argv: Argv) -> Result<String, String> {
-        answer(self.commands, &(self.inside)(location, argv)?)
+    fn ask(
+        &self,
+        location: &DatastoreLocation,
+        questions: Questions,
+    ) -> Result<Vec<Result<String, String>>, String> {
+        questions.ask(self.commands, |argv| (self.inside)(location, argv))
     }
 
     fn password(&self, location: &DatastoreLocation) -> Result<Option<Secret>, String> {
@@ -128,6 +176,10 @@ impl Asker<'_> {
             .transpose()
             .map_err(|problem| problem.what)
     }
+}
+
+fn unanswered() -> Result<String, String> {
+    Err("it does not answer".to_owned())
 }
 
 /// Where a login fails, `redis-cli` goes on as the default user, and one without a password may do everything: so the

@@ -259,9 +259,9 @@ impl Deployment {
         self.place.secret(reference)
     }
 
-    /// Asks one probe of the datastore at `location`, and nothing else; `None` where it cannot be asked.
-    pub fn ask(&self, probe: &Probe, location: &DatastoreLocation) -> Option<String> {
-        self.asking(|asker| asker.ask_one(location, probe))
+    /// Asks probes of the datastore at `location`, and nothing else; `None` for each that cannot be asked.
+    pub fn ask(&self, probes: &[&Probe], location: &DatastoreLocation) -> Vec<Option<String>> {
+        self.asking(|asker| asker.probed(location, probes))
     }
 
     fn service(

@@ -337,7 +337,7 @@ impl Running<'_> {
         read.map_err(|broken| match broken {
             Broken::Client(error) => self.beside.failed(error, "cannot be read"),
             Broken::Pipe(error) => server.pipe_broke(&error),
-            Broken::Own(failure) => failure,
+            Broken::Own { error, .. } => error,
         })
     }
 

@@ -36,6 +36,7 @@ impl Server {
         if place.look(&engine.to) == Finding::Holds {
             return Ok(already("was carried over already"));
         }
+        let _held = self.hold();
         let writers = self.writers(cx.commands, Some(cx.run))?;
         if !writers.is_empty() {
             return Err(connected(&self.name, writers));

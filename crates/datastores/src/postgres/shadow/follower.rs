@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use switchback_engine::ports::{Companion, CompanionState, Context, Failure, SCRATCH_DIRECTORY};
-use switchback_engine::process::{Argv, Input, Output};
+use switchback_engine::process::Argv;
 use switchback_engine::signal::Urgency;
 
 use super::super::commands::Connection;
@@ -16,6 +15,7 @@ use super::facts::Facts;
 use super::layout::{self, Layout};
 use super::sql;
 use crate::backup::Backup;
+use crate::conversation::Broken;
 
 /// The companion that makes the copy.
 pub(super) const COPY: &str = "copy";
@@ -23,6 +23,8 @@ pub(super) const COPY: &str = "copy";
 pub(super) const FOLLOW: &str = "follow";
 /// How often a wait looks.
 const LOOK: Duration = Duration::from_millis(250);
+/// A server whose socket is not there yet is not asked for so long: every question starts a client program.
+const OPENS: Duration = Duration::from_secs(10);
 /// A follower that replays nothing and receives nothing for this long has lost its original, or what it
 /// needs of its log: a server that is busy at all writes something every few seconds.
 const STANDSTILL: Duration = Duration::from_secs(30);
@@ -217,9 +219,12 @@ impl Server {
         &self,
         cx: &Context<'_>,
         companion: &dyn Companion,
+        layout: &Layout,
         facts: &Facts,
         target: Position,
     ) -> Result<Waited, Failure> {
+        let _held = self.follower.hold();
+        let begun = Instant::now();
         let mut last = (Position::default(), Position::default());
         let mut moved = Instant::now();
         let mut first = None;
@@ -228,7 +233,10 @@ impl Server {
                 return Ok(Waited::Lost(companion.output(cx)?));
             }
             // It may not answer yet.
-            let progress = self.follower(cx, companion, facts).ok();
+            let opened = layout.has_socket() || begun.elapsed() > OPENS;
+            let progress = opened
+                .then(|| self.follower(cx, companion, facts).ok())
+                .flatten();
             if let Some(progress) = &progress {
                 let now = (progress.replayed(), progress.received());
                 if progress.streams && now.0 >= target {
@@ -267,24 +275,15 @@ impl Server {
         companion: &dyn Companion,
         facts: &Facts,
     ) -> Result<Progress, Failure> {
-        self.ask_follower(cx, companion, facts, sql::FOLLOWER)
-    }
-
-    /// Asks the follower for one answer.
-    pub(super) fn ask_follower<T: DeserializeOwned>(
-        &self,
-        cx: &Context<'_>,
-        companion: &dyn Companion,
-        facts: &Facts,
-        text: &str,
-    ) -> Result<T, Failure> {
         let argv = companion.inside(self.reader(cx, companion.directory(), facts))?;
-        let finished = cx
-            .commands
-            .run(&argv, Input::Bytes(text.as_bytes()), Output::Capture)
-            .map_err(|error| self.failure(error, "has a shadow that does not answer"))?;
-        let line = finished.stdout.lines().last().unwrap_or_default();
-        serde_json::from_str(line).map_err(|error| self.misunderstood(line, &error))
+        let answers = self
+            .ask_by(&self.follower, cx.commands, &argv, None, sql::FOLLOWER)
+            .map_err(|broken| match broken {
+                Broken::Client(error) => self.failure(error, "has a shadow that does not answer"),
+                Broken::Pipe(error) => self.pipe_broke(&error),
+                Broken::Own { error, .. } => error,
+            })?;
+        answers.into_iter().next().ok_or_else(|| self.gone())
     }
 
     /// A client program that reads the copy, over the socket in `directory`, as nobody else can.

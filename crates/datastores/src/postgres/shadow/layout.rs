@@ -98,6 +98,11 @@ impl Layout {
         self.data().join(FOLLOW).exists()
     }
 
+    /// True where its server opened its socket.
+    pub(super) fn has_socket(&self) -> bool {
+        self.place.join(".s.PGSQL.5432").exists()
+    }
+
     /// True where the server said what it sent.
     pub(super) fn has_manifest(&self) -> bool {
         self.data().join(MANIFEST).exists()

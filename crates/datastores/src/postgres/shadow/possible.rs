@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use switchback_engine::ports::{Context, Failure};
-use switchback_engine::process::Commands;
+use switchback_engine::process::{CommandError, Commands};
 use switchback_model::observed::Shadowing;
 use switchback_model::pattern::matches;
 use switchback_model::{DatastoreName, RunId};
@@ -13,6 +13,7 @@ use switchback_model::{DatastoreName, RunId};
 use super::super::server::Server;
 use super::control::Control;
 use super::sql;
+use crate::conversation::Broken;
 use crate::shadow;
 
 /// The first version whose followers are made by a file in the data directory and plain settings.
@@ -171,18 +172,30 @@ impl Server {
         let refused = |said: &str| {
             format!("its server does not let a follower in from the same machine: {said}")
         };
+        let mut come = String::new();
         let argv = self
-            .client("postgres", run, |connection| connection.replication())
+            .client("postgres", run, |connection| {
+                come = connection.come_to_replicate();
+                connection.replication()
+            })
             .map_err(|failure| failure.what)?;
-        let input = switchback_engine::process::Input::Bytes(b"IDENTIFY_SYSTEM;\n");
-        let finished = commands
-            .run_any(&argv, input, switchback_engine::process::Output::Capture)
-            .map_err(|error| refused(&error.to_string()))?;
-        if finished.code != 0 {
-            let said = finished.stderr.lines().last().unwrap_or("no reason given");
-            return Err(refused(reason(said)));
-        }
-        let system = finished.stdout.trim().split('|').next().unwrap_or_default();
+        let told = self.held.with(commands, &argv, Some(&come), |session| {
+            session.say(b"IDENTIFY_SYSTEM;\n")?;
+            let told = session.hear()?.map(<[u8]>::to_vec);
+            if told.is_some() {
+                session.heard_all();
+            }
+            Ok::<_, std::io::Error>(told.unwrap_or_default())
+        });
+        let told = told.map_err(|broken| match broken {
+            Broken::Client(CommandError::Exit { output, .. }) => {
+                refused(reason(output.lines().last().unwrap_or("no reason given")))
+            }
+            Broken::Client(error) => refused(&error.to_string()),
+            Broken::Pipe(error) | Broken::Own { error, .. } => refused(&error.to_string()),
+        })?;
+        let told = String::from_utf8_lossy(&told);
+        let system = told.split('|').next().unwrap_or_default();
         system
             .parse()
             .map_err(|_| refused("it answers something else than its identity"))

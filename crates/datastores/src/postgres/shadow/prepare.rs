@@ -36,6 +36,7 @@ pub(super) struct At {
 impl Server {
     /// Makes a shadow that follows when this returns.
     pub(in super::super) fn prepare_shadow(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        let _held = self.hold();
         let backup = self.backup(cx, cx.run);
         let manifest = backup.shadow()?;
         if manifest
@@ -60,6 +61,7 @@ impl Server {
 
     /// As the port's `follow`.
     pub(in super::super) fn follow(&self, cx: &Context<'_>) -> Result<Outcome, Failure> {
+        let _held = self.hold();
         let backup = self.backup(cx, cx.run);
         let Some(manifest) = backup.shadow()? else {
             return Ok(already("no shadow was begun"));
@@ -204,7 +206,7 @@ impl Server {
         };
         // Any position from now on will do: a follower that reaches it has everything from before.
         let target = self.position(cx)?;
-        self.wait_until_follows(cx, companion.as_ref(), facts, target)
+        self.wait_until_follows(cx, companion.as_ref(), layout, facts, target)
     }
 
     /// Where the original's log is on disk, with everything from before this call.

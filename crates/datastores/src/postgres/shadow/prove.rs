@@ -63,9 +63,11 @@ impl Server {
             return self.prove_sealed(cx, &backup, &manifest);
         }
         let mut facts = Facts::of(&manifest)?;
+        let _held = (self.hold(), self.follower.hold());
         let companion = match self.following(cx, &facts)? {
             Some(companion) => companion,
             None => {
+                self.follower.leave();
                 self.follow(cx)?;
                 facts = self.facts(&backup)?;
                 self.following(cx, &facts)?.ok_or_else(|| self.gone())?
@@ -167,14 +169,16 @@ impl Server {
         companion: &dyn Companion,
         facts: &Facts,
     ) -> Result<Both, Failure> {
+        let mut come = String::new();
         let ours = self.client(self.database(), Some(cx.run), |connection| {
+            come = connection.come();
             connection.psql()
         })?;
         let theirs = companion.inside(self.reader(cx, companion.directory(), facts))?;
         // Where one side fails, the other's client is cut off in the middle of an answer, which is no reason.
         let mut reason = None;
-        let read = conversation::with(cx.commands, &ours, |original| {
-            let read = conversation::with(cx.commands, &theirs, |follower| {
+        let read = self.held.with(cx.commands, &ours, Some(&come), |original| {
+            let read = self.follower.with(cx.commands, &theirs, None, |follower| {
                 self.converse_with_both(cx, original, follower)
             });
             read.map_err(|broken| match broken {
@@ -185,14 +189,14 @@ impl Server {
                     failure
                 }
                 Broken::Pipe(error) => self.pipe_broke(&error),
-                Broken::Own(failure) => failure,
+                Broken::Own { error, .. } => error,
             })
         });
         read.map_err(|broken| match (reason, broken) {
             (Some(reason), _) => reason,
             (None, Broken::Client(error)) => self.failure(error, "cannot be read"),
             (None, Broken::Pipe(error)) => self.pipe_broke(&error),
-            (None, Broken::Own(failure)) => failure,
+            (None, Broken::Own { error, .. }) => error,
         })
     }
 
@@ -299,7 +303,7 @@ impl Server {
             // The one who checks says in many ways what is wrong with an index, and nothing else.
             Broken::Client(error) => self.damaged(error),
             Broken::Pipe(error) => self.pipe_broke(&error),
-            Broken::Own(failure) => failure,
+            Broken::Own { error, .. } => error,
         })
     }
 

@@ -362,6 +362,7 @@ impl Server {
         facts: &Facts,
     ) -> Result<(), Failure> {
         self.reach.start(cx)?;
+        let _held = self.hold();
         self.wait_until_answers(cx)?;
         let control = Control::read(&self.directory()?)
             .map_err(|error| disk::failure("restore-io", "cannot read pg_control", &error))?;

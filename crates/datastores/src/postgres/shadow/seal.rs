@@ -125,7 +125,7 @@ impl Server {
             });
             let reached = match replayed {
                 Ok(reached) => reached,
-                Err(Broken::Own(failure)) => return Err(failure),
+                Err(Broken::Own { error, .. }) => return Err(error),
                 Err(Broken::Client(_) | Broken::Pipe(_)) => false,
             };
             let last = match last {
@@ -137,7 +137,7 @@ impl Server {
         talked.map_err(|broken| match broken {
             Broken::Client(error) => self.failure(error, "does not tell where it is"),
             Broken::Pipe(error) => self.pipe_broke(&error),
-            Broken::Own(failure) => failure,
+            Broken::Own { error, .. } => error,
         })
     }
 

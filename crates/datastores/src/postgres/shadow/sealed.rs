@@ -194,7 +194,7 @@ impl Server {
         let contents = read.map_err(|broken| match broken {
             Broken::Client(error) => self.unreadable(error),
             Broken::Pipe(error) => self.pipe_broke(&error),
-            Broken::Own(failure) => failure,
+            Broken::Own { error, .. } => error,
         });
         self.end_scratch(cx, scratch.as_ref(), programs);
         contents

@@ -1,5 +1,7 @@
 //! Companions beside a real container.
 
+use std::path::PathBuf;
+
 use switchback_engine::ports::{Companion, CompanionState, Reach};
 
 use super::*;

@@ -1,5 +1,7 @@
 //! Images, their tags, and the file where a tag is written.
 
+use switchback_model::event::Completed;
+
 use super::*;
 
 /// The id that a reference stands for on this host.
