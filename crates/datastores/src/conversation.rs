@@ -285,11 +285,14 @@ mod tests {
         ));
     }
 
-    /// A program that answers every line with its own number and that line.
+    /// A program that answers every line with its own number and that line, and ends well also where nobody hears it.
     fn numbered() -> Argv {
         Argv::new(
             "sh",
-            ["-c", "while read -r line; do echo \"$$ $line\"; done"],
+            [
+                "-c",
+                "trap '' PIPE; while read -r line; do echo \"$$ $line\" 2>/dev/null; done; exit 0",
+            ],
         )
     }
 

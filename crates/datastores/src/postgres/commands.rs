@@ -177,13 +177,14 @@ impl Connection<'_> {
     }
 }
 
-/// psql reads what it is told itself in quotes of its own.
+/// psql reads what it is told itself in quotes of its own, and takes what is in them for a name, with its quotes.
 fn connect_to(info: &str) -> String {
     let quoted = info
+        .replace('"', "\"\"")
         .replace('\\', r"\\")
         .replace('\'', "''")
         .replace('\n', r"\n");
-    format!("\\connect -reuse-previous=off '{quoted}'\n")
+    format!("\\connect -reuse-previous=off '\"{quoted}\"'\n")
 }
 
 fn bare_psql() -> Argv {
@@ -303,8 +304,8 @@ mod tests {
         let info = connection(&location, r"host=evil it's\").info();
         assert!(info.contains(r"dbname='host=evil it\'s\\' "), "{info}");
         // The same once more, for psql itself.
-        let come = connection(&location, "it's\n\\").come();
-        let told = r"dbname=''it\\''s\n\\\\'' ";
+        let come = connection(&location, "it's \"\n\\").come();
+        let told = r#"dbname=''it\\''s ""\n\\\\'' "#;
         assert!(come.contains(told) && come.lines().count() == 1, "{come}");
     }
 
