@@ -5,9 +5,12 @@ mod look;
 mod machines;
 mod migrate;
 mod snapshot;
+mod texts;
 mod update;
 mod verify;
 
+pub use self::snapshot::kept_snapshots;
+pub use self::texts::kept_templates;
 pub use self::update::preview;
 
 use std::collections::BTreeMap;
@@ -166,7 +169,8 @@ impl Driver for AwsDriver {
     /// the ones, and the others cost nothing.
     fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
         let account = self.ready(cx)?;
-        let ours = crate::notes::run_name(cx);
+        // A way back cleans up after the run that it takes back, whose plan is another.
+        let ours = format!("{}{}-", change_set::OURS, cx.run);
         let mut stacks: Vec<&str> = cx
             .plan
             .steps()

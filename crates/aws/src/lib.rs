@@ -30,7 +30,7 @@ mod xml;
 
 pub use account::{Account, Identity, Settings, whose};
 pub use calls::{Calls, Count, Phase};
-pub use driver::{AwsDriver, Conduct, Operations, preview};
+pub use driver::{AwsDriver, Conduct, Operations, kept_snapshots, kept_templates, preview};
 pub use fence::Reachable;
 pub use observe::{Observation, Wanted, observe};
 pub use policy::page as permissions;

@@ -3,6 +3,7 @@
 
 mod access;
 mod databases;
+mod dying;
 mod faults;
 mod images;
 mod looks;

@@ -2,12 +2,13 @@
 //! forgets a task an hour after it ended.
 
 use std::fs;
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use switchback_engine::ports::{Context, Failure};
+use switchback_model::{PlanId, RunId};
 
 /// ECS shows an ended task for an hour at least. One that was asked for longer ago and is not shown may have run.
 const REMEMBERED: Duration = Duration::from_secs(50 * 60);
@@ -38,17 +39,10 @@ impl Note {
 
     /// Keeps it, whole or not at all.
     pub(crate) fn keep(&self, cx: &Context<'_>) -> Result<(), Failure> {
-        let place = place(cx);
-        let write = || -> io::Result<()> {
-            let directory = place.parent().unwrap_or(cx.backups);
-            fs::create_dir_all(directory)?;
-            let mut file = tempfile::NamedTempFile::new_in(directory)?;
-            serde_json::to_writer(&mut file, self)?;
-            file.as_file().sync_all()?;
-            file.persist(&place)?;
-            fs::File::open(directory)?.sync_all()
-        };
-        write().map_err(|error| unusable(cx, error))
+        let written = serde_json::to_vec(self)
+            .map_err(io::Error::from)
+            .and_then(|bytes| write(&place(cx), &bytes));
+        written.map_err(|error| unusable(cx, error))
     }
 
     /// Whether what it asked for would be shown, had it been started.
@@ -75,16 +69,34 @@ pub(crate) fn step_name(cx: &Context<'_>) -> String {
     format!("{}-{}", run_name(cx), cx.step)
 }
 
-/// What everything of this run is called at AWS. Runs of other machines may have the same id, so the plan's is in it.
+/// What everything of this run is called at AWS.
 pub(crate) fn run_name(cx: &Context<'_>) -> String {
-    format!("switchback-{}-{}", cx.run, cx.plan.id)
+    name_of(cx.run, &cx.plan.id)
+}
+
+/// What everything of a run is called at AWS. Runs of other machines may have the same id, so the plan's is in it.
+pub(crate) fn name_of(run: &RunId, plan: &PlanId) -> String {
+    format!("switchback-{run}-{plan}")
+}
+
+/// Where what a run remembers about AWS is.
+pub(crate) fn directory(backups: &Path, run: &RunId) -> PathBuf {
+    backups.join(run.as_str()).join("aws")
+}
+
+/// Writes a file whole or not at all; it is on disk afterwards.
+pub(crate) fn write(place: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = place.parent().unwrap_or(place);
+    fs::create_dir_all(directory)?;
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(place)?;
+    fs::File::open(directory)?.sync_all()
 }
 
 fn place(cx: &Context<'_>) -> PathBuf {
-    cx.backups
-        .join(cx.run.as_str())
-        .join("aws")
-        .join(format!("step-{}.json", cx.step))
+    directory(cx.backups, cx.run).join(format!("step-{}.json", cx.step))
 }
 
 fn unusable(cx: &Context<'_>, error: impl ToString) -> Failure {

@@ -159,13 +159,29 @@ const ACTIONS: [(&str, Phase, &str); 48] = [
         "ending a migration that is discarded",
     ),
     ("rds:CreateDBClusterSnapshot", Phase::Apply, "snapshots"),
-    ("rds:DescribeDBClusterSnapshots", Phase::Apply, "snapshots"),
+    (
+        "rds:DescribeDBClusterSnapshots",
+        Phase::Plan,
+        "snapshots for a way back",
+    ),
     ("rds:CreateDBSnapshot", Phase::Apply, "snapshots"),
-    ("rds:DescribeDBSnapshots", Phase::Apply, "snapshots"),
+    (
+        "rds:DescribeDBSnapshots",
+        Phase::Plan,
+        "snapshots for a way back",
+    ),
     ("elasticache:CreateSnapshot", Phase::Apply, "snapshots"),
-    ("elasticache:DescribeSnapshots", Phase::Apply, "snapshots"),
+    (
+        "elasticache:DescribeSnapshots",
+        Phase::Plan,
+        "snapshots for a way back",
+    ),
     ("ec2:CreateSnapshot", Phase::Apply, "snapshots"),
-    ("ec2:DescribeSnapshots", Phase::Apply, "snapshots"),
+    (
+        "ec2:DescribeSnapshots",
+        Phase::Plan,
+        "snapshots for a way back",
+    ),
     (
         "ec2:DescribeInstanceStatus",
         Phase::Apply,

@@ -3,6 +3,8 @@
 
 use aws_sdk_elasticache::types::Tag as CacheTag;
 use aws_sdk_rds::types::Tag as DatabaseTag;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use switchback_model::Digest;
 use switchback_model::stack::StoreKind;
 
@@ -19,6 +21,8 @@ pub(crate) struct Taken {
     /// What a stack is given to make the store from it: an ARN, an id or a name.
     pub(crate) handle: String,
     pub(crate) state: SnapshotState,
+    /// When it was taken, where that is told.
+    pub(crate) at: Option<String>,
 }
 
 /// How far a snapshot is.
@@ -30,9 +34,9 @@ pub(crate) enum SnapshotState {
     Failed(String),
 }
 
-/// The name of the snapshot that `run` takes of a store; short enough for every service.
-pub(crate) fn name(run: &str, stack: &str, logical: &str) -> String {
-    let digest = Digest::of(format!("{run}\n{stack}\n{logical}"));
+/// The name of the snapshot that a round of `run` takes of a store; short enough for every service.
+pub(crate) fn name(run: &str, round: u32, stack: &str, logical: &str) -> String {
+    let digest = Digest::of(format!("{run}\n{round}\n{stack}\n{logical}"));
     format!("switchback-{}", digest.short())
 }
 
@@ -134,6 +138,7 @@ fn cluster(account: &Account, name: &str) -> Result<Option<Taken>, Fault> {
             .unwrap_or_default()
             .to_owned(),
         state: state(found.status(), found.percent_progress()),
+        at: found.snapshot_create_time().and_then(written),
     }))
 }
 
@@ -148,6 +153,7 @@ fn instance(account: &Account, name: &str) -> Result<Option<Taken>, Fault> {
     Ok(answer.db_snapshots().first().map(|found| Taken {
         handle: found.db_snapshot_arn().unwrap_or_default().to_owned(),
         state: state(found.status(), found.percent_progress()),
+        at: found.snapshot_create_time().and_then(written),
     }))
 }
 
@@ -159,6 +165,11 @@ fn group(account: &Account, name: &str) -> Result<Option<Taken>, Fault> {
     Ok(answer.snapshots().first().map(|found| Taken {
         handle: found.snapshot_name().unwrap_or_default().to_owned(),
         state: state(found.snapshot_status(), None),
+        at: found
+            .node_snapshots()
+            .first()
+            .and_then(|node| node.snapshot_create_time())
+            .and_then(written),
     }))
 }
 
@@ -182,8 +193,14 @@ fn volume(account: &Account, name: &str) -> Result<Option<Taken>, Fault> {
         Some(Taken {
             handle: xml::text(item, &["snapshotId"])?.to_owned(),
             state: state(xml::text(item, &["status"]), percent),
+            at: xml::text(item, &["startTime"]).map(str::to_owned),
         })
     }))
+}
+
+/// A moment as the services write it.
+pub(crate) fn written(at: &DateTime) -> Option<String> {
+    at.fmt(Format::DateTime).ok()
 }
 
 /// The words of all four services.
@@ -202,17 +219,17 @@ mod tests {
     use super::{SnapshotState, name, state};
 
     #[test]
-    fn names_fit_every_service_and_no_other_run() {
-        let one = name("switchback-r-1-p-1", "2-5-db-timescale-master", "Volume");
+    fn names_fit_every_service_and_no_other_run_or_round() {
+        let stack = "2-5-db-timescale-master";
+        let one = name("switchback-r-1-p-1", 1, stack, "Volume");
         assert!(one.len() <= 50, "ElastiCache takes fifty letters: {one}");
-        assert_ne!(
-            one,
-            name("switchback-r-2-p-1", "2-5-db-timescale-master", "Volume")
-        );
-        assert_ne!(
-            one,
-            name("switchback-r-1-p-1", "2-5-db-timescale-master", "Data")
-        );
+        for other in [
+            name("switchback-r-2-p-1", 1, stack, "Volume"),
+            name("switchback-r-1-p-1", 2, stack, "Volume"),
+            name("switchback-r-1-p-1", 1, stack, "Data"),
+        ] {
+            assert_ne!(one, other);
+        }
     }
 
     #[test]

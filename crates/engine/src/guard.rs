@@ -168,6 +168,7 @@ fn about(expectation: &Expectation) -> Option<&DatastoreName> {
         | Expectation::Stack { .. }
         | Expectation::NoStack { .. }
         | Expectation::Snapshotted { .. }
+        | Expectation::Kept { .. }
         | Expectation::Terminated { .. }
         | Expectation::Renewed { .. } => None,
     }

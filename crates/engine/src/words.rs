@@ -88,6 +88,10 @@ pub(crate) fn expected(expectation: &Expectation) -> String {
         Expectation::Snapshotted { stack, logical } => {
             format!("the snapshot of `{logical}` of `{stack}` to be complete")
         }
+        Expectation::Kept { snapshot } => format!(
+            "the snapshot `{}` of `{}` to be complete",
+            snapshot.handle, snapshot.store.logical
+        ),
         Expectation::Terminated { machine } => format!("machine `{machine}` to be gone"),
         Expectation::Renewed { stack, logical } => {
             format!("no machine of `{logical}` of `{stack}` to be behind")

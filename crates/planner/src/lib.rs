@@ -13,6 +13,7 @@ pub mod stack;
 
 mod build;
 mod check;
+mod draft;
 mod experience;
 mod measured;
 mod outline;

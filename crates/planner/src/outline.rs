@@ -102,6 +102,15 @@ fn line(plan: &Plan, step: &Step, what: String) -> String {
             let names: Vec<&str> = datastores.iter().map(|name| name.as_str()).collect();
             let _ = write!(text, " | back: {}", names.join("+"));
         }
+        WayBack::Stacks { restored, by_hand } => {
+            let _ = write!(text, " | back: stacks");
+            for store in restored {
+                let _ = write!(text, " + {store}");
+            }
+            for store in by_hand {
+                let _ = write!(text, " + {store} by hand");
+            }
+        }
         WayBack::None { .. } => text.push_str(" | back: none"),
     }
     text

@@ -19,6 +19,9 @@ pub(super) fn look(
         Expectation::Stack { is } => stack(account, is).unwrap_or_else(cannot_tell),
         Expectation::NoStack { stack } => no_stack(account, stack).unwrap_or_else(cannot_tell),
         Expectation::Snapshotted { stack, logical } => snapshot::look(cx, account, stack, logical),
+        Expectation::Kept { snapshot } => {
+            snapshot::kept(account, snapshot).unwrap_or_else(cannot_tell)
+        }
         Expectation::Terminated { machine } => {
             machines::terminated(account, machine).unwrap_or_else(cannot_tell)
         }

@@ -1,20 +1,22 @@
 //! Snapshots that a step takes, and what they are called.
 
 use switchback_engine::ports::{Context, Failure, Finding};
+use switchback_model::RunId;
 use switchback_model::event::{Completed, Outcome};
-use switchback_model::plan::Act;
-use switchback_model::stack::{Store, StoreKind};
+use switchback_model::plan::{Act, Plan};
+use switchback_model::stack::{Snapshot, Store, StoreKind};
 
 use super::outcome;
 use crate::account::Account;
+use crate::calls::Phase;
 use crate::fault::Fault;
-use crate::notes::run_name;
+use crate::notes::{name_of, run_name};
 use crate::snapshots::{self, SnapshotState, Taken};
 use crate::waiting::Pace;
 
 /// Takes a snapshot and waits until it is complete; one that this run took already is adopted.
 pub(super) fn take(cx: &Context<'_>, account: &Account, store: &Store) -> Result<Outcome, Failure> {
-    let name = snapshots::name(&run_name(cx), &store.stack, &store.logical);
+    let name = snapshots::name(&run_name(cx), round(cx), &store.stack, &store.logical);
     let what = format!(
         "cannot take a snapshot of the {} `{}` of `{}`",
         store.kind.word(),
@@ -38,6 +40,7 @@ pub(super) fn take(cx: &Context<'_>, account: &Account, store: &Store) -> Result
             Some(Taken {
                 handle,
                 state: SnapshotState::Complete,
+                ..
             }) => {
                 let summary = format!("{handle}{}", promise(store.kind));
                 return Ok(outcome(completed, summary, &[("snapshot", &handle)]));
@@ -45,6 +48,7 @@ pub(super) fn take(cx: &Context<'_>, account: &Account, store: &Store) -> Result
             Some(Taken {
                 state: SnapshotState::Failed(state),
                 handle,
+                ..
             }) => {
                 return Err(Failure::new("snapshot-failed", what)
                     .cause(format!("`{handle}` is {state}"))
@@ -96,20 +100,72 @@ fn refused(fault: &Fault, what: &str, store: &Store) -> Failure {
 /// Whether this run's snapshot of a store is complete.
 pub(super) fn look(cx: &Context<'_>, account: &Account, stack: &str, logical: &str) -> Finding {
     match found(cx, account, stack, logical) {
-        Ok(Some(taken)) => match taken.state {
-            SnapshotState::Complete => Finding::Holds,
-            SnapshotState::Underway(_) => Finding::Differs {
-                found: format!("the snapshot `{}` is being taken", taken.handle),
-            },
-            SnapshotState::Failed(state) => Finding::Differs {
-                found: format!("the snapshot `{}` is {state}", taken.handle),
-            },
-        },
+        Ok(Some(taken)) => whole(&taken),
         Ok(None) => Finding::Differs {
             found: "there is no snapshot of this run".to_owned(),
         },
         Err(failure) => Finding::Unknown { why: failure.what },
     }
+}
+
+fn whole(taken: &Taken) -> Finding {
+    let found = match &taken.state {
+        SnapshotState::Complete => return Finding::Holds,
+        SnapshotState::Underway(_) => format!("the snapshot `{}` is being taken", taken.handle),
+        SnapshotState::Failed(state) => format!("the snapshot `{}` is {state}", taken.handle),
+    };
+    Finding::Differs { found }
+}
+
+/// Whether the snapshot that an earlier run took is there still.
+pub(super) fn kept(account: &Account, snapshot: &Snapshot) -> Result<Finding, Fault> {
+    let found = of_run(account, snapshot)?;
+    Ok(
+        match found.filter(|found| found.handle == snapshot.handle) {
+            Some(taken) => whole(&taken),
+            None => Finding::Differs {
+                found: format!("the snapshot `{}` is gone", snapshot.handle),
+            },
+        },
+    )
+}
+
+fn of_run(account: &Account, snapshot: &Snapshot) -> Result<Option<Taken>, Fault> {
+    let store = &snapshot.store;
+    let run = name_of(&snapshot.run, &snapshot.plan);
+    let name = snapshots::name(&run, snapshot.round, &store.stack, &store.logical);
+    snapshots::look(account, store.kind, &name)
+}
+
+/// The snapshots that a run of `plan` took and that are there, complete: what its way back is made from.
+pub fn kept_snapshots(
+    account: &Account,
+    plan: &Plan,
+    run: &RunId,
+) -> Result<Vec<Snapshot>, Failure> {
+    account.calls().enter(Phase::Plan);
+    let mut kept = Vec::new();
+    for (stage, step) in plan.steps() {
+        let Act::Snapshot { store } = &step.act else {
+            continue;
+        };
+        let mut snapshot = Snapshot {
+            store: store.clone(),
+            run: run.clone(),
+            plan: plan.id.clone(),
+            round: stage.round,
+            handle: String::new(),
+            at: None,
+        };
+        let found = of_run(account, &snapshot)
+            .map_err(|fault| fault.failure(format!("cannot look for the snapshot of {store}")))?;
+        if let Some(taken) = found.filter(|found| found.state == SnapshotState::Complete) {
+            snapshot.handle = taken.handle;
+            snapshot.at = taken.at;
+            kept.push(snapshot);
+        }
+    }
+    Ok(kept)
 }
 
 /// What a stack is given to make a store from the snapshot that this run took of it.
@@ -123,6 +179,7 @@ pub(super) fn handle(
         Some(Taken {
             handle,
             state: SnapshotState::Complete,
+            ..
         }) => Ok(handle),
         _ => Err(Failure::new(
             "snapshot-missing",
@@ -148,7 +205,14 @@ fn found(
     let Some(kind) = kind else {
         return Ok(None);
     };
-    let name = snapshots::name(&run_name(cx), stack, logical);
+    let name = snapshots::name(&run_name(cx), round(cx), stack, logical);
     snapshots::look(account, kind, &name)
         .map_err(|fault| fault.failure(format!("cannot look for the snapshot `{name}`")))
+}
+
+/// The round that the step is in: each takes snapshots of its own.
+fn round(cx: &Context<'_>) -> u32 {
+    let mut steps = cx.plan.steps();
+    let stage = steps.find(|(_, step)| step.number == cx.step);
+    stage.map_or(1, |(stage, _)| stage.round)
 }

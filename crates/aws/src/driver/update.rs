@@ -9,7 +9,7 @@ use switchback_model::stack::{
     ChangeSet, ChangeSetState, ParameterWish, Stack, StackUpdate, UpdateMode,
 };
 
-use super::{Conduct, outcome, snapshot};
+use super::{Conduct, outcome, snapshot, texts};
 use crate::account::Account;
 use crate::calls::Phase;
 use crate::fault::Fault;
@@ -38,6 +38,10 @@ pub(super) fn update(
         return Ok(outcome(Completed::Adopted, updated(update, None), &[]));
     }
     can_begin(update, now.as_ref())?;
+    let replaces = update.mode == UpdateMode::Update && update.template.is_some();
+    if let Some(now) = now.as_ref().filter(|_| replaces) {
+        texts::keep(cx, account, now)?;
+    }
     // One that an earlier try left and did not execute.
     change_set::delete(account, stack, &name).map_err(failed)?;
     cx.progress

@@ -3,131 +3,27 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_sdk_ecs::types::DesiredStatus;
-use switchback_engine::ports::{
-    Context, Driver, Failure, Finding, MigrationCall, MigrationTrace, Progress, Site,
-};
+use switchback_engine::ports::Site;
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
-use switchback_engine::{Ended, Engine, Listener, Order};
-use switchback_journal::{ProcessIdentity, StateDirectory};
-use switchback_model::event::{Event, Outcome, Stamped};
-use switchback_model::observed::ImagePin;
-use switchback_model::plan::{Act, Check, Expectation, FileEdit, Origin, Plan, WayBack};
+use switchback_engine::{Ended, Engine, Order};
+use switchback_journal::StateDirectory;
+use switchback_model::RunId;
+use switchback_model::plan::{Act, Expectation, Origin, Plan, WayBack};
 use switchback_model::stack::{
     ChangeAction, ForeseenChange, ParameterWish, Replacement, StackIs, StackUpdate, Store,
     StoreKind, body_digest,
 };
-use switchback_model::{MigrationId, RunId, ServiceName};
 use switchback_testkit::crash::{CrashPoints, Crashed, survive};
 
+use super::dying::{Dying, Witness, process};
 use super::images::{Containers, Image};
 use super::standins::{Kind, StandIn};
 use super::{Lab, deploy, foreseen, migrations, template, value, wish};
 use crate::stacks::{events, read};
 use crate::{Account, AwsDriver, TaskPlace};
-
-/// Dies before, in and after each act.
-struct Dying {
-    driver: AwsDriver,
-    crash: CrashPoints,
-}
-
-/// Dies at the first thing that an act tells: it has begun, and is not over.
-struct Middle<'a> {
-    crash: &'a CrashPoints,
-    told: std::cell::Cell<bool>,
-}
-
-impl Progress for Middle<'_> {
-    fn report(&self, _: &str, _: Option<u64>, _: Option<u64>, _: Option<&str>) {
-        if !self.told.replace(true) {
-            self.crash.point("in the middle");
-        }
-    }
-}
-
-impl Dying {
-    fn act<T>(&self, cx: &Context<'_>, act: impl FnOnce(&Context<'_>) -> T) -> T {
-        let middle = Middle {
-            crash: &self.crash,
-            told: std::cell::Cell::new(false),
-        };
-        let cx = Context {
-            progress: &middle,
-            ..*cx
-        };
-        self.crash.around("an act", || act(&cx))
-    }
-}
-
-impl Driver for Dying {
-    fn look(&self, cx: &Context<'_>, expectation: &Expectation) -> Finding {
-        self.driver.look(cx, expectation)
-    }
-
-    fn fetch(&self, cx: &Context<'_>, image: &ImagePin) -> Result<Outcome, Failure> {
-        self.driver.fetch(cx, image)
-    }
-
-    fn stop(&self, cx: &Context<'_>, services: &[ServiceName]) -> Result<Outcome, Failure> {
-        self.driver.stop(cx, services)
-    }
-
-    fn start(
-        &self,
-        cx: &Context<'_>,
-        services: &[ServiceName],
-        images: &BTreeMap<ServiceName, ImagePin>,
-    ) -> Result<Outcome, Failure> {
-        self.driver.start(cx, services, images)
-    }
-
-    fn set(&self, cx: &Context<'_>, edits: &[FileEdit]) -> Result<Outcome, Failure> {
-        self.driver.set(cx, edits)
-    }
-
-    fn trace(&self, cx: &Context<'_>, id: &MigrationId) -> Result<MigrationTrace, Failure> {
-        self.driver.trace(cx, id)
-    }
-
-    fn migrate(&self, cx: &Context<'_>, call: &MigrationCall<'_>) -> Result<Outcome, Failure> {
-        self.act(cx, |cx| self.driver.migrate(cx, call))
-    }
-
-    fn discard(&self, cx: &Context<'_>, id: &MigrationId) -> Result<(), Failure> {
-        self.driver.discard(cx, id)
-    }
-
-    fn check(&self, cx: &Context<'_>, check: &Check) -> Result<Outcome, Failure> {
-        self.driver.check(cx, check)
-    }
-
-    fn snapshot(&self, cx: &Context<'_>, store: &Store) -> Result<Outcome, Failure> {
-        self.act(cx, |cx| self.driver.snapshot(cx, store))
-    }
-
-    fn update(&self, cx: &Context<'_>, update: &StackUpdate) -> Result<Outcome, Failure> {
-        self.act(cx, |cx| self.driver.update(cx, update))
-    }
-
-    fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
-        self.driver.clean(cx)
-    }
-}
-
-struct Witness<'a>(&'a CrashPoints);
-
-impl Listener for Witness<'_> {
-    fn hear(&self, event: &Stamped) {
-        // Progress comes from another thread as well, which is not the one that dies.
-        if !matches!(event.event, Event::Progress { .. }) {
-            self.0.point("after a journal write");
-        }
-    }
-}
 
 /// The stand-ins of all upgrades: stacks and tasks on one, databases on the other, which snapshots them.
 struct Cloud {
@@ -243,19 +139,12 @@ impl Upgrade {
 
     /// A new process works on the run until it ends or dies.
     fn work(&self, cloud: &Cloud) -> Result<Ended, Crashed> {
-        // Above every pid that the kernel hands out, so that nobody can be mistaken for it.
-        static NEXT: AtomicU32 = AtomicU32::new(5_000_000);
-        let process = ProcessIdentity {
-            pid: NEXT.fetch_add(1, Ordering::SeqCst),
-            started: "1".to_owned(),
-            ..ProcessIdentity::current()
-        };
         let engine = Engine::new(
             self.state.clone(),
             Redactor::default(),
             StopSignal::default(),
         )
-        .with_process(process);
+        .with_process(process());
         let account = Rc::new(cloud.account());
         let site = Site {
             driver: Box::new(Dying {

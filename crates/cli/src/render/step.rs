@@ -168,8 +168,23 @@ pub(crate) fn way_back(way: &WayBack) -> String {
             holds: None,
         } => format!("instant: shadow {}", joined(datastores)),
         WayBack::Restore { seconds, .. } => format!("restore, {}", measure::about(*seconds)),
+        WayBack::Stacks { restored, by_hand } => stacks_back(restored.len(), by_hand.len()),
         WayBack::None { because } => format!("none: {because}"),
     }
+}
+
+/// A way back by updates of stacks, e.g. `stacks updated back, 2 stores from snapshots`.
+fn stacks_back(restored: usize, by_hand: usize) -> String {
+    let stores = |count: usize, how: &str| match count {
+        0 => String::new(),
+        1 => format!(", one store {how}"),
+        count => format!(", {count} stores {how}"),
+    };
+    format!(
+        "stacks updated back{}{}",
+        stores(restored, "from snapshots"),
+        stores(by_hand, "perhaps by hand")
+    )
 }
 
 /// How long a way back by shadow is instant, and what it is then, e.g. `instant for 24 h, then about 2 min`.
@@ -191,6 +206,10 @@ pub(crate) fn way_back_in_full(way: &WayBack) -> String {
             holds: Some(_),
         } => {
             format!("{} ({})", way_back(way), joined(datastores))
+        }
+        WayBack::Stacks { restored, by_hand } if !(restored.is_empty() && by_hand.is_empty()) => {
+            let stores: Vec<&str> = restored.iter().chain(by_hand).map(String::as_str).collect();
+            format!("{} ({})", way_back(way), stores.join(", "))
         }
         other => way_back(other),
     }

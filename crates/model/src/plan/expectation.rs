@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::id::{DatastoreName, MigrationId, RunId, ServiceName};
 use crate::observed::ImagePin;
-use crate::stack::StackIs;
+use crate::stack::{Snapshot, StackIs};
 use crate::version::Version;
 
 /// Something that can be looked at, and must be so.
@@ -128,6 +128,11 @@ pub enum Expectation {
         stack: String,
         /// The store's name in that stack's template.
         logical: String,
+    },
+    /// The snapshot that an earlier run took is there, and complete.
+    Kept {
+        /// Which.
+        snapshot: Snapshot,
     },
     /// The machine is gone for good.
     Terminated {

@@ -28,6 +28,15 @@ pub enum WayBack {
         /// Estimated seconds.
         seconds: u64,
     },
+    /// By updating the stacks back, in reverse order, each to the template and the parameters that it had.
+    Stacks {
+        /// What is made anew from a snapshot of the run on the way, e.g. `DBCluster of prod-2-1-db-aurora-master`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        restored: Vec<String>,
+        /// What a person may have to bring back, because its stack need not be able to.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        by_hand: Vec<String>,
+    },
     /// There is none.
     None {
         /// Why.

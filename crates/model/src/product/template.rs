@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::MigrationId;
 use crate::version::Version;
 
 /// A template, e.g. of a CloudFormation stack. Their order in the definition is the order of an update.
@@ -41,6 +42,10 @@ pub struct Template {
     /// The parameter by which a store is made anew from a snapshot, by the store's resource in the template.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub snapshots: BTreeMap<String, String>,
+    /// The migrations that change what a store holds, by the store's resource in the template; every one may, where
+    /// nothing is said.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub migrated_by: BTreeMap<String, Vec<MigrationId>>,
     /// What releases changed in it, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<TemplateChange>,

@@ -28,7 +28,7 @@ pub use cloud::{
     StackResource, StackStatus,
 };
 pub use machine::{Launch, Machine, MachineGroup, Task, TaskContainer};
-pub use store::{Store, StoreKind};
+pub use store::{Snapshot, Store, StoreKind};
 pub use template::{
     Call, Expression, Parameter, Resource, Template, TemplateOutput, body_digest, placeholders,
 };

@@ -1,6 +1,10 @@
 //! What holds data in an account.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+
+use crate::id::{PlanId, RunId};
 
 /// Something in an account that holds data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +23,31 @@ pub struct Store {
     /// Gibibytes that it takes or is given, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gibibytes: Option<u64>,
+}
+
+/// `DBCluster of prod-2-1-db-aurora-master`.
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.logical, self.stack)
+    }
+}
+
+/// A complete snapshot that a run took of a store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Of what, as it was found then.
+    pub store: Store,
+    /// The run that took it.
+    pub run: RunId,
+    /// Its plan.
+    pub plan: PlanId,
+    /// In which round: each takes its own.
+    pub round: u32,
+    /// What a stack is given to make the store from it: an ARN, an id or a name.
+    pub handle: String,
+    /// When it was taken, as the provider writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
 }
 
 /// What holds data.

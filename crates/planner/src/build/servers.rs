@@ -10,7 +10,8 @@ use super::engines::in_server;
 use super::guards;
 use super::plan::origin;
 use super::preconditions::major;
-use super::stages::{Composer, Draft};
+use super::stages::Composer;
+use crate::draft::Draft;
 
 impl Composer<'_> {
     /// The images of the new servers, and those of the product that is started again.

@@ -28,6 +28,7 @@ use super::keeping::Keeping;
 use super::route::Leg;
 use super::verification;
 use super::wayback::Changed;
+use crate::draft::Draft;
 
 /// Composes the steps of a plan in order, and knows what each one leaves behind.
 pub(crate) struct Composer<'a> {
@@ -49,15 +50,6 @@ pub(crate) struct Composer<'a> {
     pub(super) since_seal: BTreeMap<DatastoreName, Vec<StepNumber>>,
     down: bool,
     next: u32,
-}
-
-/// What a step is, before it has a number.
-pub(super) struct Draft {
-    pub(super) act: Act,
-    pub(super) before: Vec<Expectation>,
-    pub(super) after: Vec<Expectation>,
-    pub(super) interrupted: Interrupted,
-    pub(super) because: Option<String>,
 }
 
 impl<'a> Composer<'a> {
@@ -255,16 +247,7 @@ impl<'a> Composer<'a> {
 
     pub(super) fn step(&mut self, draft: Draft) -> Step {
         self.next += 1;
-        Step {
-            number: StepNumber(self.next),
-            act: draft.act,
-            before: draft.before,
-            after: draft.after,
-            interrupted: draft.interrupted,
-            way_back: self.changed.way_back(self.keeping),
-            downtime: self.down,
-            because: draft.because,
-        }
+        draft.at(self.next, self.changed.way_back(self.keeping), self.down)
     }
 
     /// The number that the next step gets.

@@ -6,7 +6,8 @@ use switchback_model::{DatastoreName, Problem, Version};
 use super::guards;
 use super::images;
 use super::route::{Leg, Migration};
-use super::stages::{Composer, Draft};
+use super::stages::Composer;
+use crate::draft::Draft;
 
 impl Composer<'_> {
     /// Begins the backup of every datastore that gets one.

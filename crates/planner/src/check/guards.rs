@@ -118,6 +118,9 @@ fn named(expectation: &Expectation) -> String {
         Expectation::Snapshotted { stack, logical } => {
             format!("the snapshot of `{logical}` of `{stack}` is complete")
         }
+        Expectation::Kept { snapshot } => {
+            format!("the snapshot `{}` is there", snapshot.handle)
+        }
         Expectation::Terminated { machine } => format!("machine `{machine}` is gone"),
         Expectation::Renewed { stack, logical } => {
             format!("no machine of `{logical}` of `{stack}` is behind")

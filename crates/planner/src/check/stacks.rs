@@ -1,13 +1,15 @@
 //! Rules of a plan for an account: every stack is expected as the step before left it, every parameter is said, no data
-//! goes without a snapshot, nothing migrates before one.
+//! goes without a snapshot, nothing migrates before one. A way back takes from the snapshots of its run alone, looks for
+//! them first, and migrates nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use switchback_model::RunId;
 use switchback_model::plan::{
     Act, Check, Expectation, Interrupted, Plan, Purpose, Stage, StageKind, Step, WayBack,
 };
 use switchback_model::stack::{
-    ChangeAction, ExpectedChanges, ForeseenChange, ParameterWish, Replacement, StackIs,
+    ChangeAction, ExpectedChanges, ForeseenChange, ParameterWish, Replacement, Snapshot, StackIs,
     StackUpdate, StoreKind, UpdateMode,
 };
 
@@ -19,21 +21,25 @@ struct Known<'p> {
     stacks: BTreeMap<&'p str, &'p StackIs>,
     gone: BTreeSet<&'p str>,
     snapshots: BTreeSet<(&'p str, &'p str)>,
+    /// What has had a snapshot in any round.
+    kept: BTreeSet<String>,
     changed: bool,
+    /// The run that is taken back.
+    run: Option<&'p RunId>,
 }
 
 pub(super) fn check(plan: &Plan, found: &mut Objections) {
-    if plan.purpose != Purpose::Upgrade {
-        found.plan(
-            "stage-kind",
-            "stacks have no way back that a plan could walk",
-        );
-        return;
-    }
+    let run = match &plan.purpose {
+        Purpose::Rollback { run } => Some(run),
+        Purpose::Upgrade | Purpose::RollOver(_) => None,
+    };
     if !plan.datastores.is_empty() || !plan.origin.services.is_empty() {
         found.plan("not-stacks", "it speaks of services or datastores");
     }
-    let mut known = Known::default();
+    let mut known = Known {
+        run,
+        ..Known::default()
+    };
     for stage in &plan.stages {
         // Snapshots are of one round: writers were active between two of them.
         known.snapshots.clear();
@@ -60,13 +66,27 @@ fn every(known: &Known<'_>, step: &Step, found: &mut Objections) {
         );
     }
     let changes = !matches!(step.act, Act::Snapshot { .. } | Act::Verify { .. });
-    if (changes || known.changed) && !matches!(step.way_back, WayBack::None { .. }) {
+    let honest = match (&step.way_back, known.run) {
+        (WayBack::None { .. }, _) => true,
+        (WayBack::NotNeeded, _) => !changes && !known.changed,
+        (WayBack::Stacks { restored, by_hand }, None) => {
+            let mut stores = restored.iter().chain(by_hand);
+            stores.all(|store| known.kept.contains(store))
+        }
+        _ => false,
+    };
+    if !honest {
         object("way-back", "it promises a way back that nobody can walk");
     }
 }
 
 fn one<'p>(known: &mut Known<'p>, stage: &'p Stage, step: &'p Step, found: &mut Objections) {
     match &step.act {
+        Act::Migrate { .. } | Act::Remove { .. } if known.run.is_some() => found.step(
+            step.number,
+            "migration-in-way-back",
+            "a way back restores: it neither migrates nor takes a stack away",
+        ),
         Act::Snapshot { store } => {
             needs_after(
                 step,
@@ -77,6 +97,7 @@ fn one<'p>(known: &mut Known<'p>, stage: &'p Stage, step: &'p Step, found: &mut 
                 found,
             );
             known.snapshots.insert((&store.stack, &store.logical));
+            known.kept.insert(store.to_string());
             return;
         }
         Act::Update { update } => updated(known, step, update, found),
@@ -203,6 +224,11 @@ fn updated<'p>(
             );
         }
     }
+    for snapshot in kept_snapshots(step) {
+        if known.run != Some(&snapshot.run) {
+            found.step(number, "restore", "it takes what another run kept");
+        }
+    }
     if let ExpectedChanges::Foreseen { changes } = &update.expected {
         for change in changes {
             kept(step, update, change, found);
@@ -266,7 +292,14 @@ fn kept(step: &Step, update: &StackUpdate, change: &ForeseenChange, found: &mut 
         ParameterWish::Snapshot { logical, .. } => *logical == change.logical,
         // A snapshot that the operator names is one, too.
         ParameterWish::Value { value } => {
-            value.starts_with("snap-") || value.contains(":snapshot:")
+            value.starts_with("snap-")
+                || value.contains("snapshot:")
+                || kept_snapshots(step).any(|snapshot| {
+                    let store = &snapshot.store;
+                    snapshot.handle == *value
+                        && store.stack == update.stack
+                        && store.logical == change.logical
+                })
         }
         _ => false,
     });
@@ -283,6 +316,14 @@ fn kept(step: &Step, update: &StackUpdate, change: &ForeseenChange, found: &mut 
             ),
         );
     }
+}
+
+/// Snapshots of the run that is taken back for which a step looks before it acts.
+fn kept_snapshots(step: &Step) -> impl Iterator<Item = &Snapshot> {
+    step.before.iter().filter_map(|expected| match expected {
+        Expectation::Kept { snapshot } => Some(snapshot),
+        _ => None,
+    })
 }
 
 fn migrated(known: &Known<'_>, stage: &Stage, step: &Step, found: &mut Objections) {
@@ -337,7 +378,7 @@ fn migrated(known: &Known<'_>, stage: &Stage, step: &Step, found: &mut Objection
 
 /// Whatever runs must be looked at, last of all.
 fn ending(stage: &Stage, found: &mut Objections) {
-    let StageKind::Run { to } = &stage.kind else {
+    let (StageKind::Run { to } | StageKind::Return { to }) = &stage.kind else {
         return;
     };
     let looks = stage.steps.last().is_some_and(|step| match &step.act {

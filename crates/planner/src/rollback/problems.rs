@@ -3,7 +3,7 @@
 use switchback_model::exit::Exit;
 use switchback_model::{DatastoreName, Problem, RunId};
 
-pub(super) fn of_a_way_back(run: &RunId) -> Problem {
+pub(crate) fn of_a_way_back(run: &RunId) -> Problem {
     Problem::new(
         Exit::Refused,
         "rollback-of-rollback",
@@ -68,15 +68,13 @@ pub(super) fn of_another_deployment(run: &RunId, planned: &str, found: &str) -> 
     ))
 }
 
-/// The run changed stacks, which nothing here brings back.
+/// The way back of stacks is planned from what is there now, which nobody here has looked at.
 pub(super) fn of_stacks(run: &RunId) -> Problem {
     Problem::new(
         Exit::Refused,
         "rollback-of-stacks",
-        format!("run {run} changed stacks, and those are brought back by hand"),
+        format!("`{run}` changed stacks, and nobody has looked at them"),
     )
     .unknown("stacks")
-    .why("an update of a stack back to its old template may replace what holds data, and takes no migration back")
-    .hint(format!("see what it did, and which snapshots it took: switchback log {run}"))
-    .hint("give the stack of each database its snapshot in a change set, then its old template and parameters to every other stack")
+    .hint("name the account: [aws] in switchback.toml")
 }

@@ -20,11 +20,11 @@ pub struct Proven {
 
 impl Proven {
     /// True where the step may have acted.
-    pub(super) fn has_begun(&self, step: &Step) -> bool {
+    pub(crate) fn has_begun(&self, step: &Step) -> bool {
         self.begun.contains(&step.number) || self.finished.contains(&step.number)
     }
 
-    fn is_finished(&self, step: &Step) -> bool {
+    pub(crate) fn is_finished(&self, step: &Step) -> bool {
         self.finished.contains(&step.number)
     }
 }

@@ -13,13 +13,14 @@
 use std::collections::BTreeMap;
 
 use switchback_model::plan::{
-    Act, BackupMethod, BackupState, Check, Expectation, FileEdit, Interrupted, Plan, Stage,
-    StageKind, Step, WayBack,
+    Act, BackupMethod, BackupState, Check, Expectation, FileEdit, Plan, Stage, StageKind, Step,
+    WayBack,
 };
-use switchback_model::{DatastoreName, Digest, RunId, ServiceName, StepNumber, Version};
+use switchback_model::{DatastoreName, Digest, RunId, ServiceName, Version};
 
 use super::taken_back::{Base, Changes};
 use crate::build::costs;
+use crate::draft::Draft;
 
 /// Seconds that reading a shadow which came back may add to the downtime.
 const READ_WHILE_STOPPED: u64 = 1;
@@ -343,16 +344,13 @@ impl Composer<'_> {
             },
             _ => WayBack::Instant,
         };
-        Step {
-            number: StepNumber(self.next),
-            act,
+        let draft = Draft {
             before,
             after,
-            interrupted: Interrupted::Repeat,
-            way_back,
-            downtime: self.down,
             because: because.map(str::to_owned),
-        }
+            ..Draft::new(act)
+        };
+        draft.at(self.next, way_back, self.down)
     }
 }
 

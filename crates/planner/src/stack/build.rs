@@ -10,7 +10,7 @@ use switchback_model::problem::Citation;
 use switchback_model::product::ProcedureKind;
 use switchback_model::{PlanId, Problem};
 
-use super::composer::Composer;
+use super::composer::{Composer, Direction};
 use super::input::Input;
 use super::recognise::recognise;
 use super::refusals;
@@ -35,7 +35,7 @@ pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
         .state("deployment", "unchanged")
         .hint("name another version: `switchback plan --to V`"));
     }
-    let mut composer = Composer::new(&input)?;
+    let mut composer = Composer::new(&input, Direction::Forth)?;
     missing(&input, &rounds)?;
     let mut stages = Vec::new();
     for (place, round) in rounds.iter().enumerate() {

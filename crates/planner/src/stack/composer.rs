@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use switchback_model::plan::{Act, Expectation, Interrupted, Notice, Step, WayBack};
-use switchback_model::{Problem, StepNumber};
+use switchback_model::Problem;
+use switchback_model::plan::{Notice, Step, WayBack};
 
 use super::input::Input;
 use super::recognise::recognise;
 use super::refusals;
 use super::simulated::Simulated;
 use crate::build::{Note, Place};
+use crate::draft::Draft;
 
 /// Composes the steps of a plan in order, and knows how each one leaves the stacks.
 pub(super) struct Composer<'a> {
@@ -20,42 +21,48 @@ pub(super) struct Composer<'a> {
     /// Procedures that steps carry out.
     pub(super) carried_out: BTreeSet<String>,
     /// What was already taken a snapshot of in this round.
-    pub(super) snapshots: BTreeSet<(String, String)>,
+    pub(super) snapshotted: BTreeSet<(String, String)>,
     /// Machines that are gone for good.
     pub(super) terminated: BTreeSet<String>,
     pub(super) changed: Changed,
+    pub(super) direction: Direction,
     next: u32,
 }
 
-/// What the steps so far have changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Changed {
-    Nothing,
-    Stacks,
-    Data,
+/// Where the steps lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// To another version.
+    Forth,
+    /// To what was there before a run.
+    Back,
 }
 
-/// What a step is, before it has a number.
-pub(super) struct Draft {
-    pub(super) act: Act,
-    pub(super) before: Vec<Expectation>,
-    pub(super) after: Vec<Expectation>,
-    pub(super) interrupted: Interrupted,
-    pub(super) downtime: bool,
-    pub(super) because: Option<String>,
+/// What the steps since the product last ran and was looked at have changed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Changed {
+    /// Anything at all.
+    anything: bool,
+    /// True where the product ran since: the next change begins anew.
+    ran: bool,
+    /// Stores that a migration may have changed and that their stacks make anew from a snapshot.
+    pub(super) restored: BTreeSet<String>,
+    /// Stores that a migration may have changed and that a person may have to bring back.
+    pub(super) by_hand: BTreeSet<String>,
 }
 
 impl<'a> Composer<'a> {
-    pub(super) fn new(input: &'a Input<'a>) -> Result<Self, Problem> {
+    pub(super) fn new(input: &'a Input<'a>, direction: Direction) -> Result<Self, Problem> {
         let mut composer = Self {
             input,
             stacks: BTreeMap::new(),
             notices: Vec::new(),
             notes: Vec::new(),
             carried_out: BTreeSet::new(),
-            snapshots: BTreeSet::new(),
+            snapshotted: BTreeSet::new(),
             terminated: BTreeSet::new(),
-            changed: Changed::Nothing,
+            changed: Changed::default(),
+            direction,
             next: 0,
         };
         for stack in input.cloud.stacks.values() {
@@ -104,25 +111,45 @@ impl<'a> Composer<'a> {
             .collect()
     }
 
+    /// The next step changes something.
+    pub(super) fn changes(&mut self) {
+        if self.changed.ran {
+            self.changed = Changed::default();
+        }
+        self.changed.anything = true;
+    }
+
+    /// The product runs and was looked at: the way back leads here once the next change is made.
+    pub(super) fn runs(&mut self) {
+        self.changed.ran = true;
+    }
+
     pub(super) fn step(&mut self, draft: Draft) -> Step {
+        self.timed(draft, false)
+    }
+
+    /// The step, and whether users are without service meanwhile.
+    pub(super) fn timed(&mut self, draft: Draft, downtime: bool) -> Step {
         self.next += 1;
-        Step {
-            number: StepNumber(self.next),
-            act: draft.act,
-            before: draft.before,
-            after: draft.after,
-            interrupted: draft.interrupted,
-            way_back: match self.changed {
-                Changed::Nothing => WayBack::NotNeeded,
-                Changed::Stacks => WayBack::None {
-                    because: "stacks are brought back by hand, to the templates and parameters that this plan found".to_owned(),
-                },
-                Changed::Data => WayBack::None {
-                    because: "migrated data is brought back by hand, from the snapshots of this run".to_owned(),
-                },
+        draft.at(self.next, self.way_back(), downtime)
+    }
+
+    fn way_back(&self) -> WayBack {
+        let Changed {
+            anything,
+            restored,
+            by_hand,
+            ..
+        } = &self.changed;
+        match self.direction {
+            _ if !anything => WayBack::NotNeeded,
+            Direction::Forth => WayBack::Stacks {
+                restored: restored.iter().cloned().collect(),
+                by_hand: by_hand.iter().cloned().collect(),
             },
-            downtime: draft.downtime,
-            because: draft.because,
+            Direction::Back => WayBack::None {
+                because: "a way back has none of its own: upgrade again".to_owned(),
+            },
         }
     }
 

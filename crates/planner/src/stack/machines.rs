@@ -1,9 +1,9 @@
 //! Steps about machines: those that come back, are made anew, or go for good.
 
-use switchback_model::plan::{Act, Check, Expectation, Interrupted, Step};
-use switchback_model::product::Order;
+use switchback_model::plan::{Act, Check, Expectation, Step};
 
-use super::composer::{Changed, Composer, Draft};
+use super::composer::Composer;
+use crate::draft::Draft;
 
 impl Composer<'_> {
     /// What an update needs behind it: a machine that comes back, machines that are made anew on request.
@@ -18,19 +18,16 @@ impl Composer<'_> {
             .find(|(_, resource)| resource.kind == "AWS::EC2::Instance")
             .map(|(logical, _)| logical.clone());
         if let (Some(meanwhile), Some(logical)) = (outage, machine) {
+            let check = Check::Machine {
+                stack: stack.to_owned(),
+                logical,
+                meanwhile: Some(meanwhile),
+            };
             steps.push(self.step(Draft {
-                act: Act::Verify {
-                    checks: vec![Check::Machine {
-                        stack: stack.to_owned(),
-                        logical,
-                        meanwhile: Some(meanwhile),
-                    }],
-                },
-                before: Vec::new(),
-                after: Vec::new(),
-                interrupted: Interrupted::Repeat,
-                downtime: false,
                 because: Some("what fails until it is back is no failure".to_owned()),
+                ..Draft::new(Act::Verify {
+                    checks: vec![check],
+                })
             }));
         }
         for group in input
@@ -41,17 +38,14 @@ impl Composer<'_> {
         {
             if input.config.renew.iter().any(|renew| renew == stack) {
                 steps.push(self.step(Draft {
-                    act: Act::Renew {
-                        group: group.clone(),
-                    },
-                    before: Vec::new(),
                     after: vec![Expectation::Renewed {
                         stack: stack.to_owned(),
                         logical: group.logical.clone(),
                     }],
-                    interrupted: Interrupted::Repeat,
-                    downtime: false,
                     because: Some("running machines do not follow their template".to_owned()),
+                    ..Draft::new(Act::Renew {
+                        group: group.clone(),
+                    })
                 }));
                 continue;
             }
@@ -68,7 +62,8 @@ impl Composer<'_> {
         steps
     }
 
-    pub(super) fn terminate(&mut self, stack: &str, order: &Order) -> Vec<Step> {
+    /// Ends the machines of a stack that an update makes anew.
+    pub(super) fn terminate(&mut self, stack: &str, because: &str) -> Vec<Step> {
         let machines = self.input.cloud.machines.iter();
         let here: Vec<_> = machines
             .filter(|machine| machine.stack == stack && !self.terminated.contains(&machine.id))
@@ -77,16 +72,13 @@ impl Composer<'_> {
         let mut steps = Vec::new();
         for machine in here {
             self.terminated.insert(machine.id.clone());
-            self.changed = self.changed.max(Changed::Stacks);
+            self.changes();
             steps.push(self.step(Draft {
                 after: vec![Expectation::Terminated {
                     machine: machine.id.clone(),
                 }],
-                act: Act::Terminate { machine },
-                before: Vec::new(),
-                interrupted: Interrupted::Repeat,
-                downtime: false,
-                because: Some(order.because.clone()),
+                because: Some(because.to_owned()),
+                ..Draft::new(Act::Terminate { machine })
             }));
         }
         steps

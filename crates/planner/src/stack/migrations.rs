@@ -7,9 +7,10 @@ use switchback_model::plan::{Act, Check, Expectation, Interrupted, Step};
 use switchback_model::product::Migration;
 use switchback_model::{Problem, ServiceName, Version};
 
-use super::composer::{Changed, Composer, Draft};
+use super::composer::Composer;
 use super::refusals;
 use super::rounds::Round;
+use crate::draft::Draft;
 
 /// Name of the program that a single machine migrates with; its version is the release's.
 const BINARY: &str = "tti-lw-stack";
@@ -32,7 +33,8 @@ impl<'a> Composer<'a> {
             let before = vec![Expectation::Stack {
                 is: self.stacks[stack].is(),
             }];
-            self.changed = Changed::Data;
+            self.changes();
+            self.migrated(&migration);
             steps.push(
                 self.step(Draft {
                     act: Act::Migrate {
@@ -50,7 +52,6 @@ impl<'a> Composer<'a> {
                         version: round.to.clone(),
                     }],
                     interrupted: self.interrupted(defined, &round.to),
-                    downtime: false,
                     because: run
                         .assumed
                         .then(|| "nothing could tell whether it is needed".to_owned()),
@@ -136,14 +137,7 @@ impl<'a> Composer<'a> {
             }
         }
         checks.extend(self.health(version));
-        self.step(Draft {
-            act: Act::Verify { checks },
-            before: Vec::new(),
-            after: Vec::new(),
-            interrupted: Interrupted::Repeat,
-            downtime: false,
-            because: None,
-        })
+        self.step(Draft::new(Act::Verify { checks }))
     }
 
     fn health(&mut self, version: &Version) -> Option<Check> {

@@ -10,6 +10,7 @@
 //!
 //! Start with [`review()`] for one stack and [`build()`] for all of them.
 
+mod back;
 mod build;
 mod carry;
 mod certificates;
@@ -30,7 +31,9 @@ mod review;
 mod rounds;
 mod safety;
 mod simulated;
+mod updates;
 
+pub use back::{BackInput, way_back};
 pub use build::build;
 pub use carry::{Carried, Carrying, Unanswered, carry};
 pub use danger::{Danger, DangerKind};

@@ -7,39 +7,22 @@
 
 use std::collections::BTreeMap;
 
-use switchback_model::plan::{Act, Expectation, Interrupted, Notice, Step};
-use switchback_model::product::{self, Move, MoveKind, NoticeKind, Order};
-use switchback_model::stack::{
-    ChangeSetState, ParameterNow, ParameterWish, StackUpdate, StoreKind, Template, TemplatePlace,
-    UpdateMode,
-};
-use switchback_model::{Problem, Version};
+use switchback_model::Problem;
+use switchback_model::plan::Step;
+use switchback_model::product::{self, Move, MoveKind, Order};
+use switchback_model::stack::{ParameterNow, ParameterWish};
 
 use super::carry::{Carrying, carry};
-use super::certificates;
-use super::danger::{Danger, DangerKind};
-
-use super::composer::{Changed, Composer, Draft};
+use super::composer::Composer;
 use super::refusals;
-use super::review::{Review, Reviewed, review};
 use super::rounds::Round;
-use super::safety::{capabilities, cover, expected, machine_replaced};
 use super::simulated::Simulated;
-
-/// One update that is wanted of a stack.
-struct Wanted<'w, 'a> {
-    stack: &'w str,
-    template: Option<(&'w TemplatePlace, &'a Template)>,
-    wishes: BTreeMap<String, ParameterWish>,
-    /// True where a disk may be made anew from a snapshot.
-    disks: bool,
-    because: String,
-}
+use super::updates::Wanted;
 
 impl<'a> Composer<'a> {
     /// The steps of one round.
     pub(super) fn round(&mut self, round: &Round<'a>) -> Result<Vec<Step>, Problem> {
-        self.snapshots.clear();
+        self.snapshotted.clear();
         for stack in self.stacks.values_mut() {
             stack.settled = false;
         }
@@ -99,6 +82,7 @@ impl<'a> Composer<'a> {
         }
         if round.runs {
             steps.push(self.look(&round.to));
+            self.runs();
         }
         Ok(steps)
     }
@@ -170,7 +154,7 @@ impl<'a> Composer<'a> {
                         stack.settled = true;
                     }
                 }
-                MoveKind::Terminate => steps.extend(self.terminate(&stack, order)),
+                MoveKind::Terminate => steps.extend(self.terminate(&stack, &order.because)),
                 MoveKind::Remove => steps.push(self.remove(&stack, order)),
             }
         }
@@ -221,6 +205,7 @@ impl<'a> Composer<'a> {
                 template: None,
                 wishes,
                 disks: false,
+                kept: Vec::new(),
                 because: order.because.clone(),
             },
             &round.to,
@@ -298,6 +283,7 @@ impl<'a> Composer<'a> {
                 template,
                 wishes,
                 disks,
+                kept: Vec::new(),
                 because,
             },
             &round.to,
@@ -306,180 +292,6 @@ impl<'a> Composer<'a> {
             steps.extend(self.afterwards(stack));
         }
         Ok(steps)
-    }
-
-    /// One update with all that makes it safe; nothing where nothing would change.
-    fn update(&mut self, wanted: Wanted<'_, 'a>, to: &Version) -> Result<Vec<Step>, Problem> {
-        let input = self.input;
-        let Wanted {
-            stack,
-            template,
-            mut wishes,
-            disks,
-            because,
-        } = wanted;
-        let unchanged = wishes.values().all(|wish| *wish == ParameterWish::Previous);
-        if template.is_none() && unchanged {
-            return Ok(Vec::new());
-        }
-        let simulated = &self.stacks[stack];
-        // What the provider computed is true of the first update of a stack, before anything else changed.
-        let provided = input.change_sets.get(stack).filter(|_| !simulated.touched);
-        if provided.is_some_and(|set| set.state == ChangeSetState::Empty) {
-            return Ok(Vec::new());
-        }
-        let new = template.map_or(simulated.template, |(_, template)| template);
-        let look = |wishes: &BTreeMap<String, ParameterWish>, provided| {
-            review(&Reviewed {
-                account: &input.cloud.account,
-                stack: &simulated.stack,
-                old: simulated.template,
-                new,
-                wishes,
-                provided,
-            })
-        };
-        let mut review = look(&wishes, provided);
-        let is = simulated.is();
-        let name = simulated.stack.name.clone();
-        let of = simulated.of;
-        let covered = cover(&name, of, new, &review, disks, &mut wishes);
-        if !covered.is_empty() {
-            review = look(&wishes, None);
-        }
-        let steps = self.snapshots_of(&name, &covered);
-        self.refuse(&name, of, &review, &covered)?;
-        self.tell(&name, &review, &covered, to);
-        let machine = machine_replaced(&review);
-        let single = input.config.kind.driver() == "ami";
-        if single && machine {
-            let more = certificates::replaced(input.cloud, input.config, &name, to)?;
-            self.notices.extend(more);
-        }
-        let update = StackUpdate {
-            stack: name.clone(),
-            of: of.id.clone(),
-            mode: UpdateMode::Update,
-            template: template.map(|(place, _)| place.clone()),
-            capabilities: capabilities(&self.stacks[&name].stack.capabilities, new),
-            tags: self.stacks[&name].stack.tags.clone(),
-            expected: expected(&review),
-            version: to.clone(),
-            parameters: wishes,
-        };
-        let Some(simulated) = self.stacks.get_mut(&name) else {
-            return Ok(steps);
-        };
-        simulated.apply(&update, new, &review);
-        simulated.held.retain(|held, _| {
-            // What is something else for the time being is held until an update gives it back.
-            let now = simulated.stack.parameters.get(held);
-            now.is_some()
-        });
-        settle_held(simulated);
-        let after = simulated.is();
-        self.changed = self.changed.max(Changed::Stacks);
-        let mut steps = steps;
-        steps.push(self.step(Draft {
-            act: Act::Update { update },
-            before: vec![Expectation::Stack { is }],
-            after: vec![Expectation::Stack { is: after }],
-            interrupted: Interrupted::Repeat,
-            downtime: single && machine,
-            because: Some(because),
-        }));
-        Ok(steps)
-    }
-
-    fn remove(&mut self, stack: &str, order: &Order) -> Step {
-        let simulated = self.stacks.remove(stack);
-        let (id, before) = match &simulated {
-            Some(simulated) => (
-                simulated.stack.id.clone(),
-                vec![Expectation::Stack { is: simulated.is() }],
-            ),
-            None => (String::new(), Vec::new()),
-        };
-        self.changed = self.changed.max(Changed::Stacks);
-        self.step(Draft {
-            act: Act::Remove {
-                stack: stack.to_owned(),
-                id,
-            },
-            before,
-            after: vec![Expectation::NoStack {
-                stack: stack.to_owned(),
-            }],
-            interrupted: Interrupted::Repeat,
-            downtime: false,
-            because: Some(order.because.clone()),
-        })
-    }
-
-    fn refuse(
-        &self,
-        stack: &str,
-        of: &product::Template,
-        review: &Review,
-        covered: &[String],
-    ) -> Result<(), Problem> {
-        let lost: Vec<&Danger> = review
-            .dangers
-            .iter()
-            .filter(|danger| !covered.contains(&danger.logical))
-            .collect();
-        let found = refusals::types(stack, &review.changed_types)
-            .or_else(|| refusals::data(stack, &lost))
-            .or_else(|| refusals::exports(stack, &review.locked_exports));
-        match found {
-            Some(problem) => Err(problem.hint(format!("the template is `{}`", of.id))),
-            None => Ok(()),
-        }
-    }
-
-    /// What the operator should know of an update.
-    fn tell(&mut self, stack: &str, review: &Review, covered: &[String], to: &Version) {
-        for danger in &review.dangers {
-            let (id, accept) = match danger.what {
-                DangerKind::Data(StoreKind::Volume) => ("disk-made-anew", true),
-                DangerKind::Data(_) => ("store-made-anew", false),
-                DangerKind::Address => ("address-lost", true),
-                DangerKind::LoadBalancer => ("entrance-replaced", true),
-            };
-            let from = match covered.contains(&danger.logical) {
-                true => ", and made anew from a snapshot",
-                false => "",
-            };
-            self.notices.push(Notice {
-                id: format!("{id}-{stack}-{}", danger.logical),
-                kind: NoticeKind::OneWay,
-                version: to.clone(),
-                text: format!(
-                    "`{}` of stack `{stack}` ({}): {}{from}.",
-                    danger.logical, danger.kind, danger.text
-                ),
-                found: None,
-                source: "change set and prediction".to_owned(),
-                accept: accept.then(|| id.to_owned()),
-            });
-        }
-        for it in &review.disagreements {
-            self.warn(format!(
-                "`{}` of stack `{stack}`: {} by our prediction, {} by the change set",
-                it.logical, it.ours, it.theirs
-            ));
-        }
-        for transform in &review.template.transforms {
-            self.warn(format!(
-                "macro `{transform}` rewrites the template of stack `{stack}`: what it makes of it is not predicted"
-            ));
-        }
-        let single = self.input.config.kind.driver() == "ami";
-        if !single && review.only_mappings && machine_replaced(review) {
-            self.warn(format!(
-                "the template of stack `{stack}` differs only by fixed values such as machine images: instead of replacing the machine, leave = [\"{stack}\"] under [aws], and update the software on it"
-            ));
-        }
     }
 }
 
@@ -493,12 +305,4 @@ fn restore(simulated: &mut Simulated<'_>, wishes: &mut BTreeMap<String, Paramete
             *wish = ParameterWish::Value { value };
         }
     }
-}
-
-/// Forgets what is held where the stack has it again.
-fn settle_held(simulated: &mut Simulated<'_>) {
-    let parameters = &simulated.stack.parameters;
-    simulated
-        .held
-        .retain(|name, held| parameters.get(name).is_some_and(|now| now != held));
 }

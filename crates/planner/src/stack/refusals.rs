@@ -29,10 +29,7 @@ pub(super) fn not_ready(stack: &Stack) -> Option<Problem> {
             None => problem,
         };
         return Some(match status.as_str() {
-            "UPDATE_ROLLBACK_FAILED" => problem
-                .why("an earlier update could neither be finished nor taken back")
-                .hint(format!("see which resource failed: aws cloudformation describe-stack-events --stack-name {name}"))
-                .hint(format!("repair it, then: aws cloudformation continue-update-rollback --stack-name {name}")),
+            "UPDATE_ROLLBACK_FAILED" => half_taken_back(problem, stack),
             "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => problem
                 .why("such a stack cannot be updated, only deleted")
                 .hint("delete it and make it anew, or leave it out: `leave` under [aws] in switchback.toml"),
@@ -74,6 +71,34 @@ pub(super) fn not_ready(stack: &Stack) -> Option<Problem> {
                 "change it back, or bring it into the template and the parameters, then plan again",
             ),
     )
+}
+
+/// An update that could neither be finished nor taken back: what comes next, word by word.
+fn half_taken_back(problem: Problem, stack: &Stack) -> Problem {
+    let name = &stack.name;
+    let go_on = format!("aws cloudformation continue-update-rollback --stack-name {name}");
+    // CloudFormation leaves out what failed to be updated, and nothing else.
+    let stuck: Vec<&str> = stack
+        .resources
+        .iter()
+        .filter(|resource| resource.status == "UPDATE_FAILED")
+        .map(|resource| resource.logical.as_str())
+        .collect();
+    let problem = problem.why("an earlier update could neither be finished nor taken back");
+    let problem = match stuck.as_slice() {
+        [] => problem.hint(format!(
+            "see which resource failed: aws cloudformation describe-stack-events --stack-name {name}"
+        )),
+        _ => problem.cause(format!("between two states: {}", stuck.join(", "))),
+    };
+    let problem = problem.hint(format!("repair it, then: {go_on}"));
+    match stuck.as_slice() {
+        [] => problem,
+        _ => problem.hint(format!(
+            "or leave out what cannot be repaired, and bring it by hand to what the old template says: {go_on} --resources-to-skip {}",
+            stuck.join(" ")
+        )),
+    }
 }
 
 /// A template whose text is not known.

@@ -52,13 +52,15 @@ pub(super) fn cover(
     covered
 }
 
-/// Whether a machine is made anew, as far as anybody can tell.
-pub(super) fn machine_replaced(review: &Review) -> bool {
+/// How surely a machine is made anew, as far as anybody can tell.
+pub(super) fn machine(review: &Review) -> Replacement {
     review
         .predicted
         .iter()
         .filter(|it| it.change.kind == "AWS::EC2::Instance")
-        .any(|it| review.replacement(&it.change.logical) >= Replacement::Maybe)
+        .map(|it| review.replacement(&it.change.logical))
+        .max()
+        .unwrap_or(Replacement::Never)
 }
 
 /// What a change set may contain.

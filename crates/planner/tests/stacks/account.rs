@@ -17,7 +17,7 @@ use switchback_planner::stack::{Input, build, templates_wanted};
 use switchback_planner::{Planned, check_against, outline, refusal};
 
 /// The fixtures, by the template's name today.
-const FIXTURES: [(&str, &str); 15] = [
+pub(crate) const FIXTURES: [(&str, &str); 15] = [
     ("1-1-vpc", include_str!("../fixtures/stacks/1-1-vpc.yml")),
     (
         "2-1-db-aurora-master",
@@ -110,11 +110,12 @@ pub(crate) fn text(template: &str, version: &str) -> String {
     text
 }
 
-fn parsed(text: &str) -> Template {
+pub(crate) fn parsed(text: &str) -> Template {
     Template::parse("fixture", text).unwrap_or_else(|faults| panic!("{}\n{text}", faults[0]))
 }
 
 /// An account, and what a plan for it is made from. Every field may be changed before the plan.
+#[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) config: AwsConfig,
     pub(crate) cloud: Cloud,

@@ -5,3 +5,5 @@ mod mutations;
 mod orders;
 mod refusals;
 mod reviews;
+mod simulation;
+mod ways_back;

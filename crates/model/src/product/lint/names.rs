@@ -233,9 +233,16 @@ fn conditions(lint: &mut Lint<'_>) {
     let probes: Vec<&str> = product.probes.keys().map(String::as_str).collect();
     let editions: Vec<&str> = product.editions.iter().map(|it| it.id.as_str()).collect();
     let drivers: Vec<&str> = product.drivers.iter().map(String::as_str).collect();
+    let migrations_known: Vec<&str> = product.migrations.iter().map(|it| it.id.as_str()).collect();
     for (index, template) in product.templates.iter().enumerate() {
         let path = format!("template[{index}].driver");
         unknown(lint, &path, "driver", &template.driver, &drivers);
+        for (store, migrations) in &template.migrated_by {
+            let path = format!("template[{index}].migrated-by.{store}");
+            for name in migrations {
+                unknown(lint, &path, "migration", name.as_str(), &migrations_known);
+            }
+        }
     }
     for (path, condition) in uses {
         if let Some(probe) = &condition.probe {

@@ -1,0 +1,260 @@
+//! The way back of stacks as a plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use switchback_model::config::AwsConfig;
+use switchback_model::plan::{
+    Act, FORMAT, Forecast, Notice, Origin, Plan, Purpose, Stage, StageKind, Step,
+};
+use switchback_model::product::{NoticeKind, Product};
+use switchback_model::stack::{ChangeSet, Cloud, Snapshot, Store, Template, TemplatePlace};
+use switchback_model::{Digest, PlanId, Problem};
+
+use super::history::History;
+use super::problems;
+use super::stores::Stores;
+use super::stretch::Stretch;
+use super::walk::Walk;
+use crate::build::Planned;
+use crate::path::Query;
+use crate::rollback::{Proven, of_a_way_back};
+use crate::stack::composer::{Composer, Direction};
+use crate::stack::input::Input;
+
+/// Everything that the way back of a run is made from. Equal inputs make equal plans, byte for byte.
+#[derive(Clone, Copy, Debug)]
+pub struct BackInput<'a> {
+    /// The definition.
+    pub product: &'a Product,
+    /// What the operator says.
+    pub config: &'a AwsConfig,
+    /// Base URL as users reach the product, where the operator says so.
+    pub url: Option<&'a str>,
+    /// The plan whose run is taken back.
+    pub plan: &'a Plan,
+    /// What the journal proves about that run.
+    pub proven: &'a Proven,
+    /// What is there now.
+    pub cloud: &'a Cloud,
+    /// Every template that a stack has, and every text that was kept with the run, by digest.
+    pub templates: &'a BTreeMap<Digest, Template>,
+    /// Where the texts are that were kept with the run.
+    pub kept: &'a BTreeMap<Digest, TemplatePlace>,
+    /// The run's snapshots that are there and complete.
+    pub snapshots: &'a [Snapshot],
+    /// What the provider says that the first update of a stack would change, by stack.
+    pub change_sets: &'a BTreeMap<String, ChangeSet>,
+}
+
+/// Plans the way back from what the journal proves and what is there now, or says why there is none.
+///
+/// It leads to the version that ran last and was looked at: where the run began, or the last stop at which the
+/// product ran. Stacks are taken back where they show what the run did; an update that did not happen, or that
+/// CloudFormation took back by itself, needs nothing. A store comes back where a migration was begun that may
+/// change it.
+pub fn way_back(input: &BackInput<'_>) -> Result<Planned, Problem> {
+    let (plan, run) = (input.plan, &input.proven.run);
+    if plan.purpose != Purpose::Upgrade {
+        return Err(of_a_way_back(run));
+    }
+    let planned = plan.account.as_ref().filter(|account| {
+        let found = &input.cloud.account;
+        (&account.id, &account.region, &account.partition)
+            != (&found.id, &found.region, &found.partition)
+    });
+    if let Some(planned) = planned {
+        return Err(problems::of_another_account(
+            run,
+            planned,
+            &input.cloud.account,
+        ));
+    }
+    let stretch =
+        Stretch::of(plan, input.proven).ok_or_else(|| problems::nothing(run, &plan.from))?;
+    let config = renewing(input.config, &stretch);
+    let forth = Input {
+        product: input.product,
+        config: &config,
+        url: input.url,
+        query: &Query::new(stretch.reached.as_str(), stretch.base.as_str()),
+        deployment: &plan.deployment,
+        cloud: input.cloud,
+        templates: input.templates,
+        offered: &BTreeMap::new(),
+        change_sets: input.change_sets,
+        parent: None,
+    };
+    let composer = Composer::new(&forth, Direction::Back)?;
+    let stores = Stores::of(&composer, &stretch, input.snapshots, run)?;
+    let staying = stores.staying.clone();
+    let mut walk = Walk {
+        input,
+        composer,
+        histories: History::of(&stretch)?,
+        stores,
+        base: stretch.base.clone(),
+        ended: stretch
+            .begun()
+            .filter_map(|(_, step)| ended(step))
+            .collect(),
+        by_hand: Vec::new(),
+        restored: Vec::new(),
+        left: Vec::new(),
+    };
+    let mut steps = walk.steps(&stretch)?;
+    if steps.is_empty() {
+        let left = problems::nothing(run, stretch.base);
+        return Err(walk.by_hand.iter().fold(left, |left, it| it.hinted(left)));
+    }
+    steps.push(walk.composer.look(stretch.base));
+    let mut notices = lost(&walk, &stretch);
+    notices.extend(stays(&staying, &walk, &stretch));
+    notices.extend(left(&walk, &stretch));
+    let by_hand = &walk.by_hand;
+    notices.extend(
+        by_hand
+            .iter()
+            .map(|it| it.notice(run, stretch.reached, stretch.base)),
+    );
+    notices.append(&mut walk.composer.notices);
+    notices.sort_by_key(|notice| notice.accept.is_none());
+    let back = Plan {
+        format: FORMAT,
+        id: PlanId::new(""),
+        purpose: Purpose::Rollback { run: run.clone() },
+        parent: Some(run.clone()),
+        deployment: plan.deployment.clone(),
+        account: Some(input.cloud.account.clone()),
+        product: plan.product.clone(),
+        product_name: plan.product_name.clone(),
+        edition: plan.edition.clone(),
+        definition: plan.definition.clone(),
+        from: stretch.reached.clone(),
+        to: stretch.base.clone(),
+        because: Vec::new(),
+        notices,
+        procedures: by_hand.iter().map(|it| it.procedure(run)).collect(),
+        origin: Origin::default(),
+        datastores: BTreeMap::new(),
+        stages: vec![Stage {
+            kind: StageKind::Return {
+                to: stretch.base.clone(),
+            },
+            required_by: Vec::new(),
+            round: 1,
+            steps,
+        }],
+        forecast: forecast(&walk),
+        advice: plan.advice.clone(),
+        secrets: plan.secrets.clone(),
+    };
+    Ok(Planned {
+        plan: back.seal(),
+        notes: walk.composer.notes,
+    })
+}
+
+/// Machines that the run replaced are replaced on the way back as well.
+fn renewing(config: &AwsConfig, stretch: &Stretch<'_>) -> AwsConfig {
+    let mut config = config.clone();
+    let mut renew: BTreeSet<String> = config.renew.drain(..).collect();
+    renew.extend(stretch.begun().filter_map(|(_, step)| match &step.act {
+        Act::Renew { group } => Some(group.stack.clone()),
+        _ => None,
+    }));
+    config.renew = renew.into_iter().collect();
+    config
+}
+
+fn lost(walk: &Walk<'_, '_>, stretch: &Stretch<'_>) -> Vec<Notice> {
+    if walk.restored.is_empty() {
+        return Vec::new();
+    }
+    let names = listed(walk.restored.iter().map(|snapshot| &snapshot.store));
+    let found: Vec<String> = walk
+        .restored
+        .iter()
+        .filter_map(|snapshot| {
+            let at = snapshot.at.as_ref()?;
+            Some(format!("{} at {at}", snapshot.store.logical))
+        })
+        .collect();
+    let id = "data-loss".to_owned();
+    vec![Notice {
+        kind: NoticeKind::OneWay,
+        version: stretch.base.clone(),
+        text: format!(
+            "What was written since their snapshots were taken is lost: {names} come back as they were then."
+        ),
+        found: (!found.is_empty()).then(|| format!("taken: {}", found.join(", "))),
+        source: format!("journal of {}", walk.input.proven.run),
+        accept: Some(id.clone()),
+        id,
+    }]
+}
+
+/// What does not come back, because nothing that the version before would not know was done to it.
+fn stays(staying: &[&Store], walk: &Walk<'_, '_>, stretch: &Stretch<'_>) -> Option<Notice> {
+    (!staying.is_empty()).then(|| Notice {
+        id: "data-stays".to_owned(),
+        kind: NoticeKind::Behaviour,
+        version: stretch.base.clone(),
+        text: format!(
+            "No migration of the run changed {}: what was written there stays.",
+            listed(staying.iter().copied())
+        ),
+        found: None,
+        source: format!("journal of {}", walk.input.proven.run),
+        accept: None,
+    })
+}
+
+/// Stacks that are not taken back, because that version's template cannot take the place of a later one.
+fn left<'w>(
+    walk: &'w Walk<'_, '_>,
+    stretch: &'w Stretch<'_>,
+) -> impl Iterator<Item = Notice> + use<'w> {
+    walk.left.iter().map(|(stack, order)| {
+        let id = format!("left-{stack}");
+        Notice {
+            kind: NoticeKind::OneWay,
+            version: stretch.base.clone(),
+            text: format!(
+                "Stack `{stack}` stays as {} left it: {}.",
+                stretch.reached, order.because
+            ),
+            found: None,
+            source: order.source.clone(),
+            accept: Some(id.clone()),
+            id,
+        }
+    })
+}
+
+/// The stack whose machine a step ends.
+fn ended(step: &Step) -> Option<&str> {
+    match &step.act {
+        Act::Terminate { machine } => Some(&machine.stack),
+        _ => None,
+    }
+}
+
+fn listed<'s>(stores: impl Iterator<Item = &'s Store>) -> String {
+    let names: Vec<String> = stores.map(Store::to_string).collect();
+    names.join(", ")
+}
+
+fn forecast(walk: &Walk<'_, '_>) -> Forecast {
+    let because = match (walk.restored.is_empty(), walk.input.config.kind.driver()) {
+        (false, _) => {
+            "a store that comes back from its snapshot is away while it is made anew: minutes to hours, as large as it is"
+        }
+        (true, "ami") => "the machine is replaced, and serves again once it has started",
+        (true, _) => "containers are replaced while others serve; no data is touched",
+    };
+    Forecast {
+        downtime_seconds: None,
+        downtime_because: because.to_owned(),
+        ..Forecast::default()
+    }
+}

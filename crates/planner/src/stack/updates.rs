@@ -1,0 +1,225 @@
+//! One update of a stack with everything that makes it safe.
+
+use std::collections::BTreeMap;
+
+use switchback_model::plan::{Act, Expectation, Notice, Step};
+use switchback_model::product::{self, NoticeKind, Order};
+use switchback_model::stack::{
+    ChangeSet, ChangeSetState, ParameterWish, Replacement, Snapshot, StackUpdate, StoreKind,
+    Template, TemplatePlace, UpdateMode,
+};
+use switchback_model::{Problem, Version};
+
+use super::certificates;
+use super::composer::Composer;
+use super::danger::{Danger, DangerKind};
+use super::refusals;
+use super::review::{Review, Reviewed, review};
+use super::safety::{capabilities, cover, expected, machine};
+use super::simulated::Simulated;
+use crate::draft::Draft;
+
+/// One update that is wanted of a stack.
+pub(super) struct Wanted<'w, 'a> {
+    pub(super) stack: &'w str,
+    pub(super) template: Option<(&'w TemplatePlace, &'a Template)>,
+    pub(super) wishes: BTreeMap<String, ParameterWish>,
+    /// True where a disk may be made anew from a snapshot.
+    pub(super) disks: bool,
+    /// Snapshots of an earlier run that wishes name.
+    pub(super) kept: Vec<Snapshot>,
+    pub(super) because: String,
+}
+
+impl<'a> Composer<'a> {
+    /// One update with all that makes it safe; nothing where nothing would change.
+    pub(super) fn update(
+        &mut self,
+        wanted: Wanted<'_, 'a>,
+        to: &Version,
+    ) -> Result<Vec<Step>, Problem> {
+        let input = self.input;
+        let Wanted {
+            stack,
+            template,
+            mut wishes,
+            disks,
+            kept,
+            because,
+        } = wanted;
+        let unchanged = wishes.values().all(|wish| *wish == ParameterWish::Previous);
+        if template.is_none() && unchanged {
+            return Ok(Vec::new());
+        }
+        let simulated = &self.stacks[stack];
+        // What the provider computed is true of the first update of a stack, before anything else changed.
+        let provided = input.change_sets.get(stack).filter(|_| !simulated.touched);
+        if provided.is_some_and(|set| set.state == ChangeSetState::Empty) {
+            return Ok(Vec::new());
+        }
+        let new = template.map_or(simulated.template, |(_, template)| template);
+        let mut review = self.review(stack, new, &wishes, provided);
+        let is = simulated.is();
+        let name = simulated.stack.name.clone();
+        let of = simulated.of;
+        let asked = wishes.clone();
+        let covered = cover(&name, of, new, &review, disks, &mut wishes);
+        if wishes != asked {
+            review = self.review(stack, new, &wishes, None);
+        }
+        let mut steps = self.snapshots_of(&name, &covered);
+        self.refuse(&name, of, &review, &covered)?;
+        self.tell(&name, &review, &covered, to);
+        let machine = machine(&review) >= Replacement::Maybe;
+        let single = input.config.kind.driver() == "ami";
+        if single && machine {
+            let more = certificates::replaced(input.cloud, input.config, &name, to)?;
+            self.notices.extend(more);
+        }
+        let update = StackUpdate {
+            stack: name.clone(),
+            of: of.id.clone(),
+            mode: UpdateMode::Update,
+            template: template.map(|(place, _)| place.clone()),
+            capabilities: capabilities(&self.stacks[&name].stack.capabilities, new),
+            tags: self.stacks[&name].stack.tags.clone(),
+            expected: expected(&review),
+            version: to.clone(),
+            parameters: wishes,
+        };
+        let Some(simulated) = self.stacks.get_mut(&name) else {
+            return Ok(steps);
+        };
+        simulated.apply(&update, new, &review);
+        settle_held(simulated);
+        let after = simulated.is();
+        self.changes();
+        let mut before = vec![Expectation::Stack { is }];
+        before.extend(
+            kept.into_iter()
+                .map(|snapshot| Expectation::Kept { snapshot }),
+        );
+        let draft = Draft {
+            before,
+            after: vec![Expectation::Stack { is: after }],
+            because: Some(because),
+            ..Draft::new(Act::Update { update })
+        };
+        steps.push(self.timed(draft, single && machine));
+        Ok(steps)
+    }
+
+    pub(super) fn remove(&mut self, stack: &str, order: &Order) -> Step {
+        let simulated = self.stacks.remove(stack);
+        let (id, before) = match &simulated {
+            Some(simulated) => (
+                simulated.stack.id.clone(),
+                vec![Expectation::Stack { is: simulated.is() }],
+            ),
+            None => (String::new(), Vec::new()),
+        };
+        self.changes();
+        let stack = stack.to_owned();
+        self.step(Draft {
+            before,
+            after: vec![Expectation::NoStack {
+                stack: stack.clone(),
+            }],
+            because: Some(order.because.clone()),
+            ..Draft::new(Act::Remove { stack, id })
+        })
+    }
+
+    /// An update of a stack as it is by now, from three sides.
+    pub(super) fn review(
+        &self,
+        stack: &str,
+        new: &Template,
+        wishes: &BTreeMap<String, ParameterWish>,
+        provided: Option<&ChangeSet>,
+    ) -> Review {
+        let simulated = &self.stacks[stack];
+        review(&Reviewed {
+            account: &self.input.cloud.account,
+            stack: &simulated.stack,
+            old: simulated.template,
+            new,
+            wishes,
+            provided,
+        })
+    }
+
+    fn refuse(
+        &self,
+        stack: &str,
+        of: &product::Template,
+        review: &Review,
+        covered: &[String],
+    ) -> Result<(), Problem> {
+        let lost: Vec<&Danger> = review
+            .dangers
+            .iter()
+            .filter(|danger| !covered.contains(&danger.logical))
+            .collect();
+        let found = refusals::types(stack, &review.changed_types)
+            .or_else(|| refusals::data(stack, &lost))
+            .or_else(|| refusals::exports(stack, &review.locked_exports));
+        match found {
+            Some(problem) => Err(problem.hint(format!("the template is `{}`", of.id))),
+            None => Ok(()),
+        }
+    }
+
+    /// What the operator should know of an update.
+    fn tell(&mut self, stack: &str, review: &Review, covered: &[String], to: &Version) {
+        for danger in &review.dangers {
+            let (id, accept) = match danger.what {
+                DangerKind::Data(StoreKind::Volume) => ("disk-made-anew", true),
+                DangerKind::Data(_) => ("store-made-anew", false),
+                DangerKind::Address => ("address-lost", true),
+                DangerKind::LoadBalancer => ("entrance-replaced", true),
+            };
+            let from = match covered.contains(&danger.logical) {
+                true => ", and made anew from a snapshot",
+                false => "",
+            };
+            self.notices.push(Notice {
+                id: format!("{id}-{stack}-{}", danger.logical),
+                kind: NoticeKind::OneWay,
+                version: to.clone(),
+                text: format!(
+                    "`{}` of stack `{stack}` ({}): {}{from}.",
+                    danger.logical, danger.kind, danger.text
+                ),
+                found: None,
+                source: "change set and prediction".to_owned(),
+                accept: accept.then(|| id.to_owned()),
+            });
+        }
+        for it in &review.disagreements {
+            self.warn(format!(
+                "`{}` of stack `{stack}`: {} by our prediction, {} by the change set",
+                it.logical, it.ours, it.theirs
+            ));
+        }
+        for transform in &review.template.transforms {
+            self.warn(format!(
+                "macro `{transform}` rewrites the template of stack `{stack}`: what it makes of it is not predicted"
+            ));
+        }
+        let single = self.input.config.kind.driver() == "ami";
+        if !single && review.only_mappings && machine(review) >= Replacement::Maybe {
+            self.warn(format!(
+                "the template of stack `{stack}` differs only by fixed values such as machine images: instead of replacing the machine, leave = [\"{stack}\"] under [aws], and update the software on it"
+            ));
+        }
+    }
+}
+
+/// Forgets what is held where the stack has it again.
+fn settle_held(simulated: &mut Simulated<'_>) {
+    let parameters = &simulated.stack.parameters;
+    simulated
+        .held
+        .retain(|name, held| parameters.get(name).is_some_and(|now| now != held));
+}
