@@ -5,7 +5,9 @@
 mod exec;
 mod gaps;
 mod host;
+mod meant;
 mod names;
+mod reasons;
 mod stops;
 mod versions;
 
@@ -44,6 +46,7 @@ pub fn check_parsed(files: &[(&str, &str)], parsed: &Parsed) -> Vec<Diagnostic> 
         found: Vec::new(),
     };
     names::check(&mut lint);
+    reasons::check(&mut lint);
     versions::check(&mut lint);
     stops::check(&mut lint);
     gaps::check(&mut lint);

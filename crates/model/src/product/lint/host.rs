@@ -1,7 +1,7 @@
 //! Stages made of actions, the host they run on, and engines with a path of their own.
 
 use super::Lint;
-use super::names::unknown;
+use super::meant::unknown;
 use crate::product::{Action, Climb, Condition, Engine, Product, Stop};
 use crate::version::{Key, Range};
 

@@ -1,8 +1,9 @@
-//! Names: each defined once, each use of one defined, and a reason and a source wherever they belong.
+//! Names: each defined once, each use of one defined.
 
 use std::collections::BTreeMap;
 
 use super::Lint;
+use super::meant::unknown;
 use crate::product::Condition;
 
 pub(super) fn check(lint: &mut Lint<'_>) {
@@ -12,7 +13,6 @@ pub(super) fn check(lint: &mut Lint<'_>) {
     editions(lint);
     conditions(lint);
     locks(lint);
-    reasons(lint);
 }
 
 fn duplicates(lint: &mut Lint<'_>) {
@@ -313,108 +313,4 @@ fn locks(lint: &mut Lint<'_>) {
             );
         }
     }
-}
-
-pub(super) fn unknown(lint: &mut Lint<'_>, path: &str, kind: &str, name: &str, known: &[&str]) {
-    if known.contains(&name) {
-        return;
-    }
-    let meant = nearest(name, known);
-    let message = format!("there is no {kind} `{name}`");
-    lint.error(path, &format!("unknown-{kind}"), message).hint = Some(match meant {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None if known.is_empty() => format!("the definition has no {kind}s"),
-        None => format!("there are: {}", known.join(", ")),
-    });
-}
-
-fn reasons(lint: &mut Lint<'_>) {
-    let product = lint.product;
-    let mut said: Vec<(String, &str, &str)> = Vec::new();
-    for (index, it) in product.releases.iter().enumerate() {
-        said.push((format!("release[{index}]"), "source", &it.source));
-        for (place, it) in it.demands.iter().enumerate() {
-            let path = format!("release[{index}].demands[{place}]");
-            said.push((path.clone(), "because", &it.because));
-            said.push((path, "source", &it.source));
-        }
-    }
-    for (index, it) in product.migrations.iter().enumerate() {
-        for (place, it) in it.not_repeatable.iter().enumerate() {
-            let path = format!("migration[{index}].not-repeatable[{place}]");
-            said.push((path.clone(), "because", &it.because));
-            said.push((path, "source", &it.source));
-        }
-    }
-    for (index, it) in product.stops.iter().enumerate() {
-        said.push((format!("stop[{index}]"), "because", &it.because));
-        said.push((format!("stop[{index}]"), "source", &it.source));
-    }
-    for (index, it) in product.poisoned.iter().enumerate() {
-        said.push((format!("poisoned[{index}]"), "because", &it.because));
-        said.push((format!("poisoned[{index}]"), "source", &it.source));
-    }
-    for (index, it) in product.notices.iter().enumerate() {
-        said.push((format!("notice[{index}]"), "text", &it.text));
-        said.push((format!("notice[{index}]"), "source", &it.source));
-    }
-    for (index, it) in product.procedures.iter().enumerate() {
-        said.push((format!("procedure[{index}]"), "title", &it.title));
-        said.push((format!("procedure[{index}]"), "source", &it.source));
-    }
-    for (index, it) in product.health.iter().enumerate() {
-        said.push((format!("health[{index}]"), "source", &it.source));
-    }
-    for (index, it) in product.locks.iter().enumerate() {
-        let path = format!("lock[{index}]");
-        said.push((path.clone(), "what", &it.what));
-        said.push((path.clone(), "because", &it.because));
-        said.push((path.clone(), "stale", &it.stale));
-        said.push((path.clone(), "clear", &it.clear));
-        said.push((path, "source", &it.source));
-    }
-    for (index, it) in product.deletions.iter().enumerate() {
-        said.push((format!("deletion[{index}]"), "because", &it.because));
-        said.push((format!("deletion[{index}]"), "source", &it.source));
-    }
-    for (index, it) in product.advice.iter().enumerate() {
-        said.push((format!("advice[{index}]"), "explanation", &it.explanation));
-        said.push((format!("advice[{index}]"), "next", &it.next));
-        said.push((format!("advice[{index}]"), "source", &it.source));
-    }
-    said.extend(super::host::reasons(product));
-    for (path, field, text) in said {
-        if text.trim().is_empty() {
-            let message = format!("`{field}` is empty");
-            let hint = match field {
-                "source" => "say where it was read: a release note, a file, an issue",
-                _ => "say it in one sentence: it is shown to operators",
-            };
-            lint.error(&format!("{path}.{field}"), "empty", message)
-                .hint = Some(hint.to_owned());
-        }
-    }
-}
-
-/// The name that was probably meant: at most a third of it differs.
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let distance = |known: &&str| distance(name, known);
-    let best = known.iter().min_by_key(|known| distance(known))?;
-    (distance(best) * 3 <= name.len().max(3)).then_some(best)
-}
-
-/// How many letters have to be changed, added or dropped.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (above, letter) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = above + 1;
-        for (place, other) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *other);
-            diagonal = row[place + 1];
-            row[place + 1] = replaced.min(diagonal + 1).min(row[place] + 1);
-        }
-    }
-    row[right.len()]
 }
