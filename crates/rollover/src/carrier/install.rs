@@ -8,7 +8,7 @@ use switchback_engine::ports::{Failure, Finding};
 use switchback_engine::signal::Urgency;
 use switchback_model::rollover::Parcel;
 
-use super::port::{Sides, of_new};
+use super::sides::{Sides, of_new};
 use crate::git;
 use crate::inventory::pack;
 

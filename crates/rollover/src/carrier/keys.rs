@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use switchback_engine::ports::{Failure, Finding};
 use switchback_model::Digest;
 
-use super::port::{Sides, of_new, of_old, unless};
+use super::sides::{Sides, of_new, of_old, unless};
 use crate::adapt::{KeyPair, Scope};
 use crate::compare::{self, Difference};
 use crate::inventory::{count, trace_of_keys};

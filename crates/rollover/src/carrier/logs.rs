@@ -7,7 +7,7 @@ use switchback_engine::ports::{Failure, Finding};
 use switchback_model::Digest;
 use switchback_model::rollover::Parcel;
 
-use super::port::{Sides, unless};
+use super::sides::{Sides, unless};
 use crate::inventory::{count, digest_of_beginning, read_log};
 
 /// Beside the copies.

@@ -8,6 +8,7 @@ mod logs;
 mod port;
 mod repositories;
 mod rules;
+mod sides;
 
 pub use port::carrier;
 pub(crate) use port::open;

@@ -1,28 +1,19 @@
 //! The engine's port: which module answers for which parcel.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use switchback_engine::content::Carrier;
 use switchback_engine::ports::{Context, Failure, Finding};
 use switchback_engine::redact::Redactor;
+use switchback_model::Problem;
 use switchback_model::event::Outcome;
 use switchback_model::exit::Exit;
 use switchback_model::plan::{Act, Expectation};
 use switchback_model::rollover::{Instance, Parcel, RollOver};
-use switchback_model::{Problem, Version};
 
+use super::sides::Sides;
 use super::{api_keys, configs, install, keys, logs, repositories, rules};
-use crate::api::{Api, ApiError};
-
-/// Everything that bringing one parcel needs.
-pub(crate) struct Sides<'a> {
-    pub(crate) content: &'a RollOver,
-    pub(crate) old: &'a Api,
-    pub(crate) new: &'a Api,
-    pub(crate) from: &'a Version,
-    pub(crate) to: &'a Version,
-    pub(crate) cx: &'a Context<'a>,
-}
+use crate::api::Api;
 
 /// What brings the content of a roll-over.
 pub fn carrier(content: &RollOver, redactor: &Redactor) -> Result<Box<dyn Carrier>, Problem> {
@@ -79,9 +70,9 @@ impl Carrier for StackStorm {
     fn look(&self, cx: &Context<'_>, expectation: &Expectation) -> Finding {
         let sides = self.sides(cx);
         let answer = match expectation {
-            Expectation::Original { parcel } => sides.of(parcel, |parcel| sides.original(parcel)),
-            Expectation::Room { parcel } => sides.of(parcel, |parcel| sides.room(parcel)),
-            Expectation::Arrived { parcel } => sides.of(parcel, |parcel| sides.arrived(parcel)),
+            Expectation::Original { parcel } => sides.of(parcel, |parcel| original(&sides, parcel)),
+            Expectation::Room { parcel } => sides.of(parcel, |parcel| room(&sides, parcel)),
+            Expectation::Arrived { parcel } => sides.of(parcel, |parcel| arrived(&sides, parcel)),
             _ => Ok(Finding::Unknown {
                 why: "a roll-over has only content".to_owned(),
             }),
@@ -121,7 +112,7 @@ impl Carrier for StackStorm {
             };
             cx.progress
                 .report(&format!("compare {}", parcel.id), None, None, None);
-            match sides.arrived(parcel)? {
+            match arrived(&sides, parcel)? {
                 Finding::Holds => told.push(parcel.id.clone()),
                 Finding::Differs { found } => {
                     return Err(Failure::new("content-differs", format!("`{}` is not the same on both sides: {found}", parcel.id))
@@ -146,104 +137,52 @@ impl Carrier for StackStorm {
     }
 }
 
-impl Sides<'_> {
-    /// The parcel of the plan that an expectation names.
-    fn of(
-        &self,
-        id: &str,
-        answer: impl FnOnce(&Parcel) -> Result<Finding, Failure>,
-    ) -> Result<Finding, Failure> {
-        let parcel = self.cx.plan.steps().find_map(|(_, step)| match &step.act {
-            Act::Bring { parcel } if parcel.id == id => Some(parcel),
-            _ => None,
-        });
-        parcel.map_or_else(
-            || {
-                Ok(Finding::Unknown {
-                    why: format!("the plan has no `{id}`"),
-                })
-            },
-            answer,
-        )
-    }
-
-    fn original(&self, parcel: &Parcel) -> Result<Finding, Failure> {
-        let now = match parcel.kind() {
-            "repository" | "pack" => return repositories::original(self, parcel),
-            "audit-logs" => return logs::original(self, parcel),
-            "keys" => keys::original(self)?,
-            "configs" => configs::original(self)?,
-            "api-keys" => api_keys::original(self)?,
-            "rules" => rules::original(self)?,
-            _ => return Err(unknown(parcel)),
-        };
-        Ok(if now == parcel.original {
-            Finding::Holds
-        } else {
-            Finding::Differs {
-                found: "it changed since".to_owned(),
-            }
-        })
-    }
-
-    fn room(&self, parcel: &Parcel) -> Result<Finding, Failure> {
-        match parcel.kind() {
-            "repository" => repositories::room(self, parcel),
-            "audit-logs" => Ok(Finding::Holds),
-            "keys" => keys::room(self),
-            "pack" => install::room(self, parcel),
-            "configs" => configs::room(self),
-            "api-keys" => Ok(Finding::Holds),
-            "rules" => rules::room(self),
-            _ => Err(unknown(parcel)),
-        }
-    }
-
-    fn arrived(&self, parcel: &Parcel) -> Result<Finding, Failure> {
-        match parcel.kind() {
-            "repository" => repositories::arrived(self, parcel),
-            "audit-logs" => logs::arrived(self, parcel),
-            "keys" => keys::arrived(self),
-            "pack" => install::arrived(self, parcel),
-            "configs" => configs::arrived(self),
-            "api-keys" => api_keys::arrived(self),
-            "rules" => rules::arrived(self),
-            _ => Err(unknown(parcel)),
-        }
-    }
-
-    /// The file system of the old instance.
-    pub(crate) fn root(&self) -> &Path {
-        Path::new(self.content.from.files.as_deref().unwrap_or("/"))
-    }
-
-    /// Where our repository of a pack is.
-    pub(crate) fn repository(&self, pack: &str) -> PathBuf {
-        Path::new(&self.content.keep)
-            .join("packs")
-            .join(format!("{pack}.git"))
-    }
-}
-
-/// *Holds* where nothing was found against it.
-pub(crate) fn unless(found: &[impl ToString]) -> Finding {
-    if found.is_empty() {
+/// Whether the old instance still has what was planned with.
+fn original(sides: &Sides<'_>, parcel: &Parcel) -> Result<Finding, Failure> {
+    let now = match parcel.kind() {
+        "repository" | "pack" => return repositories::original(sides, parcel),
+        "audit-logs" => return logs::original(sides, parcel),
+        "keys" => keys::original(sides)?,
+        "configs" => configs::original(sides)?,
+        "api-keys" => api_keys::original(sides)?,
+        "rules" => rules::original(sides)?,
+        _ => return Err(unknown(parcel)),
+    };
+    Ok(if now == parcel.original {
         Finding::Holds
     } else {
         Finding::Differs {
-            found: crate::compare::some(found),
+            found: "it changed since".to_owned(),
         }
+    })
+}
+
+/// Whether nothing is in its place on the new instance.
+fn room(sides: &Sides<'_>, parcel: &Parcel) -> Result<Finding, Failure> {
+    match parcel.kind() {
+        "repository" => repositories::room(sides, parcel),
+        "audit-logs" => Ok(Finding::Holds),
+        "keys" => keys::room(sides),
+        "pack" => install::room(sides, parcel),
+        "configs" => configs::room(sides),
+        "api-keys" => Ok(Finding::Holds),
+        "rules" => rules::room(sides),
+        _ => Err(unknown(parcel)),
     }
 }
 
-/// The old instance could not be asked.
-pub(crate) fn of_old(error: &ApiError) -> Failure {
-    error.failure("the old instance cannot be asked")
-}
-
-/// The new instance could not be asked.
-pub(crate) fn of_new(error: &ApiError) -> Failure {
-    error.failure("the new instance cannot be asked")
+/// Whether the new instance has it.
+fn arrived(sides: &Sides<'_>, parcel: &Parcel) -> Result<Finding, Failure> {
+    match parcel.kind() {
+        "repository" => repositories::arrived(sides, parcel),
+        "audit-logs" => logs::arrived(sides, parcel),
+        "keys" => keys::arrived(sides),
+        "pack" => install::arrived(sides, parcel),
+        "configs" => configs::arrived(sides),
+        "api-keys" => api_keys::arrived(sides),
+        "rules" => rules::arrived(sides),
+        _ => Err(unknown(parcel)),
+    }
 }
 
 fn unknown(parcel: &Parcel) -> Failure {

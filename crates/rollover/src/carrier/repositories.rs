@@ -3,7 +3,7 @@
 use switchback_engine::ports::{Failure, Finding};
 use switchback_model::rollover::Parcel;
 
-use super::port::Sides;
+use super::sides::Sides;
 use crate::git::{self, PackState};
 use crate::inventory::pack;
 

@@ -3,7 +3,7 @@
 use switchback_engine::ports::{Failure, Finding};
 use switchback_model::Digest;
 
-use super::port::{Sides, of_new, of_old, unless};
+use super::sides::{Sides, of_new, of_old, unless};
 use crate::api::Rule;
 use crate::inventory::{api_made, count, trace_of_rules};
 
