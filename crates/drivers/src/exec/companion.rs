@@ -6,17 +6,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use switchback_engine::ports::{
-    Companion, CompanionState, Context, Failure, Reach as _, SCRATCH_DIRECTORY,
-};
+use switchback_engine::ports::{Companion, CompanionState, Context, Failure, SCRATCH_DIRECTORY};
 use switchback_engine::process::Argv;
 use switchback_engine::signal::Urgency;
 use switchback_model::{Digest, RunId};
 
-use super::passage;
+use super::local::LocalServer;
+use super::owner::as_owner;
 use super::place::Place;
-use super::server::{ServerReach, as_owner};
-use super::short;
+use super::{passage, short};
 use crate::detached::process::{self, Process};
 use crate::signals;
 
@@ -34,38 +32,38 @@ fn of_run(place: &Place, run: &RunId) -> PathBuf {
     place.notes().join("companions").join(run.as_str())
 }
 
-fn notes_of(reach: &ServerReach, run: &RunId, name: &str) -> PathBuf {
+fn notes_of(server: &LocalServer, run: &RunId, name: &str) -> PathBuf {
     // Two servers of one kind are told apart by their data.
-    let server = Digest::of(reach.directory.as_os_str().as_encoded_bytes()).to_string();
-    let server = &server[..server.len().min(8)];
-    of_run(&reach.place, run).join(format!("{}-{server}-{name}", reach.name()))
+    let data = Digest::of(server.directory.as_os_str().as_encoded_bytes()).to_string();
+    let data = &data[..data.len().min(8)];
+    of_run(&server.place, run).join(format!("{}-{data}-{name}", server.name()))
 }
 
-/// Starts one beside the server of `reach`.
+/// Starts one beside the server.
 pub(super) fn begin(
-    reach: &ServerReach,
+    server: &LocalServer,
     cx: &Context<'_>,
     name: &str,
     directory: &Path,
     argv: Argv,
 ) -> Result<Box<dyn Companion>, Failure> {
-    let what = format!("cannot start `{name}` beside {}", reach.name());
+    let what = format!("cannot start `{name}` beside {}", server.name());
     let not_started = |failure: Failure| {
         failure
-            .state(reach.name(), "not touched")
+            .state(server.name(), "not touched")
             .state(name, "not started")
     };
-    if !reach.running(cx)? {
+    if server.process().is_none() {
         return Err(Failure::new("service-stopped", what)
-            .cause(format!("{} does not run", reach.name()))
+            .cause(format!("{} does not run", server.name()))
             .state(name, "not started")
-            .hint(format!("start {}, then switchback resume", reach.name())));
+            .hint(format!("start {}, then switchback resume", server.name())));
     }
     let failed = |error: std::io::Error| {
         not_started(Failure::new("companion-not-started", what.as_str()).cause(error))
             .hint("when that is mended, switchback resume begins it anew")
     };
-    let notes = notes_of(reach, cx.run, name);
+    let notes = notes_of(server, cx.run, name);
     if let Some(earlier) = find_in(&notes) {
         if earlier.now() == CompanionState::Running {
             return Err(Failure::new("companion-runs", what.as_str())
@@ -111,11 +109,11 @@ pub(super) fn begin(
 
 /// What this run started under `name`, running or ended.
 pub(super) fn find(
-    reach: &ServerReach,
+    server: &LocalServer,
     cx: &Context<'_>,
     name: &str,
 ) -> Option<Box<dyn Companion>> {
-    find_in(&notes_of(reach, cx.run, name)).map(|found| Box::new(found) as Box<dyn Companion>)
+    find_in(&notes_of(server, cx.run, name)).map(|found| Box::new(found) as Box<dyn Companion>)
 }
 
 fn find_in(notes: &Path) -> Option<CompanionProcess> {

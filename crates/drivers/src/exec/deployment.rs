@@ -18,6 +18,7 @@ use switchback_model::product::{Probe, Product};
 use switchback_model::{Digest, Problem, ServiceName, Version};
 
 use super::driver::ExecDriver;
+use super::local::LocalServer;
 use super::place::Place;
 use super::release::version_of;
 use super::server::ServerReach;
@@ -247,9 +248,11 @@ impl Deployment {
             said.as_deref() == Some(Path::new(directory))
         });
         Box::new(ServerReach {
-            place: Rc::clone(&self.place),
-            kind: location.kind,
-            directory: PathBuf::from(directory),
+            server: LocalServer {
+                place: Rc::clone(&self.place),
+                kind: location.kind,
+                directory: PathBuf::from(directory),
+            },
             start: said.map(|said| said.start.clone()).unwrap_or_default(),
         })
     }

@@ -14,6 +14,8 @@ mod companion;
 mod deployment;
 mod driver;
 mod glance;
+mod local;
+mod owner;
 mod passage;
 mod place;
 mod recognise;

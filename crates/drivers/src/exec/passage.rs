@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use switchback_engine::ports::{Context, Failure};
 use switchback_engine::process::{Argv, CommandError};
 
-use super::server::as_owner;
+use super::owner::as_owner;
 
 /// The attribute in which Linux keeps the list of who may do what.
 const LIST: &str = "system.posix_acl_access";

@@ -2,19 +2,16 @@
 //! stopped by a signal, started by the command that the operator gave.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::time::Duration;
 
 use switchback_engine::ports::{Companion, Context, Failure, Reach, SCRATCH_DIRECTORY, Scratch};
 use switchback_engine::process::Argv;
-use switchback_model::product::DatastoreKind;
 
-use super::companion;
-use super::passage;
+use super::local::LocalServer;
+use super::owner::as_owner;
 use super::place::Place;
-use super::short;
+use super::{companion, passage, short};
 use crate::courtesy;
 use crate::detached::process::{self, Process};
 
@@ -25,44 +22,9 @@ const LOOKS: u32 = 200;
 /// Reaches a server of this host.
 #[derive(Debug)]
 pub(super) struct ServerReach {
-    pub(super) place: Rc<Place>,
-    pub(super) kind: DatastoreKind,
-    pub(super) directory: PathBuf,
+    pub(super) server: LocalServer,
     /// Empty where the operator gave none.
     pub(super) start: Vec<String>,
-}
-
-impl ServerReach {
-    /// The server's process: PostgreSQL notes itself, Redis works in its data directory.
-    fn process(&self) -> Option<Process> {
-        match self.kind {
-            DatastoreKind::Postgres => {
-                let note = fs::read_to_string(self.directory.join("postmaster.pid")).ok()?;
-                let process = Process::with_pid(note.lines().next()?.trim().parse().ok()?)?;
-                (process.directory()? == fs::canonicalize(&self.directory).ok()?).then_some(process)
-            }
-            _ => {
-                let directory = fs::canonicalize(&self.directory).ok()?;
-                process::all().into_iter().find(|process| {
-                    let program = process.executable().unwrap_or_default();
-                    let program = program
-                        .file_name()
-                        .unwrap_or_default()
-                        .to_string_lossy()
-                        .into_owned();
-                    // Debian's redis-server is a link to redis-check-rdb, which looks at its name.
-                    ["redis-", "valkey-"]
-                        .iter()
-                        .any(|name| program.starts_with(name))
-                        && process.directory().as_ref() == Some(&directory)
-                })
-            }
-        }
-    }
-
-    pub(super) fn name(&self) -> &'static str {
-        self.kind.name()
-    }
 }
 
 impl Reach for ServerReach {
@@ -75,38 +37,38 @@ impl Reach for ServerReach {
     }
 
     fn running(&self, _: &Context<'_>) -> Result<bool, Failure> {
-        Ok(self.process().is_some())
+        Ok(self.server.process().is_some())
     }
 
     fn stop(&self, cx: &Context<'_>) -> Result<(), Failure> {
-        if let Some(process) = self.process() {
-            let doing = format!("waiting for {} to stop", self.name());
+        if let Some(process) = self.server.process() {
+            let doing = format!("waiting for {} to stop", self.server.name());
             process.end(&mut || cx.progress.report(&doing, None, None, None));
         }
         Ok(())
     }
 
     fn start(&self, cx: &Context<'_>) -> Result<(), Failure> {
-        if self.process().is_some() {
+        if self.server.process().is_some() {
             return Ok(());
         }
-        let what = format!("cannot start {}", self.name());
+        let what = format!("cannot start {}", self.server.name());
         if self.start.is_empty() {
             return Err(Failure::new("server-command-unknown", what)
                 .hint("say how: [datastores.NAME] start = [\"redis-server\", \"…\"] in switchback.toml, then resume"));
         }
-        let notes = self.place.notes();
-        let note = notes.join(format!("server-{}.pid", self.name()));
+        let notes = self.server.place.notes();
+        let note = notes.join(format!("server-{}.pid", self.server.name()));
         launch(
             cx,
             &note,
-            &self.directory,
+            &self.server.directory,
             self.start.clone(),
-            &self.place.directory,
+            &self.server.place.directory,
             &what,
         )?;
         for _ in 0..LOOKS {
-            if self.process().is_some() {
+            if self.server.process().is_some() {
                 return Ok(());
             }
             std::thread::sleep(LOOK);
@@ -125,8 +87,11 @@ impl Reach for ServerReach {
         directory: &Path,
         argv: Argv,
     ) -> Result<Box<dyn Scratch>, Failure> {
-        let what = format!("cannot start a second {} to read the backup", self.name());
-        let note = scratch_note(&self.place, cx, self.name());
+        let what = format!(
+            "cannot start a second {} to read the backup",
+            self.server.name()
+        );
+        let note = scratch_note(&self.server.place, cx, self.server.name());
         if let Some(earlier) = Process::noted(&note) {
             earlier.end(&mut || {});
         }
@@ -135,7 +100,7 @@ impl Reach for ServerReach {
         passage::open(cx, directory, &owner, &what)?;
         let named = |error| Failure::new("start-failed", what.as_str()).cause(error);
         let inside = short::name_of(directory).map_err(named)?;
-        fs::create_dir_all(self.place.notes()).map_err(named)?;
+        fs::create_dir_all(self.server.place.notes()).map_err(named)?;
         fs::write(note.with_extension("seen"), &inside).map_err(named)?;
         let program = std::iter::once(argv.program)
             .chain(argv.args)
@@ -156,7 +121,7 @@ impl Reach for ServerReach {
         directory: &Path,
         argv: Argv,
     ) -> Result<Box<dyn Companion>, Failure> {
-        companion::begin(self, cx, name, directory, argv)
+        companion::begin(&self.server, cx, name, directory, argv)
     }
 
     fn companion(
@@ -164,7 +129,7 @@ impl Reach for ServerReach {
         cx: &Context<'_>,
         name: &str,
     ) -> Result<Option<Box<dyn Companion>>, Failure> {
-        Ok(companion::find(self, cx, name))
+        Ok(companion::find(&self.server, cx, name))
     }
 }
 
@@ -220,22 +185,6 @@ fn launch(
     }
     let log = fs::read_to_string(note.with_extension("log")).unwrap_or_default();
     Err(Failure::new("start-failed", what).output(cx.commands.redactor().mask(&log)))
-}
-
-/// `program` as the owner of its data.
-pub(super) fn as_owner(owner: &fs::Metadata, program: Vec<String>) -> Vec<String> {
-    let mut words = Vec::new();
-    if owner.uid() != rustix::process::geteuid().as_raw() {
-        // PostgreSQL refuses to be root, and what root writes its owner could not read.
-        words.extend(["setpriv".to_owned(), format!("--reuid={}", owner.uid())]);
-        words.extend([
-            format!("--regid={}", owner.gid()),
-            "--clear-groups".to_owned(),
-            "--".to_owned(),
-        ]);
-    }
-    words.extend(program);
-    words
 }
 
 /// A second server; ended when dropped, and by its note after a crash.
