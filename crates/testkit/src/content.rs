@@ -12,8 +12,8 @@ use switchback_model::plan::{
 use switchback_model::rollover::{Instance, Parcel, RollOver};
 use switchback_model::{Digest, StepNumber};
 
+use crate::crash::Meanwhile;
 use crate::plans;
-use crate::sweep::Meanwhile;
 use crate::world::{Reality, World};
 
 /// The kind of parcels that the new instance fetches by itself once it was told to.

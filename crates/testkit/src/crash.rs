@@ -20,6 +20,22 @@ pub struct Crashed {
     pub at: String,
 }
 
+/// What happens to containers that still run, companions and installations among them, between the death of one engine and the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// They wait: the next engine finds them running.
+    TheyGoOn,
+    /// They run to their end.
+    TheyEnd,
+    /// The machine was switched off: they end where they are.
+    TheyDie,
+}
+
+impl Meanwhile {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::TheyGoOn, Self::TheyEnd, Self::TheyDie];
+}
+
 impl CrashPoints {
     /// Counts anew and dies at point number `fatal`, from 1; 0 never dies.
     pub fn arm(&self, fatal: u64) {

@@ -12,9 +12,9 @@ use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Act, Check, Expectation, FileEdit, Purpose};
 use switchback_model::{Digest, MigrationId, ServiceName};
 
+use crate::crash::Meanwhile;
 use crate::driver::SimDriver;
 use crate::plans::image;
-use crate::sweep::Meanwhile;
 use crate::world::Reality;
 
 /// Where dpkg writes the versions down.

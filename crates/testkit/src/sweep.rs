@@ -14,22 +14,11 @@ use switchback_model::{Plan, Problem, RunId};
 
 use crate::clock::FakeClock;
 use crate::content;
-use crate::crash::{CrashPoints, Crashed, survive};
+use crate::crash::{CrashPoints, Crashed, Meanwhile, survive};
 use crate::driver::advance;
 use crate::packages;
 use crate::plans::deployment;
 use crate::scenario::Scenario;
-
-/// What happens to containers that still run, companions and installations among them, between the death of one engine and the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meanwhile {
-    /// They wait: the next engine finds them running.
-    TheyGoOn,
-    /// They run to their end.
-    TheyEnd,
-    /// The machine was switched off: they end where they are.
-    TheyDie,
-}
 
 /// A scenario with the state directory of its engines.
 pub struct Lab {
@@ -55,11 +44,6 @@ impl Listener for Witness {
             self.crash.point("after a journal write");
         }
     }
-}
-
-impl Meanwhile {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::TheyGoOn, Self::TheyEnd, Self::TheyDie];
 }
 
 impl Lab {

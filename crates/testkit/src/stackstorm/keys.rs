@@ -3,17 +3,7 @@
 use serde_json::{Value, json};
 
 use super::http::{Answer, Request};
-use super::state::State;
-
-/// A key as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stored {
-    value: String,
-    secret: bool,
-    /// The datastore key that sealed it.
-    sealed_by: u8,
-    expires: Option<String>,
-}
+use super::state::{State, Stored};
 
 impl State {
     /// Sets a key as its owner would.

@@ -5,7 +5,15 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::keys::Stored;
+/// A key as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stored {
+    pub(super) value: String,
+    pub(super) secret: bool,
+    /// The datastore key that sealed it.
+    pub(super) sealed_by: u8,
+    pub(super) expires: Option<String>,
+}
 
 /// What a stand-in holds, and its flaws.
 pub struct State {

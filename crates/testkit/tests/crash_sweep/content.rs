@@ -1,7 +1,8 @@
 //! A roll-over: what the new instance fetches by itself goes on without the engine, ends, or dies there.
 
 use switchback_testkit::Scenario;
-use switchback_testkit::sweep::{Lab, Meanwhile};
+use switchback_testkit::crash::Meanwhile;
+use switchback_testkit::sweep::Lab;
 use switchback_testkit::world::Snapshot;
 
 use super::{Count, died_at, dies_again, report, run, undisturbed};

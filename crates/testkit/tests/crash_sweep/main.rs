@@ -8,8 +8,9 @@ use switchback_engine::Ended;
 use switchback_journal::RunStatus;
 use switchback_model::{Plan, RunId};
 use switchback_testkit::Scenario;
+use switchback_testkit::crash::Meanwhile;
 use switchback_testkit::scenario::FROM;
-use switchback_testkit::sweep::{Lab, Meanwhile};
+use switchback_testkit::sweep::Lab;
 use switchback_testkit::world::Snapshot;
 
 /// What was died at, and how often it was recovered from.

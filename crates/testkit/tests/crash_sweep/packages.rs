@@ -2,7 +2,7 @@
 //! the engine, or dies with the machine.
 
 use switchback_testkit::Scenario;
-use switchback_testkit::sweep::Meanwhile;
+use switchback_testkit::crash::Meanwhile;
 
 use super::{
     Count, assert_finished, assert_restored, back, died_at, dies_again, planned_way_back, report,
