@@ -229,6 +229,10 @@ pub(crate) struct Apply {
 pub(crate) struct Resume {
     /// The run; the open one of this deployment where it is not given
     pub run: Option<String>,
+    /// Say that work which the run waits for is done, by its name; may be repeated. What can be seen is looked at
+    /// instead
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub done: Vec<String>,
     /// Declare that the process which holds the run, on a machine that cannot be seen from here, will
     /// never run again. It is named as the refusal names it, and refused while it certainly lives
     #[arg(long, value_name = "PID@HOST")]

@@ -8,7 +8,7 @@ use switchback_engine::{Ended, Engine, Order};
 use switchback_model::exit::Exit;
 use switchback_model::observed::Deployment;
 use switchback_model::plan::{Plan, Purpose};
-use switchback_model::{PlanId, Problem, RunId};
+use switchback_model::{PlanId, Problem, RunId, StepNumber};
 
 use crate::backups::store;
 use crate::failure::Failed;
@@ -44,6 +44,8 @@ pub(crate) struct Task<'a> {
     pub run: &'a RunId,
     /// Words given with `--accept`.
     pub accepted: &'a [String],
+    /// Steps of people that are said to be done.
+    pub done: &'a [StepNumber],
 }
 
 /// What a run drives, and for whom.
@@ -54,6 +56,8 @@ pub(crate) struct Errand<'a> {
     pub run: &'a RunId,
     /// Words given with `--accept`.
     pub accepted: &'a [String],
+    /// Steps of people that are said to be done.
+    pub done: &'a [StepNumber],
     /// As it was found just now.
     pub deployment: &'a Deployment,
     /// What is driven.
@@ -70,6 +74,7 @@ pub(crate) fn carry_out(session: &Session<'_>, task: &Task<'_>) -> Result<Exit, 
         plan: task.plan,
         run: task.run,
         accepted: task.accepted,
+        done: task.done,
         deployment: &place.identity(),
         site: &place.site(task.plan)?,
         redactor: place.redactor(),
@@ -98,6 +103,7 @@ pub(crate) fn drive(
         run,
         deployment: errand.deployment,
         accepted: errand.accepted,
+        done: errand.done,
         by: &by(),
         program: env!("CARGO_PKG_VERSION"),
     };
@@ -109,7 +115,8 @@ pub(crate) fn drive(
             Ok(Exit::Ok)
         }
         Ended::Halted(problem) => {
-            screen.next(&runs::next(run, Some(&plan.purpose)));
+            let state = session.journal()?.state(run)?;
+            screen.next(&runs::next(run, Some(plan), &state));
             Err(Failed::shown(problem))
         }
     }

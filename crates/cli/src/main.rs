@@ -13,6 +13,7 @@ mod backups;
 mod commands;
 mod execution;
 mod failure;
+mod hand_work;
 mod place;
 mod question;
 mod rehearsals;

@@ -1,12 +1,15 @@
 //! How runs stand: done, halted, running, or left by a process that died.
 
-use switchback_journal::{Journal, Key, Life, ProcessIdentity, RunRecord, RunStatus, StepStatus};
+use switchback_journal::{
+    Journal, Key, Life, ProcessIdentity, RunRecord, RunState, RunStatus, StepStatus,
+};
 use switchback_model::event::{Completed, Event, Stamped};
-use switchback_model::plan::{Purpose, WayBack};
+use switchback_model::plan::{Plan, Purpose, WayBack};
 use switchback_model::{Problem, RunId};
 use switchback_planner::Experience;
 
 use crate::failure::Failed;
+use crate::hand_work;
 use crate::session::Session;
 
 /// How a run stands, as people would say it.
@@ -89,10 +92,15 @@ pub(crate) fn open(journal: &Journal, key: &Key) -> Result<Option<(RunRecord, St
     Ok(standing.is_open().then_some((record, standing)))
 }
 
-/// What to type about a run that is not done. A way back is not itself taken back: it goes on.
-pub(crate) fn next(run: &RunId, purpose: Option<&Purpose>) -> Vec<String> {
-    let mut commands = vec![format!("switchback resume {run}")];
-    if matches!(purpose, None | Some(Purpose::Upgrade)) {
+/// What to type about a run that is not done and stands at `state`; a plan whose file is gone says nothing. A way back
+/// is not itself taken back: it goes on.
+pub(crate) fn next(run: &RunId, plan: Option<&Plan>, state: &RunState) -> Vec<String> {
+    let awaited = plan.map_or_else(Vec::new, |plan| hand_work::of(plan, state));
+    let mut commands = vec![hand_work::resume(run, &awaited)];
+    if matches!(
+        plan.map(|plan| &plan.purpose),
+        None | Some(Purpose::Upgrade)
+    ) {
         commands.push(format!("switchback rollback {run}"));
     }
     commands

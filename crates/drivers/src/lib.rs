@@ -5,6 +5,7 @@
 //! planning (observe, resolve, edits) and running (driver, reach); then read
 //! [`compose`].
 
+mod by_hand;
 pub mod compose;
 mod courtesy;
 mod detached;

@@ -136,6 +136,11 @@ fn looks<'a>(
 
 /// Asks whoever can answer.
 pub(crate) fn look(site: &Site, cx: &Context<'_>, expectation: &Expectation) -> Finding {
+    if matches!(expectation, Expectation::DoneByHand { done, .. } if done.is_said()) {
+        return Finding::Differs {
+            found: "nobody has said that it is done".to_owned(),
+        };
+    }
     match about(expectation) {
         None => site.driver.look(cx, expectation),
         Some(name) => match site.datastores.get(name) {
@@ -162,6 +167,7 @@ fn about(expectation: &Expectation) -> Option<&DatastoreName> {
         | Expectation::Runs { .. }
         | Expectation::File { .. }
         | Expectation::Migrated { .. }
+        | Expectation::DoneByHand { .. }
         | Expectation::Original { .. }
         | Expectation::Room { .. }
         | Expectation::Arrived { .. }

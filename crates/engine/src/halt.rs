@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use switchback_journal::{RunState, StepStatus};
 use switchback_model::ServiceName;
 use switchback_model::exit::Exit;
+use switchback_model::hand_work::HandWork;
 use switchback_model::plan::{
     Act, BackupMethod, BackupState, Expectation, Interrupted, Plan, Purpose, Step,
 };
-use switchback_model::problem::State;
+use switchback_model::problem::{Citation, State};
 use switchback_model::product::Advice;
 use switchback_model::{DatastoreName, Problem};
 
@@ -17,6 +18,14 @@ use crate::ports::{Context, Failure, Finding};
 use crate::run::Run;
 use crate::signal::Urgency;
 use crate::words;
+
+/// Work of a person that the run cannot go past.
+pub(crate) struct Waits<'a> {
+    pub(crate) step: &'a Step,
+    pub(crate) work: &'a HandWork,
+    /// What a look just now found.
+    pub(crate) found: Finding,
+}
 
 /// A step that acted and failed.
 pub(crate) fn failed(run: &Run<'_>, step: &Step, failure: &Failure) -> Problem {
@@ -40,7 +49,7 @@ pub(crate) fn failed(run: &Run<'_>, step: &Step, failure: &Failure) -> Problem {
     let known = advice_for(&run.plan().advice, &step.act, failure);
     if let Some(advice) = known {
         problem = problem
-            .fact(switchback_model::problem::Citation {
+            .fact(Citation {
                 id: advice.id.clone(),
                 text: advice.explanation.clone(),
                 source: advice.source.clone(),
@@ -153,6 +162,42 @@ pub(crate) fn needs_a_person(run: &Run<'_>, step: &Step, because: &str) -> Probl
     with_next_commands(run, problem, Some(step), "put that right by hand, then: ")
 }
 
+/// Work for people, where nothing has failed. What a look found is of each, so that nobody does twice what is done.
+pub(crate) fn waits(run: &Run<'_>, waits: &[Waits<'_>]) -> Problem {
+    let names: Vec<&str> = waits.iter().map(|it| it.work.id.as_str()).collect();
+    let first = waits.first().map(|waits| waits.step);
+    let at = first.map_or_else(String::new, |step| format!(" at step {}", step.number));
+    let what = format!("waits for a person{at}: {}", names.join(", "));
+    let mut problem = Problem::new(Exit::Halted, "hand-work", what);
+    let mut said = String::new();
+    for Waits { step, work, found } in waits {
+        problem = match found {
+            Finding::Holds => problem,
+            Finding::Differs { found } => problem.state(work.id.as_str(), found),
+            Finding::Unknown { why } => problem
+                .unknown(work.id.as_str())
+                .cause(format!("cannot see whether `{}` is done: {why}", work.id)),
+        };
+        problem = problem.fact(Citation {
+            id: work.id.clone(),
+            text: step.because.clone().unwrap_or_default(),
+            source: work.source.clone(),
+        });
+        for todo in &work.steps {
+            problem = problem.hint(format!("{}: {todo}", work.id));
+        }
+        if work.done.can_be_said() {
+            said.push_str(&format!(" --done {}", work.id));
+        }
+    }
+    if let Some(step) = first {
+        problem.state.extend(seen(run, step));
+    }
+    let id = run.order.run;
+    let problem = problem.hint(format!("when that is done: switchback resume {id}{said}"));
+    or_back(run, problem)
+}
+
 /// A journal that does not fit its plan.
 pub(crate) fn broken_record(run: &Run<'_>, because: &str) -> Problem {
     simple(
@@ -206,11 +251,13 @@ fn with_next_commands(
             content.from.api
         ));
     }
+    or_back(run, problem)
+}
+
+fn or_back(run: &Run<'_>, problem: Problem) -> Problem {
     if run.taken_back().is_none() && run.state.borrow().has_acted() {
-        problem.hint(format!(
-            "or go back to {}: switchback rollback {id}",
-            run.plan().from
-        ))
+        let (from, id) = (&run.plan().from, run.order.run);
+        problem.hint(format!("or go back to {from}: switchback rollback {id}"))
     } else {
         problem
     }

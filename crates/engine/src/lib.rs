@@ -14,6 +14,7 @@ mod downtime;
 mod engine;
 mod guard;
 mod halt;
+mod hand_work;
 mod heartbeat;
 mod listener;
 mod order;
@@ -28,5 +29,6 @@ mod walk;
 mod words;
 
 pub use engine::Engine;
+pub use hand_work::{Awaited, awaited};
 pub use listener::{Listener, Recorder};
 pub use order::{Ended, Order};

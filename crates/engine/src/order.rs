@@ -2,7 +2,7 @@
 
 use switchback_journal::JournalError;
 use switchback_model::observed::Deployment;
-use switchback_model::{Plan, Problem, RunId};
+use switchback_model::{Plan, Problem, RunId, StepNumber};
 
 /// What is to be done, and for whom.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,8 @@ pub struct Order<'a> {
     pub deployment: &'a Deployment,
     /// Words given with `--accept`.
     pub accepted: &'a [String],
+    /// Steps of people, of those that the run waits for ([`crate::awaited`]), that somebody says are done.
+    pub done: &'a [StepNumber],
     /// Who, where: `user@host`.
     pub by: &'a str,
     /// Version of switchback.

@@ -79,7 +79,7 @@ impl Run<'_> {
     }
 
     /// Writes the intent and returns which try it is.
-    fn begin(&self, step: &Step) -> Result<u32, Interruption> {
+    pub(crate) fn begin(&self, step: &Step) -> Result<u32, Interruption> {
         let attempt = match self.state.borrow().step(step.number) {
             StepStatus::NotStarted => 1,
             StepStatus::Started { attempt }
@@ -119,6 +119,10 @@ impl Run<'_> {
                     run,
                 },
             ),
+            Act::HandWork { work } => Err(Failure::new(
+                "hand-work",
+                format!("`{}` is for people to do", work.id),
+            )),
             Act::Verify { checks } => self.check_all(cx, checks),
             Act::Prepare { datastore } => self.datastore(datastore)?.prepare(cx),
             Act::Seal { datastore } => self.datastore(datastore)?.seal(cx),

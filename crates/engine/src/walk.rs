@@ -147,6 +147,13 @@ impl<'a> Run<'a> {
             {
                 return Err(Interruption::Halt(halt::stopped(self)));
             }
+            if let Move::Start { step } | Move::Reguard { step } | Move::Repeat { step } = &next
+                && let step = self.step(*step)?
+                && let Act::HandWork { work } = &step.act
+            {
+                self.by_hand(step, work)?;
+                continue;
+            }
             match next {
                 Move::Start { step } => self.start(self.step(step)?)?,
                 Move::Reguard { step } => self.reguard(self.step(step)?)?,

@@ -13,6 +13,7 @@ pub(crate) fn doing(plan: &Plan, act: &Act) -> String {
             migration, version, ..
         } => format!("{migration} ({version})"),
         Act::Verify { .. } => return plan.verb(act).to_owned(),
+        Act::HandWork { work } => work.id.clone(),
         Act::Carry { datastore, engine } | Act::Exchange { datastore, engine } => {
             format!("{datastore} to {}", engine.to)
         }
@@ -68,6 +69,7 @@ pub(crate) fn expected(expectation: &Expectation) -> String {
         Expectation::Migrated { migration, version } => {
             format!("`{migration}` ({version}) to have ended with 0")
         }
+        Expectation::DoneByHand { work, .. } => format!("`{work}` to be done by hand"),
         Expectation::Restored { datastore, run } => {
             format!("`{datastore}` to hold what the backup of `{run}` holds")
         }

@@ -11,6 +11,7 @@ pub mod contents;
 pub mod digest;
 pub mod event;
 pub mod exit;
+pub mod hand_work;
 pub mod id;
 pub mod observed;
 pub mod pattern;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use switchback_model::hand_work::DoneWhen;
 use switchback_model::observed::ImagePin;
 use switchback_model::plan::{
     Act, BackupMethod, Check, Interrupted, Plan, Purpose, Stage, StageKind, Step, WayBack,
@@ -203,6 +204,7 @@ fn what(act: &Act) -> String {
                 false => format!("{migration} ({version}) for {}", demanded.join(" ")),
             }
         }
+        Act::HandWork { work } => format!("{} ({})", work.id, known(&work.done)),
         Act::Verify { checks } => {
             let checks: Vec<String> = checks.iter().map(look).collect();
             checks.join(", ")
@@ -213,6 +215,16 @@ fn what(act: &Act) -> String {
         | Act::Remove { .. }
         | Act::Terminate { .. }
         | Act::Renew { .. } => act.infrastructure().unwrap_or_default(),
+    }
+}
+
+/// How it is known that a person's work is done.
+fn known(done: &DoneWhen) -> String {
+    match done {
+        DoneWhen::Said => "said".to_owned(),
+        DoneWhen::Command(run) => run.join(" "),
+        DoneWhen::File { path, lines } => format!("{path}: {}", lines.join(", ")),
+        DoneWhen::Merged(files) => format!("merged {}", files.join(", ")),
     }
 }
 

@@ -115,6 +115,7 @@ fn round(place: &std::path::Path) -> f64 {
         run: &run,
         deployment: &deployment(),
         accepted: &[],
+        done: &[],
         by: "bench@machine",
         program: "0.0.0",
     };

@@ -100,6 +100,9 @@ impl Driver for SimDriver {
                     });
                     either(ended_well, || "no container that ended with 0".to_owned())
                 }
+                Expectation::DoneByHand { work, .. } => either(now.by_hand.contains(work), || {
+                    format!("nobody did `{work}` yet")
+                }),
                 _ => Finding::Unknown {
                     why: "not a driver's matter".to_owned(),
                 },

@@ -9,6 +9,7 @@ pub mod content;
 pub mod contract;
 pub mod crash;
 mod driver;
+mod hand_work;
 mod migration;
 pub mod packages;
 pub mod plans;

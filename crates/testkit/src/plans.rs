@@ -6,6 +6,7 @@ mod servers;
 
 use std::collections::BTreeMap;
 
+use switchback_model::hand_work::{DoneWhen, HandWork};
 use switchback_model::observed::Access;
 use switchback_model::plan::{
     Act, BackupMethod, BackupState, Check, Expectation, FORMAT, FileEdit, Forecast, Interrupted,
@@ -343,6 +344,34 @@ impl PlanBuilder {
             }
         }
         self
+    }
+
+    /// Waits for a person: while everything is kept and down, or before anything of the stage is begun.
+    #[must_use]
+    pub fn by_hand(self, work: &str, done: DoneWhen) -> Self {
+        let down = self.stage.steps.iter().any(|step| step.downtime);
+        let mut before = vec![self.file_names()];
+        if down {
+            before.push(stopped());
+            before.extend(self.all_proven());
+        }
+        let after = vec![Expectation::DoneByHand {
+            work: work.to_owned(),
+            done: done.clone(),
+        }];
+        let act = Act::HandWork {
+            work: HandWork {
+                id: work.to_owned(),
+                steps: vec![format!("do {work}")],
+                done,
+                source: "hand-made".to_owned(),
+            },
+        };
+        if down {
+            self.down(act, before, after)
+        } else {
+            self.step(act, before, after)
+        }
     }
 
     /// Starts the service.

@@ -238,7 +238,7 @@ impl Scenario {
         ]
     }
 
-    fn of(name: &'static str, plan: Plan) -> Self {
+    pub(crate) fn of(name: &'static str, plan: Plan) -> Self {
         Self {
             name,
             world: World::new(deployed(), CrashPoints::default()),
@@ -350,7 +350,7 @@ fn to_other_server(target: &str) -> PlanBuilder {
 }
 
 /// The way to a required stop where the product runs.
-fn to_the_stop(target: &str) -> PlanBuilder {
+pub(crate) fn to_the_stop(target: &str) -> PlanBuilder {
     let builder = PlanBuilder::new(FROM, target, &["identity", "redis"]).fetch(STOP);
     let builder = if target == STOP {
         builder

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
-use switchback_engine::{Ended, Engine, Listener, Order};
+use switchback_engine::{Ended, Engine, Listener, Order, awaited};
 use switchback_journal::{Key, ProcessIdentity, RunState, StateDirectory};
 use switchback_model::event::{Event, Stamped};
-use switchback_model::{Plan, Problem, RunId};
+use switchback_model::{Plan, Problem, RunId, StepNumber};
 
 use crate::clock::FakeClock;
 use crate::content;
@@ -30,6 +30,14 @@ pub struct Lab {
     pub clock: FakeClock,
     /// What ends when the lab ends.
     directory: tempfile::TempDir,
+}
+
+/// What an engine is called for.
+#[derive(Clone, Copy)]
+struct Called<'a> {
+    plan: &'a Plan,
+    run: &'a RunId,
+    done: &'a [StepNumber],
 }
 
 /// Dies after each journaled event.
@@ -87,13 +95,23 @@ impl Lab {
             .with_process(process)
     }
 
-    /// Lets a new engine work on a run until it ends, halts or dies.
+    /// Lets a new engine work on a run until it ends, halts or dies. Nobody does what it waits for.
     pub fn run(&self, plan: &Plan, run: &RunId) -> Result<Result<Ended, Problem>, Crashed> {
+        self.run_attended(plan, run, &[])
+    }
+
+    /// As [`Lab::run`], where these steps of people are said to be done.
+    pub fn run_attended(
+        &self,
+        plan: &Plan,
+        run: &RunId,
+        done: &[StepNumber],
+    ) -> Result<Result<Ended, Problem>, Crashed> {
         let engine = self.engine(&StopSignal::default());
         let witness = Witness {
             crash: self.scenario.world.crash.clone(),
         };
-        self.run_with(&engine, plan, run, &witness)
+        self.work(&engine, &Called { plan, run, done }, &witness)
     }
 
     /// Lets this engine work on a run until it ends, halts or dies.
@@ -104,6 +122,17 @@ impl Lab {
         run: &RunId,
         listener: &dyn Listener,
     ) -> Result<Result<Ended, Problem>, Crashed> {
+        let done = &[];
+        self.work(engine, &Called { plan, run, done }, listener)
+    }
+
+    fn work(
+        &self,
+        engine: &Engine,
+        called: &Called<'_>,
+        listener: &dyn Listener,
+    ) -> Result<Result<Ended, Problem>, Crashed> {
+        let &Called { plan, run, done } = called;
         let site = self.scenario.site();
         let accepted: Vec<String> = plan
             .notices
@@ -115,10 +144,22 @@ impl Lab {
             run,
             deployment: &deployment(),
             accepted: &accepted,
+            done,
             by: "tester@lab",
             program: "0.0.0",
         };
         survive(|| engine.run(&order, &site, listener))
+    }
+
+    /// A person does what a run waits for; returns what has to be said.
+    pub fn attend(&self, plan: &Plan, run: &RunId) -> Vec<StepNumber> {
+        let state = self.state_of(run);
+        let all = awaited(plan, &state);
+        for it in all.iter().filter(|it| !it.work.done.can_be_said()) {
+            let name = it.work.id.clone();
+            self.scenario.world.touch(|now| now.by_hand.insert(name));
+        }
+        all.iter().map(|it| it.step.number).collect()
     }
 
     /// What the journal says of a run.
@@ -161,11 +202,13 @@ impl Lab {
         })
     }
 
-    /// Runs to the end, however often it halts, at most five times; panics where it does not end.
+    /// Runs to the end, however often it halts, at most five times, with people who do what it waits for; panics where
+    /// it does not end.
     pub fn finish(&self, plan: &Plan, run: &RunId) {
         let mut last = None;
         for _ in 0..5 {
-            match self.run(plan, run) {
+            let done = self.attend(plan, run);
+            match self.run_attended(plan, run, &done) {
                 Ok(Ok(Ended::Finished { .. })) => return,
                 other => last = Some(other),
             }

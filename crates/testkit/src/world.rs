@@ -45,6 +45,8 @@ pub struct Reality {
     pub host: Option<SimHost>,
     /// The instances of a roll-over.
     pub content: Option<SimContent>,
+    /// Work that people did, where it can be seen.
+    pub by_hand: BTreeSet<String>,
     /// What is broken.
     pub faults: Faults,
     /// What must never happen and did.

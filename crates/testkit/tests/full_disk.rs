@@ -67,6 +67,7 @@ fn a_journal_without_space_stops_the_run_and_resume_goes_on() {
         run: &run,
         deployment: &deployment(),
         accepted: &[],
+        done: &[],
         by: "ann@lab",
         program: "0.1.0",
     };

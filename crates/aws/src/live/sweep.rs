@@ -160,6 +160,7 @@ impl Upgrade {
             run: &run,
             deployment: &plan.deployment,
             accepted: &[],
+            done: &[],
             by: "tester@lab",
             program: "0.0.0",
         };

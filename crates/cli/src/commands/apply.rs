@@ -46,7 +46,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Apply) -> Result<Exit, Fail
             if let Some((record, _)) = runs::open(&journal, &found.key())? {
                 let follows = |plan: &Plan| plan.parent.as_ref() == Some(&record.run);
                 if !plan.as_ref().is_some_and(follows) {
-                    return resume::go_on(session, &journal, &found, &record);
+                    return resume::go_on(session, &journal, &found, &record, &[]);
                 }
             }
             let Some(plan) = plan else {
@@ -70,7 +70,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Apply) -> Result<Exit, Fail
                 &record.run,
                 downtime,
             )),
-            _ => resume::go_on(session, &journal, &found, &record),
+            _ => resume::go_on(session, &journal, &found, &record, &[]),
         };
     }
     start(session, &journal, &found, &plan, arguments.accept.clone())
@@ -115,6 +115,7 @@ pub(crate) fn start(
             plan,
             run: &run,
             accepted: &accepted,
+            done: &[],
         },
     )
 }

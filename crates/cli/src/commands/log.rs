@@ -44,10 +44,8 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Log) -> Result<Exit, Failed
     let standing = runs::standing(&journal, &record)?;
     if standing.is_open() {
         let plan = session.plan_of(&record).ok();
-        screen.next(&runs::next(
-            &record.run,
-            plan.as_ref().map(|plan| &plan.purpose),
-        ));
+        let state = journal.state(&record.run)?;
+        screen.next(&runs::next(&record.run, plan.as_ref(), &state));
     }
     Ok(Exit::Ok)
 }

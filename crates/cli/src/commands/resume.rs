@@ -7,6 +7,7 @@ use super::rollover;
 use crate::arguments::Resume;
 use crate::execution::{self, Task};
 use crate::failure::Failed;
+use crate::hand_work;
 use crate::place::deployment::{self, Found};
 use crate::runs::{self, Standing};
 use crate::session::Session;
@@ -42,25 +43,29 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Resume) -> Result<Exit, Fai
         // The run knows where its deployment is, wherever the command is typed.
         None => deployment::find(Some(&record.key.directory), &session.state)?,
     };
-    go_on(session, &journal, &found, &record)
+    go_on(session, &journal, &found, &record, &arguments.done)
 }
 
-/// Goes on with an open run; also what the same `apply` does when it is typed again.
+/// Goes on with an open run, of whose work for people `done` names what is done; also what the same `apply` does when
+/// it is typed again.
 pub(crate) fn go_on(
     session: &Session<'_>,
     journal: &Journal,
     found: &Found,
     record: &switchback_journal::RunRecord,
+    done: &[String],
 ) -> Result<Exit, Failed> {
     let plan = session.plan_of(record)?;
-    let accepted = journal.state(&record.run)?.accepted;
+    let state = journal.state(&record.run)?;
+    let done = hand_work::steps(&record.run, &hand_work::of(&plan, &state), done)?;
     execution::carry_out(
         session,
         &Task {
             found,
             plan: &plan,
             run: &record.run,
-            accepted: &accepted,
+            accepted: &state.accepted,
+            done: &done,
         },
     )
 }

@@ -34,7 +34,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Rollback) -> Result<Exit, F
         && is_way_back_of(session, &open, &record.run)?
         && !arguments.plan
     {
-        return resume::go_on(session, &journal, &found, &open);
+        return resume::go_on(session, &journal, &found, &open, &[]);
     }
     // Typed again after it is done, it says so.
     if let Some((by, plan, downtime)) = done_by(session, &journal, &record)?

@@ -107,6 +107,7 @@ pub(crate) fn drive(
         plan,
         run,
         accepted,
+        done: &[],
         deployment: &plan.deployment,
         site: &switchback_engine::content::site(carrier),
         redactor: &redactor,

@@ -14,6 +14,7 @@ use switchback_model::{Problem, RunId};
 
 use super::rehearse::{self, CopyHere, CopyStanding};
 use crate::failure::Failed;
+use crate::hand_work::{self, Awaited};
 use crate::place::deployment::Found;
 use crate::render::plan::route;
 use crate::render::style::{BAD, BOLD, DIM, GOOD, PLAIN, WARN, paint};
@@ -54,6 +55,12 @@ struct LastRun {
     route: Option<String>,
     standing: &'static str,
     reason: Option<String>,
+    /// Work of people that it waits for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    awaits: Vec<Awaited>,
+    /// What to type about it, where it is open.
+    #[serde(skip)]
+    next: Vec<String>,
     started: u64,
     downtime: Option<u64>,
 }
@@ -130,7 +137,16 @@ fn last_run(
 ) -> Result<LastRun, Failed> {
     let plan = session.plan_of(record).ok();
     let standing = runs::standing(journal, record)?;
+    let state = journal.state(&record.run)?;
+    let awaits = match (&standing, &plan) {
+        (Standing::Halted(_) | Standing::Interrupted { .. }, Some(plan)) => {
+            hand_work::of(plan, &state)
+        }
+        _ => Vec::new(),
+    };
     Ok(LastRun {
+        awaits,
+        next: runs::next(&record.run, plan.as_ref(), &state),
         run: record.run.clone(),
         purpose: plan.as_ref().map(|plan| plan.purpose.clone()),
         route: plan.as_ref().map(route),
@@ -213,9 +229,7 @@ fn next(last: Option<&LastRun>, copies: &[CopyHere]) -> Vec<String> {
 
 fn after(last: Option<&LastRun>) -> Vec<String> {
     match last {
-        Some(last) if matches!(last.standing, "halted" | "interrupted") => {
-            runs::next(&last.run, last.purpose.as_ref())
-        }
+        Some(last) if matches!(last.standing, "halted" | "interrupted") => last.next.clone(),
         Some(last) if last.standing == "running" => vec![format!("switchback log {}", last.run)],
         _ => vec!["switchback plan".to_owned()],
     }
@@ -291,6 +305,14 @@ fn text(document: &Document, width: usize) -> String {
             Cell::from("none yet"),
             Cell::from(""),
         ]),
+    }
+    let awaited = document.last_run.iter().flat_map(|last| &last.awaits);
+    for (place, awaited) in awaited.enumerate() {
+        table.row([
+            Cell::new(DIM, if place == 0 { "by hand" } else { "" }),
+            Cell::new(BOLD, &awaited.name),
+            Cell::from(awaited.todo.join("; ")),
+        ]);
     }
     for way in &document.ways_back {
         table.row([

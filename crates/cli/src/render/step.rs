@@ -37,6 +37,7 @@ pub(crate) fn what(plan: &Plan, act: &Act) -> String {
             };
             format!("{migration} ({version}){demanded}")
         }
+        Act::HandWork { work } => work.id.clone(),
         Act::Verify { checks } => checks_in_words(checks),
         Act::Carry { datastore, engine } | Act::Exchange { datastore, engine } => {
             format!("{datastore} {} → {}", engine.from, engine.to)

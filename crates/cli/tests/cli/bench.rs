@@ -130,6 +130,7 @@ impl Bench {
                     run: &RunId::from(run),
                     deployment: &plan.deployment,
                     accepted: &[],
+                    done: &[],
                     by: "ops@lab",
                     program: "0.1.0",
                 },

@@ -19,6 +19,8 @@ use super::observe::state_of;
 use super::reach::end_all;
 use super::shared::Shared;
 use super::{health, images, labels, oneoff};
+use crate::by_hand;
+use crate::host::Host;
 use crate::write;
 
 /// How often a wait looks.
@@ -79,6 +81,9 @@ impl ComposeDriver {
             Expectation::File { path, digest } => Ok(file(path, digest)),
             Expectation::Migrated { migration, version } => {
                 oneoff::migrated(self.engine()?, cx.run, migration, version)
+            }
+            Expectation::DoneByHand { done, .. } => {
+                Ok(by_hand::look(&Host::Here(cx.commands.clone()), done))
             }
             _ => Ok(Finding::Unknown {
                 why: "not for the driver to tell".to_owned(),

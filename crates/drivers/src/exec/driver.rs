@@ -19,8 +19,10 @@ use super::companion;
 use super::place::{Place, Unset};
 use super::release::version_of;
 use super::server;
+use crate::by_hand;
 use crate::detached::migration::{Program, Traces};
 use crate::detached::process;
+use crate::host::Host;
 use crate::waiting::{self, Pulse, Watched};
 use crate::write;
 use crate::write_path::{self, WritePath};
@@ -301,6 +303,9 @@ impl Driver for ExecDriver {
                         found: format!("`{migration}` was never started"),
                     },
                 }
+            }
+            Expectation::DoneByHand { done, .. } => {
+                by_hand::look(&Host::Here(cx.commands.clone()), done)
             }
             _ => Finding::Unknown {
                 why: "not for the driver to tell".to_owned(),

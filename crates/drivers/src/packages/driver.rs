@@ -18,6 +18,7 @@ use super::packaging::Wanted;
 use super::place::{Place, Record};
 use super::set::Set;
 use super::{fetch, hold, locks, observe, problems, store, systemd, units};
+use crate::by_hand;
 use crate::detached::migration::{Program, Traces};
 use crate::host::unwritable;
 use crate::waiting::{self, Pulse, Watched};
@@ -292,6 +293,7 @@ impl Driver for PackagesDriver {
                     },
                 }
             }
+            Expectation::DoneByHand { done, .. } => by_hand::look(&self.place.host, done),
             _ => Finding::Unknown {
                 why: "not for the driver to tell".to_owned(),
             },

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::check::Check;
 use super::engine_change::EngineChange;
 use crate::digest::Digest;
+use crate::hand_work::HandWork;
 use crate::id::{DatastoreName, MigrationId, RunId, ServiceName};
 use crate::observed::ImagePin;
 use crate::rollover::Parcel;
@@ -67,6 +68,11 @@ pub enum Act {
         datastore: DatastoreName,
         /// Releases that demand it.
         demanded_by: Vec<Version>,
+    },
+    /// Wait for a person: the run halts here until the work is seen to be done, or said to be.
+    HandWork {
+        /// What is to be done.
+        work: HandWork,
     },
     /// Build beside the data what a server of another version will run on, and compare it with what is there.
     Carry {
@@ -186,6 +192,7 @@ impl Act {
             Self::Prove { .. } => "prove",
             Self::Set { .. } => "set",
             Self::Migrate { .. } => "migrate",
+            Self::HandWork { .. } => "by hand",
             Self::Carry { .. } => "carry over",
             Self::Exchange { .. } => "exchange",
             Self::PutBack { .. } => "put back",

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::hand_work::DoneWhen;
 use crate::id::{DatastoreName, MigrationId, RunId, ServiceName};
 use crate::observed::ImagePin;
 use crate::stack::{Snapshot, StackIs};
@@ -82,6 +83,13 @@ pub enum Expectation {
         migration: MigrationId,
         /// Version of the image.
         version: Version,
+    },
+    /// A person's work is done. Where only a person can say so, nobody can see it.
+    DoneByHand {
+        /// Name of the work.
+        work: String,
+        /// How it is known.
+        done: DoneWhen,
     },
     /// The datastore holds what the backup of `run` holds.
     Restored {

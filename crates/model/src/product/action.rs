@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Condition;
+use crate::hand_work::DoneWhen;
 use crate::id::DatastoreName;
 use crate::version::{Range, Version};
 
@@ -74,6 +75,9 @@ pub struct Action {
     /// Hand-work in order, where there is no command; else what to know of the command.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<String>,
+    /// How it is known that hand-work is done; where nothing is said, whoever did it says so.
+    #[serde(default, skip_serializing_if = "DoneWhen::is_said")]
+    pub done: DoneWhen,
     /// The datastore, or the engine of one, that it changes: a proven backup has to be there before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datastore: Option<DatastoreName>,

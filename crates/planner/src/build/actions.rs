@@ -1,10 +1,12 @@
 //! What a stage consists of beside migrations: commands that change a datastore become steps like those, what
-//! has a role is the driver's, and the rest is for people: before the first stop and after the last start.
+//! has a role is the driver's, and the rest is for people: before the first stop and after the last start it is
+//! told with the plan, in between the run waits for it.
 
 use switchback_model::exit::Exit;
-use switchback_model::plan::{Notice, Procedure};
+use switchback_model::hand_work::{DoneWhen, HandWork};
+use switchback_model::plan::{self, Notice, Procedure, Stage, Step};
 use switchback_model::problem::Citation;
-use switchback_model::product::{Moment, NoticeKind, Product};
+use switchback_model::product::{Moment, NoticeKind, Product, StopKind};
 use switchback_model::{DatastoreName, Problem, ProductId};
 
 use super::climbs;
@@ -15,21 +17,36 @@ use crate::path::{Act, Leg, Path};
 /// Names of a stage that a refusal tells; the path shows all of them.
 const TOLD: usize = 4;
 
-/// Actions of a leg that are done as its migrations are, in order.
-pub(super) fn steps<'a>(
-    product: &'a Product,
-    leg: &'a Leg,
-) -> impl Iterator<Item = Migration<'a>> + 'a {
-    leg.actions.iter().filter_map(|act| {
-        Some(Migration {
-            id: &act.id,
-            run: &act.run,
-            datastore: changes(product, act)?,
-            not_repeatable: &[],
-            demanded_by: &act.demanded_by,
-            assumed: act.assumed,
-        })
+/// The step that does an action as a migration is done; `None` for any other action.
+pub(super) fn step<'a>(product: &'a Product, act: &'a Act) -> Option<Migration<'a>> {
+    Some(Migration {
+        id: &act.id,
+        run: &act.run,
+        datastore: changes(product, act)?,
+        not_repeatable: &[],
+        demanded_by: &act.demanded_by,
+        assumed: act.assumed,
     })
+}
+
+/// True where people do it while a run waits: nothing that a backup holds is changed by it, and it is clear how things
+/// are meanwhile. What a command changes beside datastores no way back could take back, so that a person runs it.
+pub(super) fn is_for_people(act: &Act) -> bool {
+    let waits = matches!(
+        act.moment,
+        Moment::Running | Moment::Stopped | Moment::Replaced | Moment::Started
+    );
+    waits && act.role.is_none() && act.datastore.is_none() && act.rungs.is_empty()
+}
+
+/// What a person has to do, as a step tells it.
+pub(super) fn hand_work(act: &Act) -> HandWork {
+    HandWork {
+        id: act.id.to_string(),
+        steps: todo(act),
+        done: act.done.clone(),
+        source: act.source.clone(),
+    }
 }
 
 /// The datastore that an action changes the way migrations do: by a command, with the new release installed and
@@ -43,8 +60,8 @@ fn changes<'a>(product: &Product, act: &'a Act) -> Option<&'a DatastoreName> {
     (like_a_migration && is_datastore).then_some(name)
 }
 
-/// Refuses a path on which something has to be done that only people can do so far: to leave it out would
-/// start a release on what it was not prepared for.
+/// Refuses a path on which something has to be done that no step does and nobody could be asked for: to leave it out
+/// would start a release on what it was not prepared for.
 pub(super) fn refuse(input: &Input<'_>) -> Result<(), Problem> {
     let product = input.product;
     // What changes a datastore that was not found would be left out as well.
@@ -55,11 +72,9 @@ pub(super) fn refuse(input: &Input<'_>) -> Result<(), Problem> {
     let is_done = |act: &Act| act.role.is_some() || changes(product, act).is_some_and(is_here);
     let (before, after) = (before(input.path), after(input.path));
     let is_outside = |act: &Act| before.iter().chain(&after).any(|it| std::ptr::eq(*it, act));
+    let is_left = |act: &&Act| !is_done(act) && !is_outside(act) && !is_for_people(act);
     for leg in &input.path.legs {
-        let acts = leg.actions.iter();
-        let left: Vec<&Act> = acts
-            .filter(|act| !is_done(act) && !is_outside(act))
-            .collect();
+        let left: Vec<&Act> = leg.actions.iter().filter(is_left).collect();
         let mut climbs = left.iter();
         if let Some(problem) = climbs.find_map(|act| climbs::refusal(input, leg, act)) {
             return Err(problem);
@@ -93,24 +108,64 @@ pub(super) fn notices(path: &Path) -> impl Iterator<Item = Notice> + '_ {
     })
 }
 
-/// What people do before and after, and what they may do.
-pub(super) fn procedures(path: &Path) -> impl Iterator<Item = Procedure> + '_ {
-    let mandatory = before(path).into_iter().chain(after(path));
+/// What people do before, in between and after, and what they may do.
+pub(super) fn procedures(path: &Path, stages: &[Stage]) -> Vec<Procedure> {
+    let told = |act: &Act, optional| Procedure {
+        id: act.id.to_string(),
+        title: act.because.clone(),
+        steps: todo(act),
+        optional,
+        source: act.source.clone(),
+    };
+    let mut all: Vec<Procedure> = before(path)
+        .into_iter()
+        .map(|act| told(act, false))
+        .collect();
+    let steps = stages.iter().flat_map(|stage| &stage.steps);
+    all.extend(steps.filter_map(waited_for));
+    all.extend(after(path).into_iter().map(|act| told(act, false)));
     let offered = path.legs.iter().flat_map(|leg| &leg.offered);
-    let all = mandatory.map(|act| (act, false));
-    all.chain(offered.map(|act| (act, true)))
-        .map(|(act, optional)| Procedure {
-            id: act.id.to_string(),
-            title: act.because.clone(),
-            steps: todo(act),
-            optional,
-            source: act.source.clone(),
-        })
+    all.extend(offered.map(|act| told(act, true)));
+    all
 }
 
-/// Actions of the first stage for which the product need not be down.
+/// What a step waits for, and how it is known that it is done.
+fn waited_for(step: &Step) -> Option<Procedure> {
+    let plan::Act::HandWork { work } = &step.act else {
+        return None;
+    };
+    let meanwhile = if step.downtime {
+        "while the service is down"
+    } else {
+        "while the service is up"
+    };
+    let because = step.because.as_deref().unwrap_or_default();
+    let mut steps = work.steps.clone();
+    steps.push(match &work.done {
+        DoneWhen::Said => format!("say that it is done: switchback resume --done {}", work.id),
+        DoneWhen::Merged(_) => format!(
+            "say that it is done: switchback resume --done {}; where nothing differs, nobody is asked",
+            work.id
+        ),
+        DoneWhen::Command(run) => format!("it is done when this ends with 0: {}", run.join(" ")),
+        DoneWhen::File { path, lines } => {
+            format!("it is done when {path} has the lines: {}", lines.join(" · "))
+        }
+    });
+    Some(Procedure {
+        id: work.id.clone(),
+        title: format!("step {} waits for it, {meanwhile}: {because}", step.number),
+        steps,
+        optional: false,
+        source: work.source.clone(),
+    })
+}
+
+/// Actions until the first start for which the product need not be down.
 fn before(path: &Path) -> Vec<&Act> {
-    at(path.legs.first(), Moment::Running)
+    let starts = path.legs.iter().position(|leg| leg.kind == StopKind::Run);
+    let until = starts.map_or(path.legs.len(), |place| place + 1);
+    at(&path.legs[..until], Moment::Running)
 }
 
 /// Actions of the last stage for which the product runs.
@@ -118,8 +173,8 @@ fn after(path: &Path) -> Vec<&Act> {
     at(path.legs.last(), Moment::Started)
 }
 
-fn at(leg: Option<&Leg>, moment: Moment) -> Vec<&Act> {
-    let acts = leg.into_iter().flat_map(|leg| &leg.actions);
+fn at<'p>(legs: impl IntoIterator<Item = &'p Leg>, moment: Moment) -> Vec<&'p Act> {
+    let acts = legs.into_iter().flat_map(|leg| &leg.actions);
     acts.filter(|act| act.moment == moment && act.role.is_none())
         .collect()
 }

@@ -142,6 +142,7 @@ impl Estimates<'_> {
             | Act::Prepare { .. }
             | Act::Set { .. }
             | Act::Release { .. }
+            | Act::HandWork { .. }
             | Act::Bring { .. }
             | Act::Snapshot { .. }
             | Act::Update { .. }

@@ -120,7 +120,11 @@ fn because<'a>(
     downtime: &Downtime,
 ) -> String {
     let (mut migrations, mut servers) = (0, 0);
+    let mut by_hand: Vec<&str> = Vec::new();
     for step in steps {
+        if let (Act::HandWork { work }, true) = (&step.act, step.downtime) {
+            by_hand.push(&work.id);
+        }
         migrations += usize::from(matches!(step.act, Act::Migrate { .. }));
         servers += usize::from(matches!(step.act, Act::Carry { .. }));
     }
@@ -141,6 +145,10 @@ fn because<'a>(
         (_, 0) => backups,
         (_, 1) => format!("{backups}, one migration not measured yet"),
         (_, several) => format!("{backups}, {several} migrations not measured yet"),
+    };
+    let all = match by_hand.as_slice() {
+        [] => all,
+        works => format!("{all}, and as long as people take for {}", works.join(", ")),
     };
     match downtime.in_words() {
         Some(words) => format!("{all}; {words}"),

@@ -16,6 +16,7 @@ mod engines;
 pub(crate) mod estimates;
 pub(crate) mod forecast;
 mod guards;
+mod hand_work;
 mod images;
 mod input;
 mod keeping;

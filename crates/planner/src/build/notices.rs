@@ -3,7 +3,7 @@
 
 use switchback_model::Problem;
 use switchback_model::exit::Exit;
-use switchback_model::plan::{Notice, Procedure};
+use switchback_model::plan::{Notice, Procedure, Stage};
 use switchback_model::problem::Citation;
 use switchback_model::product::ProcedureKind;
 
@@ -44,7 +44,7 @@ pub(super) fn notices(input: &Input<'_>) -> Vec<Notice> {
 }
 
 /// Hand-work of the path, what is demanded first.
-pub(super) fn procedures(input: &Input<'_>) -> Vec<Procedure> {
+pub(super) fn procedures(input: &Input<'_>, stages: &[Stage]) -> Vec<Procedure> {
     let path = input.path;
     path.procedures
         .iter()
@@ -56,7 +56,7 @@ pub(super) fn procedures(input: &Input<'_>) -> Vec<Procedure> {
             optional: procedure.kind != ProcedureKind::Mandatory,
             source: procedure.source.clone(),
         })
-        .chain(actions::procedures(path))
+        .chain(actions::procedures(path, stages))
         .collect()
 }
 

@@ -56,7 +56,7 @@ pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
         to: to.clone(),
         because: because(input),
         notices: all_notices,
-        procedures: notices::procedures(input),
+        procedures: notices::procedures(input, &stages),
         origin: origin(input, &cast)?,
         datastores: keeping.plans().clone(),
         stages,

@@ -4,7 +4,7 @@ use switchback_model::product::{NotRepeatable, Product, StopKind};
 use switchback_model::{DatastoreName, MigrationId, Version};
 
 use super::actions;
-use crate::path::Path;
+use crate::path::{self, Act, Path};
 
 /// One leg of the way.
 #[derive(Clone, Debug)]
@@ -19,6 +19,16 @@ pub(crate) struct Leg<'a> {
     pub(crate) required_by: &'a [String],
     /// What runs there, in order.
     pub(crate) migrations: Vec<Migration<'a>>,
+    /// What people do there, in order.
+    pub(crate) by_hand: Vec<ByHand<'a>>,
+}
+
+/// Work of a leg that only people can do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ByHand<'a> {
+    pub(crate) act: &'a Act,
+    /// How many of the leg's migrations come before it.
+    pub(crate) behind: usize,
 }
 
 /// One migration of a leg.
@@ -40,30 +50,23 @@ pub(crate) fn legs<'a>(product: &'a Product, path: &'a Path) -> Vec<Leg<'a>> {
         .iter()
         .map(|leg| {
             let runs = leg.kind == StopKind::Run;
+            let mut migrations: Vec<Migration<'_>> = defined(product, leg).collect();
+            let mut by_hand = Vec::new();
+            for act in &leg.actions {
+                if let Some(step) = actions::step(product, act) {
+                    migrations.push(step);
+                } else if actions::is_for_people(act) {
+                    let behind = migrations.len();
+                    by_hand.push(ByHand { act, behind });
+                }
+            }
             let here = Leg {
                 from,
                 to: &leg.to,
                 runs,
                 required_by: &leg.required_by,
-                migrations: leg
-                    .migrations
-                    .iter()
-                    .filter_map(|run| {
-                        let defined = product
-                            .migrations
-                            .iter()
-                            .find(|defined| defined.id == run.migration)?;
-                        Some(Migration {
-                            id: &run.migration,
-                            run: &run.run,
-                            datastore: &defined.datastore,
-                            not_repeatable: &defined.not_repeatable,
-                            demanded_by: &run.demanded_by,
-                            assumed: run.assumed,
-                        })
-                    })
-                    .chain(actions::steps(product, leg))
-                    .collect(),
+                migrations,
+                by_hand,
             };
             if runs {
                 from = &leg.to;
@@ -71,4 +74,20 @@ pub(crate) fn legs<'a>(product: &'a Product, path: &'a Path) -> Vec<Leg<'a>> {
             here
         })
         .collect()
+}
+
+/// The migrations of the definition that run in a leg.
+fn defined<'a>(product: &'a Product, leg: &'a path::Leg) -> impl Iterator<Item = Migration<'a>> {
+    leg.migrations.iter().filter_map(|run| {
+        let mut migrations = product.migrations.iter();
+        let defined = migrations.find(|defined| defined.id == run.migration)?;
+        Some(Migration {
+            id: &run.migration,
+            run: &run.run,
+            datastore: &defined.datastore,
+            not_repeatable: &defined.not_repeatable,
+            demanded_by: &run.demanded_by,
+            assumed: run.assumed,
+        })
+    })
 }

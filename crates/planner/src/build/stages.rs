@@ -10,6 +10,8 @@
 //! a leg that    set every place · migrate … · start · look from
 //!   runs        outside · compare counts                               service up again
 //! next leg      all of the backups anew (round 2), for writers were active meanwhile
+//!
+//! What people do comes where the definition wants it, see [`super::hand_work`].
 //! ```
 
 use std::collections::BTreeMap;
@@ -18,6 +20,7 @@ use switchback_model::observed::ImagePin;
 use switchback_model::plan::{
     Act, BackupState, Check, EngineChange, Expectation, Interrupted, Stage, StageKind, Step,
 };
+use switchback_model::product::Moment;
 use switchback_model::{DatastoreName, Digest, Problem, ServiceName, StepNumber, Version};
 
 use super::cast::Cast;
@@ -93,6 +96,7 @@ impl<'a> Composer<'a> {
                 if place > 0 || first > 1 {
                     round += 1;
                     self.begin_round();
+                    steps.extend(self.between_stages(legs, place));
                     steps.extend(self.prepare());
                     steps.extend(self.compare());
                 }
@@ -100,15 +104,18 @@ impl<'a> Composer<'a> {
                 steps.extend(self.seal());
                 steps.extend(self.prove());
             }
+            steps.extend(self.at(leg, Moment::Stopped));
             if leg.runs {
                 steps.extend(self.set(leg));
             }
-            for migration in &leg.migrations {
+            for (behind, migration) in leg.migrations.iter().enumerate() {
+                steps.extend(self.before_migration(leg, behind));
                 if !self.keeping.plans().contains_key(migration.datastore) {
                     continue;
                 }
                 steps.push(self.migrate(leg, migration)?);
             }
+            steps.extend(self.before_migration(leg, leg.migrations.len()));
             if leg.runs {
                 self.changed.arrived = place + 1 == legs.len();
                 let images = images::at(self.input, self.cast, leg.to)?;
@@ -248,6 +255,11 @@ impl<'a> Composer<'a> {
     pub(super) fn step(&mut self, draft: Draft) -> Step {
         self.next += 1;
         draft.at(self.next, self.changed.way_back(self.keeping), self.down)
+    }
+
+    /// True where the services are stopped by then.
+    pub(super) fn is_down(&self) -> bool {
+        self.down
     }
 
     /// The number that the next step gets.

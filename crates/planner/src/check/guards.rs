@@ -108,6 +108,7 @@ fn named(expectation: &Expectation) -> String {
         Expectation::Migrated { migration, version } => {
             format!("`{migration}` of {version} ended well")
         }
+        Expectation::DoneByHand { work, .. } => format!("`{work}` is done by hand"),
         Expectation::Restored { datastore, .. } => format!("`{datastore}` is restored"),
         Expectation::Released { datastore, .. } => format!("`{datastore}` is released"),
         Expectation::Original { parcel } => format!("`{parcel}` is as it was"),

@@ -7,8 +7,10 @@
 mod content;
 mod engines;
 mod guards;
+mod hand_work;
 mod objection;
 mod product;
+mod restores;
 mod shape;
 mod stacks;
 mod walk;

@@ -41,6 +41,7 @@ pub fn check_against(plan: &Plan, product: &Product) -> Vec<Objection> {
         rules.at_stops(&mut found);
         rules.demands(&mut found);
         rules.migrations(&mut found);
+        rules.hand_work(&mut found);
     }
     found.0
 }
@@ -276,6 +277,33 @@ impl Rules<'_> {
                         flaw.because
                     ),
                 );
+            }
+        }
+    }
+
+    /// People are asked for what the definition wants of them, and seen to be done by what it says.
+    fn hand_work(&self, found: &mut Objections) {
+        for (_, step) in self.plan.steps() {
+            let Act::HandWork { work } = &step.act else {
+                continue;
+            };
+            let mut actions = self.product.actions.iter();
+            match actions.find(|action| action.id == work.id) {
+                None => found.step(
+                    step.number,
+                    "unknown-hand-work",
+                    format!("the definition knows no `{}`", work.id),
+                ),
+                Some(action)
+                    if action.done != work.done || !work.steps.ends_with(&action.steps) =>
+                {
+                    found.step(
+                        step.number,
+                        "other-hand-work",
+                        format!("`{}` is something else in the definition", work.id),
+                    );
+                }
+                Some(_) => {}
             }
         }
     }

@@ -4,7 +4,7 @@ use switchback_model::plan::{
     Act, BackupState, Check, Expectation, Interrupted, Plan, Purpose, Stage, StageKind, Step,
     WayBack,
 };
-use switchback_model::{DatastoreName, RunId, ServiceName};
+use switchback_model::{DatastoreName, ServiceName};
 
 use super::content;
 use super::objection::{Objection, Objections};
@@ -75,6 +75,7 @@ impl<'p> Walk<'_, 'p> {
                 run,
             } => self.put_back(datastore, engine, run),
             Act::Start { .. } => self.start(),
+            Act::HandWork { work } => self.hand_work(work),
             Act::Verify { checks } => self.verify(checks),
             Act::Restore { datastore, run } => self.restore(datastore, run),
             Act::Release { datastore, run } => self.release(datastore, run),
@@ -476,58 +477,5 @@ impl<'p> Walk<'_, 'p> {
                 }
             }
         }
-    }
-
-    fn restore(&mut self, datastore: &'p DatastoreName, run: &RunId) {
-        let taken_back = match &self.world.plan.purpose {
-            Purpose::Rollback { run } => Some(run),
-            Purpose::Upgrade | Purpose::RollOver(_) => None,
-        };
-        if taken_back != Some(run) {
-            self.object("restore", "it restores what another run sealed");
-        }
-        if !self.world.is_down() {
-            self.object(
-                "restore-while-running",
-                format!("`{datastore}` is replaced while services use it"),
-            );
-        }
-        if self.world.started {
-            self.object("restore-after-start", "the service has been started before");
-        }
-        self.needs_stopped();
-        self.needs_before(&Expectation::NoWriters {
-            datastore: datastore.clone(),
-        });
-        self.needs_before(&Expectation::Backup {
-            datastore: datastore.clone(),
-            state: BackupState::Proven,
-            run: Some(run.clone()),
-        });
-        self.needs_after(&Expectation::Restored {
-            datastore: datastore.clone(),
-            run: run.clone(),
-        });
-        self.world.restored.insert(datastore);
-        self.world.counted.remove(datastore);
-    }
-
-    fn release(&mut self, datastore: &'p DatastoreName, run: &RunId) {
-        if !self.world.restored.contains(datastore) {
-            self.object("release", format!("`{datastore}` was not restored"));
-        }
-        if !(self.world.started && self.world.looked_since_start) {
-            self.object(
-                "released-too-early",
-                format!(
-                    "what the restore of `{datastore}` replaced goes before the result was seen"
-                ),
-            );
-        }
-        self.needs_after(&Expectation::Released {
-            datastore: datastore.clone(),
-            run: run.clone(),
-        });
-        self.world.released.insert(datastore);
     }
 }

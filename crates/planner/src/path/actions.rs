@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use switchback_model::hand_work::DoneWhen;
 use switchback_model::product::{Action, Moment, NoticeKind, Role, StopKind};
 use switchback_model::version::Key;
 use switchback_model::{DatastoreName, MigrationId, Version};
@@ -34,6 +35,9 @@ pub struct Act {
     pub expect: Option<String>,
     /// Hand-work in order, or what to know of the command.
     pub steps: Vec<String>,
+    /// How it is known that it is done, where people do it.
+    #[serde(default, skip_serializing_if = "DoneWhen::is_said")]
+    pub done: DoneWhen,
     /// The datastore, or the engine of one, that it changes.
     pub datastore: Option<DatastoreName>,
     /// The lines that an engine climbs to, one after the other.
@@ -249,6 +253,7 @@ impl<'g, 'a> Stage<'g, 'a> {
             run,
             expect: action.expect.clone(),
             steps: action.steps.clone(),
+            done: action.done.clone(),
             datastore: action.datastore.clone(),
             rungs,
             demanded_by: due.demanded_by,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use switchback_model::observed::Observed;
 use switchback_model::plan::{
-    Act, BackupMethod, Expectation, FORMAT, Forecast, Notice, Plan, Purpose, SpaceForecast, Stage,
-    StageKind,
+    Act, BackupMethod, Expectation, FORMAT, Forecast, Notice, Plan, Procedure, Purpose,
+    SpaceForecast, Stage, StageKind,
 };
 use switchback_model::product::NoticeKind;
 use switchback_model::{DatastoreName, Digest, PlanId, Problem, Version};
@@ -87,7 +87,7 @@ pub fn rollback(
         to: base.version.clone(),
         because: Vec::new(),
         notices,
-        procedures: Vec::new(),
+        procedures: by_hand(&stretch, &base, proven),
         origin: plan.origin.clone(),
         datastores: plan.datastores.clone(),
         stages,
@@ -177,6 +177,26 @@ fn files_changed(base: &Base, paths: Vec<String>) -> impl Iterator<Item = Notice
         source: "observation".to_owned(),
         accept: None,
     })
+}
+
+/// What people did on the way, which no step takes back.
+fn by_hand(stretch: &Stretch<'_>, base: &Base, proven: &Proven) -> Vec<Procedure> {
+    let done = stretch.begun(proven).into_iter();
+    done.filter_map(|step| {
+        let Act::HandWork { work } = &step.act else {
+            return None;
+        };
+        let because = step.because.as_deref().unwrap_or_default();
+        let look = format!("see whether {} can do with what was done:", base.version);
+        Some(Procedure {
+            id: work.id.clone(),
+            title: format!("`{}` was done on the way: {because}", work.id),
+            steps: [look].into_iter().chain(work.steps.clone()).collect(),
+            optional: false,
+            source: work.source.clone(),
+        })
+    })
+    .collect()
 }
 
 fn notices(plan: &Plan, base: &Base, changes: &Changes, proven: &Proven) -> Vec<Notice> {

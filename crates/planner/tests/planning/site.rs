@@ -11,7 +11,7 @@ use switchback_model::observed::{
 use switchback_model::plan::{Act, FileEdit, Plan};
 use switchback_model::product::{DatastoreKind, Product};
 use switchback_model::{Digest, Problem, ProductId, RunId, StepNumber, Version};
-use switchback_planner::path::{Path, Query, find};
+use switchback_planner::path::{Path, Query, Refusal, find};
 use switchback_planner::{
     EngineWish, Experience, Input, Planned, Proven, build, engines_wanted, images_needed, rollback,
     versions_set,
@@ -288,6 +288,11 @@ impl Site {
 
     /// The way to `to`.
     pub(crate) fn path(&self, to: &str) -> Path {
+        self.way(to).expect("there is a path")
+    }
+
+    /// The way to `to`, where there is one.
+    pub(crate) fn way(&self, to: &str) -> Result<Path, Refusal> {
         let mut query = Query::new(self.observed.version.as_str(), to)
             .driver(self.observed.deployment.driver.as_str())
             .answers(&self.observed.probes);
@@ -297,7 +302,7 @@ impl Site {
         for feature in &self.config.features {
             query = query.feature(feature);
         }
-        find(&self.product, &query).expect("there is a path")
+        find(&self.product, &query)
     }
 
     /// The plan to `to`.

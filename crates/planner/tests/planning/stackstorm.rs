@@ -4,16 +4,30 @@ use switchback_catalog as catalog;
 use switchback_model::Problem;
 use switchback_model::config::PackagesConfig;
 use switchback_model::plan::{Act, BackupMethod, Plan};
-use switchback_model::product::DatastoreKind;
+use switchback_model::product::{DatastoreKind, Product};
 use switchback_planner::check_against;
 
 use super::site::{Site, proven_until};
 
 /// A host as an installation by the book leaves it.
 fn stackstorm(version: &str, distribution: &str, mongodb: &str) -> Site {
-    let product = catalog::load("stackstorm")
+    by_the_book(definition(), version, distribution, mongodb)
+}
+
+/// StackStorm's definition.
+pub(crate) fn definition() -> Product {
+    catalog::load("stackstorm")
         .expect("the catalog has StackStorm")
-        .expect("its definition is well-formed");
+        .expect("its definition is well-formed")
+}
+
+/// As [`stackstorm`], by a definition that was read before.
+pub(crate) fn by_the_book(
+    product: Product,
+    version: &str,
+    distribution: &str,
+    mongodb: &str,
+) -> Site {
     let mut site = Site::new(product, Some("community"), version);
     site.observed.deployment.driver = "packages".to_owned();
     site.config.packages = Some(PackagesConfig::default());

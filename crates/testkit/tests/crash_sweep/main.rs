@@ -1,6 +1,7 @@
 //! The engine dies at every journal write and every side effect of every
 //! scenario; the same command goes on; the end is the same.
 
+mod by_hand;
 mod content;
 mod packages;
 

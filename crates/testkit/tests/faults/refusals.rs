@@ -79,6 +79,7 @@ fn a_plan_of_another_deployment_and_a_missing_acceptance_are_refused() {
             run: &id,
             deployment,
             accepted: &[],
+            done: &[],
             by: "ann@lab",
             program: "0.1.0",
         };

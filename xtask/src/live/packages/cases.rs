@@ -6,7 +6,7 @@ use super::super::lab::Lab;
 use super::super::{Case, judge};
 use super::host::Host;
 use super::verdict::{BACK, judged};
-use super::{contract, redhat, refused, remote};
+use super::{contract, redhat, refused, remote, stackstorm};
 
 /// What the operator wrote into the conffile.
 const EDIT: &str = "# Mine: behind a proxy.";
@@ -25,6 +25,7 @@ pub(in super::super) fn cases() -> Vec<Case> {
     cases.extend(refused::cases());
     cases.extend(redhat::cases());
     cases.extend(remote::cases());
+    cases.extend(stackstorm::cases());
     cases
 }
 
@@ -40,9 +41,17 @@ fn there_and_back(lab: &Lab) -> Result<()> {
         &["`/etc/flow/flow.conf` was edited"],
     )?;
     judge::told(&host.expect(&["status"], 0)?, &["2.1.0", "flow-runner"])?;
-    host.expect(&["plan", "--to", "3.0.0"], 0)?;
-    let said = host.expect(&["apply", "--yes"], 0)?;
-    judge::told(&said, &["/etc/flow/flow.conf"])?;
+    judge::told(
+        &host.expect(&["plan", "--to", "3.0.0"], 0)?,
+        &["by hand", "merge-conf"],
+    )?;
+    let said = host.expect(&["apply", "--yes"], 4)?;
+    judge::told(
+        &said,
+        &["merge-conf", "/etc/flow/flow.conf", "`workers = 2`"],
+    )?;
+    waits(&host)?;
+    host.expect(&["resume", "--done", "merge-conf"], 0)?;
     judged(&host, "3.0.0-1", "1 to 2\n2 to 3")?;
     ensure!(
         host.ok("sha256sum < /etc/flow/flow.conf")? == conffile,
@@ -80,6 +89,27 @@ fn there_and_back(lab: &Lab) -> Result<()> {
     ensure!(
         !answers.lines().any(|state| state == "active"),
         "more runs than before:\n{answers}"
+    );
+    Ok(())
+}
+
+/// Nobody but a person who names it gets past the merge, and nothing of the product runs meanwhile.
+fn waits(host: &Host) -> Result<()> {
+    host.expect(&["resume"], 4)?;
+    judge::told(
+        &host.expect(&["resume", "--done", "something-else"], 2)?,
+        &["waits for merge-conf"],
+    )?;
+    judge::told(
+        &host.expect(&["status"], 0)?,
+        &["by hand", "merge-conf", "--done"],
+    )?;
+    let state = host
+        .shell("systemctl is-active flow-api flow-runner")?
+        .stdout;
+    ensure!(
+        state.lines().all(|state| state != "active"),
+        "it runs while the merge is waited for:\n{state}"
     );
     Ok(())
 }

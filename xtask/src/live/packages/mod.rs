@@ -7,6 +7,8 @@ mod host;
 mod redhat;
 mod refused;
 mod remote;
+mod repository;
+mod stackstorm;
 mod verdict;
 
 pub(super) use cases::cases;

@@ -204,6 +204,7 @@ fn walk(stage: &Stage<'_>, copy: &Copy<'_>, plan: &Plan) -> Result<Walked, Faile
         run: &run,
         deployment: &deployment,
         accepted: &accepted,
+        done: &[],
         by: &by(),
         program: env!("CARGO_PKG_VERSION"),
     };

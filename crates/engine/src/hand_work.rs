@@ -1,0 +1,95 @@
+//! Steps that a person does: the run looks whether they are done, goes on where they are, and halts where not.
+//!
+//! Nothing is recorded of one that is waited for, so that a run which halted there is a run that has not come so
+//! far. What a person said is the outcome of the step.
+
+use std::time::Duration;
+
+use switchback_journal::{RunState, StepStatus};
+use switchback_model::StepNumber;
+use switchback_model::event::{Completed, Outcome};
+use switchback_model::hand_work::HandWork;
+use switchback_model::plan::{Act, Expectation, Plan, Step};
+
+use crate::guard::{self, Guard, Touched};
+use crate::halt::{self, Waits};
+use crate::ports::Finding;
+use crate::run::{Interruption, Run};
+
+/// Work that a run waits for.
+#[derive(Clone, Copy, Debug)]
+pub struct Awaited<'a> {
+    /// The step.
+    pub step: &'a Step,
+    /// What is to be done.
+    pub work: &'a HandWork,
+}
+
+/// What people can do now for a run of `plan` that stands at `state`: the first step that is open, where that is
+/// theirs, and those right behind it, for they need no other look of the run.
+pub fn awaited<'a>(plan: &'a Plan, state: &RunState) -> Vec<Awaited<'a>> {
+    let open = |step: &Step| !matches!(state.step(step.number), StepStatus::Finished { .. });
+    let steps = plan.steps().map(|(_, step)| step);
+    let open = steps.filter(|step| open(step));
+    open.map_while(|step| match &step.act {
+        Act::HandWork { work } => Some(Awaited { step, work }),
+        _ => None,
+    })
+    .collect()
+}
+
+impl<'a> Run<'a> {
+    /// Goes past a step of a person, or halts before it.
+    pub(crate) fn by_hand(&self, step: &'a Step, work: &'a HandWork) -> Result<(), Interruption> {
+        let may = self.with_context(step, |cx| {
+            guard::may_act(self.means.site, cx, step, &Touched::No)
+        });
+        // Whoever works by hand may have started what has to stay down: that is told first.
+        if !matches!(may, Guard::Ready) {
+            return Err(Interruption::Halt(halt::guarded(self, step, &may)));
+        }
+        if self.look_at(step, work) == Finding::Holds {
+            return self.nothing_to_do(step);
+        }
+        if self.is_said(step.number) && work.done.can_be_said() {
+            return self.said(step);
+        }
+        Err(Interruption::Halt(halt::waits(self, &self.waiting())))
+    }
+
+    fn is_said(&self, step: StepNumber) -> bool {
+        self.order.done.contains(&step)
+    }
+
+    /// What is not done of the work that people can do now.
+    fn waiting(&self) -> Vec<Waits<'a>> {
+        let all = awaited(self.plan(), &self.state.borrow());
+        let looked = all.into_iter().map(|Awaited { step, work }| Waits {
+            step,
+            work,
+            found: self.look_at(step, work),
+        });
+        looked
+            .filter(|waits| waits.found != Finding::Holds)
+            .collect()
+    }
+
+    fn look_at(&self, step: &Step, work: &HandWork) -> Finding {
+        let expected = Expectation::DoneByHand {
+            work: work.id.clone(),
+            done: work.done.clone(),
+        };
+        self.with_context(step, |cx| guard::look(self.means.site, cx, &expected))
+    }
+
+    /// Whoever did the work answers for it.
+    fn said(&self, step: &Step) -> Result<(), Interruption> {
+        self.begin(step)?;
+        let by = self.order.by;
+        let outcome = Outcome {
+            facts: [("said-by".to_owned(), by.to_owned())].into(),
+            ..Outcome::told(Completed::AlreadyDone, format!("done, as {by} says"))
+        };
+        self.finish(step, outcome, Duration::ZERO)
+    }
+}
