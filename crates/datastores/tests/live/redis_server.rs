@@ -59,6 +59,9 @@ impl RedisServer {
             &data_text,
             "--requirepass",
             PASSWORD,
+            // Left alone it waits five seconds for more replicas before it sends anything.
+            "--repl-diskless-sync-delay",
+            "0",
         ];
         let process = Process {
             arguments: fixed

@@ -296,7 +296,7 @@ fn a_shadow_becomes_a_server_of_its_own_for_a_rehearsal() {
 
 #[test]
 fn a_shadow_counts_from_when_it_follows() {
-    let (server, store) = shadowed(SNAPSHOTS);
+    let (server, store) = shadowed(&[SNAPSHOTS, &["--repl-diskless-sync-delay", "5"]].concat());
     // Whatever it waits for first, the replica is started and has not everything yet.
     server.bench.dying(UPGRADE, "", |cx| store.prepare(cx));
     assert!(server.bench.backup(NAME).join("manifest.json").exists());
