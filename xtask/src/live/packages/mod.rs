@@ -8,7 +8,6 @@ mod redhat;
 mod refused;
 mod remote;
 mod repository;
-mod stackstorm;
 mod verdict;
 
 pub(super) use cases::cases;
