@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::setup::{self, Need, find};
-use crate::tool::{cargo, tool};
+use crate::tool::{WITH_AWS, cargo, tool};
 use crate::{paths, tidy};
 
 /// Runs every check, also after one failed, and names those that did.
@@ -43,20 +43,23 @@ fn formatting() -> Result<()> {
         .quiet()
 }
 
+/// Of the program with AWS and of the plain one, which share everything but their own crate.
 fn lints() -> Result<()> {
-    cargo()
-        .dir(&paths::root())
-        .args([
-            "clippy",
-            "--quiet",
-            "--locked",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ])
-        .quiet()
+    for features in [WITH_AWS, &[]] {
+        cargo()
+            .dir(&paths::root())
+            .args([
+                "clippy",
+                "--quiet",
+                "--locked",
+                "--workspace",
+                "--all-targets",
+            ])
+            .args(features)
+            .args(["--", "-D", "warnings"])
+            .quiet()?;
+    }
+    Ok(())
 }
 
 fn documentation() -> Result<()> {
@@ -70,6 +73,7 @@ fn documentation() -> Result<()> {
             "--no-deps",
             "--document-private-items",
         ])
+        .args(WITH_AWS)
         .env("RUSTDOCFLAGS", "-D warnings")
         .quiet()
 }

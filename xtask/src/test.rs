@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::setup::{self, Engine};
-use crate::tool::cargo;
+use crate::tool::{WITH_AWS, cargo};
 use crate::{images, live, paths};
 
 /// How long live cases are begun. All of them take half an hour on two slow cores; `cargo xtask live` runs all.
@@ -14,10 +14,10 @@ const LIVE: Duration = Duration::from_secs(23 * 60);
 /// Installs, builds, runs unit, property, sweep and contract tests, then the live ones. The last line is the count.
 pub(crate) fn run() -> Result<()> {
     let engine = setup::all()?;
-    let mut tests =
-        cargo()
-            .dir(&paths::root())
-            .args(["test", "--locked", "--workspace", "--no-fail-fast"]);
+    let mut tests = cargo()
+        .dir(&paths::root())
+        .args(["test", "--locked", "--workspace", "--no-fail-fast"])
+        .args(WITH_AWS);
     if engine == Engine::Ready {
         images::all()?;
         // Tests beside the code that need a real Docker, PostgreSQL or Redis ask for this.

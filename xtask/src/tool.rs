@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail};
 
 /// How much of a failed program's output an error repeats: the end is where programs say why.
 const TAIL: usize = 3_000;
+/// Has `cargo` build the program with stacks at AWS, which a plain build leaves out.
+pub(crate) const WITH_AWS: &[&str] = &["--features", "switchback/aws"];
 
 /// One program to run.
 pub(crate) struct Tool {

@@ -72,6 +72,11 @@ impl Settings {
             ..Self::default()
         };
         match &config.endpoint {
+            // What answers in place of AWS on this machine is never mixed with AWS itself.
+            Some(url) if Reachable::Loopback.refuses(url).is_none() => Self {
+                reachable: Reachable::Loopback,
+                ..settings.at(url)
+            },
             Some(url) => settings.at(url),
             None => settings,
         }

@@ -125,7 +125,7 @@ impl Fault {
                 .hint("log in, or set AWS_PROFILE or `profile` of the deployment; `aws sts get-caller-identity` shows whether it works"),
             Kind::Expired => failure("aws-credentials-expired")
                 .state("AWS", "refused the request; nothing was changed by it")
-                .hint("log in again, then resume: nothing that was done is done twice"),
+                .hint("log in again, then type the same command again: nothing that was done is done twice"),
             Kind::Unknown => failure("aws-credentials-refused")
                 .state("AWS", "does not accept these credentials; nothing was changed by the request")
                 .hint("check the profile, the clock of this machine, and that the key was not removed"),
@@ -134,13 +134,13 @@ impl Fault {
                 .hint(format!("allow `{action}` to the caller; the guide lists what each phase needs")),
             Kind::Throttled => failure("aws-throttled")
                 .state("AWS", "refused every repetition; nothing was changed by the request")
-                .hint("something else in this account asks very often; wait a minute, then resume"),
+                .hint("something else in this account asks very often; wait a minute, then type the same command again"),
             Kind::NoAnswer => failure("aws-unreachable")
                 .state("AWS", "unknown: no answer came")
-                .hint("check the network, then resume: what was asked for is looked up before it is asked for again"),
+                .hint("check the network, then type the same command again: what was asked for is looked up before it is asked for again"),
             Kind::Service => failure("aws-service")
                 .state("AWS", "unknown: the service failed while it answered")
-                .hint("look at the AWS health dashboard, then resume"),
+                .hint("look at the AWS health dashboard, then type the same command again"),
             Kind::Refused => failure("aws-refused"),
         }
     }

@@ -5,7 +5,6 @@ mod access;
 mod databases;
 mod dying;
 mod faults;
-mod images;
 mod looks;
 mod migrations;
 mod standins;

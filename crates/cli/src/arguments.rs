@@ -139,6 +139,21 @@ pub(crate) struct Init {
     /// An ssh_config to go by in place of your own, relative to switchback.toml
     #[arg(long, value_name = "FILE", requires = "ssh")]
     pub ssh_config: Option<String>,
+    /// Stacks at AWS, with the credentials and the region that every AWS tool finds
+    #[arg(long, conflicts_with_all = ["files", "ssh"])]
+    pub aws: bool,
+    /// Profile of the shared AWS configuration
+    #[arg(long, value_name = "PROFILE", requires = "aws")]
+    pub profile: Option<String>,
+    /// Region at AWS
+    #[arg(long, value_name = "REGION", requires = "aws")]
+    pub region: Option<String>,
+    /// Role to assume at AWS
+    #[arg(long, value_name = "ARN", requires = "aws")]
+    pub role: Option<String>,
+    /// A stack and the template it was made from, where its name does not tell; may be repeated
+    #[arg(long = "stack", value_name = "NAME=TEMPLATE", requires = "aws")]
+    pub stacks: Vec<String>,
     /// Name of the deployment; the directory's name where it is not given
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,

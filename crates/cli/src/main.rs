@@ -22,6 +22,7 @@ mod runs;
 mod session;
 mod signals;
 mod site;
+mod stacks;
 
 use failure::Failed;
 use render::screen::Screen;

@@ -1,11 +1,13 @@
 //! How runs stand: done, halted, running, or left by a process that died.
 
+use std::collections::BTreeMap;
+
 use switchback_journal::{
     Journal, Key, Life, ProcessIdentity, RunRecord, RunState, RunStatus, StepStatus,
 };
 use switchback_model::event::{Completed, Event, Stamped};
-use switchback_model::plan::{Plan, Purpose, WayBack};
-use switchback_model::{Problem, RunId};
+use switchback_model::plan::{Act, Plan, Purpose, WayBack};
+use switchback_model::{Digest, Problem, RunId, Version};
 use switchback_planner::Experience;
 
 use crate::failure::Failed;
@@ -147,6 +149,31 @@ pub(crate) fn experience(
         experience.learn(&record.run, &plan, &took);
     }
     Ok(experience)
+}
+
+/// Releases of the templates that runs of a deployment brought, by the digest of their texts: what tells the version of
+/// stacks that do not tell it themselves.
+pub(crate) fn brought(
+    session: &Session<'_>,
+    key: &Key,
+) -> Result<BTreeMap<Digest, Version>, Failed> {
+    let mut brought = BTreeMap::new();
+    for record in session.journal()?.runs()? {
+        let Ok(plan) = session.plan_of(&record) else {
+            continue;
+        };
+        if record.key != *key || plan.account.is_none() {
+            continue;
+        }
+        for (_, step) in plan.steps() {
+            if let Act::Update { update } = &step.act
+                && let Some(template) = &update.template
+            {
+                brought.insert(template.digest.clone(), update.version.clone());
+            }
+        }
+    }
+    Ok(brought)
 }
 
 /// The newest upgrade of a deployment that was not taken back since.

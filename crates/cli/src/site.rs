@@ -2,10 +2,11 @@
 //! `switchback.toml` names, and a keeper for each datastore of a plan.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use switchback_datastores::Survey;
 use switchback_drivers::compose::copy::{self, Blueprint, Trace};
-use switchback_drivers::{Deployment, Directories};
+use switchback_drivers::{Deployment, Directories, plain_secret};
 use switchback_engine::ports::{Datastore, Driver, Failure, Site};
 use switchback_engine::process::{Commands, Secret};
 use switchback_engine::redact::Redactor;
@@ -24,16 +25,26 @@ use crate::failure::Failed;
 use crate::place::definitions;
 use crate::place::deployment::Found;
 use crate::render::waiting;
+use crate::runs;
 use crate::session::Session;
+use crate::stacks::Stacks;
 
 /// A deployment that can be looked at and changed.
 pub(crate) struct Place {
-    deployment: Deployment,
+    target: Target,
     directories: Directories,
     redactor: Redactor,
     commands: Commands,
     /// The product's definition.
     pub product: Product,
+}
+
+/// What a deployment consists of.
+enum Target {
+    /// Containers, processes or packages.
+    Machine(Deployment),
+    /// Stacks at AWS.
+    Stacks(Stacks),
 }
 
 impl Place {
@@ -55,7 +66,11 @@ impl Place {
 
     /// Reads a secret where it is.
     pub(crate) fn secret(&self, reference: &SecretRef) -> Result<Secret, Problem> {
-        self.deployment.secret(reference)
+        match &self.target {
+            Target::Machine(deployment) => deployment.secret(reference),
+            Target::Stacks(_) => plain_secret(reference, Path::new(&self.identity().directory))
+                .unwrap_or_else(|| Err(of_a_machine())),
+        }
     }
 
     /// Reads the configuration without saying so: for whoever tells what goes on by itself.
@@ -70,9 +85,15 @@ impl Place {
         let product = definition.load()?;
         let redactor = Redactor::default();
         let commands = Commands::new(session.state.root().join("looking"), redactor.clone(), stop);
-        let deployment = Deployment::open(&found.directory, config, &product, &commands)?;
+        let target = if config.aws.is_some() {
+            let brought = runs::brought(session, &found.key()).unwrap_or_default();
+            Target::Stacks(Stacks::open(found, &product, brought)?)
+        } else {
+            let deployment = Deployment::open(&found.directory, config, &product, &commands)?;
+            Target::Machine(deployment)
+        };
         Ok(Self {
-            deployment,
+            target,
             directories: Directories {
                 backups: session.state.backups(&found.key()),
                 journal: session.state.root().to_owned(),
@@ -85,19 +106,46 @@ impl Place {
 
     /// Which deployment this is.
     pub(crate) fn identity(&self) -> Identity {
-        self.deployment.identity()
+        match &self.target {
+            Target::Machine(deployment) => deployment.identity(),
+            Target::Stacks(stacks) => stacks.identity(),
+        }
+    }
+
+    /// The stacks, where it consists of stacks.
+    pub(crate) fn stacks(&self) -> Option<&Stacks> {
+        match &self.target {
+            Target::Machine(_) => None,
+            Target::Stacks(stacks) => Some(stacks),
+        }
+    }
+
+    /// What runs on a machine, where it does.
+    fn machine(&self) -> Result<&Deployment, Problem> {
+        match &self.target {
+            Target::Machine(deployment) => Ok(deployment),
+            Target::Stacks(_) => Err(of_a_machine()),
+        }
     }
 
     /// Looks at everything.
     pub(crate) fn observe(&self, session: &Session<'_>) -> Result<Observed, Problem> {
-        waiting::during(session.screen, "looking at the deployment", || {
-            self.observe_quietly()
+        waiting::telling(session.screen, "looking at the deployment", |told| {
+            self.observe_telling(told)
         })
     }
 
     /// As [`Place::observe`], without saying so.
     pub(crate) fn observe_quietly(&self) -> Result<Observed, Problem> {
-        let mut observed = self.deployment.observe(&self.directories)?;
+        self.observe_telling(&waiting::Told::default())
+    }
+
+    fn observe_telling(&self, told: &waiting::Told) -> Result<Observed, Problem> {
+        let deployment = match &self.target {
+            Target::Machine(deployment) => deployment,
+            Target::Stacks(stacks) => return Ok(stacks.look(&self.product, told)?.observed),
+        };
+        let mut observed = deployment.observe(&self.directories)?;
         for found in &mut observed.datastores {
             match self.survey(found) {
                 Ok(survey) if found.location.kind == DatastoreKind::Mongodb => {
@@ -124,7 +172,7 @@ impl Place {
     fn survey(&self, found: &observed::Datastore) -> Result<Survey, Problem> {
         let (name, location) = (&found.name, &found.location);
         let password = self.password(location)?;
-        let reach = self.deployment.reach(location);
+        let reach = self.machine()?.reach(location);
         switchback_datastores::survey(name, location, reach, password, &self.commands)
             .map_err(unseen)
     }
@@ -168,20 +216,23 @@ impl Place {
 
     /// What changes this deployment.
     pub(crate) fn driver(&self) -> Box<dyn Driver> {
-        self.deployment.driver()
+        match &self.target {
+            Target::Machine(deployment) => deployment.driver(),
+            Target::Stacks(stacks) => stacks.driver(),
+        }
     }
 
     /// Decides what a copy of this deployment is.
     pub(crate) fn blueprint(&self, request: &copy::Request<'_>) -> Result<Blueprint, Problem> {
-        match &self.deployment {
-            Deployment::Compose(deployment) => deployment.blueprint(request),
-            Deployment::Exec(_) | Deployment::Packages(_) => Err(not_compose()),
+        match &self.target {
+            Target::Machine(Deployment::Compose(deployment)) => deployment.blueprint(request),
+            _ => Err(not_compose()),
         }
     }
 
     /// Every container of the deployment, and when it was started.
     pub(crate) fn traces(&self, commands: &Commands) -> Result<BTreeMap<String, Trace>, Problem> {
-        let Deployment::Compose(deployment) = &self.deployment else {
+        let Target::Machine(Deployment::Compose(deployment)) = &self.target else {
             return Err(not_compose());
         };
         deployment.traces(commands).map_err(|error| {
@@ -202,7 +253,7 @@ impl Place {
         commands: &Commands,
     ) -> Result<Result<Option<Structure>, Failure>, Problem> {
         let password = self.password(location)?;
-        let reach = self.deployment.reach(location);
+        let reach = self.machine()?.reach(location);
         Ok(switchback_datastores::structure(
             name, location, reach, password, commands,
         ))
@@ -214,7 +265,10 @@ impl Place {
         probes: &[&Probe],
         location: &DatastoreLocation,
     ) -> Vec<Option<String>> {
-        self.deployment.ask(probes, location)
+        match self.machine() {
+            Ok(deployment) => deployment.ask(probes, location),
+            Err(_) => vec![None; probes.len()],
+        }
     }
 
     /// Pins image references.
@@ -223,8 +277,9 @@ impl Place {
         session: &Session<'_>,
         references: &[String],
     ) -> Result<BTreeMap<String, ImagePin>, Problem> {
+        let deployment = self.machine()?;
         let pins = waiting::during(session.screen, "asking what the images are", || {
-            self.deployment.resolve(references)
+            deployment.resolve(references)
         })?;
         Ok(pins
             .into_iter()
@@ -243,18 +298,21 @@ impl Place {
             .iter()
             .map(|wish| (wish.service.clone(), wish.to.clone()))
             .collect();
-        let (first, edits) = self.deployment.edits_with(observed, &servers, versions)?;
+        let (first, edits) = self.machine()?.edits_with(observed, &servers, versions)?;
         Ok((first, versions.iter().cloned().zip(edits).collect()))
     }
 
     /// What a run of `plan` drives.
     pub(crate) fn site(&self, plan: &Plan) -> Result<Site, Problem> {
+        if let Target::Stacks(stacks) = &self.target {
+            stacks.must_be_of(plan)?;
+        }
         let mut datastores: BTreeMap<DatastoreName, Box<dyn Datastore>> = BTreeMap::new();
         for (name, datastore) in &plan.datastores {
             datastores.insert(name.clone(), self.keeper(name, &datastore.location)?);
         }
         Ok(Site {
-            driver: self.deployment.driver(),
+            driver: self.driver(),
             datastores,
         })
     }
@@ -266,7 +324,7 @@ impl Place {
         location: &DatastoreLocation,
     ) -> Result<Box<dyn Datastore>, Problem> {
         let password = self.password(location)?;
-        let reach = self.deployment.reach(location);
+        let reach = self.machine()?.reach(location);
         Ok(switchback_datastores::open(name, location, reach, password))
     }
 
@@ -274,7 +332,7 @@ impl Place {
         location
             .password
             .as_ref()
-            .map(|reference| self.deployment.secret(reference))
+            .map(|reference| self.secret(reference))
             .transpose()
     }
 }
@@ -289,6 +347,17 @@ fn not_compose() -> Problem {
         "rehearsal-not-compose",
         "only a deployment of Docker Compose can be copied",
     )
+}
+
+/// What only something on a machine has.
+fn of_a_machine() -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "not-of-stacks",
+        "stacks have no containers, files or databases that are changed from here",
+    )
+    .state("deployment", "not touched")
+    .hint("what holds data is kept by snapshots, which every plan takes: `switchback plan`")
 }
 
 /// A datastore that could not be looked at.

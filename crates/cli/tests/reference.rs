@@ -188,6 +188,18 @@ fn the_examples_show_every_key() {
         "keep-daily",
         "keep-weekly",
         "keep-monthly",
+        "kind",
+        "profile",
+        "region",
+        "role",
+        "version",
+        "endpoint",
+        "templates",
+        "bucket",
+        "leave",
+        "renew",
+        "domains",
+        "custom-certificates",
     ];
     let missing: Vec<&str> = known
         .into_iter()
@@ -195,6 +207,7 @@ fn the_examples_show_every_key() {
         .collect();
     assert!(missing.is_empty(), "not shown: {missing:?}");
     let mut whole = read_source("config.rs");
+    whole.extend(read_source("config/aws.rs"));
     whole.retain(|line| line.starts_with("    pub ") && line.contains(':'));
     let fields = whole
         .iter()
@@ -204,8 +217,10 @@ fn the_examples_show_every_key() {
         "exec",
         "packages",
         "host",
-        // Read, and refused with a reason: no command acts on stacks.
         "aws",
+        "stacks",
+        "parameters",
+        "certificates-used",
         "datastores",
         "verify",
         "policy",

@@ -4,6 +4,7 @@
 //! A product never depends on this crate. Start with [`scenario`] for what is
 //! simulated and with [`sweep`] for what is done to it.
 
+pub mod aws;
 pub mod clock;
 pub mod content;
 pub mod contract;

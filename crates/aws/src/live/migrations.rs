@@ -13,8 +13,8 @@ use switchback_model::stack::{
     ChangeAction, ForeseenChange, ParameterWish, Replacement, StackUpdate,
 };
 use switchback_model::{DatastoreName, MigrationId, ServiceName, Version};
+use switchback_testkit::aws::{Containers, Image};
 
-use super::images::{Containers, Image};
 use super::standins::{Kind, StandIn};
 use super::{Lab, deploy, template, version};
 use crate::command::{self, CommandState};

@@ -1,127 +1,32 @@
-//! Stand-ins for AWS that others wrote, each started for one test on a port of loopback and ended with it.
+//! Accounts of stand-ins, which only this machine may be asked for.
 
 use std::fs;
-use std::io::Write as _;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::ops::Deref;
+use std::path::Path;
+
+use switchback_testkit::aws;
+
+pub(super) use switchback_testkit::aws::{ACCOUNT, Kind};
 
 use crate::{Account, Reachable, Settings};
 
-/// The account that stand-ins play.
-pub(super) const ACCOUNT: &str = "123456789012";
-/// A stand-in that does not answer within this is broken; most take half a second.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Which stand-in. The versions are pinned where they are installed.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
-    /// Stacks, change sets, rollbacks; databases as records. No containers.
-    Ministack,
-    /// The same with tasks and machines as containers of the local Docker Engine.
-    MinistackOnDocker,
-    /// Databases, replication groups, volumes, machines.
-    Moto,
-}
-
 /// One stand-in; it ends when dropped.
-pub(super) struct StandIn {
-    process: Child,
-    pub(super) url: String,
-    directory: tempfile::TempDir,
-}
+pub(super) struct StandIn(aws::StandIn);
 
 impl StandIn {
     /// Starts one. `None`, with a line that says so, where it is not installed; an error where it was promised.
     pub(super) fn start(kind: Kind) -> Option<Self> {
-        let name = match kind {
-            Kind::Ministack | Kind::MinistackOnDocker => "ministack",
-            Kind::Moto => "moto_server",
-        };
-        let program = program(name)?;
-        let port = free_port();
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]).arg(program);
-        match kind {
-            Kind::Moto => command.args(["-H", "127.0.0.1", "-p", &port.to_string()]),
-            Kind::Ministack => command.env("DOCKER_HOST", "unix:///nonexistent"),
-            Kind::MinistackOnDocker => command.env("DOCKER_HOST", "unix:///var/run/docker.sock"),
-        };
-        command
-            .env("BIND_HOST", "127.0.0.1")
-            .env("GATEWAY_PORT", port.to_string())
-            .env("MINISTACK_ACCOUNT_ID", ACCOUNT)
-            .env("MINISTACK_REGION", "us-east-1");
-        let health = match kind {
-            Kind::Moto => "/moto-api/",
-            _ => "/_ministack/health",
-        };
-        Some(Self::run(command, port, health))
+        aws::StandIn::start(kind).map(Self)
     }
 
     /// Puts a proxy before it that spoils answers as its rules say.
     pub(super) fn spoiled(&self) -> Option<Self> {
-        let program = program("microburst")?;
-        let port = free_port();
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]).arg(program).args([
-            "--upstream",
-            &self.url,
-            "--port",
-            &port.to_string(),
-        ]);
-        Some(Self::run(command, port, "/_microburst/fired"))
+        self.0.spoiled().map(Self)
     }
 
-    /// Says what shall go wrong from now on.
-    pub(super) fn rules(&self, rules: &str) {
-        let url = format!("{}/_microburst/rules", self.url);
-        let answer = ureq::post(&url)
-            .header("content-type", "application/json")
-            .send(rules)
-            .expect("rules are taken");
-        assert!(answer.status().is_success());
-    }
-
-    fn run(mut command: Command, port: u16, health: &str) -> Self {
-        let directory = tempfile::tempdir().expect("temporary directory");
-        let log = fs::File::create(directory.path().join("log")).expect("log");
-        let errors = log.try_clone().expect("log");
-        let process = command
-            .current_dir(directory.path())
-            .env("TMPDIR", directory.path())
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(errors)
-            .spawn()
-            .expect("a stand-in starts");
-        let mut started = Self {
-            process,
-            url: format!("http://127.0.0.1:{port}"),
-            directory,
-        };
-        started.wait(health);
-        started
-    }
-
-    fn wait(&mut self, health: &str) {
-        let url = format!("{}{health}", self.url);
-        let since = Instant::now();
-        while ureq::get(&url).call().is_err() {
-            let ended = self.process.try_wait().expect("a child can be asked");
-            assert!(
-                ended.is_none() && since.elapsed() < PATIENCE,
-                "a stand-in does not answer: {}",
-                fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
-            );
-            std::thread::sleep(Duration::from_millis(30));
-        }
-    }
-
-    /// How it is reached, for an account that only this machine may be asked by.
+    /// How it is reached.
     pub(super) fn settings(&self) -> Settings {
-        settings(self.directory.path()).at(&self.url)
+        settings(self.directory()).at(&self.url)
     }
 
     pub(super) fn account(&self) -> Account {
@@ -129,11 +34,11 @@ impl StandIn {
     }
 }
 
-impl Drop for StandIn {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+impl Deref for StandIn {
+    type Target = aws::StandIn;
+
+    fn deref(&self) -> &aws::StandIn {
+        &self.0
     }
 }
 
@@ -153,29 +58,4 @@ pub(super) fn settings(directory: &Path) -> Settings {
         reachable: Reachable::Loopback,
         ..Settings::default()
     }
-}
-
-fn program(name: &str) -> Option<PathBuf> {
-    let Some(places) = std::env::var_os("SWITCHBACK_AWS_STANDINS").map(PathBuf::from) else {
-        // Past the test harness, which would swallow it.
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED: no {name}; `cargo xtask test` installs it"
-        );
-        return None;
-    };
-    let environment = match name {
-        "moto_server" => "moto",
-        other => other,
-    };
-    let program = places.join(environment).join("bin").join(name);
-    assert!(program.exists(), "{} is missing", program.display());
-    Some(program)
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port")
-        .port()
 }

@@ -16,10 +16,10 @@ use switchback_model::stack::{
     ChangeAction, ForeseenChange, ParameterWish, Replacement, StackIs, StackUpdate, Store,
     StoreKind, body_digest,
 };
+use switchback_testkit::aws::{Containers, Image};
 use switchback_testkit::crash::{CrashPoints, Crashed, survive};
 
 use super::dying::{Dying, Witness, process};
-use super::images::{Containers, Image};
 use super::standins::{Kind, StandIn};
 use super::{Lab, deploy, foreseen, migrations, template, value, wish};
 use crate::stacks::{events, read};

@@ -100,7 +100,9 @@ pub(crate) fn after_run(
     run: &RunId,
     stop: &StopSignal,
 ) {
-    if plan.purpose != Purpose::Upgrade || !repository::is_named(found) {
+    // Stacks keep what they hold as snapshots in their account.
+    let kept_here = plan.account.is_none();
+    if plan.purpose != Purpose::Upgrade || !kept_here || !repository::is_named(found) {
         return;
     }
     if let Err(failed) = of_run(session, found, plan, run, false, stop) {

@@ -1,5 +1,7 @@
 //! `switchback doctor`: every check that is made before anything stops, any time.
 
+mod stacks;
+
 use serde::Serialize;
 use switchback_engine::signal::StopSignal;
 use switchback_model::Problem;
@@ -103,6 +105,9 @@ fn about(session: &Session<'_>, found: &Found, checks: &mut Vec<Check>) {
         Ok(place) => place,
         Err(failed) => return checks.push(Check::of("deployment", &failed.problem)),
     };
+    if let Some(stacks) = place.stacks() {
+        return checks.extend(stacks::checks(session, &place, found, stacks));
+    }
     match place.observe(session) {
         Ok(observed) => {
             looked(&observed, checks);

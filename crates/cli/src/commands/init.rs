@@ -25,6 +25,7 @@ use crate::render::table::{Cell, Table};
 use crate::render::{measure, waiting, wrap};
 use crate::session::Session;
 use crate::site::Place;
+use crate::stacks;
 
 /// Version of the JSON document.
 const FORMAT: u32 = 1;
@@ -137,6 +138,9 @@ fn recognise(
         Redactor::default(),
         StopSignal::default(),
     );
+    if arguments.aws {
+        return at_aws(session, arguments, &products).map_err(Failed::from);
+    }
     if let Some(ssh) = &arguments.ssh {
         let host = HostConfig {
             ssh: ssh.clone(),
@@ -162,6 +166,29 @@ fn recognise(
         }
     })
     .map_err(Failed::from)
+}
+
+/// What stacks of an account were made from.
+fn at_aws(
+    session: &Session<'_>,
+    arguments: &Init,
+    products: &[Product],
+) -> Result<Recognised, Problem> {
+    let access = stacks::Access {
+        profile: arguments.profile.clone(),
+        region: arguments.region.clone(),
+        role: arguments.role.clone(),
+        stacks: arguments.stacks.clone(),
+    };
+    let found = waiting::telling(session.screen, "looking at the account", |told| {
+        stacks::recognise(&access, products, told)
+    })?;
+    Ok(Recognised {
+        product: found.config.product.clone(),
+        edition: found.config.edition.clone(),
+        image: found.because,
+        config: found.config,
+    })
 }
 
 /// What is installed on another machine.
@@ -251,6 +278,7 @@ fn show(
     });
     let looked = match &found.config.host {
         Some(host) => host.ssh.clone(),
+        None if found.config.aws.is_some() => "AWS".to_owned(),
         None if files.is_empty() => found.directory.display().to_string(),
         None => files.join(", "),
     };
@@ -258,14 +286,16 @@ fn show(
         .edition
         .as_ref()
         .map_or_else(String::new, |edition| format!(", {edition} edition"));
+    let config = &found.config;
+    let kind = match (&config.packages, &config.exec, &config.aws) {
+        (Some(_), _, _) => "package ",
+        (None, Some(_), _) => "release ",
+        (None, None, Some(_)) => "",
+        (None, None, None) => "image ",
+    };
     let product = format!(
-        "{}{edition}, {} {}",
+        "{}{edition}, {kind}{}",
         paint(BOLD, &recognised.product),
-        match (&found.config.packages, &found.config.exec) {
-            (Some(_), _) => "package",
-            (None, Some(_)) => "release",
-            (None, None) => "image",
-        },
         recognised.image
     );
     let product = wrap::hanging("  product     ", &product, session.screen.width);

@@ -9,6 +9,7 @@ use switchback_model::exit::Exit;
 use switchback_model::plan::{Plan as Planned, Purpose};
 use switchback_model::{Problem, Rehearsal, Version};
 use switchback_planner::path::{self, Policy, Query};
+use switchback_planner::stack::Reviews;
 use switchback_planner::{Input, Weight, build, engines_wanted, first_obstacle, measured};
 
 use super::apply;
@@ -19,11 +20,13 @@ use crate::rehearsals::Rehearsals;
 use crate::render::plan::Detail;
 use crate::render::style::{BOLD, paint};
 use crate::render::{
-    markdown, path as path_text, plan as plan_text, rehearsal as rehearsal_text, wrap,
+    markdown, path as path_text, plan as plan_text, rehearsal as rehearsal_text, updates, waiting,
+    wrap,
 };
 use crate::runs::{self, Standing};
 use crate::session::{Session, now};
 use crate::site::Place;
+use crate::stacks::{self, Asked, Stacks, reviews};
 
 /// Version of the JSON document beside the plan's own.
 const FORMAT: u32 = 1;
@@ -38,6 +41,9 @@ struct Document<'a> {
     path: Option<&'a path::Path>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rehearsed: Option<Rehearsed>,
+    /// What each update of a stack was seen to change, by its step.
+    #[serde(skip_serializing_if = "Reviews::is_empty")]
+    reviews: Reviews,
     next: String,
 }
 
@@ -81,6 +87,9 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Plan) -> Result<Exit, Faile
                 made.plan = measured(made.plan, &rehearsal);
             }
             session.state.save_plan(&made.plan)?;
+            if !made.reviews.is_empty() {
+                reviews::keep(&session.state, &made.plan.id, &made.reviews);
+            }
             show(session, &made.plan, arguments.explain, Some(&made));
         }
         Answer::NothingToDo(path) => nothing(session, &path),
@@ -94,6 +103,11 @@ fn show(session: &Session<'_>, plan: &Planned, explain: bool, made: Option<&Made
     let rehearsal = upgrade.then(|| Rehearsals::of(&session.state).latest(plan));
     let rehearsal = rehearsal.flatten();
     let next = plan_text::apply_command(plan);
+    let reviews = match made {
+        Some(made) => made.reviews.clone(),
+        None if plan.account.is_some() => reviews::of(&session.state, &plan.id),
+        None => Reviews::new(),
+    };
     match screen.format {
         Format::Json => screen.document(&Document {
             format: FORMAT,
@@ -101,16 +115,21 @@ fn show(session: &Session<'_>, plan: &Planned, explain: bool, made: Option<&Made
             notes: made.map_or_else(Vec::new, |made| made.notes.clone()),
             path: made.map(|made| &made.path).filter(|_| explain),
             rehearsed: rehearsal.as_ref().map(Rehearsed::from),
+            reviews,
             next,
         }),
-        Format::Markdown => screen.answer(&markdown::plan(plan)),
+        Format::Markdown => {
+            screen.answer(&markdown::plan(plan));
+            screen.answer(&updates::markdown(plan, &reviews));
+        }
         Format::Text => {
             let detail = if explain {
                 Detail::Everything
             } else {
                 Detail::Short
             };
-            screen.answer(&plan_text::text(plan, screen.width, detail));
+            let changes = updates::text(plan, &reviews, screen.width, detail);
+            screen.answer(&plan_text::text_with(plan, &changes, screen.width, detail));
             match made {
                 Some(made) if explain => screen.answer(&made.derivation(screen.width)),
                 Some(made) => screen.answer(&made.warned(screen.width)),
@@ -146,6 +165,7 @@ pub(crate) struct Made {
     notes: Vec<String>,
     warnings: Vec<String>,
     path: path::Path,
+    reviews: Reviews,
 }
 
 /// Which version a plan leads to.
@@ -168,6 +188,22 @@ pub(crate) enum Answer {
 }
 
 impl Made {
+    fn new(planned: switchback_planner::Planned, path: path::Path, reviews: Reviews) -> Self {
+        let warnings = planned.notes.iter();
+        let warnings = warnings.filter(|note| note.weight == Weight::Warning);
+        Self {
+            warnings: warnings.map(|note| note.text.clone()).collect(),
+            notes: planned
+                .notes
+                .iter()
+                .map(|note| format!("{}: {}", note.place, note.text))
+                .collect(),
+            plan: planned.plan,
+            path,
+            reviews,
+        }
+    }
+
     /// What makes the upgrade less safe than it could be.
     fn warned(&self, width: usize) -> String {
         let lines = self.warnings.iter();
@@ -212,6 +248,9 @@ pub(crate) fn make(
     }
     let journal = session.journal()?;
     refuse_over_open_run(session, &journal, found)?;
+    if let Some(stacks) = place.stacks() {
+        return make_of_stacks(session, found, place, stacks, goal);
+    }
     let observed = place.observe(session)?;
     let edition = found.config.edition.as_deref();
     let to = match goal {
@@ -254,21 +293,48 @@ pub(crate) fn make(
         experience: &experience,
         parent: parent.as_ref(),
     })?;
-    let warnings = planned.notes.iter();
-    let warnings = warnings
-        .filter(|note| note.weight == Weight::Warning)
-        .map(|note| note.text.clone())
-        .collect();
-    Ok(Answer::Plan(Box::new(Made {
-        warnings,
-        plan: planned.plan,
-        notes: planned
-            .notes
-            .iter()
-            .map(|note| format!("{}: {}", note.place, note.text))
-            .collect(),
-        path,
-    })))
+    let made = Made::new(planned, path, Reviews::new());
+    Ok(Answer::Plan(Box::new(made)))
+}
+
+/// As [`make`], of stacks.
+fn make_of_stacks(
+    session: &Session<'_>,
+    found: &Found,
+    place: &Place,
+    stacks: &Stacks,
+    goal: Goal<'_>,
+) -> Result<Answer, Failed> {
+    let to = match goal {
+        Goal::Version(to) => Some(to),
+        Goal::Next => None,
+        Goal::Here => {
+            return Err(Problem::new(
+                Exit::Usage,
+                "engine-of-stacks",
+                "the version of a server that a stack makes is one of the stack's parameters",
+            )
+            .state("deployment", "not touched")
+            .hint("say it under [aws.parameters] in switchback.toml, without --engine")
+            .into());
+        }
+    };
+    let journal = session.journal()?;
+    let parent = journal.last_run(&found.key())?.map(|record| record.run);
+    let asked = Asked {
+        to,
+        parent: parent.as_ref(),
+    };
+    let answer = waiting::telling(session.screen, "looking at the stacks", |told| {
+        stacks.plan(&place.product, &asked, told)
+    })?;
+    Ok(match answer {
+        stacks::Answer::Plan(made) => {
+            let made = *made;
+            Answer::Plan(Box::new(Made::new(made.planned, made.path, made.reviews)))
+        }
+        stacks::Answer::NothingToDo(path) => Answer::NothingToDo(path),
+    })
 }
 
 /// A plan over a half-done run would be refused when it is applied; so it is told here.

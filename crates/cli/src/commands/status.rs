@@ -1,6 +1,8 @@
 //! `switchback status`: what runs, what was done last, what is open, which ways back exist.
 //!
-//! It is quick: one question to the Docker Engine, the rest from the journal.
+//! It is quick: one question to the Docker Engine, the rest from the journal. Of stacks it asks AWS.
+
+mod stacks;
 
 use serde::Serialize;
 use switchback_datastores::backup::{self, Manifest};
@@ -12,6 +14,7 @@ use switchback_model::plan::{BackupMethod, BackupState, Purpose};
 use switchback_model::product::Product;
 use switchback_model::{Problem, RunId};
 
+use self::stacks::Glanced;
 use super::rehearse::{self, CopyHere, CopyStanding};
 use crate::failure::Failed;
 use crate::hand_work::{self, Awaited};
@@ -39,6 +42,9 @@ struct Document {
     /// Tags of the product's images that run or would run.
     versions: Vec<String>,
     services: Vec<Glance>,
+    /// The account, where it is stacks at AWS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aws: Option<Glanced>,
     /// Why the services could not be looked at.
     unseen: Option<Problem>,
     last_run: Option<LastRun>,
@@ -87,11 +93,7 @@ pub(crate) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
     let found = session.deployment()?;
     let journal = session.journal()?;
     let product = product(session, &found);
-    let looked = switchback_drivers::glance(&found.directory, &found.config, product.as_ref());
-    let (services, unseen) = match looked {
-        Ok(services) => (services, None),
-        Err(problem) => (Vec::new(), Some(problem)),
-    };
+    let (services, aws, unseen) = look(session, &found, product.as_ref());
     let last = journal.last_run(&found.key())?;
     let last_run = match &last {
         Some(record) => Some(last_run(session, &journal, record)?),
@@ -102,7 +104,11 @@ pub(crate) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
     let next = next(last_run.as_ref(), &copies);
     let document = Document {
         format: FORMAT,
-        versions: versions(product.as_ref(), &found, &services),
+        versions: match &aws {
+            Some(glanced) => vec![glanced.version.clone()],
+            None => versions(product.as_ref(), &found, &services),
+        },
+        aws,
         deployment: found.name.clone(),
         directory: found.directory.display().to_string(),
         host: found.config.host.as_ref().map(|host| host.ssh.clone()),
@@ -128,6 +134,28 @@ pub(crate) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
         session.screen.next(&document.next);
     }
     Ok(Exit::Ok)
+}
+
+/// What runs, or why that cannot be told.
+fn look(
+    session: &Session<'_>,
+    found: &Found,
+    product: Option<&Product>,
+) -> (Vec<Glance>, Option<Glanced>, Option<Problem>) {
+    if found.config.aws.is_some() {
+        return match stacks::glance(session, found) {
+            Ok(Some(mut glanced)) => {
+                let services = std::mem::take(&mut glanced.services);
+                (services, Some(glanced), None)
+            }
+            Ok(None) => (Vec::new(), None, None),
+            Err(failed) => (Vec::new(), None, Some(*failed.problem)),
+        };
+    }
+    match switchback_drivers::glance(&found.directory, &found.config, product) {
+        Ok(services) => (services, None, None),
+        Err(problem) => (Vec::new(), None, Some(problem)),
+    }
 }
 
 fn last_run(
@@ -297,6 +325,9 @@ fn text(document: &Document, width: usize) -> String {
     text.push_str(&place);
     text.push('\n');
     let mut table = Table::indented(2);
+    if let Some(glanced) = &document.aws {
+        stacks::rows(&mut table, glanced);
+    }
     services(&mut table, document);
     match &document.last_run {
         Some(last) => table.row(in_words(last)),
@@ -379,7 +410,7 @@ fn services(table: &mut Table, document: &Document) {
         ]);
         label = "";
     }
-    if document.services.is_empty() {
+    if document.services.is_empty() && document.aws.is_none() {
         let (word, why) = match &document.unseen {
             None => ("none", "no container of this project exists".to_owned()),
             Some(_) => ("unknown", "see below".to_owned()),

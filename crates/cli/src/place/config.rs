@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use switchback_model::Problem;
-use switchback_model::config::Config;
+use switchback_model::config::{AwsConfig, AwsKind, Config};
 use switchback_model::exit::Exit;
 use switchback_model::product::diagnostic::{Diagnostic, Severity};
 
@@ -37,23 +37,11 @@ pub(crate) fn load(directory: &Path) -> Result<Config, Failed> {
 /// Reads a configuration; `name` is the file's name as it is shown.
 pub(crate) fn parse(name: &str, text: &str) -> Result<Config, Failed> {
     let config: Config = toml::from_str(text).map_err(|error| diagnosed(name, text, &error))?;
-    if config.aws.is_some() {
-        let problem = Problem::new(
-            Exit::Refused,
-            "stacks-unserved",
-            format!(
-                "{name}: `[aws]` describes stacks, and no command of this version changes stacks"
-            ),
-        );
-        return Err(problem
-            .state("deployment", "not touched")
-            .hint("see what an upgrade passes through: `switchback path PRODUCT --driver cloudformation --from V --to V`")
-            .into());
-    }
     let said = [
         ("[compose]", config.compose.is_some()),
         ("[exec]", config.exec.is_some()),
         ("[packages]", config.packages.is_some()),
+        ("[aws]", config.aws.is_some()),
     ];
     let said: Vec<&str> = said
         .iter()
@@ -74,7 +62,31 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Config, Failed> {
     if let Some(host) = &config.host {
         reached(name, &config, &host.ssh)?;
     }
+    if let Some(aws) = &config.aws {
+        offered(name, aws)?;
+    }
     Ok(config)
+}
+
+/// A place of templates names the release, and the template where there are several.
+fn offered(name: &str, aws: &AwsConfig) -> Result<(), Problem> {
+    let Some(place) = &aws.templates else {
+        return Ok(());
+    };
+    let needed: &[&str] = match aws.kind {
+        AwsKind::Cloudformation => &["{version}", "{template}"],
+        AwsKind::Ami => &["{version}"],
+    };
+    match needed.iter().find(|part| !place.contains(**part)) {
+        None => Ok(()),
+        Some(part) => Err(Problem::new(
+            Exit::Usage,
+            "config-templates",
+            format!("{name}: `{place}` has no `{part}` in it: `templates` under [aws]"),
+        )
+        .state("deployment", "not touched")
+        .hint("as in templates = \"templates/{version}/{template}.yml\"")),
+    }
 }
 
 /// Only packages are changed on another machine, and its name is one word that `ssh` takes for a name.
@@ -224,10 +236,21 @@ mod tests {
     }
 
     #[test]
-    fn stacks_are_refused_with_what_can_be_asked_about_them() {
-        let failed = refused("product = \"the-things-stack\"\n[aws]\nkind = \"cloudformation\"\n");
-        assert_eq!(failed.problem.code, "stacks-unserved");
-        assert!(failed.problem.hints[0].contains("--driver cloudformation"));
+    fn a_place_of_templates_names_release_and_template() {
+        let text = |kind: &str, place: &str| {
+            format!("product = \"flow\"\n[aws]\nkind = \"{kind}\"\ntemplates = \"{place}\"\n")
+        };
+        let parsed = |kind: &str, place: &str| parse("switchback.toml", &text(kind, place));
+        assert!(parsed("cloudformation", "t/{version}/{template}.yml").is_ok());
+        assert!(parsed("ami", "t/{version}.yml").is_ok());
+        let problem = parsed("cloudformation", "t/{version}.yml")
+            .expect_err("which one")
+            .problem;
+        assert_eq!(problem.code, "config-templates");
+        assert!(
+            problem.what.contains("no `{template}` in it"),
+            "{problem:?}"
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! say what they are good for.
 
 use switchback_model::Config;
+use switchback_model::config::{AwsConfig, AwsKind};
 use switchback_model::product::{DatastoreKind, Product};
 
 /// The file's text. Every commented-out setting is valid once its `# ` is removed.
@@ -16,7 +17,15 @@ pub(crate) fn text(config: &Config, product: &Product) -> Result<String, toml::s
              # name = \"lorawan\"\n\n",
         );
     }
-    text.push_str(&toml::to_string_pretty(config)?);
+    let recognised = toml::to_string_pretty(config)?;
+    if let Some(aws) = &config.aws {
+        // Before the first table inside [aws], where they belong.
+        let stacks = "\n[aws.stacks]\n";
+        text.push_str(&recognised.replacen(stacks, &format!("{}{stacks}", of_stacks(aws)), 1));
+        text.push_str(FROM_OUTSIDE);
+        return Ok(text);
+    }
+    text.push_str(&recognised);
     if config.verify.api_key.is_none() {
         text.push_str(&verify(product));
     }
@@ -30,6 +39,40 @@ pub(crate) fn text(config: &Config, product: &Product) -> Result<String, toml::s
          # password = { file = \"/etc/switchback/restic\" }  # or { env = \"RESTIC_PASSWORD\" }\n",
     );
     Ok(text)
+}
+
+/// What tells from outside whether a product runs that is stacks.
+const FROM_OUTSIDE: &str = "\n# How users reach the product: its health is asked for there after each upgrade.\n\
+     # [verify]\n\
+     # url = \"https://thethings.example.com\"\n";
+
+/// What nobody can find in an account.
+fn of_stacks(aws: &AwsConfig) -> String {
+    let place = match aws.kind {
+        AwsKind::Cloudformation => "templates/{version}/{template}.yml",
+        AwsKind::Ami => "templates/{version}.yml",
+    };
+    let mut text = format!(
+        "\n# Where the templates of releases are: a path, or https://…, or s3://bucket/…\n\
+         # templates = \"{place}\"\n\
+         # A bucket of this account, for templates that are too long for a request.\n\
+         # bucket = \"templates.example.com\"\n\
+         # Stacks that are left as they are.\n\
+         # leave = [\"NAME\"]\n"
+    );
+    match aws.kind {
+        AwsKind::Cloudformation => text.push_str(
+            "# Stacks whose running machines are replaced where they are behind what the stack says.\n\
+             # renew = [\"NAME\"]\n",
+        ),
+        AwsKind::Ami => text.push_str(
+            "# Domains whose certificate a replaced machine asks for anew: five in seven days, no more.\n\
+             # domains = [\"thethings.example.com\"]\n\
+             # The version in use, where the stack does not tell it.\n\
+             # version = \"V\"\n",
+        ),
+    }
+    text
 }
 
 /// Without these, an upgrade counts as verified when health and counts are right.
@@ -104,6 +147,32 @@ mod tests {
         let written = text(&recognised(), &product()).expect("it can be written");
         let read = config::parse("switchback.toml", &written).expect("it can be read");
         assert_eq!(read, recognised());
+    }
+
+    #[test]
+    fn settings_of_stacks_are_commented_where_they_belong() {
+        for kind in ["cloudformation", "ami"] {
+            let said = format!(
+                "product = \"the-things-stack\"\n[aws]\nkind = \"{kind}\"\nregion = \"eu-west-1\"\n\
+                 [aws.stacks]\nprod = \"1-1-vpc\"\n"
+            );
+            let recognised = config::parse("switchback.toml", &said).expect("it is well-formed");
+            let written = text(&recognised, &product()).expect("it can be written");
+            let read = config::parse("switchback.toml", &written).expect("it can be read");
+            assert_eq!(read, recognised);
+            let uncommented: String = written
+                .lines()
+                .map(|line| match line.strip_prefix("# ") {
+                    Some(setting) if setting.contains(" = ") || setting.starts_with('[') => setting,
+                    _ => line,
+                })
+                .map(|line| format!("{line}\n"))
+                .collect();
+            let read = config::parse("switchback.toml", &uncommented).expect("it can be read");
+            let aws = read.aws.expect("there are stacks");
+            assert!(aws.templates.is_some() && aws.leave == ["NAME"]);
+            assert!(read.verify.url.is_some());
+        }
     }
 
     #[test]

@@ -19,5 +19,6 @@ pub(crate) mod screen;
 pub(crate) mod step;
 pub(crate) mod style;
 pub(crate) mod table;
+pub(crate) mod updates;
 pub(crate) mod waiting;
 pub(crate) mod wrap;

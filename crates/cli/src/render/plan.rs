@@ -20,7 +20,13 @@ pub(crate) enum Detail {
 
 /// The plan as text of at most `width` columns.
 pub(crate) fn text(plan: &Plan, width: usize, detail: Detail) -> String {
+    text_with(plan, "", width, detail)
+}
+
+/// As [`text`], with what is known beside the plan before its forecast.
+pub(crate) fn text_with(plan: &Plan, beside: &str, width: usize, detail: Detail) -> String {
     let mut text = title(plan, width);
+    account(&mut text, plan, width);
     for fact in &plan.because {
         let line = format!("{}{}", fact.text, style::source(&fact.source));
         let _ = writeln!(text, "{}", wrap::hanging("  ", &line, width));
@@ -28,6 +34,7 @@ pub(crate) fn text(plan: &Plan, width: usize, detail: Detail) -> String {
     text.push_str(&stages(plan, width, detail));
     notices(&mut text, plan, width, detail);
     procedures(&mut text, plan, width, detail);
+    text.push_str(beside);
     kept(&mut text, plan, width);
     forecast(&mut text, plan, width, detail);
     text
@@ -96,6 +103,19 @@ fn title(plan: &Plan, width: usize) -> String {
         plan.deployment.driver
     );
     format!("{}\n", wrap::hanging(&first, &rest, width))
+}
+
+/// The one account that the plan is good for.
+fn account(text: &mut String, plan: &Plan, width: usize) {
+    if let Some(account) = &plan.account {
+        let line = format!(
+            "in account {} and {}, seen as {}",
+            paint(BOLD, &account.id),
+            paint(BOLD, &account.region),
+            account.caller
+        );
+        let _ = writeln!(text, "{}", wrap::hanging("  ", &line, width));
+    }
 }
 
 fn stages(plan: &Plan, width: usize, detail: Detail) -> String {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::SecretRef;
+use crate::version::Version;
 
 /// `[aws]`. What is not said is found: credentials and region as every AWS tool finds them, stacks by their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,9 @@ pub struct AwsConfig {
     /// Role to assume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// The version in use, where neither images nor stacks tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
     /// URL that answers instead of AWS, for all of its services.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,

@@ -36,6 +36,9 @@ pub struct Template {
     /// The output of its stack that tells how migrations are run: they run right after it was updated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migrations: Option<String>,
+    /// What runs them there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner: Option<Runner>,
     /// What fails for a while when its machine is replaced, and is no failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outage: Option<String>,
@@ -49,6 +52,20 @@ pub struct Template {
     /// What releases changed in it, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<TemplateChange>,
+}
+
+/// What runs migrations where a stack is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Runner {
+    /// The program before a migration's own words.
+    pub program: String,
+    /// The container of the stack's task whose command is replaced; `None` where the program runs on a machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// Environment of a program on a machine.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
 }
 
 /// Whether a deployment has a template.

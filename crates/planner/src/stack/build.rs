@@ -1,25 +1,34 @@
 //! All rounds become one plan.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_model::exit::Exit;
 use switchback_model::plan::{
-    FORMAT, Forecast, Notice, Origin, Plan, Procedure, Purpose, Stage, StageKind,
+    Act, Expectation, FORMAT, Forecast, Notice, Origin, Plan, Procedure, Purpose, Stage, StageKind,
 };
 use switchback_model::problem::Citation;
 use switchback_model::product::ProcedureKind;
-use switchback_model::{PlanId, Problem};
+use switchback_model::{PlanId, Problem, StepNumber};
 
 use super::composer::{Composer, Direction};
 use super::input::Input;
 use super::recognise::recognise;
 use super::refusals;
+use super::review::Review;
 use super::rounds::{Round, rounds};
 use crate::build::{Note, Place, Planned};
 use crate::path::{Path, Query};
 
+/// What each update of a plan was seen to change, by its step.
+pub type Reviews = BTreeMap<StepNumber, Review>;
+
 /// Makes the plan, or says why there is none. A pure function: equal inputs, equal bytes.
 pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
+    build_reviewed(input).map(|(planned, _)| planned)
+}
+
+/// As [`build`], with what it saw of each update.
+pub fn build_reviewed(input: &Input<'_>) -> Result<(Planned, Reviews), Problem> {
     let query = answered(input);
     let input = Input {
         query: &query,
@@ -54,6 +63,7 @@ pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
             steps,
         });
     }
+    begin_as_found(&mut stages);
     let mut notices = composer.notices;
     notices.extend(path_notices(&path));
     notices.sort_by_key(|notice| notice.accept.is_none());
@@ -87,10 +97,35 @@ pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
         advice: product.advice.clone(),
         secrets: product.secrets.clone(),
     };
-    Ok(Planned {
+    let planned = Planned {
         plan: plan.seal(),
         notes,
-    })
+    };
+    Ok((planned, composer.reviews))
+}
+
+/// Nothing is begun, not even a snapshot, where a stack that will be updated is another than it was found.
+fn begin_as_found(stages: &mut [Stage]) {
+    let mut found: BTreeMap<String, Expectation> = BTreeMap::new();
+    for step in stages.iter().flat_map(|stage| &stage.steps) {
+        let Act::Update { update } = &step.act else {
+            continue;
+        };
+        let of_stack = |guard: &&Expectation| matches!(guard, Expectation::Stack { is } if is.stack == update.stack);
+        if let Some(guard) = step.before.iter().find(of_stack) {
+            found
+                .entry(update.stack.clone())
+                .or_insert_with(|| guard.clone());
+        }
+    }
+    let first = stages.iter_mut().flat_map(|stage| &mut stage.steps).next();
+    if let Some(step) = first {
+        let further: Vec<Expectation> = found
+            .into_values()
+            .filter(|guard| !step.before.contains(guard))
+            .collect();
+        step.before.extend(further);
+    }
 }
 
 /// The question with what the stacks answer of it: whether a template is in use.

@@ -47,11 +47,13 @@ pub(super) fn replaced(
             kind: NoticeKind::Behaviour,
             version: to.clone(),
             text: format!(
-                "The machine is replaced and asks for a certificate for {}: number {} of {PER_WEEK} within seven days.",
-                domain.name,
-                used + 1
+                "The machine is replaced and asks for a certificate for {}.",
+                domain.name
             ),
-            found: None,
+            found: Some(format!(
+                "number {} of {PER_WEEK} within seven days",
+                used + 1
+            )),
             source: "AMI updating guide".to_owned(),
             accept: None,
         });

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use switchback_model::Problem;
 use switchback_model::plan::{Notice, Step, WayBack};
+use switchback_model::{Problem, StepNumber};
 
 use super::input::Input;
 use super::recognise::recognise;
 use super::refusals;
+use super::review::Review;
 use super::simulated::Simulated;
 use crate::build::{Note, Place};
 use crate::draft::Draft;
@@ -18,6 +19,8 @@ pub(super) struct Composer<'a> {
     pub(super) stacks: BTreeMap<String, Simulated<'a>>,
     pub(super) notices: Vec<Notice>,
     pub(super) notes: Vec<Note>,
+    /// What each update was seen to change, by its step.
+    pub(super) reviews: BTreeMap<StepNumber, Review>,
     /// Procedures that steps carry out.
     pub(super) carried_out: BTreeSet<String>,
     /// What was already taken a snapshot of in this round.
@@ -58,6 +61,7 @@ impl<'a> Composer<'a> {
             stacks: BTreeMap::new(),
             notices: Vec::new(),
             notes: Vec::new(),
+            reviews: BTreeMap::new(),
             carried_out: BTreeSet::new(),
             snapshotted: BTreeSet::new(),
             terminated: BTreeSet::new(),

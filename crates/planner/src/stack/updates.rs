@@ -105,7 +105,9 @@ impl<'a> Composer<'a> {
             because: Some(because),
             ..Draft::new(Act::Update { update })
         };
-        steps.push(self.timed(draft, single && machine));
+        let step = self.timed(draft, single && machine);
+        self.reviews.insert(step.number, review);
+        steps.push(step);
         Ok(steps)
     }
 
@@ -195,12 +197,6 @@ impl<'a> Composer<'a> {
                 source: "change set and prediction".to_owned(),
                 accept: accept.then(|| id.to_owned()),
             });
-        }
-        for it in &review.disagreements {
-            self.warn(format!(
-                "`{}` of stack `{stack}`: {} by our prediction, {} by the change set",
-                it.logical, it.ours, it.theirs
-            ));
         }
         for transform in &review.template.transforms {
             self.warn(format!(

@@ -23,6 +23,9 @@ pub(super) fn plan(session: &Session<'_>, said: Option<&str>) -> Result<(Found, 
         }
         None => (session.deployment()?, None),
     };
+    if found.config.aws.is_some() {
+        return Err(of_stacks(&found));
+    }
     if found.config.exec.is_some() || found.config.packages.is_some() {
         return Err(not_compose(&found));
     }
@@ -95,6 +98,18 @@ fn not_compose(found: &Found) -> Failed {
     )
     .state("deployment", "not touched")
     .hint("rehearse on another machine: restore a backup there, and apply the upgrade to it")
+    .into()
+}
+
+fn of_stacks(found: &Found) -> Failed {
+    Problem::new(
+        Exit::Refused,
+        "rehearsal-of-stacks",
+        format!("`{}` is stacks at AWS: no copy of it is made from here", found.name),
+    )
+    .state("deployment", "not touched")
+    .hint("what AWS would change is computed for every plan, and removed again: `switchback plan --explain`")
+    .hint("rehearse on stacks of your own: made from the same templates, with databases restored from snapshots")
     .into()
 }
 

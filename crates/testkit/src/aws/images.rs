@@ -18,13 +18,28 @@ echo 'migrated'
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// An image of one test alone; gone when dropped.
-pub(super) struct Image {
-    pub(super) name: String,
+pub struct Image {
+    /// Its reference, with a tag.
+    pub name: String,
 }
 
 impl Image {
     /// `None` where no engine answers.
-    pub(super) fn make() -> Option<Self> {
+    pub fn make() -> Option<Self> {
+        let number = COUNT.fetch_add(1, Ordering::SeqCst);
+        let name = format!("switchback-aws-{}-{number}:1", std::process::id());
+        Self::of(name, PROGRAM)
+    }
+
+    /// Releases of a product's repository, one for each tag, which run `program`.
+    pub fn releases(repository: &str, tags: &[&str], program: &str) -> Option<Vec<Self>> {
+        let number = COUNT.fetch_add(1, Ordering::SeqCst);
+        let owner = format!("switchback-aws-{}-{number}", std::process::id());
+        let release = |tag: &&str| Self::of(format!("{owner}/{repository}:{tag}"), program);
+        tags.iter().map(release).collect()
+    }
+
+    fn of(name: String, program: &str) -> Option<Self> {
         let busybox = ["/bin/busybox", "/usr/bin/busybox"]
             .iter()
             .find(|path| Path::new(path).exists());
@@ -50,12 +65,10 @@ impl Image {
         for applet in ["sh", "sleep", "echo", "env"] {
             std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).expect("link");
         }
-        let program = root.join("bin/tti-lw-stack");
-        let number = COUNT.fetch_add(1, Ordering::SeqCst);
-        let name = format!("switchback-aws-{}-{number}:1", std::process::id());
+        let script = root.join("bin/tti-lw-stack");
         // Another text makes another image: its containers are told from those of other tests.
-        std::fs::write(&program, format!("{PROGRAM}# {name}\n")).expect("script");
-        run("chmod", &["755", &program.to_string_lossy()]);
+        std::fs::write(&script, format!("{program}# {name}\n")).expect("script");
+        run("chmod", &["755", &script.to_string_lossy()]);
         let tar = directory.path().join("root.tar");
         let tar = tar.to_string_lossy();
         run("tar", &["-C", &root.to_string_lossy(), "-cf", &tar, "."]);
@@ -72,6 +85,17 @@ impl Image {
             ],
         );
         Some(Self { name })
+    }
+
+    /// What the containers that were made of it run or ran, one line each.
+    pub fn containers(&self) -> Vec<String> {
+        let listed = Command::new("docker")
+            .args(["ps", "--all", "--no-trunc", "--format", "{{.Command}}"])
+            .args(["--filter", &format!("ancestor={}", self.name)])
+            .output()
+            .expect("the engine lists");
+        let text = String::from_utf8_lossy(&listed.stdout);
+        text.lines().map(str::to_owned).collect()
     }
 }
 
@@ -93,7 +117,7 @@ fn run(program: &str, arguments: &[&str]) {
 }
 
 /// Every container that the stand-in made of the image ends with the test.
-pub(super) struct Containers<'a>(pub(super) &'a Image);
+pub struct Containers<'a>(pub &'a Image);
 
 impl Drop for Containers<'_> {
     fn drop(&mut self) {

@@ -1,0 +1,100 @@
+//! From `init` to an upgraded deployment, with the process killed in the middle.
+
+use std::time::{Duration, Instant};
+
+use switchback_testkit::aws::{Containers, Image, Kind, StandIn};
+
+use crate::lab::{Lab, REPOSITORY};
+
+/// A migration that takes a moment, so that the process which waits for it can be killed.
+const PROGRAM: &str = "#!/bin/sh
+echo \"args: $*\"
+case \"$*\" in
+*migrate*) sleep 3; echo 'applied 3 migrations';;
+*) exec sleep 100000;;
+esac
+";
+
+/// Relies on E1, E1c, E2, E3, E5, E6 (ministack with docker, ok): tasks with real exit codes; services; C7, C9, C20.
+#[test]
+fn a_deployment_is_upgraded_by_two_processes_of_which_one_is_killed() {
+    let Some(images) = Image::releases(REPOSITORY, &["3.30.0", "3.32.1"], PROGRAM) else {
+        return;
+    };
+    let Some(ministack) = StandIn::start(Kind::MinistackOnDocker) else {
+        return;
+    };
+    let _containers = (Containers(&images[0]), Containers(&images[1]));
+    Lab::deploy(
+        &ministack,
+        &[
+            "1-1-vpc",
+            "5-1-ecs-cluster",
+            "5-2-ecs-ops",
+            "5-4-ecs-services",
+        ],
+        &images[0].name,
+    );
+    let lab = Lab::new(&ministack);
+    let init = lab.switchback(&["init", "--aws", "--region", "us-east-1"]);
+    assert_eq!(init.code, 0, "{}", init.all);
+    assert!(
+        init.all
+            .contains("enterprise edition, 4 stacks of account 123456789012 in us-east-1"),
+        "{}",
+        init.all
+    );
+    let written = std::fs::read_to_string(lab.path("switchback.toml")).expect("it was written");
+    assert!(
+        written.contains("tts-5-2-ecs-ops = \"5-2-ecs-ops\""),
+        "{written}"
+    );
+    lab.configure("");
+    lab.offer("3.32.1", |_, text| text);
+
+    let plan = lab.switchback(&["plan", "--to", "3.32.1"]);
+    assert_eq!(plan.code, 0, "{}", plan.all);
+    assert!(plan.all.contains("as AWS computes it"), "{}", plan.all);
+
+    let mut killed = lab.start(&["apply", "--yes", "--accept", "noc-statistics"]);
+    let migrations = || {
+        let run = images[1].containers();
+        run.iter()
+            .filter(|command| command.contains("is-db migrate"))
+            .count()
+    };
+    let since = Instant::now();
+    while migrations() == 0 {
+        let ended = killed.try_wait().expect("a child can be asked");
+        assert!(
+            ended.is_none() && since.elapsed() < Duration::from_secs(120),
+            "no migration began: {ended:?}"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    killed.kill().expect("it can be killed");
+    killed.wait().expect("it ended");
+    let status = lab.switchback(&["status"]);
+    assert!(status.all.contains("interrupted"), "{}", status.all);
+    assert!(status.all.contains("switchback resume"), "{}", status.all);
+
+    let resumed = lab.switchback(&["resume"]);
+    assert_eq!(resumed.code, 0, "{}", resumed.all);
+    assert!(
+        resumed.all.contains("prod runs the-things-stack 3.32.1"),
+        "{}",
+        resumed.all
+    );
+    assert_eq!(migrations(), 1, "it was adopted, not run again");
+
+    let status = lab.switchback(&["status"]);
+    assert!(status.all.contains("4 steady"), "{}", status.all);
+    assert!(status.all.contains(":3.32.1"), "{}", status.all);
+    let history = lab.switchback(&["history"]);
+    assert!(history.all.contains("3.30.0 → 3.32.1"), "{}", history.all);
+    let log = lab.switchback(&["log"]);
+    assert!(log.all.contains("migrate"), "{}", log.all);
+    let again = lab.switchback(&["apply", "--yes", "--accept", "noc-statistics"]);
+    assert_eq!(again.code, 0, "{}", again.all);
+    assert!(again.all.contains("done already"), "{}", again.all);
+}

@@ -1,0 +1,197 @@
+//! Stand-ins for AWS that others wrote, each started for one test on a port of loopback and ended with it.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The account that stand-ins play.
+pub const ACCOUNT: &str = "123456789012";
+/// A stand-in that does not answer within this is broken; most take half a second.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Which stand-in. The versions are pinned where they are installed.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// Stacks, change sets, rollbacks; databases as records. No containers.
+    Ministack,
+    /// The same with tasks and machines as containers of the local Docker Engine.
+    MinistackOnDocker,
+    /// Databases, replication groups, volumes, machines.
+    Moto,
+}
+
+/// One stand-in; it ends when dropped.
+pub struct StandIn {
+    process: Child,
+    /// Where it answers.
+    pub url: String,
+    directory: tempfile::TempDir,
+}
+
+impl StandIn {
+    /// Starts one. `None`, with a line that says so, where it is not installed; an error where it was promised.
+    pub fn start(kind: Kind) -> Option<Self> {
+        let name = match kind {
+            Kind::Ministack | Kind::MinistackOnDocker => "ministack",
+            Kind::Moto => "moto_server",
+        };
+        let program = program(name)?;
+        let port = free_port();
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).arg(program);
+        match kind {
+            Kind::Moto => command.args(["-H", "127.0.0.1", "-p", &port.to_string()]),
+            Kind::Ministack => command.env("DOCKER_HOST", "unix:///nonexistent"),
+            Kind::MinistackOnDocker => command.env("DOCKER_HOST", "unix:///var/run/docker.sock"),
+        };
+        command
+            .env("BIND_HOST", "127.0.0.1")
+            .env("GATEWAY_PORT", port.to_string())
+            .env("MINISTACK_ACCOUNT_ID", ACCOUNT)
+            .env("MINISTACK_REGION", "us-east-1");
+        let health = match kind {
+            Kind::Moto => "/moto-api/",
+            _ => "/_ministack/health",
+        };
+        Some(Self::run(command, port, health))
+    }
+
+    /// Puts a proxy before it that spoils answers as its rules say.
+    pub fn spoiled(&self) -> Option<Self> {
+        let program = program("microburst")?;
+        let port = free_port();
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).arg(program).args([
+            "--upstream",
+            &self.url,
+            "--port",
+            &port.to_string(),
+        ]);
+        Some(Self::run(command, port, "/_microburst/fired"))
+    }
+
+    /// Says what shall go wrong from now on.
+    pub fn rules(&self, rules: &str) {
+        let url = format!("{}/_microburst/rules", self.url);
+        let answer = ureq::post(&url)
+            .header("content-type", "application/json")
+            .send(rules)
+            .expect("rules are taken");
+        assert!(answer.status().is_success());
+    }
+
+    /// Makes a stack as an operator would have, long before, and says its status.
+    pub fn make_stack(&self, name: &str, template: &str, parameters: &[(&str, &str)]) -> String {
+        let mut form: Vec<(String, String)> = vec![
+            ("Action".to_owned(), "CreateStack".to_owned()),
+            ("StackName".to_owned(), name.to_owned()),
+            ("TemplateBody".to_owned(), template.to_owned()),
+            (
+                "Capabilities.member.1".to_owned(),
+                "CAPABILITY_NAMED_IAM".to_owned(),
+            ),
+        ];
+        for ((key, value), number) in parameters.iter().zip(1..) {
+            let member = format!("Parameters.member.{number}");
+            form.push((format!("{member}.ParameterKey"), (*key).to_owned()));
+            form.push((format!("{member}.ParameterValue"), (*value).to_owned()));
+        }
+        self.cloudformation(form);
+        let described = self.cloudformation(vec![
+            ("Action".to_owned(), "DescribeStacks".to_owned()),
+            ("StackName".to_owned(), name.to_owned()),
+        ]);
+        let (_, rest) = described.split_once("<StackStatus>").unwrap_or_default();
+        rest.split('<').next().unwrap_or_default().to_owned()
+    }
+
+    /// Asks for something that no client of the product asks for. Stand-ins check no signature.
+    pub fn cloudformation(&self, mut form: Vec<(String, String)>) -> String {
+        form.push(("Version".to_owned(), "2010-05-15".to_owned()));
+        let scope = format!("{ACCOUNT}/20260101/us-east-1/cloudformation/aws4_request");
+        let mut answer = ureq::post(&self.url)
+            .header(
+                "Authorization",
+                format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
+            )
+            .send_form(form)
+            .expect("the stand-in does it");
+        answer.body_mut().read_to_string().expect("it answers")
+    }
+
+    /// A directory of its own, for whatever a test needs beside it.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn run(mut command: Command, port: u16, health: &str) -> Self {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let log = fs::File::create(directory.path().join("log")).expect("log");
+        let errors = log.try_clone().expect("log");
+        let process = command
+            .current_dir(directory.path())
+            .env("TMPDIR", directory.path())
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .spawn()
+            .expect("a stand-in starts");
+        let mut started = Self {
+            process,
+            url: format!("http://127.0.0.1:{port}"),
+            directory,
+        };
+        started.wait(health);
+        started
+    }
+
+    fn wait(&mut self, health: &str) {
+        let url = format!("{}{health}", self.url);
+        let since = Instant::now();
+        while ureq::get(&url).call().is_err() {
+            let ended = self.process.try_wait().expect("a child can be asked");
+            assert!(
+                ended.is_none() && since.elapsed() < PATIENCE,
+                "a stand-in does not answer: {}",
+                fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+            );
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn program(name: &str) -> Option<PathBuf> {
+    let Some(places) = std::env::var_os("SWITCHBACK_AWS_STANDINS").map(PathBuf::from) else {
+        // Past the test harness, which would swallow it.
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: no {name}; `cargo xtask test` installs it"
+        );
+        return None;
+    };
+    let environment = match name {
+        "moto_server" => "moto",
+        other => other,
+    };
+    let program = places.join(environment).join("bin").join(name);
+    assert!(program.exists(), "{} is missing", program.display());
+    Some(program)
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+        .port()
+}
