@@ -75,18 +75,34 @@ pub(super) fn plan(
         ..input
     })?;
     planned.notes.extend(computed.notes);
-    let migrates = |plan: &Plan| {
-        let mut steps = plan.steps();
-        steps.any(|(_, step)| matches!(step.act, Act::Migrate { .. }))
-    };
-    match seen::unmanaged(stacks, cloud).into_iter().next() {
-        Some(problem) if migrates(&planned.plan) => Err(problem.into()),
-        _ => Ok(Answer::Plan(Box::new(Made {
-            planned,
-            reviews,
-            path,
-        }))),
+    refuse_to_migrate(stacks, cloud, &planned.plan)?;
+    Ok(Answer::Plan(Box::new(Made {
+        planned,
+        reviews,
+        path,
+    })))
+}
+
+/// Migrations need a machine that is reached, and a database of which there is a snapshot.
+fn refuse_to_migrate(stacks: &Stacks, cloud: &Cloud, plan: &Plan) -> Result<(), Problem> {
+    let has = |wanted: fn(&Act) -> bool| plan.steps().any(|(_, step)| wanted(&step.act));
+    if !has(|act| matches!(act, Act::Migrate { .. })) {
+        return Ok(());
     }
+    if let Some(problem) = seen::unmanaged(stacks, cloud).into_iter().next() {
+        return Err(problem);
+    }
+    if has(|act| matches!(act, Act::Snapshot { .. })) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Exit::Refused,
+        "nothing-to-snapshot",
+        "migrations change a database, and no stack here holds one",
+    )
+    .state("stacks", "unchanged")
+    .why("what is migrated is kept by a snapshot first: without one nothing brings the data back")
+    .hint("name the database's stack with its template: [aws.stacks] in switchback.toml"))
 }
 
 fn query(

@@ -124,13 +124,14 @@ impl Lab {
         }
     }
 
-    /// Starts a command, to be killed.
+    /// Starts a command, to be killed. What it says is in the file `said`.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        let said = std::fs::File::create(self.path("said")).expect("a file");
         self.command(arguments)
             .env("AWS_ACCESS_KEY_ID", ACCOUNT)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stdout(said.try_clone().expect("a file"))
+            .stderr(said)
             .spawn()
             .expect("it can be started")
     }
