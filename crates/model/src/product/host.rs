@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Condition, Product};
 use crate::version::Range;
+use crate::{ServiceName, Version};
 
 /// An operating system that the product is packaged for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -134,5 +135,16 @@ impl Product {
             Some((feature.id.clone(), answer.to_owned()))
         });
         told.collect()
+    }
+
+    /// True where this release is known to come without this service.
+    pub fn is_without(&self, service: &ServiceName, version: &Version) -> bool {
+        let named = self
+            .services
+            .iter()
+            .filter(|it| it.name == service.as_str());
+        named
+            .map(|it| self.scheme.contains(&it.releases, version))
+            .any(|has| has == Ok(false))
     }
 }

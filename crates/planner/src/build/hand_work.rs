@@ -52,7 +52,7 @@ impl Composer<'_> {
             before.push(guards::stopped(&self.services));
             before.extend(self.proven());
         } else {
-            before.push(guards::running(&self.services));
+            before.push(guards::running(&self.running));
         }
         before.extend(guards::files(&self.files));
         self.step(Draft {

@@ -73,7 +73,7 @@ pub(super) fn to_fetch(
     Ok(images)
 }
 
-/// The images of the active services at `version`.
+/// The images of the active services at `version`, of those that it has.
 pub(super) fn at(
     input: &Input<'_>,
     cast: &Cast<'_>,
@@ -81,6 +81,7 @@ pub(super) fn at(
 ) -> Result<BTreeMap<ServiceName, ImagePin>, Problem> {
     cast.references_at(&input.observed.version, version)
         .into_iter()
+        .filter(|(service, _)| !input.product.is_without(service, version))
         .map(|(service, reference)| Ok((service, pinned(input, reference)?)))
         .collect()
 }

@@ -40,6 +40,8 @@ pub(crate) struct Composer<'a> {
     pub(super) keeping: &'a Keeping,
     /// The services that are stopped and started, in order.
     pub(super) services: Vec<ServiceName>,
+    /// Those of them that run while nothing is stopped: a version may be without some.
+    pub(super) running: Vec<ServiceName>,
     /// Digests of the configuration's files, as the steps so far leave them.
     pub(super) files: BTreeMap<String, Digest>,
     /// What the services were last made from.
@@ -73,6 +75,7 @@ impl<'a> Composer<'a> {
             cast,
             keeping,
             services: cast.names(),
+            running: cast.names(),
             files,
             images: cast.present_images(),
             changed: Changed::default(),
@@ -172,11 +175,13 @@ impl<'a> Composer<'a> {
         before.extend(guards::images_here(&images));
         before.extend(self.proven());
         let mut after = guards::made_from(&images);
-        after.push(guards::running(&self.services));
+        let at_version = |service: &&ServiceName| images.contains_key(*service);
+        self.running = self.services.iter().filter(at_version).cloned().collect();
+        after.push(guards::running(&self.running));
         self.changed.written = true;
         let step = self.step(Draft {
             act: Act::Start {
-                services: self.services.clone(),
+                services: self.running.clone(),
                 images: images.clone(),
             },
             before,

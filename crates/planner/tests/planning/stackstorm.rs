@@ -121,6 +121,36 @@ fn mongodb_is_kept_and_proven_before_content_is_registered_anew() {
 }
 
 #[test]
+fn a_service_that_the_new_release_is_without_is_stopped_and_comes_back_with_the_old_one() {
+    let mut site = stackstorm("3.3.0", "ubuntu18", "4.0.28");
+    site.add_component("st2resultstracker", "stackstorm");
+    site.write_files();
+    let gone = "st2resultstracker".into();
+    let has = |plan: &Plan, kind: &str| {
+        let mut acts = plan.steps().map(|(_, step)| &step.act);
+        let services = acts.find_map(|act| match act {
+            Act::Stop { services } if kind == "stop" => Some(services),
+            Act::Start { services, images } if kind == "start" => {
+                assert_eq!(images.contains_key(&gone), services.contains(&gone));
+                Some(services)
+            }
+            _ => None,
+        });
+        services.expect("there is one").contains(&gone)
+    };
+    let plan = planned(&site, "3.4.1");
+    assert!(has(&plan, "stop") && !has(&plan, "start"));
+    let last = plan.steps().map(|(_, step)| step.number.0).max();
+    let back = site
+        .way_back(
+            &plan,
+            &proven_until(&plan, last.expect("it has steps"), true),
+        )
+        .expect("there is a way back");
+    assert!(has(&back, "stop") && has(&back, "start"));
+}
+
+#[test]
 fn mistral_is_migrated_in_its_order_with_a_backup_of_its_own() {
     let site = with_mistral("2.2.1", "3.2.22");
     let plan = planned(&site, "2.3.2");

@@ -6,7 +6,7 @@ use super::super::lab::Lab;
 use super::super::{Case, judge};
 use super::host::Host;
 use super::verdict::{BACK, judged};
-use super::{contract, redhat, refused, remote};
+use super::{contract, redhat, refused, remote, stackstorm};
 
 /// What the operator wrote into the conffile.
 const EDIT: &str = "# Mine: behind a proxy.";
@@ -25,6 +25,7 @@ pub(in super::super) fn cases() -> Vec<Case> {
     cases.extend(refused::cases());
     cases.extend(redhat::cases());
     cases.extend(remote::cases());
+    cases.extend(stackstorm::cases());
     cases
 }
 

@@ -74,7 +74,8 @@ impl Host {
         Ok(port.context("no port is published")??)
     }
 
-    fn up(lab: &Lab, name: &str, image: &str, more: &[&str]) -> Result<Self> {
+    /// Boots one, and no more.
+    pub(super) fn up(lab: &Lab, name: &str, image: &str, more: &[&str]) -> Result<Self> {
         let host = Self {
             name: format!("swb-packages-{name}"),
         };
@@ -97,6 +98,15 @@ impl Host {
             Ok(["running", "degraded"].contains(&state.stdout.trim()))
         })?;
         Ok(host)
+    }
+
+    /// Its first process, as this machine knows it.
+    pub(super) fn pid(&self) -> Result<String> {
+        let format = "{{.State.Pid}}";
+        let said = docker()
+            .args(["inspect", "--format", format, &self.name])
+            .read()?;
+        Ok(said.trim().to_owned())
     }
 
     fn inside(&self) -> Tool {

@@ -8,6 +8,7 @@ mod redhat;
 mod refused;
 mod remote;
 mod repository;
+mod stackstorm;
 mod verdict;
 
 pub(super) use cases::cases;
