@@ -112,6 +112,11 @@ impl Place {
         }
     }
 
+    /// What starts processes that look.
+    pub(crate) fn commands(&self) -> &Commands {
+        &self.commands
+    }
+
     /// The stacks, where it consists of stacks.
     pub(crate) fn stacks(&self) -> Option<&Stacks> {
         match &self.target {

@@ -206,11 +206,7 @@ impl Made {
 
     /// What makes the upgrade less safe than it could be.
     fn warned(&self, width: usize) -> String {
-        let lines = self.warnings.iter();
-        lines.fold(String::new(), |mut text, warning| {
-            let _ = writeln!(text, "{}", wrap::hanging("  · ", warning, width));
-            text
-        })
+        beside(&self.warnings, width)
     }
 
     fn derivation(&self, width: usize) -> String {
@@ -223,6 +219,14 @@ impl Made {
         }
         text
     }
+}
+
+/// What is told below a plan, one line each.
+pub(crate) fn beside(lines: &[String], width: usize) -> String {
+    lines.iter().fold(String::new(), |mut text, line| {
+        let _ = writeln!(text, "{}", wrap::hanging("  · ", line, width));
+        text
+    })
 }
 
 /// Looks at the deployment and plans.

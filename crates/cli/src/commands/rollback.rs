@@ -1,6 +1,7 @@
 //! `switchback rollback`: goes back to where a run began, as a plan of its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use switchback_engine::signal::StopSignal;
 use switchback_journal::{Journal, RunRecord, StepStatus};
@@ -8,8 +9,10 @@ use switchback_model::event::Event;
 use switchback_model::exit::Exit;
 use switchback_model::plan::{Act, Plan, Purpose};
 use switchback_model::{Problem, RunId};
-use switchback_planner::{Proven, roll_over_stays};
+use switchback_planner::stack::Reviews;
+use switchback_planner::{Planned, Proven, roll_over_stays};
 
+use super::plan::beside;
 use super::{apply, resume, rollover};
 use crate::arguments::Rollback;
 use crate::execution;
@@ -17,9 +20,11 @@ use crate::failure::Failed;
 use crate::place::deployment::{self, Found};
 use crate::render::plan as plan_text;
 use crate::render::plan::Detail;
+use crate::render::{updates, waiting};
 use crate::runs::{self, Standing};
 use crate::session::{Session, now};
 use crate::site::Place;
+use crate::stacks::{Stacks, TakenBack};
 
 /// Plans the way back, shows it, and goes.
 pub(crate) fn run(session: &Session<'_>, arguments: &Rollback) -> Result<Exit, Failed> {
@@ -42,13 +47,17 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Rollback) -> Result<Exit, F
     {
         return Ok(execution::done_already(session, &plan, &by, downtime));
     }
-    let plan = way_back(session, &journal, &found, &record)?;
+    let Planned { plan, notes } = way_back(session, &journal, &found, &record)?;
     session.state.save_plan(&plan)?;
     if arguments.plan && session.screen.json() {
         session.screen.document(&plan);
     } else if !session.screen.json() {
-        let text = plan_text::text(&plan, session.screen.width, Detail::Short);
+        let width = session.screen.width;
+        let changes = updates::text(&plan, &Reviews::new(), width, Detail::Short);
+        let text = plan_text::text_with(&plan, &changes, width, Detail::Short);
         session.screen.answer(&text);
+        let notes: Vec<String> = notes.into_iter().map(|note| note.text).collect();
+        session.screen.answer(&beside(&notes, width));
     }
     if arguments.plan {
         session.screen.next(&[plan_text::apply_command(&plan)]);
@@ -106,7 +115,7 @@ fn way_back(
     journal: &Journal,
     found: &Found,
     record: &RunRecord,
-) -> Result<Plan, Failed> {
+) -> Result<Planned, Failed> {
     if let Standing::Running { holder } = runs::standing(journal, record)? {
         return Err(Problem::new(
             Exit::Refused,
@@ -120,16 +129,51 @@ fn way_back(
     let last = taken_back_since(session, journal, record)?;
     let plan = session.plan_of(record)?;
     let place = Place::open(session, found, StopSignal::default())?;
-    let observed = place.observe(session)?;
     let proven = proven(journal, &plan, record)?;
-    let experience = runs::experience(session, journal, &record.key)?;
-    let mut back = switchback_planner::rollback(&plan, &proven, &experience, &observed)?;
+    let mut back = match (place.stacks(), &plan.account) {
+        (Some(stacks), Some(_)) => of_stacks(session, record, &place, stacks, &plan, &proven)?,
+        _ => {
+            let observed = place.observe(session)?;
+            let experience = runs::experience(session, journal, &record.key)?;
+            let plan = switchback_planner::rollback(&plan, &proven, &experience, &observed)?;
+            Planned {
+                plan,
+                notes: Vec::new(),
+            }
+        }
+    };
     if last != record.run {
         // Everything since was itself taken back: this follows the last way back.
-        back.parent = Some(last);
-        back = back.seal();
+        back.plan.parent = Some(last);
+        back.plan = back.plan.seal();
     }
     Ok(back)
+}
+
+/// The way back of stacks, from what each round of the run kept.
+fn of_stacks(
+    session: &Session<'_>,
+    record: &RunRecord,
+    place: &Place,
+    stacks: &Stacks,
+    plan: &Plan,
+    proven: &Proven,
+) -> Result<Planned, Failed> {
+    let of_round = |round| session.state.backups_of_round(&record.key, round);
+    let backups: BTreeMap<u32, PathBuf> = plan
+        .stages
+        .iter()
+        .map(|stage| (stage.round, of_round(stage.round)))
+        .collect();
+    let taken = TakenBack {
+        plan,
+        proven,
+        backups: &backups,
+        commands: place.commands(),
+    };
+    waiting::telling(session.screen, "looking at the stacks", |told| {
+        stacks.way_back(&place.product, &taken, told)
+    })
 }
 
 /// The last run, where every run after this one was itself taken back; else a refusal.

@@ -5,12 +5,17 @@
     expect(dead_code, reason = "a program without AWS makes none of these")
 )]
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use switchback_engine::process::Commands;
 use switchback_model::observed::Observed;
+use switchback_model::plan::Plan;
 use switchback_model::stack::Cloud;
 use switchback_model::{Config, RunId};
-use switchback_planner::Planned;
 use switchback_planner::path::Path;
 use switchback_planner::stack::Reviews;
+use switchback_planner::{Planned, Proven};
 
 /// How an account is reached that no configuration speaks of yet, and what of it belongs to the deployment.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +55,19 @@ pub(crate) struct Asked<'a> {
     pub(crate) to: Option<&'a str>,
     /// The deployment's last run.
     pub(crate) parent: Option<&'a RunId>,
+}
+
+/// A run that is taken back.
+#[derive(Clone, Copy)]
+pub(crate) struct TakenBack<'a> {
+    /// Its plan.
+    pub(crate) plan: &'a Plan,
+    /// What the journal proves about it.
+    pub(crate) proven: &'a Proven,
+    /// Where each round kept what it replaced.
+    pub(crate) backups: &'a BTreeMap<u32, PathBuf>,
+    /// What drivers are given to start processes with.
+    pub(crate) commands: &'a Commands,
 }
 
 /// What planning came to.

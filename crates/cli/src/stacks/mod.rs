@@ -7,6 +7,10 @@ mod answer;
 pub(crate) mod reviews;
 
 #[cfg(feature = "aws")]
+mod back;
+#[cfg(feature = "aws")]
+mod change_sets;
+#[cfg(feature = "aws")]
 mod offered;
 #[cfg(feature = "aws")]
 mod planning;
@@ -21,7 +25,7 @@ mod served;
 #[cfg(not(feature = "aws"))]
 mod unserved;
 
-pub(crate) use answer::{Access, Answer, Asked, Seen};
+pub(crate) use answer::{Access, Answer, Asked, Seen, TakenBack};
 #[cfg(feature = "aws")]
 pub(crate) use recognise::recognise;
 #[cfg(feature = "aws")]

@@ -1,4 +1,4 @@
-//! Templates of releases: got from where the operator says, and read.
+//! Templates: those of releases got from where the operator says, those of stacks as they were observed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,10 +6,12 @@ use std::path::Path;
 use switchback_aws::{Account, fetch_template};
 use switchback_engine::ports::Progress;
 use switchback_model::exit::Exit;
-use switchback_model::stack::{Template, TemplatePlace, body_digest};
+use switchback_model::product::Product;
+use switchback_model::stack::{Cloud, Template, TemplatePlace, body_digest};
 use switchback_model::{Digest, Problem, Version};
-use switchback_planner::stack::{Offered, Wanted};
+use switchback_planner::stack::{Offered, Wanted, recognise};
 
+use super::served::Stacks;
 use crate::failure::Failed;
 
 /// What could be got, and why the rest could not.
@@ -109,6 +111,27 @@ impl Places<'_> {
         places.dedup();
         places
     }
+}
+
+/// The templates that stacks of the product have.
+pub(super) fn deployed(
+    stacks: &Stacks,
+    product: &Product,
+    cloud: &Cloud,
+    texts: &BTreeMap<Digest, String>,
+) -> Result<BTreeMap<Digest, Template>, Failed> {
+    let mut templates = BTreeMap::new();
+    for stack in cloud.stacks.values() {
+        let ours = recognise(product, &stacks.aws, stack).is_some();
+        if !ours || stacks.aws.leave.contains(&stack.name) {
+            continue;
+        }
+        if let Some(text) = texts.get(&stack.body) {
+            let name = format!("template of stack {}", stack.name);
+            templates.insert(stack.body.clone(), read(&name, text)?);
+        }
+    }
+    Ok(templates)
 }
 
 /// Reads a template's text.

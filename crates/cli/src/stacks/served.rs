@@ -16,9 +16,10 @@ use switchback_model::plan::Plan;
 use switchback_model::product::{Product, Runner};
 use switchback_model::stack::Account as Whose;
 use switchback_model::{Config, Digest, Problem, Version};
+use switchback_planner::Planned;
 
-use super::answer::{Answer, Asked, Seen};
-use super::{planning, seen};
+use super::answer::{Answer, Asked, Seen, TakenBack};
+use super::{back, planning, seen};
 use crate::failure::{Failed, told};
 use crate::place::deployment::Found;
 
@@ -122,6 +123,16 @@ impl Stacks {
         progress: &dyn Progress,
     ) -> Result<Answer, Failed> {
         planning::plan(self, product, asked, progress)
+    }
+
+    /// Looks, and plans the way back of a run.
+    pub(crate) fn way_back(
+        &self,
+        product: &Product,
+        run: &TakenBack<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Planned, Failed> {
+        back::way_back(self, product, run, progress)
     }
 
     fn seen(

@@ -8,8 +8,9 @@ use switchback_model::plan::Plan;
 use switchback_model::product::Product;
 use switchback_model::stack::Account;
 use switchback_model::{Digest, Problem, Version};
+use switchback_planner::Planned;
 
-use super::answer::{Access, Answer, Asked, Found, Seen};
+use super::answer::{Access, Answer, Asked, Found, Seen, TakenBack};
 use super::refusal::unserved;
 use crate::failure::Failed;
 use crate::place::deployment::Found as Deployment;
@@ -64,6 +65,16 @@ impl Stacks {
         _: &Asked<'_>,
         _: &dyn Progress,
     ) -> Result<Answer, Failed> {
+        match *self {}
+    }
+
+    /// Looks, and plans the way back of a run.
+    pub(crate) fn way_back(
+        &self,
+        _: &Product,
+        _: &TakenBack<'_>,
+        _: &dyn Progress,
+    ) -> Result<Planned, Failed> {
         match *self {}
     }
 }

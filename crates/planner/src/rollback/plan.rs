@@ -32,9 +32,6 @@ pub fn rollback(
     observed: &Observed,
 ) -> Result<Plan, Problem> {
     match &plan.purpose {
-        Purpose::Upgrade if plan.account.is_some() => {
-            return Err(problems::of_stacks(&proven.run));
-        }
         Purpose::Upgrade => {}
         Purpose::Rollback { .. } => return Err(problems::of_a_way_back(&proven.run)),
         Purpose::RollOver(content) => {

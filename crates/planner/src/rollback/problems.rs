@@ -67,14 +67,3 @@ pub(super) fn of_another_deployment(run: &RunId, planned: &str, found: &str) -> 
         "go there first: `cd {planned}`, or name it with `--deployment`"
     ))
 }
-
-/// The way back of stacks is planned from what is there now, which nobody here has looked at.
-pub(super) fn of_stacks(run: &RunId) -> Problem {
-    Problem::new(
-        Exit::Refused,
-        "rollback-of-stacks",
-        format!("`{run}` changed stacks, and nobody has looked at them"),
-    )
-    .unknown("stacks")
-    .hint("name the account: [aws] in switchback.toml")
-}

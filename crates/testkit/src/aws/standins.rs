@@ -100,12 +100,17 @@ impl StandIn {
             form.push((format!("{member}.ParameterValue"), (*value).to_owned()));
         }
         self.cloudformation(form);
-        let described = self.cloudformation(vec![
-            ("Action".to_owned(), "DescribeStacks".to_owned()),
-            ("StackName".to_owned(), name.to_owned()),
-        ]);
+        let described = self.told("DescribeStacks", name);
         let (_, rest) = described.split_once("<StackStatus>").unwrap_or_default();
         rest.split('<').next().unwrap_or_default().to_owned()
+    }
+
+    /// What CloudFormation answers to a question about one stack, as text.
+    pub fn told(&self, action: &str, stack: &str) -> String {
+        self.cloudformation(vec![
+            ("Action".to_owned(), action.to_owned()),
+            ("StackName".to_owned(), stack.to_owned()),
+        ])
     }
 
     /// Asks for something that no client of the product asks for. Stand-ins check no signature.
