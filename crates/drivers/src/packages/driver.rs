@@ -192,8 +192,8 @@ impl PackagesDriver {
     }
 
     /// What could start again in the next moment, by a package's script, is not stopped.
-    fn stopped(&self) -> Finding {
-        match units::left(&self.place) {
+    fn stopped(&self, services: &[ServiceName]) -> Finding {
+        match units::left(&self.place, services) {
             Ok(None) => match hold::is_in_force(&self.place) {
                 Ok(true) => Finding::Holds,
                 Ok(false) => Finding::Differs {
@@ -264,7 +264,7 @@ impl Driver for PackagesDriver {
         match expectation {
             Expectation::ImageHere { image } => self.image_here(image),
             Expectation::Running { services } => self.running(services),
-            Expectation::Stopped { .. } => self.stopped(),
+            Expectation::Stopped { services } => self.stopped(services),
             Expectation::Runs { service, image } => self.runs(service, image),
             Expectation::File { path, digest } if path == self.record() => {
                 self.recorded(cx, digest)

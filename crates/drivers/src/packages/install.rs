@@ -182,7 +182,7 @@ pub(super) fn install(
         Standing::Broken(record) => return Err(problems::broken(words, &record.all)),
     }
     if completed == Completed::Done {
-        if let Some(left) = units::left(place)? {
+        if let Some(left) = units::left(place, &[])? {
             return Err(Failure::new(
                 "services-running",
                 "cannot install packages under a running product",

@@ -24,11 +24,20 @@ const KILLED: Duration = Duration::from_secs(20);
 /// Lines of a unit's log that are shown with a failure.
 const LINES: &str = "20";
 
-/// What of the product still runs, in words; `None` where nothing does.
-pub(super) fn left(place: &Place) -> Result<Option<String>, Failure> {
+/// What of the product still runs, in words; `None` where nothing does. What is `asked` about comes first, and what
+/// is told of the others says that it is stopped itself.
+pub(super) fn left(place: &Place, asked: &[ServiceName]) -> Result<Option<String>, Failure> {
     let units = place.units()?;
-    if let Some((service, unit)) = units.iter().find(|(_, unit)| !unit.is_down()) {
-        return Ok(Some(format!("`{service}` is {}", unit.active)));
+    let mut up = units.iter().filter(|(_, unit)| !unit.is_down());
+    let told = |(service, unit): &(ServiceName, Unit)| format!("`{service}` is {}", unit.active);
+    if let Some(own) = up.clone().find(|(service, _)| asked.contains(service)) {
+        return Ok(Some(told(own)));
+    }
+    if let Some(other) = up.next() {
+        return Ok(Some(match asked {
+            [] => told(other),
+            _ => format!("stopped, while {}", told(other)),
+        }));
     }
     let marks = Marks::read(place, ids(&units))?;
     Ok(marks
