@@ -11,7 +11,7 @@ pub(super) fn unserved() -> Problem {
         "this switchback was built without AWS, and this deployment is stacks at AWS",
     )
     .state("deployment", "not touched")
-    .hint("take the released program, which has it; or build one: cargo install --locked --path crates/cli --features aws")
+    .hint("take a program that was built with it: cargo install --locked --path crates/cli --features aws")
     .hint("what an upgrade passes through is told without: `switchback path PRODUCT --driver cloudformation --from V --to V`")
 }
 
