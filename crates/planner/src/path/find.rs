@@ -5,6 +5,7 @@ use switchback_model::product::{Deletion, NoticeKind, ProcedureKind, Product};
 use switchback_model::{ProductId, Version};
 
 use super::actions;
+use super::because::Because;
 use super::crossed::{self, Change, PathNotice, PathProcedure};
 use super::ground::Ground;
 use super::legs::{self, Leg, OptionalMigration};
@@ -51,19 +52,6 @@ pub struct Path {
     pub remarks: Vec<String>,
     /// Every stop of the definition and why it is on the path or not.
     pub considered: Vec<Considered>,
-}
-
-/// Why a stop is on the path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Because {
-    /// The stop.
-    pub id: String,
-    /// Why it is required, one sentence.
-    pub text: String,
-    /// Where it was read.
-    pub source: String,
-    /// True where a condition could not be known.
-    pub assumed: bool,
 }
 
 /// Finds the way, or says why there is none. A pure function of its arguments.

@@ -12,7 +12,7 @@ use switchback_model::product::{Demand, Migration, StopKind};
 use switchback_model::version::{Bounds, Key};
 use switchback_model::{MigrationId, Version};
 
-use super::actions::{Act, StagePackage};
+use super::act::{Act, StagePackage};
 use super::condition::Truth;
 use super::ground::Ground;
 use super::refusal::{Reason, Refusal};

@@ -12,7 +12,9 @@
 //!                └──────────┴─────────┴──► Refusal ──► Report, Problem
 //! ```
 
+mod act;
 mod actions;
+mod because;
 mod condition;
 mod crossed;
 mod engine;
@@ -20,17 +22,20 @@ mod feature;
 mod find;
 mod ground;
 mod host;
+mod hosted;
 mod legs;
 mod query;
 mod refusal;
 mod remarks;
 mod report;
+mod sentences;
 mod stops;
 mod templates;
 
-pub use actions::{Act, StagePackage};
+pub use act::{Act, StagePackage};
+pub use because::Because;
 pub use crossed::{Change, PathNotice, PathProcedure};
-pub use find::{Because, Path, find};
+pub use find::{Path, find};
 pub use ground::{newest, next_goal};
 pub use legs::{Leg, OptionalMigration, Run};
 pub use query::{Policy, Query};

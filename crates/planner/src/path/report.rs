@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use switchback_model::product::{Moment, NoticeKind, ProcedureKind, Role};
 use switchback_model::{MigrationId, ProductId, Version};
 
-use super::actions::Act;
+use super::act::Act;
 use super::crossed::{Change, PathNotice, PathProcedure};
 use super::find::Path;
 use super::legs::{Leg, OptionalMigration};
