@@ -17,7 +17,7 @@ use switchback_planner::{Note, Place, Planned, Weight};
 use super::answer::TakenBack;
 use super::change_sets::computed;
 use super::offered::{deployed, read};
-use super::served::Stacks;
+use super::opened::Stacks;
 use crate::failure::{Failed, told};
 
 /// Looks and plans.

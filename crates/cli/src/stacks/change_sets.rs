@@ -11,7 +11,7 @@ use switchback_model::plan::{Act, Plan};
 use switchback_model::stack::{ChangeSet, ChangeSetState, ParameterWish, StackUpdate};
 use switchback_planner::{Note, Place, Weight};
 
-use super::served::Stacks;
+use super::opened::Stacks;
 use crate::failure::told;
 
 /// What the provider says of the first update of each stack.

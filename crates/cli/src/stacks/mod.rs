@@ -13,6 +13,8 @@ mod change_sets;
 #[cfg(feature = "aws")]
 mod offered;
 #[cfg(feature = "aws")]
+mod opened;
+#[cfg(feature = "aws")]
 mod planning;
 #[cfg(feature = "aws")]
 mod recognise;
@@ -27,8 +29,8 @@ mod unserved;
 
 pub(crate) use answer::{Access, Answer, Asked, Seen, TakenBack};
 #[cfg(feature = "aws")]
-pub(crate) use recognise::recognise;
+pub(crate) use opened::Stacks;
 #[cfg(feature = "aws")]
-pub(crate) use served::Stacks;
+pub(crate) use recognise::recognise;
 #[cfg(not(feature = "aws"))]
 pub(crate) use unserved::{Stacks, recognise};

@@ -11,7 +11,7 @@ use switchback_model::stack::{Cloud, Template, TemplatePlace, body_digest};
 use switchback_model::{Digest, Problem, Version};
 use switchback_planner::stack::{Offered, Wanted, recognise};
 
-use super::served::Stacks;
+use super::opened::Stacks;
 use crate::failure::Failed;
 
 /// What could be got, and why the rest could not.

@@ -16,8 +16,8 @@ use switchback_planner::stack::{Input, build_reviewed, obstacles, templates_want
 use super::answer::{Answer, Asked, Made};
 use super::change_sets::computed;
 use super::offered::{Got, Places, deployed};
+use super::opened::Stacks;
 use super::seen;
-use super::served::Stacks;
 use crate::failure::Failed;
 
 /// Looks and plans.

@@ -12,7 +12,7 @@ use switchback_model::{Config, Problem};
 use switchback_planner::stack;
 
 use super::answer::{Access, Found};
-use super::{seen, served};
+use super::{opened, seen};
 use crate::failure::told;
 
 /// Finds the one product whose templates stacks were made from.
@@ -28,7 +28,7 @@ pub(crate) fn recognise(
         role: access.role.clone(),
         ..AwsConfig::default()
     };
-    let account = served::open(&reached)?;
+    let account = opened::open(&reached)?;
     let wanted = Wanted {
         stacks: named
             .iter()

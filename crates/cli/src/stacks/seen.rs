@@ -10,7 +10,7 @@ use switchback_model::stack::{Cloud, Machine, Stack, Task};
 use switchback_model::{Problem, ServiceName, Version};
 use switchback_planner::stack::{obstacles, recognise};
 
-use super::served::Stacks;
+use super::opened::Stacks;
 
 /// What was found, in the words of every deployment. What is in the way of a plan is among its problems.
 pub(super) fn observed(stacks: &Stacks, product: &Product, cloud: &Cloud) -> Observed {

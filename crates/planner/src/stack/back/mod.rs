@@ -13,6 +13,7 @@
 
 mod by_hand;
 mod history;
+mod input;
 mod parameters;
 mod plan;
 mod problems;
@@ -20,4 +21,5 @@ mod stores;
 mod stretch;
 mod walk;
 
-pub use plan::{BackInput, way_back};
+pub use input::BackInput;
+pub use plan::way_back;

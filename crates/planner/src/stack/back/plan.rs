@@ -6,45 +6,21 @@ use switchback_model::config::AwsConfig;
 use switchback_model::plan::{
     Act, FORMAT, Forecast, Notice, Origin, Plan, Purpose, Stage, StageKind, Step,
 };
-use switchback_model::product::{NoticeKind, Product};
-use switchback_model::stack::{ChangeSet, Cloud, Snapshot, Store, Template, TemplatePlace};
-use switchback_model::{Digest, PlanId, Problem};
+use switchback_model::product::NoticeKind;
+use switchback_model::stack::Store;
+use switchback_model::{PlanId, Problem};
 
 use super::history::History;
+use super::input::BackInput;
 use super::problems;
 use super::stores::Stores;
 use super::stretch::Stretch;
 use super::walk::Walk;
 use crate::build::Planned;
 use crate::path::Query;
-use crate::rollback::{Proven, of_a_way_back};
+use crate::rollback::of_a_way_back;
 use crate::stack::composer::{Composer, Direction};
 use crate::stack::input::Input;
-
-/// Everything that the way back of a run is made from. Equal inputs make equal plans, byte for byte.
-#[derive(Clone, Copy, Debug)]
-pub struct BackInput<'a> {
-    /// The definition.
-    pub product: &'a Product,
-    /// What the operator says.
-    pub config: &'a AwsConfig,
-    /// Base URL as users reach the product, where the operator says so.
-    pub url: Option<&'a str>,
-    /// The plan whose run is taken back.
-    pub plan: &'a Plan,
-    /// What the journal proves about that run.
-    pub proven: &'a Proven,
-    /// What is there now.
-    pub cloud: &'a Cloud,
-    /// Every template that a stack has, and every text that was kept with the run, by digest.
-    pub templates: &'a BTreeMap<Digest, Template>,
-    /// Where the texts are that were kept with the run.
-    pub kept: &'a BTreeMap<Digest, TemplatePlace>,
-    /// The run's snapshots that are there and complete.
-    pub snapshots: &'a [Snapshot],
-    /// What the provider says that the first update of a stack would change, by stack.
-    pub change_sets: &'a BTreeMap<String, ChangeSet>,
-}
 
 /// Plans the way back from what the journal proves and what is there now, or says why there is none.
 ///

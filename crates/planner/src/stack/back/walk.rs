@@ -11,8 +11,8 @@ use switchback_model::{Problem, Version};
 
 use super::by_hand::ByHand;
 use super::history::History;
+use super::input::BackInput;
 use super::parameters::Backwards;
-use super::plan::BackInput;
 use super::problems;
 use super::stores::Stores;
 use super::stretch::Stretch;
