@@ -8,6 +8,7 @@ mod donor;
 mod engine;
 mod mongodb;
 mod packages;
+mod postgres;
 mod restic;
 mod servers;
 
@@ -16,6 +17,7 @@ use anyhow::Result;
 pub(crate) use aws::{VARIABLE as AWS, stand_ins as aws};
 pub(crate) use mongodb::{VARIABLE as MONGODB, stand_in as mongodb};
 pub(crate) use packages::{Need, find, static_busybox};
+pub(crate) use postgres::{major_of, postgres_directory};
 pub(crate) use servers::{POSTGRES as NEXT_POSTGRES, REDIS as NEXT_REDIS, next_servers};
 
 /// What a task wants from the machine.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::detached::{as_user, detach, wait};
-use crate::images::postgres_directory;
+use crate::setup::postgres_directory;
 use crate::tool::tool;
 
 /// A server that is found again, and ended, by its data directory.

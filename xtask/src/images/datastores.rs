@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::build::{build as build_image, inputs, is_current, pack};
 use super::rootfs::RootFs;
 use crate::paths;
-use crate::setup::find;
+use crate::setup::{find, major_of, postgres_directory};
 use crate::tool::tool;
 
 pub(super) const POSTGRES_ENTRYPOINT: &str = include_str!("files/postgres-entrypoint.sh");
@@ -26,27 +26,9 @@ pub(super) fn build() -> Result<()> {
     redis()
 }
 
-/// `/usr/lib/postgresql/<major>` of the newest PostgreSQL installed.
-pub(crate) fn postgres_directory() -> Result<PathBuf> {
-    fs::read_dir("/usr/lib/postgresql")
-        .context("no PostgreSQL is installed")?
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.join("bin/postgres").is_file())
-        .max_by_key(|path| major_of(path))
-        .context("no PostgreSQL server is installed")
-}
-
-/// The name of the image made of it.
+/// The name of the image made of the newest PostgreSQL installed.
 pub(crate) fn postgres_image() -> Result<String> {
     Ok(format!("postgres:{}", major_of(&postgres_directory()?)))
-}
-
-fn major_of(directory: &Path) -> u32 {
-    directory
-        .file_name()
-        .and_then(|name| name.to_str()?.parse().ok())
-        .unwrap_or(0)
 }
 
 fn postgres() -> Result<()> {

@@ -41,7 +41,7 @@ impl Need {
     fn is_met(self) -> bool {
         match self {
             Self::PostgreSql => {
-                crate::images::postgres_directory().is_ok()
+                super::postgres::postgres_directory().is_ok()
                     && Path::new("/usr/share/zoneinfo").is_dir()
             }
             Self::Redis => on_path("redis-server") && on_path("redis-cli"),

@@ -1,10 +1,11 @@
 //! From `init` to an upgraded deployment and back, with the process killed in the middle of either.
 
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use switchback_testkit::aws::{Containers, Image, Kind, StandIn};
 
-use crate::lab::{Lab, REPOSITORY};
+use crate::lab::{Lab, REPOSITORY, Said};
 
 /// A migration that ends when it is let go, so that the process which waits for it can be killed before.
 const PROGRAM: &str = "#!/bin/sh
@@ -55,27 +56,14 @@ fn a_deployment_is_upgraded_and_taken_back_by_two_processes_of_which_one_is_kill
     assert_eq!(plan.code, 0, "{}", plan.all);
     assert!(plan.all.contains("as AWS computes it"), "{}", plan.all);
 
-    let mut killed = lab.start(&["apply", "--yes", "--accept", "noc-statistics"]);
+    let killed = lab.start(&["apply", "--yes", "--accept", "noc-statistics"]);
     let migrations = || {
         let run = images[1].containers();
         run.iter()
             .filter(|command| command.contains("is-db migrate"))
             .count()
     };
-    let since = Instant::now();
-    while migrations() == 0 {
-        let ended = killed.try_wait().expect("a child can be asked");
-        assert!(
-            ended.is_none() && since.elapsed() < Duration::from_secs(120),
-            "no migration began: {}",
-            std::fs::read_to_string(lab.path("said")).unwrap_or_default()
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    killed.kill().expect("it can be killed");
-    killed.wait().expect("it ended");
-    let status = lab.switchback(&["status"]);
-    assert!(status.all.contains("interrupted"), "{}", status.all);
+    let status = kill_once(&lab, killed, || migrations() > 0, "no migration began");
     assert!(status.all.contains("switchback resume"), "{}", status.all);
     let early = lab.switchback(&["rollback", "--yes"]);
     assert_eq!(early.code, 3, "{}", early.all);
@@ -129,21 +117,8 @@ fn go_back(lab: &Lab, half: impl Fn() -> bool) {
         "{}",
         unaccepted.all
     );
-    let mut killed = lab.start(&["rollback", "--yes", "--accept", "data-loss"]);
-    let since = Instant::now();
-    while !half() {
-        let ended = killed.try_wait().expect("a child can be asked");
-        assert!(
-            ended.is_none() && since.elapsed() < Duration::from_secs(120),
-            "no stack went back: {}",
-            std::fs::read_to_string(lab.path("said")).unwrap_or_default()
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    killed.kill().expect("it can be killed");
-    killed.wait().expect("it ended");
-    let status = lab.switchback(&["status"]);
-    assert!(status.all.contains("interrupted"), "{}", status.all);
+    let killed = lab.start(&["rollback", "--yes", "--accept", "data-loss"]);
+    kill_once(lab, killed, half, "no stack went back");
     let again = lab.switchback(&["rollback"]);
     assert_eq!(again.code, 0, "{}", again.all);
     assert!(
@@ -178,4 +153,23 @@ impl Shown {
             parameters: within(ministack.told("DescribeStacks", &stack), "Parameters"),
         }
     }
+}
+
+/// Kills the process once it is `far` enough; what the status says then.
+fn kill_once(lab: &Lab, mut running: Child, far: impl Fn() -> bool, otherwise: &str) -> Said {
+    let since = Instant::now();
+    while !far() {
+        let ended = running.try_wait().expect("a child can be asked");
+        assert!(
+            ended.is_none() && since.elapsed() < Duration::from_secs(120),
+            "{otherwise}: {}",
+            std::fs::read_to_string(lab.path("said")).unwrap_or_default()
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    running.kill().expect("it can be killed");
+    running.wait().expect("it ended");
+    let status = lab.switchback(&["status"]);
+    assert!(status.all.contains("interrupted"), "{}", status.all);
+    status
 }
