@@ -78,7 +78,7 @@ const WORKFLOW: &str = r#"insert into workflow_definitions_v2
      '{"version": "2.0", "name": "kept", "tasks": {"first": {"version": "2.0", "name": "first", "action": "std.noop"}}}',
      'private', '<default-project>', false, now())"#;
 
-/// The documented failure: a database is started before its database is migrated and makes tables of its own, and the
+/// The documented failure: a server is started before its database is migrated and makes tables of its own, and the
 /// migration fails on them. It is told when it happens, the next plan takes these tables away first, and the workflow
 /// that was there goes along to the new release and back.
 pub(super) fn started_too_early(lab: &Lab, releases: &Releases) -> Result<()> {
@@ -199,11 +199,11 @@ fn manage(site: &Site, config: &str, words: &[&str]) -> Result<String> {
         .read()
 }
 
-/// Starts the database on the old schema, as a reboot after the packages would, and waits until it made its tables.
+/// Starts the server on the old schema, as a reboot after the packages would, and waits until it made its tables.
 fn start(site: &Site, database: &Database, config: &str) -> Result<()> {
     site.start(
-        "mistral-database",
-        &["--config-file", config, "--database", "api"],
+        "mistral-server",
+        &["--config-file", config, "--server", "api"],
     )?;
     site.healthy("/")?;
     ensure!(early_tables(database)? > 0, "it made no tables");

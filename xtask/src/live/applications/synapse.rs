@@ -125,7 +125,7 @@ fn old_refuses(site: &Site, config: &str) -> Result<()> {
         "{OLD} started on the database of {NEW}"
     );
     let said = answer.stdout + &answer.stderr;
-    judge::told(&said, &["too new for the database to understand"])
+    judge::told(&said, &["too new for the server to understand"])
 }
 
 fn configure(site: &Site, database: &Database) -> Result<()> {
