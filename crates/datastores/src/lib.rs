@@ -22,6 +22,7 @@ mod shadow;
 mod survey;
 mod swap;
 mod tally;
+mod writers;
 
 pub use open::{open, structure, survey};
 pub use survey::Survey;

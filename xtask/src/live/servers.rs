@@ -97,7 +97,7 @@ fn old_backups_are_read(subject: &Subject<'_>) -> Result<()> {
     subject.expect(&["backup", "create", "--init", "--run", run], 0)?;
     for backup in repository::stored(subject)? {
         let proven = subject.expect(&["backup", "prove", repository::id_of(&backup)?], 0)?;
-        judge::told(&proven.stdout, &["proven"])?;
+        judge::told(&proven.stdout, &["equal"])?;
     }
     Ok(())
 }

@@ -1,8 +1,5 @@
 //! The server whose data is kept: what it says about itself, and who else is connected.
 
-use std::thread;
-use std::time::{Duration, Instant};
-
 use bson::{Bson, Document, doc};
 use switchback_engine::ports::{Context, Failure, Reach};
 use switchback_engine::process::Secret;
@@ -17,11 +14,7 @@ use super::layout::Layout;
 use super::uri;
 use crate::backup::Backup;
 use crate::tally::Tally;
-
-/// How long the server may take to notice that a client has ended: it does when it next looks at that connection.
-const LINGER: Duration = Duration::from_secs(2);
-/// How often it is asked meanwhile.
-const ASK: Duration = Duration::from_millis(100);
+use crate::writers::lasting;
 
 /// A MongoDB server and the one database of it that is ours to keep.
 pub(super) struct Server {
@@ -200,14 +193,7 @@ impl Client<'_> {
 
     /// Those of them that stay: a connection whose client has just ended is there for a moment yet.
     pub(super) fn lasting_writers(&mut self) -> Result<Vec<String>, Failure> {
-        let begun = Instant::now();
-        loop {
-            let writers = self.writers()?;
-            if writers.is_empty() || begun.elapsed() > LINGER {
-                return Ok(writers);
-            }
-            thread::sleep(ASK);
-        }
+        lasting(|| self.writers())
     }
 
     fn sessions(&mut self, of_all: bool) -> Result<Vec<Document>, Failure> {

@@ -14,6 +14,7 @@ use super::server::Server;
 use crate::conversation::Held;
 use crate::said::{no_writers, same_major};
 use crate::survey::Survey;
+use crate::writers::lasting;
 use crate::{disk, shadow};
 
 /// A PostgreSQL database.
@@ -87,7 +88,7 @@ impl Postgres {
         if let Ok(false) = self.server.reach.running(cx) {
             return Finding::Holds;
         }
-        no_writers(self.server.writers(cx.commands, Some(cx.run)))
+        no_writers(lasting(|| self.server.writers(cx.commands, Some(cx.run))))
     }
 }
 

@@ -14,6 +14,7 @@ use super::server::Server;
 use crate::conversation::Held;
 use crate::said::{no_writers, same_major};
 use crate::survey::Survey;
+use crate::writers::lasting;
 
 /// A Redis server.
 pub(crate) struct Redis {
@@ -90,7 +91,7 @@ impl Datastore for Redis {
                 if let Ok(false) = server.reach.running(cx) {
                     return Finding::Holds;
                 }
-                no_writers(server.writers(cx.commands))
+                no_writers(lasting(|| server.writers(cx.commands)))
             }
             Expectation::Backup { state, run, .. } => {
                 server.reached(cx, run.as_ref().unwrap_or(cx.run), *state)
