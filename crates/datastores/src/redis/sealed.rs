@@ -8,11 +8,12 @@ use std::thread;
 use switchback_engine::ports::{Companion, Context, Failure};
 use switchback_engine::signal::Urgency;
 use switchback_model::Contents;
+use switchback_model::event::Outcome;
 
 use super::client::Client;
 use super::commands::DATA;
 use super::compare::{Compared, Place};
-use super::contents;
+use super::contents::{self, Held};
 use super::keep::{SAVING, SCRATCH};
 use super::key::About;
 use super::keys::Keys;
@@ -21,6 +22,7 @@ use super::server::{Server, kept_layout};
 use super::shadow::appended;
 use super::shadowing::available_memory;
 use crate::backup::{Backup, Manifest};
+use crate::said::{differs, summary};
 use crate::{disk, shadow, tally};
 
 /// A shadow as a snapshot, for originals that load nothing else.
@@ -120,7 +122,10 @@ impl Server {
                 })
             })
         });
-        let read = read.map_err(|failure| self.unloadable(failure));
+        let read = read.map_err(|failure| {
+            let hint = "look for a broken disk, then resume: the shadow is begun anew";
+            self.unloadable(failure, hint)
+        });
         disk::remove(&scratch).map_err(|error| {
             disk::failure(
                 "backup-io",
@@ -134,7 +139,7 @@ impl Server {
     }
 
     /// A server that cannot load what the shadow wrote ends at once.
-    fn unloadable(&self, failure: Failure) -> Failure {
+    fn unloadable(&self, failure: Failure, hint: &str) -> Failure {
         if failure.code != "datastore-ended" {
             return failure;
         }
@@ -146,7 +151,7 @@ impl Server {
         damaged.output = failure.output;
         damaged
             .state(self.name.to_string(), "runs, and is unchanged")
-            .hint("look for a broken disk, then resume: the shadow is begun anew")
+            .hint(hint)
     }
 
     fn wait_unwritten(&self, cx: &Context<'_>, replica: &Client<'_>) -> Result<(), Failure> {
@@ -195,17 +200,11 @@ impl Server {
             return Ok(manifest.contents);
         }
         let layout = kept_layout(&manifest)?;
-        let place = backup.place_of(&manifest)?;
-        if !place.join(DATA).exists() {
-            // A way back moved it into place: what the server holds by now is no measure of itself.
-            return Err(shadow::uncounted(&self.name, &manifest.run));
-        }
-        let (held, ()) = self.read_loaded(cx, place, &layout, |client| {
-            let held = contents::read(client, cx.progress)?;
+        let held = self.read_data(cx, backup, &manifest, &layout, |client| {
             if !layout.appendonly {
                 client.command("SAVE")?;
             }
-            Ok((held, ()))
+            Ok(())
         })?;
         let mut facts = manifest.facts.clone();
         facts.insert(READ.to_owned(), "yes".to_owned());
@@ -217,6 +216,68 @@ impl Server {
         };
         backup.write(&manifest)?;
         Ok(manifest.contents)
+    }
+
+    /// As the port's `prove`, of a shadow that is sealed: a second server loads a copy of it, and every key is read.
+    pub(super) fn prove_sealed(
+        &self,
+        cx: &Context<'_>,
+        backup: &Backup,
+        manifest: Manifest,
+    ) -> Result<Outcome, Failure> {
+        let proven = self.compare_sealed(cx, backup, manifest).map_err(|failure| {
+            self.unloadable(
+                failure,
+                "look for a broken disk, and whether the server here is an older one; other backups: `switchback backup list`",
+            )
+        });
+        let how = backup.judged(proven)?;
+        Ok(summary(&backup.proven()?, how))
+    }
+
+    /// Reads what a sealed shadow holds, and compares it with what it held when it was first read.
+    fn compare_sealed(
+        &self,
+        cx: &Context<'_>,
+        backup: &Backup,
+        manifest: Manifest,
+    ) -> Result<&'static str, Failure> {
+        if !manifest.facts.contains_key(READ) {
+            self.read_sealed(cx, backup, manifest)?;
+            return Ok("loaded by a second server, and read");
+        }
+        let layout = kept_layout(&manifest)?;
+        let held = self.read_data(cx, backup, &manifest, &layout, |_| Ok(()))?;
+        let differences = manifest.contents.differences(&held.contents);
+        if !differences.is_empty() {
+            let what = format!(
+                "the shadow of `{}` by {} does not hold what it was sealed with",
+                self.name, manifest.run
+            );
+            return Err(differs("backup-differs", what, &differences));
+        }
+        Ok("loaded by a second server, read, and equal")
+    }
+
+    /// Reads every key by a second server that has loaded a copy of the sealed shadow, and ends with `then`.
+    fn read_data(
+        &self,
+        cx: &Context<'_>,
+        backup: &Backup,
+        manifest: &Manifest,
+        layout: &Layout,
+        then: impl FnOnce(&Client<'_>) -> Result<(), Failure>,
+    ) -> Result<Held, Failure> {
+        let place = backup.place_of(manifest)?;
+        if !place.join(DATA).exists() {
+            // A way back moved it into place: what the server holds by now is no measure of itself.
+            return Err(shadow::uncounted(&self.name, &manifest.run));
+        }
+        self.read_loaded(cx, place, layout, |client| {
+            let held = contents::read(client, cx.progress)?;
+            then(client)?;
+            Ok(held)
+        })
     }
 
     /// The directory whose entries the original would load. For an original that loads snapshots alone one is

@@ -159,7 +159,7 @@ impl Server {
         manifest: Manifest,
     ) -> Result<Outcome, Failure> {
         if manifest.state >= BackupState::Sealed {
-            return Ok(already("the shadow is sealed"));
+            return self.prove_sealed(cx, backup, manifest);
         }
         let layout = kept_layout(&manifest)?;
         let _held = self.hold();

@@ -75,6 +75,42 @@ fn one_flipped_byte_in_memory_or_on_disk_is_found_before_anything_stops() {
     assert!(server.runs());
 }
 
+/// What comes back from a repository long after is not trusted: it is loaded and read, whatever it was before.
+#[test]
+fn a_sealed_shadow_is_read_whenever_it_is_proven() {
+    let (server, store) = shadowed(APPENDING);
+    compared(&server, store.as_ref());
+    sealed(&server, store.as_ref());
+    server.bench.within(UPGRADE, |cx| {
+        let first = store.prove(cx).expect("proves");
+        assert!(first.summary.contains("and read: "), "{}", first.summary);
+        let again = store.prove(cx).expect("proves again");
+        assert!(
+            again.summary.contains("read, and equal: "),
+            "{}",
+            again.summary
+        );
+    });
+    let parts = place(&server).join("data/appendonlydir");
+    let base = fs::read_dir(&parts)
+        .expect("parts")
+        .map(|entry| entry.expect("an entry").path())
+        .find(|path| path.to_string_lossy().contains(".base."))
+        .expect("a base");
+    flip(
+        &base,
+        usize::try_from(fs::metadata(&base).expect("there").len() / 2).expect("small"),
+    );
+    server.bench.within(UPGRADE, |cx| {
+        assert_eq!(store.prove(cx).expect_err("damaged").code, "backup-differs");
+        assert!(matches!(
+            store.look(cx, &reached(NAME, BackupState::Proven)),
+            Finding::Differs { .. }
+        ));
+    });
+    assert!(server.runs());
+}
+
 fn flip(path: &std::path::Path, position: usize) {
     use std::os::unix::fs::FileExt as _;
     let file = fs::OpenOptions::new()
