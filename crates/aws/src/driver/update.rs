@@ -75,7 +75,7 @@ pub(super) fn update(
     ];
     Ok(outcome(
         Completed::Done,
-        updated(update, Some(set.changes.len())),
+        updated(update, Some(&set)),
         &facts,
     ))
 }
@@ -236,16 +236,19 @@ fn surprised(stack: &str, set: &ChangeSet, surprises: Vec<String>) -> Failure {
     }
 }
 
-fn updated(update: &StackUpdate, changes: Option<usize>) -> String {
+/// What was done, and what the provider had left open.
+fn updated(update: &StackUpdate, set: Option<&ChangeSet>) -> String {
     let done = match update.mode {
         UpdateMode::Update => "updated",
         UpdateMode::Create => "made",
     };
     let stack = &update.stack;
-    match changes {
-        Some(changes) => format!("`{stack}` {done}: {changes} resources"),
-        None => format!("`{stack}` {done}"),
-    }
+    let Some(set) = set else {
+        return format!("`{stack}` {done}");
+    };
+    let mut said = vec![format!("`{stack}` {done}: {} resources", set.changes.len())];
+    said.extend(update.expected.doubts(set));
+    said.join("; ")
 }
 
 fn token(name: &str, change_set: &str) -> String {

@@ -14,6 +14,7 @@
 
 mod change_set;
 mod cloud;
+mod danger;
 mod machine;
 mod store;
 mod template;
@@ -27,6 +28,7 @@ pub use cloud::{
     Account, Cloud, Domain, Drift, DriftedResource, Output, ParameterNow, Stack, StackEvent,
     StackResource, StackStatus,
 };
+pub use danger::DangerKind;
 pub use machine::{Launch, Machine, MachineGroup, Task, TaskContainer};
 pub use store::{Snapshot, Store, StoreKind};
 pub use template::{

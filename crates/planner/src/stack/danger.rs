@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use switchback_model::stack::{
-    ChangeAction, ChangeReason, Replacement, ResourceChange, StoreKind, Template,
+    ChangeAction, ChangeReason, DangerKind, Replacement, ResourceChange, StoreKind, Template,
 };
 
 use super::predict::Predicted;
@@ -21,29 +21,6 @@ pub struct Danger {
     pub text: String,
 }
 
-/// What is in danger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind", content = "store")]
-pub enum DangerKind {
-    /// Data: an update with it is refused.
-    Data(StoreKind),
-    /// An address that others know.
-    Address,
-    /// The entrance for traffic.
-    LoadBalancer,
-}
-
-/// What a type of resource is, where somebody would miss it.
-fn missed(kind: &str) -> Option<DangerKind> {
-    match kind {
-        "AWS::EC2::EIP" => Some(DangerKind::Address),
-        "AWS::ElasticLoadBalancingV2::LoadBalancer" | "AWS::ElasticLoadBalancing::LoadBalancer" => {
-            Some(DangerKind::LoadBalancer)
-        }
-        _ => StoreKind::of(kind).map(DangerKind::Data),
-    }
-}
-
 /// What of one resource is in danger, by our prediction and by the provider's change set.
 pub(super) fn danger(
     predicted: Option<&Predicted>,
@@ -58,8 +35,8 @@ pub(super) fn danger(
     // A resource of another type than before was something that may be missed, too.
     let was = old.resources.get(logical);
     let what = was
-        .and_then(|was| missed(&was.kind))
-        .or_else(|| missed(kind))?;
+        .and_then(|was| DangerKind::of(&was.kind))
+        .or_else(|| DangerKind::of(kind))?;
     let in_cluster = |kind: &str| {
         kind == "AWS::RDS::DBInstance"
             && was.is_some_and(|was| was.properties.contains_key("DBClusterIdentifier"))

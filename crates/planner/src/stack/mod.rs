@@ -37,7 +37,7 @@ mod updates;
 pub use back::{BackInput, way_back};
 pub use build::{Reviews, build, build_reviewed};
 pub use carry::{Carried, Carrying, Unanswered, carry};
-pub use danger::{Danger, DangerKind};
+pub use danger::Danger;
 pub use differences::{ParameterDifference, TemplateDifference};
 pub use input::{Input, Offered, Wanted};
 pub use obstacles::obstacles;

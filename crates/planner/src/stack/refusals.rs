@@ -3,10 +3,10 @@
 use switchback_model::Problem;
 use switchback_model::exit::Exit;
 use switchback_model::product::Product;
-use switchback_model::stack::{Drift, Stack, StoreKind};
+use switchback_model::stack::{DangerKind, Drift, Stack, StoreKind};
 
 use super::carry::Unanswered;
-use super::danger::{Danger, DangerKind};
+use super::danger::Danger;
 use super::review::LockedExport;
 
 fn refused(code: &str, what: String, stack: &str) -> Problem {

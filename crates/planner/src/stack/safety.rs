@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_model::product;
 use switchback_model::stack::{
-    ChangeSetState, ExpectedChanges, ParameterWish, Replacement, StoreKind, Template,
+    ChangeSetState, DangerKind, ExpectedChanges, ParameterWish, Replacement, StoreKind, Template,
 };
 
-use super::danger::DangerKind;
 use super::review::Review;
 
 /// Stores that would be lost and can be made anew from a snapshot in the same update: their parameter is set.

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use switchback_model::plan::{Act, Expectation, Notice, Step};
 use switchback_model::product::{self, NoticeKind, Order};
 use switchback_model::stack::{
-    ChangeSet, ChangeSetState, ParameterWish, Replacement, Snapshot, StackUpdate, StoreKind,
-    Template, TemplatePlace, UpdateMode,
+    ChangeSet, ChangeSetState, DangerKind, ParameterWish, Replacement, Snapshot, StackUpdate,
+    StoreKind, Template, TemplatePlace, UpdateMode,
 };
 use switchback_model::{Problem, Version};
 
 use super::certificates;
 use super::composer::Composer;
-use super::danger::{Danger, DangerKind};
+use super::danger::Danger;
 use super::refusals;
 use super::review::{Review, Reviewed, review};
 use super::safety::{capabilities, cover, expected, machine};

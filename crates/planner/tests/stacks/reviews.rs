@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use switchback_model::stack::{
-    ChangeAction, ChangeSet, ChangeSetState, ParameterWish, Replacement, ResourceChange, Template,
+    ChangeAction, ChangeSet, ChangeSetState, DangerKind, ParameterWish, Replacement,
+    ResourceChange, Template,
 };
-use switchback_planner::stack::{DangerKind, Review, Reviewed, review};
+use switchback_planner::stack::{Review, Reviewed, review};
 
 use super::account::{Site, text};
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use switchback_model::plan::{Act, Step};
 use switchback_model::product::Order;
 use switchback_model::stack::{
-    ParameterWish, Replacement, Snapshot, StackIs, StoreKind, Template, TemplatePlace,
+    DangerKind, ParameterWish, Replacement, Snapshot, StackIs, StoreKind, Template, TemplatePlace,
 };
 use switchback_model::{Problem, Version};
 
@@ -17,7 +17,6 @@ use super::problems;
 use super::stores::Stores;
 use super::stretch::Stretch;
 use crate::stack::composer::Composer;
-use crate::stack::danger::DangerKind;
 use crate::stack::updates::Wanted;
 use crate::stack::{refusals, safety};
 
