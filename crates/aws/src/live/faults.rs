@@ -10,7 +10,7 @@ use crate::{Account, Wanted, observe};
 
 const STACK: &str = "mechanism";
 
-fn deployed(account: &Account) {
+pub(super) fn deployed(account: &Account) {
     deploy(
         account,
         STACK,
@@ -19,7 +19,7 @@ fn deployed(account: &Account) {
     );
 }
 
-fn louder() -> StackUpdate {
+pub(super) fn louder() -> StackUpdate {
     wish(
         STACK,
         &template("v1", STACK),
@@ -32,7 +32,7 @@ fn louder() -> StackUpdate {
     )
 }
 
-fn level(account: &Account) -> Option<String> {
+pub(super) fn level(account: &Account) -> Option<String> {
     let now = crate::stacks::read::one(account, STACK)
         .expect("read")
         .expect("there");

@@ -21,8 +21,8 @@ use crate::command::{self, CommandState};
 use crate::notes::Note;
 use crate::{Account, signed};
 
-const OPERATIONS: &str = "tts-5-2-ecs-ops";
-fn cluster(account: &Account, image: &str) {
+pub(super) const OPERATIONS: &str = "tts-5-2-ecs-ops";
+pub(super) fn cluster(account: &Account, image: &str) {
     deploy(account, "tts-1-1-vpc", &template("v1", "1-1-vpc"), &[]);
     deploy(
         account,
@@ -79,7 +79,7 @@ fn pin(image: &str) -> ImagePin {
 }
 
 /// What the engine asks for at a step.
-struct Wanted {
+pub(super) struct Wanted {
     migration: MigrationId,
     version: Version,
     image: ImagePin,
@@ -88,7 +88,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn of(act: &Act) -> Self {
+    pub(super) fn of(act: &Act) -> Self {
         let Act::Migrate {
             migration,
             version,
@@ -109,7 +109,7 @@ impl Wanted {
         }
     }
 
-    fn call(&self) -> MigrationCall<'_> {
+    pub(super) fn call(&self) -> MigrationCall<'_> {
         MigrationCall {
             migration: &self.migration,
             version: &self.version,

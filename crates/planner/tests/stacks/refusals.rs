@@ -24,6 +24,15 @@ fn everything_that_stops_a_plan_says_what_why_and_what_to_do() {
         stack.status = StackStatus::new("UPDATE_ROLLBACK_FAILED");
         stack.reason = Some("The following resource(s) failed to update: [Service].".to_owned());
     });
+    tell("never came into being", &|site| {
+        let stack = site.stack("prod-2-3-db-redis");
+        stack.status = StackStatus::new("ROLLBACK_COMPLETE");
+        stack.reason =
+            Some("The following resource(s) failed to create: [ReplicationGroup].".to_owned());
+    });
+    tell("made for a change set", &|site| {
+        site.stack("prod-5-7-ecs-proxy").status = StackStatus::new("REVIEW_IN_PROGRESS");
+    });
     tell("drift", &|site| {
         site.stack("prod-3-2-load-balancer-rules").drift = Drift::Found {
             resources: vec![DriftedResource {

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What the image runs: `slow` ends by itself after a moment, `fail` as a migration does that cannot go on.
@@ -21,6 +21,8 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 pub struct Image {
     /// Its reference, with a tag.
     pub name: String,
+    /// The text of what it runs.
+    script: String,
 }
 
 impl Image {
@@ -67,7 +69,8 @@ impl Image {
         }
         let script = root.join("bin/tti-lw-stack");
         // Another text makes another image: its containers are told from those of other tests.
-        std::fs::write(&script, format!("{program}# {name}\n")).expect("script");
+        let text = format!("{program}# {name}\n");
+        std::fs::write(&script, &text).expect("script");
         run("chmod", &["755", &script.to_string_lossy()]);
         let tar = directory.path().join("root.tar");
         let tar = tar.to_string_lossy();
@@ -84,7 +87,7 @@ impl Image {
                 &name,
             ],
         );
-        Some(Self { name })
+        Some(Self { name, script: text })
     }
 
     /// What the containers that were made of it run or ran, one line each.
@@ -100,14 +103,36 @@ impl Image {
 
     /// Makes `/tmp/go` in every container of it that runs: programs can wait for that.
     pub fn let_go(&self) {
+        for id in self.running() {
+            run("docker", &["exec", &id, "/bin/sh", "-c", ": > /tmp/go"]);
+        }
+    }
+
+    /// Puts the program of another release into every container of it that runs, as somebody does by hand on a machine.
+    pub fn put_program_of(&self, other: &Self) {
+        for id in self.running() {
+            let mut put = Command::new("docker")
+                .args(["exec", "--interactive", &id, "/bin/sh", "-c"])
+                .arg("/bin/busybox cat > /bin/tti-lw-stack")
+                .stdin(Stdio::piped())
+                .spawn()
+                .expect("the engine runs it");
+            let mut stdin = put.stdin.take().expect("it is piped");
+            stdin.write_all(other.script.as_bytes()).expect("taken");
+            drop(stdin);
+            assert!(put.wait().expect("it ends").success());
+        }
+    }
+
+    /// Ids of the containers of it that run.
+    pub fn running(&self) -> Vec<String> {
         let listed = Command::new("docker")
             .args(["ps", "--quiet", "--filter"])
             .arg(format!("ancestor={}", self.name))
             .output()
             .expect("the engine lists");
-        for id in String::from_utf8_lossy(&listed.stdout).split_whitespace() {
-            run("docker", &["exec", id, "/bin/sh", "-c", ": > /tmp/go"]);
-        }
+        let ids = String::from_utf8_lossy(&listed.stdout);
+        ids.split_whitespace().map(str::to_owned).collect()
     }
 }
 

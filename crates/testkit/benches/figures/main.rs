@@ -4,6 +4,8 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are the answer")]
 
+mod stacks;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::hint::black_box;
@@ -41,9 +43,14 @@ fn main() {
         .expect("the made-up definition is well-formed")
         .product;
     let (plan_synthetic, synthetic_legs) = planning(&synthetic, "0.0.0", "499.9.0");
+    let things = switchback_catalog::load("the-things-stack")
+        .expect("the catalog has The Things Stack")
+        .expect("its definition is well-formed");
+    let (plan_stacks, stack_steps) = stacks::planning(&things);
+    let stacks = stacks::STACKS;
     let step = engine();
     println!(
-        "{{\"plan_gitlab_ms\":{plan_gitlab:.3},\"gitlab_stages\":{legs},\"plan_synthetic_ms\":{plan_synthetic:.3},\"synthetic_stages\":{synthetic_legs},\"engine_step_ms\":{step:.3},\"steps\":{STEPS}}}"
+        "{{\"plan_stacks_ms\":{plan_stacks:.3},\"stacks\":{stacks},\"stack_steps\":{stack_steps},\"plan_gitlab_ms\":{plan_gitlab:.3},\"gitlab_stages\":{legs},\"plan_synthetic_ms\":{plan_synthetic:.3},\"synthetic_stages\":{synthetic_legs},\"engine_step_ms\":{step:.3},\"steps\":{STEPS}}}"
     );
 }
 

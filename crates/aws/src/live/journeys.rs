@@ -1,0 +1,185 @@
+//! Whole journeys of a deployment: observed, planned, applied, killed and taken back as the commands do it.
+
+use std::io::Write as _;
+use std::time::Instant;
+
+use switchback_engine::Ended;
+use switchback_model::RunId;
+use switchback_model::config::{AwsConfig, AwsParameter};
+use switchback_model::plan::{Act, Plan};
+use switchback_testkit::aws::{Containers, Image};
+
+use super::deployment::Deployment;
+use super::operations;
+use super::standins::{Kind, StandIn};
+use crate::{Wanted, observe};
+
+/// The stacks of the deployment, by the templates that they are made from, in their order.
+const STACKS: [&str; 15] = [
+    "1-1-vpc",
+    "2-1-db-aurora-master",
+    "2-3-db-redis",
+    "2-4b-routing-s3",
+    "3-1-security-group-rules",
+    "3-2-load-balancer-rules",
+    "4-1-secrets",
+    "4-2a-configuration",
+    "4-2b-configuration-rate-limiting",
+    "5-1-ecs-cluster",
+    "5-2-ecs-ops",
+    "5-3a-ecs-is-service",
+    "5-4-ecs-services",
+    "5-7-ecs-proxy",
+    "5-8a-certs-le",
+];
+const OPERATIONS: &str = "tts-5-2-ecs-ops";
+const SERVICES: &str = "tts-5-4-ecs-services";
+const DATABASE: &str = "tts-2-1-db-aurora-master";
+const RELEASES: [&str; 5] = ["3.14.0", "3.19.2", "3.24.2", "3.26.0", "3.36.0"];
+const FEATURES: &[&str] = &["noc-wanted=0", "storage-in-use=0", "dcs-in-use=0"];
+
+/// The product, as far as tasks need it: it migrates and says how that ended. The migration that the environment names
+/// cannot go on.
+const PROGRAM: &str = "#!/bin/sh
+echo \"args: $*\"
+case \"$*\" in
+\"${TTN_LW_FAIL:-nothing} \"*) echo 'pq: column already exists' >&2; exit 3;;
+esac
+echo 'migrated'
+";
+
+fn rounds(plan: &Plan) -> u32 {
+    let stages = plan.stages.iter();
+    stages.map(|stage| stage.round).max().unwrap_or(0)
+}
+
+fn told(line: &str) {
+    // Past the test harness, which would swallow it.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// All of them, as they were made at a release.
+fn deployed(standin: &StandIn, version: &str, image: &str) -> Deployment {
+    let deployment = Deployment::new(
+        standin.settings(),
+        operations(),
+        AwsConfig::default(),
+        FEATURES,
+    );
+    let parameters = [("OpsImage", image), ("StackImage", image)];
+    for template in STACKS {
+        deployment.make(&format!("tts-{template}"), template, version, &parameters);
+    }
+    deployment
+}
+
+/// Relies on A9, C7, C9, C20, D3, E1-E3, E5, G2-G4, G7 (ministack with docker, ok): texts as they were given, outputs
+/// that follow their resource, tokens in events, snapshots of clusters, exit codes, steady services, replacements.
+///
+/// From 3.14.0 over every stop to 3.26.0, killed on the way; then to the newest with a migration that fails, back, killed
+/// on the way as well, and with what failed corrected once more.
+#[test]
+fn numbered_stacks_go_to_the_newest_and_back_where_a_migration_fails() {
+    let Some(images) = Image::releases("thethingsindustries/lorawan-stack", &RELEASES, PROGRAM)
+    else {
+        return;
+    };
+    let Some(standin) = StandIn::start(Kind::MinistackOnDocker) else {
+        return;
+    };
+    let _containers: Vec<Containers<'_>> = images.iter().map(Containers).collect();
+    let begun = Instant::now();
+    let mut deployment = deployed(&standin, "3.14.0", &images[0].name);
+    let plan = deployment.plan(&deployment.account(), "3.14.0", "3.26.0");
+    assert!(rounds(&plan) >= 3, "every stop is a round of its own");
+    let (ended, killed) = deployment.killed(&plan, &RunId::new("r-0001"));
+    assert!(matches!(ended, Ended::Finished { .. }), "{ended:?}");
+    told(&format!(
+        "15 stacks, 3.14.0 to 3.26.0 in {} rounds: {} steps, {killed} times killed, {:.1?}",
+        rounds(&plan),
+        plan.steps().count(),
+        begun.elapsed()
+    ));
+    for (stack, name) in [(OPERATIONS, "OpsImage"), (SERVICES, "StackImage")] {
+        let found = deployment.parameter(stack, name);
+        assert!(found.ends_with("lorawan-stack:3.26.0"), "{found}");
+    }
+
+    let before = deployment.stood();
+    let fail = AwsParameter::Value("is-db".to_owned());
+    let said = [("OpsFail".to_owned(), fail)].into();
+    let parameters = &mut deployment.config.parameters;
+    parameters.insert(OPERATIONS.to_owned(), said);
+    let plan = deployment.plan(&deployment.account(), "3.26.0", "3.36.0");
+    let run = RunId::new("r-0002");
+    let Ended::Halted(problem) = deployment.unharmed(&plan, &run) else {
+        panic!("the migration fails");
+    };
+    assert_eq!(problem.code, "migration-failed", "{problem:?}");
+
+    let back = deployment.way_back(&plan, &run).expect("a way back");
+    let restored = back.notices.iter().any(|it| it.id == "data-loss");
+    assert!(restored, "{:?}", back.notices);
+    let (ended, killed) = deployment.killed(&back, &RunId::new("r-0003"));
+    assert!(matches!(ended, Ended::Finished { .. }), "{ended:?}");
+    told(&format!(
+        "and back where a migration failed: {} steps, {killed} times killed, {:.1?}",
+        back.steps().count(),
+        begun.elapsed()
+    ));
+    assert_eq!(deployment.stood(), before);
+    let snapshot = deployment.parameter(DATABASE, "SnapshotARN");
+    assert!(
+        snapshot.contains(":cluster-snapshot:switchback-"),
+        "{snapshot}"
+    );
+    let again = deployment.way_back(&plan, &run).expect_err("as before");
+    assert_eq!(again.code, "nothing-to-take-back");
+
+    deployment.config.parameters.clear();
+    let plan = deployment.plan(&deployment.account(), "3.26.0", "3.36.0");
+    let ended = deployment.unharmed(&plan, &RunId::new("r-0004"));
+    assert!(matches!(ended, Ended::Finished { .. }), "{ended:?}");
+    let found = deployment.parameter(SERVICES, "StackImage");
+    assert!(found.ends_with("lorawan-stack:3.36.0"), "{found}");
+    told(&format!("and to 3.36.0: {:.1?} in all", begun.elapsed()));
+}
+
+/// Relies on A9 (ministack, ok). No time is asserted: stand-ins and machines differ. What it takes is printed.
+#[test]
+fn thirty_stacks_are_seen_and_planned_with_few_calls() {
+    let Some(standin) = StandIn::start(Kind::Ministack) else {
+        return;
+    };
+    let image = "docker.io/thethingsindustries/lorawan-stack:3.26.0";
+    let deployment = deployed(&standin, "3.26.0", image);
+    for number in STACKS.len()..30 {
+        let stack = format!("tts-{number}-2-3-db-redis");
+        deployment.make(&stack, "2-3-db-redis", "3.26.0", &[]);
+    }
+    let account = deployment.account();
+    let asked = account.calls().requests();
+    let begun = Instant::now();
+    let seen = observe(&account, &Wanted::default(), &|_| ()).expect("observed");
+    let observed = begun.elapsed();
+    let calls = account.calls().requests() - asked;
+    let stacks = seen.cloud.stacks.len() as u64;
+    assert_eq!(stacks, 30);
+    // Who asks one by one: each stack itself, its template, its resources; each service, what it runs; each store.
+    let naive = 3 * stacks + 2 * seen.cloud.tasks.len() as u64 + seen.cloud.stores.len() as u64;
+    // The text of a template and the resources of a stack are told of one stack at a time; all else of all at once.
+    assert!(
+        calls <= 2 * stacks + 8 && calls < naive,
+        "{calls} of {naive}"
+    );
+    let begun = Instant::now();
+    let plan = deployment.plan(&account, "3.26.0", "3.36.0");
+    let planned = begun.elapsed();
+    let updates = plan
+        .steps()
+        .filter(|(_, step)| matches!(step.act, Act::Update { .. }));
+    told(&format!(
+        "30 stacks: {calls} calls instead of {naive}; observed in {observed:.2?}, observed again and planned in {planned:.2?}, {} updates",
+        updates.count()
+    ));
+}
