@@ -123,14 +123,12 @@ fn looks<'a>(
         |one: &&Expectation, next: &&Expectation| about(one).is_some() && about(one) == about(next);
     expectations.chunk_by(of_one).flat_map(|together| {
         let datastore = about(together[0]).and_then(|name| site.datastores.get(name));
-        let found = match datastore {
-            Some(datastore) => datastore.look_together(cx, together),
-            None => together
-                .iter()
-                .map(|expectation| look(site, cx, expectation))
-                .collect(),
-        };
-        together.iter().copied().zip(found)
+        let _held = datastore.map(|datastore| datastore.hold());
+        let found: Vec<_> = together
+            .iter()
+            .map(|expectation| (*expectation, look(site, cx, expectation)))
+            .collect();
+        found
     })
 }
 

@@ -243,18 +243,20 @@ pub fn no_stacks(stack: &str) -> Failure {
     .hint("plan again: switchback plan")
 }
 
+/// What lives while several things are asked of a datastore in a row ([`Datastore::hold`]).
+pub trait Hold {}
+
+impl<T> Hold for T {}
+
 /// Keeps a datastore's data and brings it back.
 pub trait Datastore {
     /// Answers the expectations about this datastore and its backups.
     fn look(&self, cx: &Context<'_>, expectation: &Expectation) -> Finding;
 
-    /// As [`Datastore::look`] for several expectations, in their order: what is asked of the server for one after
-    /// the other may be asked by one client program.
-    fn look_together(&self, cx: &Context<'_>, expectations: &[&Expectation]) -> Vec<Finding> {
-        let looks = expectations.iter();
-        looks
-            .map(|expectation| self.look(cx, expectation))
-            .collect()
+    /// Several things will be asked in a row: while what this returns lives, one client program may answer them all.
+    /// Held only where the datastore's server is not stopped meanwhile, which may wait for whoever is connected.
+    fn hold(&self) -> Box<dyn Hold + '_> {
+        Box::new(())
     }
 
     /// What it holds now.

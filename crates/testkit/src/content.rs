@@ -13,77 +13,12 @@ use switchback_model::rollover::{Instance, Parcel, RollOver};
 use switchback_model::{Digest, StepNumber};
 
 use crate::crash::Meanwhile;
+use crate::instances::SimContent;
 use crate::plans;
 use crate::world::{Reality, World};
 
 /// The kind of parcels that the new instance fetches by itself once it was told to.
 const FETCHED: &str = "pack";
-
-/// What both instances hold, piece by piece, and the key that only shows how the new one keeps secrets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SimContent {
-    /// The old instance, by parcel.
-    pub old: BTreeMap<String, BTreeSet<String>>,
-    /// The new one.
-    pub new: BTreeMap<String, BTreeSet<String>>,
-    /// The parcel that the new instance fetches at this moment.
-    fetching: Option<String>,
-    /// How often it was told to fetch which parcel.
-    pub told: BTreeMap<String, u32>,
-    /// Serves the bringing and goes with it.
-    trial: bool,
-}
-
-impl SimContent {
-    /// A full instance and an empty one.
-    pub fn two_instances() -> Self {
-        let parcel = |id: &str, pieces: &[&str]| {
-            let pieces = pieces.iter().map(|piece| (*piece).to_owned());
-            (id.to_owned(), pieces.collect())
-        };
-        Self {
-            old: [
-                parcel("keys/all", &["a", "b", "c"]),
-                parcel("pack/acme", &["pack.yaml", "rules"]),
-                parcel("pack/legacy", &["pack.yaml"]),
-                parcel("rules/all", &["on_call"]),
-            ]
-            .into(),
-            ..Self::default()
-        }
-    }
-
-    /// What must not outlive a run, named.
-    pub(crate) fn left(&self) -> Vec<String> {
-        let fetching = self.fetching.iter().map(|id| format!("a fetch of {id}"));
-        fetching
-            .chain(self.trial.then(|| "the trial key".to_owned()))
-            .collect()
-    }
-
-    fn pieces(&self, parcel: &str) -> &BTreeSet<String> {
-        static NONE: BTreeSet<String> = BTreeSet::new();
-        self.new.get(parcel).unwrap_or(&NONE)
-    }
-
-    /// Brings the next piece that is missing; `false` where none is.
-    fn bring_one(&mut self, parcel: &str) -> bool {
-        let original = self.old.get(parcel).cloned().unwrap_or_default();
-        let here = self.new.entry(parcel.to_owned()).or_default();
-        let missing = original.into_iter().find(|piece| !here.contains(piece));
-        missing.is_some_and(|piece| here.insert(piece))
-    }
-
-    /// The new instance fetches one piece more, or is done.
-    fn fetch_on(&mut self) {
-        let Some(id) = self.fetching.take() else {
-            return;
-        };
-        if self.bring_one(&id) {
-            self.fetching = Some(id);
-        }
-    }
-}
 
 /// Time passes for what the new instance fetches; how many fetches there are.
 pub(crate) fn pass(now: &mut Reality, meanwhile: Meanwhile) -> usize {

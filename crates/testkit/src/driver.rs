@@ -9,8 +9,9 @@ use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Check, Expectation, FileEdit};
 use switchback_model::{Digest, MigrationId, ServiceName};
 
+use crate::data::SimStore;
 use crate::migration::OneOff;
-use crate::world::{Reality, SimService, SimStore, World, server_version};
+use crate::world::{Reality, SimService, World, server_version};
 
 /// Drives a [`World`].
 pub(crate) struct SimDriver {
@@ -361,9 +362,10 @@ fn begin(now: &mut Reality, key: &Label, call: &MigrationCall<'_>) {
 }
 
 pub(crate) fn advance(now: &mut Reality, key: &Label) -> Option<i64> {
-    let mut one = now.one_offs.remove(key)?;
-    one.advance(now);
-    let exit = one.exit;
-    now.one_offs.insert(key.clone(), one);
-    exit
+    let one = now.one_offs.get_mut(key)?;
+    let kind = (one.migration.clone(), one.version.clone());
+    let migration = now.migrations.get(&kind);
+    let store = migration.and_then(|migration| now.stores.get_mut(&migration.datastore));
+    one.advance(migration, store, now.faults.migrations.get_mut(&kind));
+    one.exit
 }

@@ -3,7 +3,7 @@
 
 use switchback_model::{DatastoreName, MigrationId, Version};
 
-use crate::world::{Reality, SimData};
+use crate::data::{SimData, SimStore};
 
 /// What one migration of one version does.
 #[derive(Clone, Debug)]
@@ -63,17 +63,18 @@ impl OneOff {
         }
     }
 
-    /// One more moment of its life. It needs no engine for that.
-    pub(crate) fn advance(&mut self, reality: &mut Reality) {
+    /// One more moment of its life, in which it does the next thing of `migration` to `store`; each is `None` where there
+    /// is none. `fault` says at which unit it fails, and how many more times.
+    pub(crate) fn advance(
+        &mut self,
+        migration: Option<&SimMigration>,
+        store: Option<&mut SimStore>,
+        fault: Option<&mut (usize, u32)>,
+    ) {
         if self.exit.is_some() {
             return;
         }
-        let key = (self.migration.clone(), self.version.clone());
-        let Some(migration) = reality.migrations.get(&key).cloned() else {
-            self.exit = Some(2);
-            return;
-        };
-        let Some(store) = reality.stores.get_mut(&migration.datastore) else {
+        let (Some(migration), Some(store)) = (migration, store) else {
             self.exit = Some(2);
             return;
         };
@@ -94,7 +95,7 @@ impl OneOff {
             self.marked = true;
             return;
         }
-        if let Some((at, times)) = reality.faults.migrations.get_mut(&key)
+        if let Some((at, times)) = fault
             && *at == self.next
             && *times > 0
         {

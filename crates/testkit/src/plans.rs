@@ -20,7 +20,7 @@ pub use self::pieces::{
     server_image, services,
 };
 use self::pieces::{backup, no_writers, stable, stage, stopped};
-use crate::packages;
+use crate::host;
 
 /// Adds steps one by one and numbers them.
 pub struct PlanBuilder {
@@ -249,7 +249,7 @@ impl PlanBuilder {
         let (before, after) = (self.text(from), self.text(to));
         let text = String::from_utf8(before.clone()).expect("the file is text");
         let (offset, old, new) = if self.packaged {
-            (0, packages::set(from), packages::set(to))
+            (0, host::set(from), host::set(to))
         } else {
             let offset = text.find(from).expect("the file names the version");
             (offset, from.to_owned(), to.to_owned())
@@ -277,17 +277,13 @@ impl PlanBuilder {
 
     /// The file that names the version.
     fn place(&self) -> &'static str {
-        if self.packaged {
-            packages::RECORD
-        } else {
-            FILE
-        }
+        if self.packaged { host::RECORD } else { FILE }
     }
 
     fn text(&self, version: &str) -> Vec<u8> {
         match &self.engine {
             Some(engine) => file_with_server(version, engine),
-            None if self.packaged => packages::set(version).into_bytes(),
+            None if self.packaged => host::set(version).into_bytes(),
             None => file(version),
         }
     }

@@ -9,17 +9,20 @@ use switchback_model::plan::StageKind;
 use switchback_model::{DatastoreName, Digest, Plan, Problem, RunId, Version};
 use switchback_planner::{Experience, Proven};
 
-use crate::content::{self, SimCarrier, SimContent};
+use crate::content::{self, SimCarrier};
 use crate::crash::CrashPoints;
+use crate::data::{SimData, SimStore};
 use crate::driver::SimDriver;
+use crate::host::{self, SimHost};
+use crate::instances::SimContent;
 use crate::migration::{Effect, SimMigration, Unit};
-use crate::packages::{self, SimHost, SimPackages};
+use crate::packages::SimPackages;
 use crate::plans::{
     FILE, PlanBuilder, SERVER, SERVICE, deployment, file, file_with_server, image, rows,
     server_image,
 };
 use crate::store::SimDatastore;
-use crate::world::{Reality, SimData, SimService, SimStore, World};
+use crate::world::{Reality, SimService, World};
 
 /// A deployment and what shall be done to it.
 pub struct Scenario {
@@ -299,7 +302,7 @@ impl Scenario {
     fn observed(&self) -> Observed {
         let mut files = self.world.touch(|now| now.files.clone());
         let record = self.world.touch(|now| now.host.as_ref().map(SimHost::told));
-        files.extend(record.map(|line| (packages::RECORD.to_owned(), line.into_bytes())));
+        files.extend(record.map(|line| (host::RECORD.to_owned(), line.into_bytes())));
         Observed {
             deployment: deployment(),
             version: FROM.into(),

@@ -7,7 +7,8 @@ use switchback_model::event::Outcome;
 use switchback_model::plan::{BackupMethod, BackupState, EngineChange, Expectation, Purpose};
 use switchback_model::{Contents, DatastoreName, RunId};
 
-use crate::world::{Reality, SimBackup, SimStore, World, server_version};
+use crate::data::{SimBackup, SimStore};
+use crate::world::{Reality, World, server_version};
 
 /// Keeps one datastore of a [`World`].
 pub(crate) struct SimDatastore {

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, OnceCell};
 
-use switchback_engine::ports::{Context, Datastore, Failure, Finding, Reach};
+use switchback_engine::ports::{Context, Datastore, Failure, Finding, Hold, Reach};
 use switchback_engine::process::{Commands, Secret};
 use switchback_model::event::{Completed, Outcome};
 use switchback_model::observed::DatastoreLocation;
@@ -108,12 +108,8 @@ impl Datastore for Redis {
         }
     }
 
-    fn look_together(&self, cx: &Context<'_>, expectations: &[&Expectation]) -> Vec<Finding> {
-        let _held = self.server.hold();
-        let looks = expectations.iter();
-        looks
-            .map(|expectation| self.look(cx, expectation))
-            .collect()
+    fn hold(&self) -> Box<dyn Hold + '_> {
+        Box::new(self.server.hold())
     }
 
     fn contents(&self, cx: &Context<'_>) -> Result<Contents, Failure> {

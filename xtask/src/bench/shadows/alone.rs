@@ -91,7 +91,7 @@ fn shell(subject: &Subject, command: &str) -> Tool {
         "-e",
         "PGPASSWORD=root",
         "postgres",
-        "bash",
+        "sh",
         "-c",
         command,
     ])

@@ -100,16 +100,20 @@ impl Server {
     ) -> Result<(Last, Option<Box<dyn Companion>>), Failure> {
         cx.progress
             .report("waiting for the last records", None, None, None);
+        let mut come = String::new();
         let ours = self.client(self.database(), Some(cx.run), |connection| {
+            come = connection.come();
             connection.psql()
         })?;
         let follower = match self.reach.companion(cx, FOLLOW)? {
             Some(companion) if companion.state()? == CompanionState::Running => Some(companion),
             _ => None,
         };
-        let talked = conversation::with(cx.commands, &ours, |original| {
+        let talked = self.held.with(cx.commands, &ours, Some(&come), |original| {
             let Some(follower) = follower else {
-                return Ok((self.last(cx, facts, original)?, None));
+                let last = self.last(cx, facts, original)?;
+                original.heard_all();
+                return Ok((last, None));
             };
             let theirs = follower.inside(self.reader(cx, follower.directory(), facts))?;
             let mut last = None;
@@ -132,6 +136,7 @@ impl Server {
                 Some(last) => last,
                 None => self.last(cx, facts, original)?,
             };
+            original.heard_all();
             Ok((last, reached.then_some(follower)))
         });
         talked.map_err(|broken| match broken {
