@@ -17,6 +17,7 @@ mod glance;
 mod local;
 mod owner;
 mod passage;
+mod paths;
 mod place;
 mod recognise;
 mod release;

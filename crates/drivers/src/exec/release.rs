@@ -13,6 +13,7 @@ use switchback_model::config::ExecConfig;
 use switchback_model::product::{Exec, ExecService, Product, filled};
 use switchback_model::{Digest, ServiceName};
 
+use super::paths;
 use crate::compose::reference::Reference;
 use crate::detached::process::Process;
 use crate::glob;
@@ -180,19 +181,14 @@ impl Releases {
         start: &dyn Fn(&str) -> Option<Vec<String>>,
     ) -> Option<String> {
         let arguments = process.arguments();
-        let inside = |path: &Path| {
-            let rest = path.strip_prefix(&self.real);
-            let rest = rest.or_else(|_| path.strip_prefix(&self.root)).ok()?;
-            let version = rest.components().next()?.as_os_str();
-            Some(version.to_string_lossy().into_owned())
-        };
         // `/releases/1/bin/python /releases/1/bin/app serve`: words from the program, or from the script, on.
         let named = (0..2).filter_map(|from| {
-            let version = inside(Path::new(arguments.get(from)?))?;
+            let version = self.version_at(Path::new(arguments.get(from)?))?;
             Some((version, from))
         });
         // How it was called may say nothing of where it is: `./app serve`.
-        let executable = process.executable().and_then(|path| inside(&path));
+        let executable = process.executable();
+        let executable = executable.and_then(|path| self.version_at(&path));
         named
             .chain(executable.map(|version| (version, 0)))
             .find(|(version, from)| {
@@ -202,14 +198,29 @@ impl Releases {
             .map(|(version, _)| version)
     }
 
-    /// How the program's path is written does not count.
+    /// The release that a path is in, by whichever links it leads there.
+    fn version_at(&self, path: &Path) -> Option<String> {
+        let is_root = |directory: &&Path| {
+            *directory == self.root
+                || fs::canonicalize(directory).is_ok_and(|found| found == self.real)
+        };
+        let mut above = path.ancestors().skip(1);
+        let root = path.is_absolute().then(|| above.find(is_root))??;
+        let version = path.strip_prefix(root).ok()?.components().next()?;
+        Some(version.as_os_str().to_string_lossy().into_owned())
+    }
+
+    /// How the program's path is written does not count, nor by which links the others are.
     fn is_start(&self, arguments: &[String], start: &[String]) -> bool {
         let name = |words: &[String]| {
             let program = words.first().map(PathBuf::from)?;
             program.file_name().map(OsString::from)
         };
         (self.commands.binary.is_some() || name(arguments) == name(start))
-            && arguments.get(1..) == start.get(1..)
+            && arguments.len() == start.len()
+            && std::iter::zip(arguments, start)
+                .skip(1)
+                .all(|(one, other)| paths::same_word(one, other))
     }
 
     /// The service's commands.

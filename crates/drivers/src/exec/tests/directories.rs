@@ -160,6 +160,42 @@ fn what_somebody_started_by_hand_is_found_asked_to_stop_and_ends() {
 }
 
 #[test]
+fn what_was_started_by_other_links_is_found_and_stopped() {
+    let mut lab = directories();
+    let exec = lab.product.exec.as_mut().expect("exec");
+    let service = exec.services.get_mut(&ServiceName::new("app"));
+    let service = service.expect("the service");
+    service.start = words(&["bin/app", "serve", "8000", "--conf={release}/VERSION"]);
+    service.stop.clear();
+    let (first, second) = (lab.path().join("first"), lab.path().join("second"));
+    std::os::unix::fs::symlink(lab.path(), &first).expect("linked");
+    std::os::unix::fs::symlink(lab.path().join("releases"), &second).expect("linked");
+    let services = vec![ServiceName::new("app")];
+    let started = [first.join("releases/3.23.2"), second.join("3.23.2")];
+    for release in started {
+        let mut child = Command::new(release.join("bin/app"))
+            .args(["serve", "8000"])
+            .arg(format!("--conf={}/VERSION", release.display()))
+            .current_dir(lab.path().join("work"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("starts");
+        lab.with(&StopSignal::default(), |deployment, cx| {
+            let seen = observed(&lab, deployment);
+            assert_eq!(seen.services[0].state, ServiceState::Running, "{release:?}");
+            assert_eq!(seen.services[0].running, Some(pinned(deployment, "3.23.2")));
+            deployment.driver().stop(cx, &services).expect("stops");
+            let stopped = Expectation::Stopped {
+                services: services.clone(),
+            };
+            assert_eq!(deployment.driver().look(cx, &stopped), Finding::Holds);
+        });
+        child.wait().expect("ended");
+    }
+}
+
+#[test]
 fn a_release_that_was_changed_since_is_not_started() {
     let lab = directories();
     let services = vec![ServiceName::new("app")];
