@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use switchback_engine::ports::{Context, Failure, MigrationCall, MigrationTrace};
+use switchback_engine::ports::{Context, Failure, Finding, MigrationCall, MigrationTrace};
 use switchback_engine::process::Secret;
 use switchback_model::event::{Completed, Outcome};
 use switchback_model::{MigrationId, RunId, Version};
@@ -57,7 +57,7 @@ impl Traces<'_> {
     }
 
     /// The exit code of any process of this run that ran the migration at `version`.
-    pub(crate) fn ended(
+    fn ended(
         self,
         run: &RunId,
         migration: &MigrationId,
@@ -70,6 +70,18 @@ impl Traces<'_> {
             }
         }
         Ok(MigrationTrace::NeverStarted)
+    }
+
+    /// Whether a process of this run has taken the migration to its end at `version`.
+    pub(crate) fn look(self, run: &RunId, migration: &MigrationId, version: &Version) -> Finding {
+        let found = match self.ended(run, migration, version) {
+            Err(failure) => return Finding::Unknown { why: failure.what },
+            Ok(MigrationTrace::Exited { code: 0 }) => return Finding::Holds,
+            Ok(MigrationTrace::Exited { code }) => format!("`{migration}` exited with {code}"),
+            Ok(MigrationTrace::Running) => format!("`{migration}` still runs"),
+            Ok(MigrationTrace::NeverStarted) => format!("`{migration}` was never started"),
+        };
+        Finding::Differs { found }
     }
 
     /// Runs a migration to its end, or sees one that was begun before to its end. `program` is asked only

@@ -13,7 +13,7 @@ use switchback_engine::process::Argv;
 use switchback_model::event::{Completed, Outcome};
 use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Check, Expectation, FileEdit};
-use switchback_model::{Digest, MigrationId, ServiceName};
+use switchback_model::{MigrationId, ServiceName};
 
 use super::companion;
 use super::place::{Place, Unset};
@@ -280,29 +280,9 @@ impl Driver for ExecDriver {
             Expectation::Running { services } => self.running(services),
             Expectation::Stopped { services } => self.stopped(services),
             Expectation::Runs { service, image } => self.runs(service, image),
-            Expectation::File { path, digest } => match fs::read(path) {
-                Ok(bytes) if Digest::of(&bytes) == *digest => Finding::Holds,
-                Ok(_) => Finding::Differs {
-                    found: format!("`{path}` was changed"),
-                },
-                Err(error) => Finding::Unknown {
-                    why: format!("cannot read `{path}`: {error}"),
-                },
-            },
+            Expectation::File { path, digest } => self.place.host.look_at(path, digest),
             Expectation::Migrated { migration, version } => {
-                match self.migrations().ended(cx.run, migration, version) {
-                    Err(failure) => Finding::Unknown { why: failure.what },
-                    Ok(MigrationTrace::Exited { code: 0 }) => Finding::Holds,
-                    Ok(MigrationTrace::Exited { code }) => Finding::Differs {
-                        found: format!("`{migration}` exited with {code}"),
-                    },
-                    Ok(MigrationTrace::Running) => Finding::Differs {
-                        found: format!("`{migration}` still runs"),
-                    },
-                    Ok(MigrationTrace::NeverStarted) => Finding::Differs {
-                        found: format!("`{migration}` was never started"),
-                    },
-                }
+                self.migrations().look(cx.run, migration, version)
             }
             Expectation::DoneByHand { done, .. } => {
                 by_hand::look(&Host::Here(cx.commands.clone()), done)

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use switchback_engine::ports::{Context, Failure};
+use switchback_engine::ports::{Context, Failure, Finding};
 use switchback_engine::process::{Argv, Commands, Finished, Input, Output};
 use switchback_model::observed::Filesystem;
 use switchback_model::{Digest, RunId};
@@ -148,6 +148,19 @@ impl Host {
         match self {
             Self::Here(_) => here::digest(path),
             Self::Far(far) => far.digest(path),
+        }
+    }
+
+    /// Whether a file is what it was.
+    pub(crate) fn look_at(&self, path: &str, digest: &Digest) -> Finding {
+        match self.digest(Path::new(path)) {
+            Ok(found) if found == *digest => Finding::Holds,
+            Ok(_) => Finding::Differs {
+                found: format!("`{path}` was changed"),
+            },
+            Err(error) => Finding::Unknown {
+                why: format!("cannot read `{path}`: {error}"),
+            },
         }
     }
 

@@ -1,5 +1,7 @@
 //! Changes a packaged product, one act at a time.
 
+mod look;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -11,14 +13,13 @@ use switchback_engine::ports::{
 use switchback_model::event::{Completed, Outcome};
 use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Act, Check, Expectation, FileEdit, Plan, Purpose};
-use switchback_model::{Digest, MigrationId, ServiceName};
+use switchback_model::{MigrationId, ServiceName};
 
-use super::install::{self, Standing};
+use super::install;
 use super::packaging::Wanted;
 use super::place::{Place, Record};
 use super::set::Set;
-use super::{fetch, hold, locks, observe, problems, store, systemd, units};
-use crate::by_hand;
+use super::{fetch, locks, observe, problems, store, systemd, units};
 use crate::detached::migration::{Program, Traces};
 use crate::host::unwritable;
 use crate::waiting::{self, Pulse, Watched};
@@ -72,138 +73,6 @@ impl PackagesDriver {
             .state("to be had", set.to_string())
             .cause("the repository has other packages of that release than when it was planned")
             .hint("plan again"))
-    }
-
-    fn image_here(&self, image: &ImagePin) -> Finding {
-        let id = image.id.as_deref().unwrap_or_default();
-        let set = match store::with_id(&self.place, id) {
-            Ok(Some(set)) => set,
-            Ok(None) => {
-                return Finding::Differs {
-                    found: format!("no package files of `{}` are kept", image.reference),
-                };
-            }
-            Err(failure) => return Finding::Unknown { why: failure.what },
-        };
-        match store::kept(&self.place, &set) {
-            Ok(Ok(_)) => Finding::Holds,
-            Ok(Err(found)) => Finding::Differs { found },
-            Err(failure) => Finding::Unknown { why: failure.what },
-        }
-    }
-
-    /// The installed set, where no installation is under way.
-    fn settled(&self) -> Result<Set, Finding> {
-        match install::standing(&self.place) {
-            Ok(Standing::Settled(record)) => Ok(record.set),
-            Ok(Standing::Between(_, note)) => Err(Finding::Differs {
-                found: format!("an installation of `{}` that is not finished", note.to),
-            }),
-            Ok(Standing::Broken(_)) => Err(Finding::Differs {
-                found: "packages that are half installed".to_owned(),
-            }),
-            Err(failure) => Err(Finding::Unknown { why: failure.what }),
-        }
-    }
-
-    fn runs(&self, service: &ServiceName, image: &ImagePin) -> Finding {
-        let set = match self.settled() {
-            Ok(set) => set,
-            Err(finding) => return finding,
-        };
-        if Some(set.id()) == image.id {
-            Finding::Holds
-        } else {
-            Finding::Differs {
-                found: format!("`{service}` is of `{set}`"),
-            }
-        }
-    }
-
-    /// What the record of packages says. In the middle of an installation of ours it is neither what was nor what
-    /// will be; then the step that leads from the one to the other, in either direction, may act.
-    fn recorded(&self, cx: &Context<'_>, digest: &Digest) -> Finding {
-        let standing = match install::standing(&self.place) {
-            Ok(standing) => standing,
-            Err(failure) => return Finding::Unknown { why: failure.what },
-        };
-        match standing {
-            Standing::Settled(record) if record.set.digest() == *digest => Finding::Holds,
-            Standing::Settled(record) => Finding::Differs {
-                found: format!("`{}`", record.set),
-            },
-            Standing::Between(_, note) => {
-                let step = cx.plan.step(cx.step);
-                let leads = step.is_some_and(|step| match &step.act {
-                    Act::Set { edits, .. } => edits.iter().any(|edit| {
-                        let ends = [&edit.old, &edit.new];
-                        let same = ends == [&note.from, &note.to] || ends == [&note.to, &note.from];
-                        same && edit.before == *digest
-                    }),
-                    _ => false,
-                });
-                if leads {
-                    Finding::Holds
-                } else {
-                    Finding::Differs {
-                        found: format!("an installation of `{}` that is not finished", note.to),
-                    }
-                }
-            }
-            Standing::Broken(_) => Finding::Differs {
-                found: "packages that are half installed".to_owned(),
-            },
-        }
-    }
-
-    /// Whoever could not start again does not run in a way that lasts: a stop that was cut off, or a start, still has to
-    /// let go of the units.
-    fn running(&self, services: &[ServiceName]) -> Finding {
-        match hold::is_engaged(&self.place) {
-            Ok(false) => {}
-            Ok(true) => {
-                return Finding::Differs {
-                    found: "units that are held, and would not start again".to_owned(),
-                };
-            }
-            Err(failure) => return Finding::Unknown { why: failure.what },
-        }
-        let units = match self.place.units() {
-            Ok(units) => units,
-            Err(failure) => return Finding::Unknown { why: failure.what },
-        };
-        for service in services {
-            let found = units.iter().find(|(name, _)| name == service);
-            match found {
-                Some((_, unit)) if unit.is_up() => {}
-                Some((_, unit)) => {
-                    return Finding::Differs {
-                        found: format!("`{service}` is {}", unit.active),
-                    };
-                }
-                None => {
-                    return Finding::Differs {
-                        found: format!("there is no unit for `{service}`"),
-                    };
-                }
-            }
-        }
-        Finding::Holds
-    }
-
-    /// What could start again in the next moment, by a package's script, is not stopped.
-    fn stopped(&self, services: &[ServiceName]) -> Finding {
-        match units::left(&self.place, services) {
-            Ok(None) => match hold::is_in_force(&self.place) {
-                Ok(true) => Finding::Holds,
-                Ok(false) => Finding::Differs {
-                    found: "stopped, and free to start again".to_owned(),
-                },
-                Err(failure) => Finding::Unknown { why: failure.what },
-            },
-            Ok(Some(found)) => Finding::Differs { found },
-            Err(failure) => Finding::Unknown { why: failure.what },
-        }
     }
 
     fn stable(
@@ -261,43 +130,7 @@ impl PackagesDriver {
 
 impl Driver for PackagesDriver {
     fn look(&self, cx: &Context<'_>, expectation: &Expectation) -> Finding {
-        match expectation {
-            Expectation::ImageHere { image } => self.image_here(image),
-            Expectation::Running { services } => self.running(services),
-            Expectation::Stopped { services } => self.stopped(services),
-            Expectation::Runs { service, image } => self.runs(service, image),
-            Expectation::File { path, digest } if path == self.record() => {
-                self.recorded(cx, digest)
-            }
-            Expectation::File { path, digest } => match self.place.host.digest(Path::new(path)) {
-                Ok(found) if found == *digest => Finding::Holds,
-                Ok(_) => Finding::Differs {
-                    found: format!("`{path}` was changed"),
-                },
-                Err(error) => Finding::Unknown {
-                    why: format!("cannot read `{path}`: {error}"),
-                },
-            },
-            Expectation::Migrated { migration, version } => {
-                match self.migrations().ended(cx.run, migration, version) {
-                    Err(failure) => Finding::Unknown { why: failure.what },
-                    Ok(MigrationTrace::Exited { code: 0 }) => Finding::Holds,
-                    Ok(MigrationTrace::Exited { code }) => Finding::Differs {
-                        found: format!("`{migration}` exited with {code}"),
-                    },
-                    Ok(MigrationTrace::Running) => Finding::Differs {
-                        found: format!("`{migration}` still runs"),
-                    },
-                    Ok(MigrationTrace::NeverStarted) => Finding::Differs {
-                        found: format!("`{migration}` was never started"),
-                    },
-                }
-            }
-            Expectation::DoneByHand { done, .. } => by_hand::look(&self.place.host, done),
-            _ => Finding::Unknown {
-                why: "not for the driver to tell".to_owned(),
-            },
-        }
+        self.seen(cx, expectation)
     }
 
     /// The files of the image, and those of what is installed: without them there would be no way back.
