@@ -14,6 +14,7 @@ use switchback_model::product::Advice;
 use switchback_model::{DatastoreName, Problem};
 
 use crate::guard::{self, Guard};
+use crate::hand_work::HAND_WORK;
 use crate::ports::{Context, Failure, Finding};
 use crate::run::Run;
 use crate::signal::Urgency;
@@ -168,7 +169,7 @@ pub(crate) fn waits(run: &Run<'_>, waits: &[Waits<'_>]) -> Problem {
     let first = waits.first().map(|waits| waits.step);
     let at = first.map_or_else(String::new, |step| format!(" at step {}", step.number));
     let what = format!("waits for a person{at}: {}", names.join(", "));
-    let mut problem = Problem::new(Exit::Halted, "hand-work", what);
+    let mut problem = Problem::new(Exit::Halted, HAND_WORK, what);
     let mut said = String::new();
     for Waits { step, work, found } in waits {
         problem = match found {

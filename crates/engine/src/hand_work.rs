@@ -16,6 +16,12 @@ use crate::halt::{self, Waits};
 use crate::ports::Finding;
 use crate::run::{Interruption, Run};
 
+/// Code of the problem with which a run halts before work for people, see [`awaited`].
+pub const HAND_WORK: &str = "hand-work";
+
+/// Fact of the outcome of a step of people: who said that it is done.
+pub const SAID_BY: &str = "said-by";
+
 /// Work that a run waits for.
 #[derive(Clone, Copy, Debug)]
 pub struct Awaited<'a> {
@@ -87,7 +93,7 @@ impl<'a> Run<'a> {
         self.begin(step)?;
         let by = self.order.by;
         let outcome = Outcome {
-            facts: [("said-by".to_owned(), by.to_owned())].into(),
+            facts: [(SAID_BY.to_owned(), by.to_owned())].into(),
             ..Outcome::told(Completed::AlreadyDone, format!("done, as {by} says"))
         };
         self.finish(step, outcome, Duration::ZERO)

@@ -29,6 +29,6 @@ mod walk;
 mod words;
 
 pub use engine::Engine;
-pub use hand_work::{Awaited, awaited};
+pub use hand_work::{Awaited, HAND_WORK, SAID_BY, awaited};
 pub use listener::{Listener, Recorder};
 pub use order::{Ended, Order};

@@ -15,7 +15,7 @@ use crate::structure::StructureChanges;
 use crate::version::Version;
 
 /// The version of the report's format that this code writes. It reads this and all older ones.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Everything that a rehearsal found out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +54,9 @@ pub struct Rehearsal {
     pub copies: Vec<Copied>,
     /// What every step took.
     pub steps: Vec<Measured>,
+    /// Work for people that the copy came to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_hand: Vec<ByHand>,
     /// Bytes of disk.
     pub space: Space,
     /// What the upgrade changed, by datastore.
@@ -87,8 +90,15 @@ pub struct Previous {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "ended")]
 pub enum Outcome {
-    /// Every step was done and verified.
+    /// Every step was done and verified, but for work of people that was passed over.
     Succeeded,
+    /// All went well up to work for people that is looked at: what comes behind it was not tried.
+    Stopped {
+        /// The step that is theirs.
+        step: StepNumber,
+        /// Steps that were not tried, this one among them.
+        left: usize,
+    },
     /// The run on the copy halted.
     Failed {
         /// The step that failed, where it was one.
@@ -136,6 +146,20 @@ pub struct Measured {
     /// Lines it printed altogether.
     #[serde(default)]
     pub log_lines: usize,
+}
+
+/// Work for people, which nobody does on a copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ByHand {
+    /// Which step.
+    pub step: StepNumber,
+    /// Its name, as people say it.
+    pub name: String,
+    /// What they will have to do, in order.
+    pub todo: Vec<String>,
+    /// True where the steps behind it were tried without it; else the rehearsal ended before it.
+    pub passed: bool,
 }
 
 /// Bytes of disk that a rehearsal took.
@@ -211,6 +235,12 @@ pub struct Production {
 }
 
 impl Rehearsal {
+    /// Names of the work for people that was passed over.
+    pub fn passed_over(&self) -> Vec<&str> {
+        let passed = self.by_hand.iter().filter(|work| work.passed);
+        passed.map(|work| work.name.as_str()).collect()
+    }
+
     /// True where the plan went through.
     pub fn succeeded(&self) -> bool {
         self.outcome == Outcome::Succeeded

@@ -15,6 +15,11 @@ pub fn measured(plan: Plan, rehearsal: &Rehearsal) -> Plan {
     }
     let mut plan = plan;
     plan.forecast.downtime_seconds = Some(downtime.div_ceil(1000));
-    plan.forecast.downtime_because = format!("measured in rehearsal {}", rehearsal.id);
+    let passed = rehearsal.passed_over();
+    let without = match passed.is_empty() {
+        true => String::new(),
+        false => format!(", without the time of people: {}", passed.join(", ")),
+    };
+    plan.forecast.downtime_because = format!("measured in rehearsal {}{without}", rehearsal.id);
     plan.seal()
 }

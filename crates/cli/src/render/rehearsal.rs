@@ -74,6 +74,7 @@ pub(crate) fn report(report: &Rehearsal, width: usize) -> String {
         }
     };
     section("where the downtime goes", downtime(report, width));
+    section("for people", by_hand(report, width));
     section("space", space(report, width));
     section("what changed", changes(report, width));
     section("what the migrations said", logs(report, width));
@@ -98,6 +99,10 @@ pub(crate) fn attached(report: &Rehearsal, now: u64) -> String {
             measure::duration(downtime)
         ),
         (Outcome::Succeeded, None) => format!("Rehearsed {when} ({})", report.id),
+        (Outcome::Stopped { step, .. }, _) => format!(
+            "Rehearsed {when} ({}) up to step {step}, which is for people",
+            report.id
+        ),
         (Outcome::Failed { problem, .. }, _) => {
             format!("Rehearsal {} failed {when}: {}", report.id, problem.what)
         }
@@ -127,6 +132,18 @@ fn verdict(report: &Rehearsal, width: usize) -> String {
                 report.id,
             );
             wrap::hanging(&format!("{} ", paint(GOOD, CHECK)), &line, width)
+        }
+        Outcome::Stopped { step, left } => {
+            let line = format!(
+                "{} → {} works on a copy of {} up to step {step}, which is for people; it and {} behind it were not tried. \
+                 Rehearsed in {took}, as {}",
+                report.from,
+                report.to,
+                report.deployment.name,
+                measure::plural(left.saturating_sub(1) as u64, "step", "steps"),
+                report.id,
+            );
+            wrap::hanging(&format!("{} ", paint(WARN, BANG)), &line, width)
         }
         Outcome::Failed { .. } => {
             let line = format!(
@@ -191,6 +208,23 @@ fn downtime(report: &Rehearsal, width: usize) -> String {
 fn bar(part: u64, whole: u64) -> String {
     let columns = usize::try_from((part * 20).div_ceil(whole)).unwrap_or(20);
     "▇".repeat(columns.clamp(1, 20))
+}
+
+/// Work that nobody does on a copy: its time is in no sum.
+fn by_hand(report: &Rehearsal, width: usize) -> String {
+    let mut text = String::new();
+    for work in &report.by_hand {
+        let said = match work.passed {
+            true => "not done on the copy; what comes behind it was tried without it",
+            false => "not done on the copy; what comes behind it was not tried",
+        };
+        let first = format!("    {} {} ", work.step, paint(BOLD, &work.name));
+        let _ = writeln!(text, "{}", wrap::hanging(&first, said, width));
+        for todo in &work.todo {
+            let _ = writeln!(text, "{}", wrap::hanging("      ", todo, width));
+        }
+    }
+    text
 }
 
 fn space(report: &Rehearsal, width: usize) -> String {

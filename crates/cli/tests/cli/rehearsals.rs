@@ -8,7 +8,7 @@ use switchback_model::exit::Exit;
 use switchback_model::plan::{BackupMethod, Notice, Plan};
 use switchback_model::product::NoticeKind;
 use switchback_model::rehearsal::{
-    Changes, Copied, FORMAT, Measured, Outcome, Production, Proof, Space, Verdict,
+    ByHand, Changes, Copied, FORMAT, Measured, Outcome, Production, Proof, Space, Verdict,
 };
 use switchback_model::structure::StructureChanges;
 use switchback_model::{Digest, Problem, Rehearsal, StepNumber};
@@ -134,6 +134,7 @@ fn report(plan: &Plan) -> Rehearsal {
             migration,
             step(17, "verify", "health", true, 25_000),
         ],
+        by_hand: Vec::new(),
         space: Space {
             copy: 70_000_000,
             most: 8_000_000,
@@ -199,6 +200,31 @@ fn failed(plan: &Plan) -> Rehearsal {
     }
 }
 
+/// A report of work for people, passed over and not.
+fn stopped(plan: &Plan) -> Rehearsal {
+    let work = |step, name: &str, passed| ByHand {
+        step: StepNumber(step),
+        name: name.to_owned(),
+        todo: vec![format!("see to {name}")],
+        passed,
+    };
+    Rehearsal {
+        outcome: Outcome::Stopped {
+            step: StepNumber(15),
+            left: 5,
+        },
+        downtime: None,
+        steps: vec![
+            step(1, "fetch", "3.32.1", false, 14_000),
+            step(6, "stop", "stack", true, 2_200),
+        ],
+        by_hand: vec![work(4, "convert", true), work(15, "section", false)],
+        changes: Vec::new(),
+        notices: Vec::new(),
+        ..report(plan)
+    }
+}
+
 fn with_policy(bench: &Bench, said: &str) {
     bench.file(
         "switchback.toml",
@@ -231,6 +257,21 @@ fn a_report_of_a_failure_says_which_step_and_why() {
     let plan = saved(&bench);
     keep(&bench, &failed(&plan));
     insta::assert_snapshot!(bench.switchback(&["rehearse", "--show", "1f3a"]).all());
+}
+
+#[test]
+fn a_report_names_work_for_people_and_what_was_not_tried_behind_it() {
+    let bench = Bench::new();
+    let plan = saved(&bench);
+    keep(&bench, &stopped(&plan));
+    let said = bench.switchback(&["rehearse", "--show", "1f3a"]);
+    assert_eq!(said.code, 0, "{}", said.all());
+    insta::assert_snapshot!(said.all());
+    let shown = bench
+        .switchback(&["plan", "--show", plan.id.as_str()])
+        .all();
+    let line = "Rehearsed 2 h ago (e-1f3a90bc) up to step 15, which is for people";
+    assert!(shown.contains(line), "{shown}");
 }
 
 #[test]
@@ -306,6 +347,16 @@ fn a_policy_refuses_a_rehearsal_that_is_too_old_or_failed_and_no_other() {
     with_policy(&bench, "3h");
     let content = bench.switchback(&apply);
     assert!(!content.stderr.contains("rehearsal"), "{}", content.all());
+    keep(&bench, &stopped(&plan));
+    let stopped = bench.switchback_at(120, &apply);
+    assert_eq!(stopped.code, 3, "{}", stopped.all());
+    assert!(
+        stopped
+            .stderr
+            .contains("up to step 15, which is for people"),
+        "{}",
+        stopped.stderr
+    );
     keep(&bench, &failed(&plan));
     let failed = bench.switchback_at(120, &apply);
     assert!(

@@ -3,6 +3,7 @@
 
 use switchback_model::exit::Exit;
 use switchback_model::plan::{Plan, Purpose};
+use switchback_model::rehearsal::Outcome;
 use switchback_model::{Problem, Rehearsal};
 
 use crate::failure::Failed;
@@ -43,19 +44,19 @@ pub(crate) fn refuse_unrehearsed(
         return Ok(());
     };
     let said = policy.require_rehearsal.as_deref().unwrap_or_default();
-    let seen = match rehearsal {
+    let seen = match rehearsal.map(|rehearsal| (rehearsal, &rehearsal.outcome)) {
         None => "never rehearsed on this deployment".to_owned(),
-        Some(rehearsal) if !rehearsal.succeeded() => format!(
-            "rehearsed {} ({}), and that failed",
-            measure::ago(rehearsal.at, now()),
-            rehearsal.id
+        Some((rehearsal, Outcome::Stopped { step, .. })) => format!(
+            "{}, up to step {step}, which is for people: what comes behind it was not tried",
+            rehearsed(rehearsal)
         ),
-        Some(rehearsal) if now().saturating_sub(rehearsal.at) > age => format!(
-            "rehearsed {} ({}), which is too long ago",
-            measure::ago(rehearsal.at, now()),
-            rehearsal.id
-        ),
-        Some(_) => return Ok(()),
+        Some((rehearsal, Outcome::Failed { .. })) => {
+            format!("{}, and that failed", rehearsed(rehearsal))
+        }
+        Some((rehearsal, Outcome::Succeeded)) if now().saturating_sub(rehearsal.at) > age => {
+            format!("{}, which is too long ago", rehearsed(rehearsal))
+        }
+        Some((_, Outcome::Succeeded)) => return Ok(()),
     };
     Err(Problem::new(
         Exit::Refused,
@@ -68,4 +69,10 @@ pub(crate) fn refuse_unrehearsed(
     .hint(format!("rehearse it, while production runs: `switchback rehearse {}`", plan.id))
     .hint("or take that line out of switchback.toml")
     .into())
+}
+
+/// `rehearsed 2 h ago (e-1f3a)`.
+fn rehearsed(rehearsal: &Rehearsal) -> String {
+    let ago = measure::ago(rehearsal.at, now());
+    format!("rehearsed {ago} ({})", rehearsal.id)
 }

@@ -8,6 +8,7 @@
 //!
 //! Nothing below this module knows that it rehearses: the copy is a deployment like any other.
 
+mod by_hand;
 mod choose;
 mod copying;
 pub(crate) mod demanded;

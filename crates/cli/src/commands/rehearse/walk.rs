@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use switchback_engine::ports::Context;
-use switchback_engine::{Ended, Engine, Listener, Order};
+use switchback_engine::{Ended, Engine, HAND_WORK, Listener, Order};
 use switchback_journal::{Journal, Outputs};
 use switchback_model::event::{Event, Stamped};
 use switchback_model::exit::Exit;
@@ -12,11 +12,12 @@ use switchback_model::plan::{Act, Check, Plan};
 use switchback_model::rehearsal::{FORMAT, Measured, Outcome, Previous, Space};
 use switchback_model::{Problem, Rehearsal, RunId, StepNumber};
 
+use super::by_hand::Passed;
 use super::copying::{self, Copy, Silent};
-use super::findings;
 use super::parting::parted;
 use super::space::{self, Watch};
 use super::stage::Stage;
+use super::{by_hand, findings};
 use crate::commands::plan::{self, Answer, Goal};
 use crate::execution::by;
 use crate::failure::Failed;
@@ -166,7 +167,7 @@ fn healthy(stage: &Stage<'_>, copy: &Copy<'_>, plan: &Plan) -> Result<(), Failed
 pub(super) struct Walked {
     pub(super) run: RunId,
     events: Vec<Stamped>,
-    ended: Ended,
+    passed: Passed,
     outputs: Outputs,
 }
 
@@ -185,6 +186,7 @@ fn walk(stage: &Stage<'_>, copy: &Copy<'_>, plan: &Plan) -> Result<Walked, Faile
     );
     let listening = Listening {
         live: &live,
+        plan,
         directory: format!("{}/", copy.found.directory.display()),
         json: stage.session.screen.json(),
         heard: Mutex::default(),
@@ -199,16 +201,21 @@ fn walk(stage: &Stage<'_>, copy: &Copy<'_>, plan: &Plan) -> Result<Walked, Faile
         .iter()
         .filter_map(|notice| notice.accept.clone())
         .collect();
-    let order = Order {
-        plan,
-        run: &run,
-        deployment: &deployment,
-        accepted: &accepted,
-        done: &[],
-        by: &by(),
-        program: env!("CARGO_PKG_VERSION"),
+    let by = by();
+    let go = |done: &[StepNumber]| {
+        let order = Order {
+            plan,
+            run: &run,
+            deployment: &deployment,
+            accepted: &accepted,
+            done,
+            by: &by,
+            program: env!("CARGO_PKG_VERSION"),
+        };
+        let ended = live.during(|| engine.run(&order, &site, &listening));
+        ended.map_err(Failed::from)
     };
-    let ended = live.during(|| engine.run(&order, &site, &listening))?;
+    let passed = by_hand::pass(plan, go, || Ok::<_, Failed>(state.journal()?.state(&run)?))?;
     stage.go_on()?;
     let events = listening
         .heard
@@ -217,7 +224,7 @@ fn walk(stage: &Stage<'_>, copy: &Copy<'_>, plan: &Plan) -> Result<Walked, Faile
     Ok(Walked {
         run,
         events,
-        ended,
+        passed,
         outputs,
     })
 }
@@ -225,6 +232,7 @@ fn walk(stage: &Stage<'_>, copy: &Copy<'_>, plan: &Plan) -> Result<Walked, Faile
 /// Shows what happens on the copy as it is shown in production, but for what only production can be told.
 struct Listening<'a> {
     live: &'a Live<'a>,
+    plan: &'a Plan,
     /// Of the copy, with a final slash.
     directory: String,
     json: bool,
@@ -235,8 +243,9 @@ impl Listening<'_> {
     /// The copy's files are called as those of the original: by their names.
     fn within(&self, stamped: &Stamped) -> Stamped {
         let mut stamped = stamped.clone();
-        if let Event::StepFinished { outcome, .. } = &mut stamped.event {
-            outcome.summary = outcome.summary.replace(&self.directory, "");
+        if let Event::StepFinished { step, outcome, .. } = &mut stamped.event {
+            let told = by_hand::summary(self.plan.step(*step), outcome);
+            outcome.summary = told.replace(&self.directory, "");
         }
         stamped
     }
@@ -263,8 +272,12 @@ impl Listener for Listening<'_> {
 }
 
 fn report(stage: &Stage<'_>, copy: &Copy<'_>, plan: &Plan, walked: &Walked) -> Rehearsal {
-    let (outcome, downtime) = match &walked.ended {
+    let by_hand = &walked.passed.by_hand;
+    let (outcome, downtime) = match &walked.passed.ended {
         Ended::Finished { downtime } => (Outcome::Succeeded, Some(*downtime)),
+        Ended::Halted(problem) if problem.code == HAND_WORK => {
+            (by_hand::stopped(plan, by_hand), None)
+        }
         Ended::Halted(problem) => {
             let step = walked
                 .events
@@ -275,6 +288,7 @@ fn report(stage: &Stage<'_>, copy: &Copy<'_>, plan: &Plan, walked: &Walked) -> R
                     _ => None,
                 });
             let problem = failed(stage, problem, step);
+            let problem = by_hand::suspected(problem, by_hand);
             (Outcome::Failed { step, problem }, None)
         }
     };
@@ -295,6 +309,7 @@ fn report(stage: &Stage<'_>, copy: &Copy<'_>, plan: &Plan, walked: &Walked) -> R
         previous: previous(stage),
         copies: copy.copies.clone(),
         steps: measured(plan, walked),
+        by_hand: by_hand.clone(),
         space: Space::default(),
         changes: Vec::new(),
         notices: Vec::new(),
@@ -367,7 +382,7 @@ fn measured(plan: &Plan, walked: &Walked) -> Vec<Measured> {
             } => (
                 *step,
                 *took,
-                outcome.summary.clone(),
+                by_hand::summary(plan.step(*step), outcome),
                 outcome.output.as_ref(),
             ),
             Event::AttemptFailed {

@@ -140,6 +140,10 @@ fn told(session: &Session<'_>, report: &Rehearsal, plan: &Plan) -> Result<Exit, 
             screen.next(&[crate::render::plan::apply_command(plan)]);
             Ok(Exit::Ok)
         }
+        Outcome::Stopped { .. } => {
+            screen.next(&[crate::render::plan::apply_command(plan)]);
+            Ok(Exit::Halted)
+        }
         Outcome::Failed { problem, .. } => {
             if !screen.json() {
                 let text = crate::render::problem::text(problem, screen.progress_width);
