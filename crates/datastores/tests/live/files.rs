@@ -67,7 +67,7 @@ impl Reach for NoServer {
     }
 }
 
-fn opened(directory: &Path) -> Box<dyn Datastore> {
+pub(crate) fn opened(directory: &Path) -> Box<dyn Datastore> {
     switchback_datastores::open(&NAME.into(), &location(directory), Box::new(NoServer), None)
 }
 

@@ -4,3 +4,5 @@ mod crashes;
 mod refusals;
 mod site;
 mod whole;
+
+pub(crate) use site::filled;

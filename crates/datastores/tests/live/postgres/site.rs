@@ -8,7 +8,7 @@ use crate::cluster::Cluster;
 pub(super) const NAME: &str = "identity";
 
 /// A database with the odd things that real ones have.
-pub(super) fn filled(cluster: &Cluster, name: &str) {
+pub(crate) fn filled(cluster: &Cluster, name: &str) {
     let quoted = name.replace('"', "\"\"");
     cluster.sql("postgres", "CREATE ROLE reader; CREATE ROLE \"App Owner\"");
     cluster.sql(

@@ -9,7 +9,7 @@ use switchback_model::plan::BackupState;
 
 use super::site::{compared, contents, place, sealed, shadowed};
 use crate::bench::{ROLLBACK, UPGRADE, reached, restored};
-use crate::redis::{APPENDING, NAME};
+use crate::redis::{APPENDING, NAME, emptied_and_back};
 
 #[test]
 fn one_flipped_byte_in_memory_or_on_disk_is_found_before_anything_stops() {
@@ -159,10 +159,7 @@ fn whatever_dies_while_it_follows_it_follows_again() {
     sealed(&server, store.as_ref());
     let heard = server.bench.progress.0.borrow().join("\n");
     assert!(heard.contains("begun anew since"), "{heard}");
-    server.cli(0, "FLUSHALL");
-    server.bench.within(ROLLBACK, |cx| {
-        store.restore(cx, &RunId::new(UPGRADE)).expect("goes back")
-    });
+    emptied_and_back(&server, store.as_ref());
     assert_eq!(server.cli(0, "GET after"), "restart");
 }
 

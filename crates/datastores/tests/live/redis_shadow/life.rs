@@ -13,7 +13,7 @@ use switchback_model::plan::BackupState;
 
 use super::site::{compared, contents, place, sealed, shadowed};
 use crate::bench::{ROLLBACK, UPGRADE, reached, released, restored};
-use crate::redis::{APPENDING, NAME, SNAPSHOTS};
+use crate::redis::{APPENDING, NAME, SNAPSHOTS, emptied_and_back};
 use crate::redis_server::RedisServer;
 
 /// An upgrade that goes wrong, and its way back.
@@ -247,10 +247,7 @@ fn a_shadow_is_compared_while_everything_moves_and_sealed_when_nothing_does() {
     drop(writer);
     let before = contents(&server, store.as_ref());
     sealed(&server, store.as_ref());
-    server.cli(0, "FLUSHALL");
-    server.bench.within(ROLLBACK, |cx| {
-        store.restore(cx, &RunId::new(UPGRADE)).expect("goes back")
-    });
+    emptied_and_back(&server, store.as_ref());
     assert_eq!(contents(&server, store.as_ref()), before);
 }
 
@@ -309,10 +306,7 @@ fn a_shadow_counts_from_when_it_follows() {
     server.cli(0, "SET after death");
     compared(&server, store.as_ref());
     sealed(&server, store.as_ref());
-    server.cli(0, "FLUSHALL");
-    server.bench.within(ROLLBACK, |cx| {
-        store.restore(cx, &RunId::new(UPGRADE)).expect("goes back")
-    });
+    emptied_and_back(&server, store.as_ref());
     assert_eq!(server.cli(0, "GET after"), "death");
 }
 

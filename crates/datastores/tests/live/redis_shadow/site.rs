@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use switchback_engine::ports::{Datastore, Finding};
+use switchback_engine::ports::{Context, Datastore, Failure, Finding};
 use switchback_model::Contents;
+use switchback_model::event::Outcome;
 use switchback_model::plan::BackupState;
 
 use crate::bench::{UPGRADE, reached};
@@ -20,35 +21,28 @@ pub(super) fn shadowed(settings: &[&str]) -> (RedisServer, Box<dyn Datastore>) {
 
 /// From nothing to a shadow that was compared.
 pub(super) fn compared(server: &RedisServer, store: &dyn Datastore) {
-    server.bench.within(UPGRADE, |cx| {
-        for _ in 0..2 {
-            store.prepare(cx).expect("prepares");
-            assert_eq!(
-                store.look(cx, &reached(NAME, BackupState::Prepared)),
-                Finding::Holds
-            );
-        }
-        for _ in 0..2 {
-            store.prove(cx).expect("proves");
-            assert_eq!(
-                store.look(cx, &reached(NAME, BackupState::Compared)),
-                Finding::Holds
-            );
-        }
-    });
+    twice(server, store, BackupState::Prepared, |cx| store.prepare(cx));
+    twice(server, store, BackupState::Compared, |cx| store.prove(cx));
 }
 
 pub(super) fn sealed(server: &RedisServer, store: &dyn Datastore) {
+    twice(server, store, BackupState::Proven, |cx| store.seal(cx));
+    assert!(server.beside().is_none(), "nothing of it runs any more");
+}
+
+/// Acts twice, and looks each time that the shadow has come so far.
+fn twice(
+    server: &RedisServer,
+    store: &dyn Datastore,
+    state: BackupState,
+    act: impl Fn(&Context<'_>) -> Result<Outcome, Failure>,
+) {
     server.bench.within(UPGRADE, |cx| {
         for _ in 0..2 {
-            store.seal(cx).expect("seals");
-            assert_eq!(
-                store.look(cx, &reached(NAME, BackupState::Proven)),
-                Finding::Holds
-            );
+            act(cx).unwrap_or_else(|failure| panic!("{state:?}: {failure:#?}"));
+            assert_eq!(store.look(cx, &reached(NAME, state)), Finding::Holds);
         }
     });
-    assert!(server.beside().is_none(), "nothing of it runs any more");
 }
 
 pub(super) fn contents(server: &RedisServer, store: &dyn Datastore) -> Contents {
