@@ -12,7 +12,7 @@ mod rootfs;
 
 use anyhow::Result;
 
-pub(crate) use datastores::postgres_image;
+pub(crate) use datastores::{postgres_archive, postgres_image};
 pub(crate) use host::{on_host, on_rpm_host};
 pub(crate) use product::{Edition, stand_in};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use switchback_engine::ports::{Companion, Context, Failure, Reach, Scratch};
-use switchback_engine::process::Argv;
+use switchback_engine::process::{Argv, CommandError};
 
 use crate::host::Host;
 
@@ -34,6 +34,18 @@ impl Reach for LocalReach {
             Some(host) => host.inside(argv),
             None => Ok(argv),
         }
+    }
+
+    fn foreign(&self) -> Option<String> {
+        let machine = self.host.as_ref().and_then(Host::name);
+        Some(match machine {
+            Some(machine) => format!("its server is on `{machine}`, and is asked from here"),
+            None => "its server is no service of this deployment".to_owned(),
+        })
+    }
+
+    fn lost(&self, error: &CommandError) -> Option<Failure> {
+        self.host.as_ref()?.lost(error)
     }
 
     fn reached_at(&self, host: &str, port: u16) -> Result<Option<(String, u16)>, Failure> {

@@ -18,7 +18,7 @@ use switchback_model::rollover::Parcel;
 use switchback_model::stack::{Machine, MachineGroup, StackUpdate, Store};
 use switchback_model::{DatastoreName, MigrationId, RunId, ServiceName, StepNumber, Version};
 
-use crate::process::{Argv, Commands};
+use crate::process::{Argv, CommandError, Commands};
 use crate::signal::StopSignal;
 
 /// What every call gets: which run and step it serves, and the means to act.
@@ -356,6 +356,17 @@ pub trait Reach {
     /// The command as it must be started on this host to run beside the server (e.g. wrapped in
     /// `docker exec -i`, without a terminal; secrets of its environment stay out of the process list).
     fn inside(&self, argv: Argv) -> Result<Argv, Failure>;
+
+    /// Why the server can neither be stopped nor have anything started beside it, as half a sentence; `None` where
+    /// both can be.
+    fn foreign(&self) -> Option<String> {
+        None
+    }
+
+    /// What is wrong with the way there, where that is why a command that was made by [`Reach::inside`] failed.
+    fn lost(&self, _: &CommandError) -> Option<Failure> {
+        None
+    }
 
     /// Lets a process of the server, told by the number that the server knows it by, give way to its others:
     /// what is asked of a server while users work must not slow them down. Where that is not possible, or not

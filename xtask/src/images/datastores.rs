@@ -44,24 +44,7 @@ fn postgres() -> Result<()> {
     let context = context("postgres")?;
     let mut root = RootFs::create(&context.join("root"))?;
     root.users("postgres", OFFICIAL_USER, "/var/lib/postgresql")?;
-    let bin = format!("/usr/lib/postgresql/{major}/bin");
-    for entry in fs::read_dir(directory.join("bin"))?.flatten() {
-        root.program(&entry.path())?;
-        let program = entry.file_name();
-        let program = program.to_string_lossy();
-        root.link(&format!("{bin}/{program}"), &format!("usr/bin/{program}"))?;
-    }
-    for entry in fs::read_dir(directory.join("lib"))?.flatten() {
-        let path = entry.path();
-        let name = entry.file_name();
-        // The just-in-time compiler brings a hundred megabytes of libraries and no test needs it.
-        let wanted = path.extension().is_some_and(|ext| ext == "so")
-            && !name.to_string_lossy().starts_with("llvmjit");
-        if wanted {
-            root.program(&path)?;
-        }
-    }
-    root.tree(Path::new(&format!("/usr/share/postgresql/{major}")))?;
+    postgres_programs(&mut root, &directory)?;
     // Like the official image: clusters made in it listen to the container's network.
     root.append(
         &format!("usr/share/postgresql/{major}/postgresql.conf.sample"),
@@ -80,7 +63,44 @@ fn postgres() -> Result<()> {
     // Debian's servers look for their socket in /var/run/postgresql; so do the official images'.
     entrypoint(&mut root, POSTGRES_ENTRYPOINT)?;
     pack(root.path(), &context.join("root.tar"))?;
+    let bin = format!("/usr/lib/postgresql/{major}/bin");
     finish(&context, &postgres_file(major, &bin), &name, &stamp)
+}
+
+/// Every program of it with what it loads, reached by `/usr/bin`.
+fn postgres_programs(root: &mut RootFs, directory: &Path) -> Result<()> {
+    root.directory("usr/bin")?;
+    for entry in fs::read_dir(directory.join("bin"))?.flatten() {
+        root.program(&entry.path())?;
+        let program = entry.file_name();
+        let program = program.to_string_lossy();
+        root.link(
+            &entry.path().to_string_lossy(),
+            &format!("usr/bin/{program}"),
+        )?;
+    }
+    for entry in fs::read_dir(directory.join("lib"))?.flatten() {
+        let path = entry.path();
+        let name = entry.file_name();
+        // The just-in-time compiler brings a hundred megabytes of libraries and no test needs it.
+        let wanted = path.extension().is_some_and(|ext| ext == "so")
+            && !name.to_string_lossy().starts_with("llvmjit");
+        if wanted {
+            root.program(&path)?;
+        }
+    }
+    let major = major_of(directory);
+    root.tree(Path::new(&format!("/usr/share/postgresql/{major}")))
+}
+
+/// Packs the programs of the newest PostgreSQL installed into `archive`, to be unpacked over a root file system of the
+/// same Debian: a library that is there already serves as well.
+pub(crate) fn postgres_archive(archive: &Path) -> Result<()> {
+    let place = archive.with_extension("root");
+    let mut root = RootFs::empty(&place);
+    postgres_programs(&mut root, &postgres_directory()?)?;
+    pack(root.path(), archive)?;
+    Ok(fs::remove_dir_all(&place)?)
 }
 
 /// What the image says of itself, like the official one.

@@ -80,10 +80,7 @@ impl RootFs {
         if root.exists() {
             fs::remove_dir_all(root)?;
         }
-        let mut new = Self {
-            root: root.to_owned(),
-            copied: BTreeSet::new(),
-        };
+        let mut new = Self::empty(root);
         for dir in [
             "bin", "etc", "root", "run", "tmp", "usr/bin", "usr/sbin", "var/run",
         ] {
@@ -102,6 +99,14 @@ impl RootFs {
         )?;
         new.write("etc/profile", "")?;
         Ok(new)
+    }
+
+    /// One with nothing in it, to be laid over another root file system.
+    pub(super) fn empty(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            copied: BTreeSet::new(),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {

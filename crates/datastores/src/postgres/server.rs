@@ -231,6 +231,9 @@ impl Server {
 
     /// What a client program's failure means.
     pub(super) fn failure(&self, error: CommandError, what: &str) -> Failure {
+        if let Some(lost) = self.reach.lost(&error) {
+            return lost;
+        }
         let text = match &error {
             CommandError::Exit { output, .. } => output.to_lowercase(),
             _ => String::new(),

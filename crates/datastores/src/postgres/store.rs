@@ -116,12 +116,12 @@ impl Datastore for Postgres {
                 _ => self.server.restored(cx, run),
             },
             Expectation::Carried { version, .. } => self.server.carried(cx, version),
-            Expectation::Released { run, .. } => match self.server.backup(cx, run).shadow() {
-                _ if self.server.released_server(run) != Finding::Holds => {
-                    self.server.released_server(run)
-                }
-                Ok(Some(_)) => self.server.shadow_released(run),
-                _ => self.server.released(cx, run),
+            Expectation::Released { run, .. } => match self.server.released_server(run) {
+                Finding::Holds => match self.server.backup(cx, run).shadow() {
+                    Ok(Some(_)) => self.server.shadow_released(run),
+                    _ => self.server.released(cx, run),
+                },
+                left => left,
             },
             _ => Finding::Unknown {
                 why: "not a datastore's matter".to_owned(),

@@ -103,6 +103,10 @@ impl Server {
 
     /// Why this server cannot be kept, where it cannot.
     pub(super) fn obstacle(&self, commands: &Commands) -> Result<Option<String>, Failure> {
+        // Its files are those of one moment while it is stopped.
+        if let Some(because) = self.reach.foreign() {
+            return Ok(Some(format!("it cannot be stopped: {because}")));
+        }
         self.client(commands)?.converse(|mut session| {
             let field = |mut info: std::collections::BTreeMap<String, String>, name: &str| {
                 info.remove(name).unwrap_or_default()

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use switchback_engine::ports::{Context, Failure, Finding};
-use switchback_engine::process::{Argv, Commands, Finished, Input, Output};
+use switchback_engine::process::{Argv, CommandError, Commands, Finished, Input, Output};
 use switchback_model::observed::Filesystem;
 use switchback_model::{Digest, RunId};
 
@@ -60,6 +60,14 @@ impl Host {
         }
     }
 
+    /// What is wrong with the way there, where that is why a command made by [`Host::inside`] failed.
+    pub(crate) fn lost(&self, error: &CommandError) -> Option<Failure> {
+        match self {
+            Self::Here(_) => None,
+            Self::Far(far) => far.lost(error),
+        }
+    }
+
     /// Runs a command to its end, whatever its exit code.
     pub(crate) fn run_any(&self, argv: &Argv, what: &str) -> Result<Finished, Failure> {
         match self {
@@ -80,7 +88,7 @@ impl Host {
                     return Ok(finished.stdout);
                 }
                 let masked = far.commands().redactor().mask(&finished.stdout);
-                let error = switchback_engine::process::CommandError::Exit {
+                let error = CommandError::Exit {
                     command: far.commands().redactor().mask(&argv.to_string()),
                     code: finished.code,
                     output: format!("{}{masked}", finished.stderr),

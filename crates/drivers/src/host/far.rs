@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use switchback_engine::ports::Failure;
-use switchback_engine::process::{Argv, Commands, Finished, Input, Output, Secret};
+use switchback_engine::process::{Argv, CommandError, Commands, Finished, Input, Output, Secret};
 use switchback_engine::signal::Urgency;
 use switchback_model::Digest;
 
@@ -81,6 +81,19 @@ impl Far {
     pub(crate) fn inside(&self, argv: &Argv) -> Result<Argv, Failure> {
         let sudo = self.open()?;
         Ok(self.carried(argv, sudo))
+    }
+
+    /// What `ssh` or `sudo` says where a command made by [`Far::inside`] did not get there or lost its way back.
+    pub(crate) fn lost(&self, error: &CommandError) -> Option<Failure> {
+        match error {
+            CommandError::Exit { code, output, .. } if *code == OF_SSH => {
+                Some(problems::of_ssh(self.target(), output))
+            }
+            CommandError::Exit { output, .. } if self.sudo.get() == Some(&true) => {
+                problems::of_sudo(self.target(), output)
+            }
+            _ => None,
+        }
     }
 
     /// Runs a command to its end, whatever its exit code.

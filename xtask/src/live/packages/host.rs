@@ -58,11 +58,15 @@ impl Host {
     }
 
     /// Boots one that is worked on from outside, by SSH: on a port of the loopback interface.
-    pub(super) fn boot_to_be_reached(lab: &Lab, name: &str, more: &[&str]) -> Result<Self> {
-        image()?;
+    pub(super) fn boot_to_be_reached(
+        lab: &Lab,
+        name: &str,
+        image: &str,
+        more: &[&str],
+    ) -> Result<Self> {
         let mut words = vec!["--publish", "127.0.0.1::22"];
         words.extend(more);
-        let host = Self::up(lab, name, IMAGE, &words)?;
+        let host = Self::up(lab, name, image, &words)?;
         host.ok("systemctl start ssh")?;
         Ok(host)
     }
@@ -205,10 +209,11 @@ impl Drop for Host {
     }
 }
 
-fn image() -> Result<()> {
+/// Makes the image of version 2.1.0 unless it is there; its name.
+pub(super) fn image() -> Result<&'static str> {
     let mut made = IMAGE_MADE.lock().unwrap_or_else(PoisonError::into_inner);
     if *made {
-        return Ok(());
+        return Ok(IMAGE);
     }
     let mut inputs = family::INPUTS.to_vec();
     inputs.push(DOCKERFILE);
@@ -221,5 +226,5 @@ fn image() -> Result<()> {
         Ok(())
     })?;
     *made = true;
-    Ok(())
+    Ok(IMAGE)
 }

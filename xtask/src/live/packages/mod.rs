@@ -4,6 +4,8 @@ mod cases;
 mod contract;
 mod family;
 mod host;
+mod ledger;
+mod operator;
 mod redhat;
 mod refused;
 mod remote;

@@ -84,6 +84,10 @@ impl Server {
     }
 
     pub(in super::super) fn released_server(&self, run: &RunId) -> Finding {
+        // What another server runs on is exchanged where the directory is known, and only there.
+        if self.location.directory.is_none() {
+            return Finding::Holds;
+        }
         match self.directory() {
             Err(failure) => Finding::Unknown { why: failure.what },
             Ok(directory) => Place::of(&directory, run, &self.name).released(),

@@ -97,6 +97,9 @@ impl Server {
         commands: &Commands,
         run: Option<&RunId>,
     ) -> Result<Result<Able, String>, Failure> {
+        if let Some(because) = self.reach.foreign() {
+            return Ok(Err(because));
+        }
         let original = self.original(commands, run)?;
         if let Some(because) = refused(&original) {
             return Ok(Err(because));

@@ -9,8 +9,31 @@ use switchback_model::plan::BackupState;
 use switchback_testkit::contract;
 
 use super::site::{NAME, filled, kept};
-use crate::bench::{ROLLBACK, UPGRADE, reached};
+use crate::bench::{ROLLBACK, UPGRADE, reached, released, restored};
 use crate::cluster::{Cluster, PASSWORD};
+
+/// Where its data are is not known: it is on another machine, or the product's settings name an address alone.
+#[test]
+fn a_server_that_is_only_an_address_is_brought_back_and_released() {
+    let cluster = Cluster::start();
+    filled(&cluster, "app");
+    let mut location = cluster.location("app", "admin");
+    location.directory = None;
+    let password = Some(Secret::new(PASSWORD));
+    let store = switchback_datastores::open(&NAME.into(), &location, cluster.reach(), password);
+    kept(&cluster, store.as_ref());
+    cluster.sql("app", "DROP TABLE users");
+    cluster.bench.within(ROLLBACK, |cx| {
+        store.restore(cx, &RunId::new(UPGRADE)).expect("goes back");
+        assert_eq!(store.look(cx, &restored(NAME)), Finding::Holds);
+        assert_ne!(store.look(cx, &released(NAME)), Finding::Holds);
+        store
+            .release(cx, &RunId::new(UPGRADE))
+            .expect("lets go of what it replaced");
+        assert_eq!(store.look(cx, &released(NAME)), Finding::Holds);
+    });
+    assert_eq!(cluster.leftovers(), "");
+}
 
 #[test]
 fn keeps_the_contract_with_a_name_that_needs_quoting() {
