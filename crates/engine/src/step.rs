@@ -18,14 +18,6 @@ use crate::words;
 impl Run<'_> {
     /// A step of which nothing was done.
     pub(crate) fn start(&self, step: &Step) -> Result<(), Interruption> {
-        // Guard and act ask the same server; none of these stops it.
-        let of = match &step.act {
-            Act::Prepare { datastore } | Act::Seal { datastore } | Act::Prove { datastore } => {
-                self.means.site.datastores.get(datastore)
-            }
-            _ => None,
-        };
-        let _held = of.map(|datastore| datastore.hold());
         let guard = self.with_context(step, |cx| {
             guard::ask(self.means.site, cx, step, &Touched::No)
         });

@@ -9,7 +9,7 @@ use switchback_model::{DatastoreName, Problem, StepNumber};
 use crate::clock::milliseconds;
 use crate::downtime;
 use crate::order::Ended;
-use crate::ports::{Context, Failure, Finding};
+use crate::ports::{Context, Failure, Finding, Hold};
 use crate::run::{Interruption, Run};
 use crate::signal::Urgency;
 use crate::{halt, words};
@@ -140,8 +140,15 @@ impl<'a> Run<'a> {
     }
 
     fn walk(&self) -> Result<u64, Interruption> {
+        let mut held: Vec<Box<dyn Hold + '_>> = Vec::new();
         loop {
             let next = next_move(self.plan(), &self.state.borrow());
+            if !self.leaves_servers_alone(&next) {
+                held.clear();
+            } else if held.is_empty() {
+                let datastores = self.means.site.datastores.values();
+                held.extend(datastores.map(|datastore| datastore.hold()));
+            }
             if !matches!(next, Move::Finish | Move::Finished)
                 && self.means.stop.urgency() != Urgency::GoOn
             {
@@ -175,6 +182,19 @@ impl<'a> Run<'a> {
                 }
             }
         }
+    }
+
+    /// Whether this is a step from the first copy to the last seal. Each asks the same servers and stops none, and
+    /// users wait for the last of them.
+    fn leaves_servers_alone(&self, next: &Move) -> bool {
+        let Move::Start { step } = next else {
+            return false;
+        };
+        let act = self.plan().step(*step).map(|step| &step.act);
+        matches!(
+            act,
+            Some(Act::Prepare { .. } | Act::Prove { .. } | Act::Stop { .. } | Act::Seal { .. })
+        )
     }
 
     fn step(&self, number: StepNumber) -> Result<&'a Step, Interruption> {
