@@ -49,7 +49,7 @@ fn differs(found: impl Into<String>) -> Result<Finding, Fault> {
     })
 }
 
-fn stack(account: &Account, is: &StackIs) -> Result<Finding, Fault> {
+pub(super) fn stack(account: &Account, is: &StackIs) -> Result<Finding, Fault> {
     let name = &is.stack;
     let Some(now) = read::one(account, name)? else {
         return differs(format!("there is no stack `{name}`"));

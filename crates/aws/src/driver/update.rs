@@ -1,15 +1,16 @@
 //! Bringing a stack to what a plan wants: a change set that is looked at before it is executed, once.
 
-use switchback_engine::ports::{Context, Failure};
+use switchback_engine::ports::{Context, Failure, Finding};
 use switchback_engine::signal::StopSignal;
 use switchback_model::Digest;
 use switchback_model::config::SecretRef;
 use switchback_model::event::{Completed, Outcome};
+use switchback_model::plan::Expectation;
 use switchback_model::stack::{
     ChangeSet, ChangeSetState, ParameterWish, Stack, StackUpdate, UpdateMode,
 };
 
-use super::{Conduct, outcome, snapshot, texts};
+use super::{Conduct, look, outcome, snapshot, texts};
 use crate::account::Account;
 use crate::calls::Phase;
 use crate::fault::Fault;
@@ -50,6 +51,7 @@ pub(super) fn update(
     let set = compute(account, conduct, update, &name, &snapshot, cx.stop)?;
     if set.state == ChangeSetState::Empty {
         change_set::delete(account, stack, &name).map_err(failed)?;
+        as_it_was(cx, account, stack)?;
         let summary = format!("`{stack}`: nothing to change");
         return Ok(outcome(Completed::AlreadyDone, summary, &[]));
     }
@@ -177,6 +179,31 @@ fn can_begin(update: &StackUpdate, now: Option<&Stack>) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Fails where CloudFormation sees nothing to change and the stack is not what the step leads to: it keeps a template and
+/// parameters that differ by nothing that a resource is made from.
+fn as_it_was(cx: &Context<'_>, account: &Account, stack: &str) -> Result<(), Failure> {
+    let after = cx.plan.step(cx.step).into_iter().flat_map(|it| &it.after);
+    for expected in after {
+        let Expectation::Stack { is } = expected else {
+            continue;
+        };
+        let found = look::stack(account, is)
+            .map_err(|fault| fault.failure(format!("cannot look at `{stack}`")))?;
+        if let Finding::Differs { found } = found {
+            return Err(Failure::new(
+                "nothing-to-change",
+                format!(
+                    "CloudFormation finds nothing to change in `{stack}`, and leaves it as it was"
+                ),
+            )
+            .cause(found)
+            .state(stack, "was not changed; the change set was removed")
+            .hint("plan again: an update that changes nothing is left out then"));
+        }
+    }
+    Ok(())
 }
 
 fn unsteady(stack: &str, status: &str, reason: Option<&str>) -> Failure {

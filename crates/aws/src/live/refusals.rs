@@ -29,7 +29,7 @@ fn refuse(proxy: &StandIn, service: &str, operation: &str, code: &str, message: 
         400
     };
     proxy.rules(&format!(
-        r#"[{{"service":"{service}","operation":"{operation}","times":9,"error":{{"code":"{code}","status":{status},"message":"{message}"}}}}]"#
+        r#"[{{"service":"{service}","operation":"{operation}","times":1,"error":{{"code":"{code}","status":{status},"message":"{message}"}}}}]"#
     ));
 }
 
@@ -58,15 +58,6 @@ fn what_an_update_is_refused_for_is_told_and_changes_nothing() {
              caused by: `cloudformation:CreateChangeSet`: InsufficientCapabilitiesException: Requires capabilities : [CAPABILITY_NAMED_IAM]\n\
              state: mechanism: was not changed\n\
              hint: the template makes roles or users and the plan does not allow it: plan again, and accept its capabilities\n",
-        ),
-        (
-            "CreateChangeSet",
-            "LimitExceededException",
-            "Limit for change sets exceeded",
-            "cannot make a change set of `mechanism`\n\
-             caused by: `cloudformation:CreateChangeSet`: LimitExceededException: Limit for change sets exceeded\n\
-             state: mechanism: was not changed\n\
-             hint: remove change sets of the stack that nobody needs, then resume\n",
         ),
         (
             "CreateChangeSet",

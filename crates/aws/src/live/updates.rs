@@ -343,7 +343,7 @@ fn what_cannot_be_computed_yet_is_said() {
         return;
     };
     let account = ministack.account();
-    deployed(&account);
+    let id = deployed(&account);
     let mut update = to("v1", &[]);
     update.parameters.insert(
         "Name".to_owned(),
@@ -352,7 +352,7 @@ fn what_cannot_be_computed_yet_is_said() {
             logical: "DBCluster".to_owned(),
         },
     );
-    let lab = Lab::new(
+    let mut lab = Lab::new(
         account,
         Act::Update {
             update: update.clone(),
@@ -367,5 +367,17 @@ fn what_cannot_be_computed_yet_is_said() {
     assert!(
         planned.keys().all(|(phase, _)| *phase != Phase::Apply),
         "{planned:?}"
+    );
+    // Where the plan wants more than that, ending well would be a lie.
+    lab.plan.stages[0].steps[0].after = vec![is(&id, "v1", "two")];
+    let failure = lab
+        .driver()
+        .update(&lab.context(), &to("v1", &[]))
+        .expect_err("it stays as it was");
+    assert_eq!(failure.code, "nothing-to-change");
+    assert_eq!(
+        failure.causes,
+        ["parameter `Name` of `mechanism` is `one`"],
+        "{failure:?}"
     );
 }
