@@ -22,6 +22,8 @@ pub enum Phase {
     Plan,
     /// Applying a plan, going on and going back.
     Apply,
+    /// Removing what a rehearsal made.
+    Rehearse,
 }
 
 /// How often one action was asked for.

@@ -1,5 +1,6 @@
 //! Changes a deployment at AWS, one act of a plan at a time.
 
+mod copies;
 mod job;
 mod look;
 mod machines;
@@ -9,6 +10,7 @@ mod texts;
 mod update;
 mod verify;
 
+pub use self::copies::remove_copies;
 pub use self::snapshot::kept_snapshots;
 pub use self::texts::kept_templates;
 pub use self::update::preview;
@@ -34,7 +36,7 @@ use crate::stacks::{change_set, removal};
 pub enum Operations {
     /// As one-off tasks of a stack's task definition.
     Task {
-        /// The output that says where tasks run, see [`crate::TaskPlace::read`].
+        /// The output that says where tasks run, see [`switchback_model::stack::TaskPlace::read`].
         output: String,
         /// The container whose command is replaced.
         container: String,

@@ -8,6 +8,7 @@
 mod account;
 mod calls;
 mod command;
+mod definition;
 mod driver;
 mod fault;
 mod fence;
@@ -18,6 +19,7 @@ mod machines;
 mod notes;
 mod observe;
 mod policy;
+mod served;
 mod services;
 mod signed;
 mod snapshots;
@@ -30,9 +32,12 @@ mod xml;
 
 pub use account::{Account, Identity, Settings, whose};
 pub use calls::{Calls, Count, Phase};
-pub use driver::{AwsDriver, Conduct, Operations, kept_snapshots, kept_templates, preview};
+pub use definition::task_definition;
+pub use driver::{
+    AwsDriver, Conduct, Operations, kept_snapshots, kept_templates, preview, remove_copies,
+};
 pub use fence::Reachable;
 pub use observe::{Observation, Wanted, observe};
 pub use policy::page as permissions;
-pub use tasks::TaskPlace;
+pub use served::served;
 pub use template::fetch as fetch_template;

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::calls::Phase;
 
 /// An action, the first phase that needs it, and what for.
-const ACTIONS: [(&str, Phase, &str); 48] = [
+const ACTIONS: [(&str, Phase, &str); 50] = [
     (
         "sts:GetCallerIdentity",
         Phase::Observe,
@@ -193,6 +193,53 @@ const ACTIONS: [(&str, Phase, &str); 48] = [
         Phase::Apply,
         "renewing the machines of a group",
     ),
+    (
+        "rds:DeleteDBClusterSnapshot",
+        Phase::Rehearse,
+        "removing the snapshot that copies were made from",
+    ),
+    (
+        "rds:DeleteDBSnapshot",
+        Phase::Rehearse,
+        "removing the snapshot that copies were made from",
+    ),
+];
+
+/// What the stack of copies makes and removes, with the permissions of whoever rehearses.
+const COPIES: [(&str, &str); 15] = [
+    ("rds:RestoreDBClusterFromSnapshot", "the copied cluster"),
+    ("rds:RestoreDBInstanceFromDBSnapshot", "the copied database"),
+    ("rds:CreateDBInstance", "the server of a copied cluster"),
+    ("rds:ModifyDBCluster", "the copied cluster's groups"),
+    ("rds:ModifyDBInstance", "the copied database's groups"),
+    ("rds:DeleteDBCluster", "removing the copy"),
+    ("rds:DeleteDBInstance", "removing the copy"),
+    (
+        "ecs:RegisterTaskDefinition",
+        "the task that knows the copy alone",
+    ),
+    ("ecs:DeregisterTaskDefinition", "removing it"),
+    (
+        "ec2:CreateSecurityGroup",
+        "a task that reaches the copy alone",
+    ),
+    (
+        "ec2:DescribeSecurityGroups",
+        "a task that reaches the copy alone",
+    ),
+    (
+        "ec2:AuthorizeSecurityGroupIngress",
+        "a task that reaches the copy alone",
+    ),
+    (
+        "ec2:AuthorizeSecurityGroupEgress",
+        "a task that reaches the copy alone",
+    ),
+    (
+        "ec2:RevokeSecurityGroupEgress",
+        "a task that reaches the copy alone",
+    ),
+    ("ec2:DeleteSecurityGroup", "removing its groups"),
 ];
 
 /// What AWS asks for besides, because of what one of the actions is given.
@@ -226,9 +273,15 @@ pub fn page() -> String {
         (
             Phase::Plan,
             "plan",
-            "Planning and rehearsing: change sets are created, read and deleted.",
+            "Planning: change sets are created, read and deleted.",
         ),
         (Phase::Apply, "apply", "Applying, resuming, rolling back."),
+        (
+            Phase::Rehearse,
+            "rehearse",
+            "Rehearsing migrations on copies of databases, which needs what applying needs, and what the copies are made \
+             with. The roles\nthat `iam:PassRole` is for are those of the operations task.",
+        ),
     ] {
         let _ = write!(
             page,
@@ -239,6 +292,11 @@ pub fn page() -> String {
         }
         if phase == Phase::Apply {
             for (action, why) in BESIDES {
+                let _ = writeln!(page, "| `{action}` | {why} |");
+            }
+        }
+        if phase == Phase::Rehearse {
+            for (action, why) in COPIES {
                 let _ = writeln!(page, "| `{action}` | {why} |");
             }
         }
@@ -254,8 +312,11 @@ fn policy(phase: Phase) -> serde_json::Value {
         .filter(|(_, first, _)| *first <= phase)
         .map(|(action, _, _)| *action)
         .collect();
-    if phase == Phase::Apply {
+    if phase >= Phase::Apply {
         actions.extend(BESIDES.map(|(action, _)| action));
+    }
+    if phase == Phase::Rehearse {
+        actions.extend(COPIES.map(|(action, _)| action));
     }
     actions.sort_unstable();
     json!({

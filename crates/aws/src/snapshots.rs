@@ -119,6 +119,37 @@ pub(crate) fn take(
     }
 }
 
+/// Removes a database's snapshot of this name; one that is gone already is fine.
+pub(crate) fn remove(account: &Account, kind: StoreKind, name: &str) -> Result<(), Fault> {
+    let removed = match kind {
+        StoreKind::DatabaseCluster => account
+            .wait(
+                account
+                    .rds
+                    .delete_db_cluster_snapshot()
+                    .db_cluster_snapshot_identifier(name)
+                    .send(),
+            )
+            .map(drop)
+            .map_err(|error| Fault::of("rds:DeleteDBClusterSnapshot", error)),
+        StoreKind::DatabaseInstance => account
+            .wait(
+                account
+                    .rds
+                    .delete_db_snapshot()
+                    .db_snapshot_identifier(name)
+                    .send(),
+            )
+            .map(drop)
+            .map_err(|error| Fault::of("rds:DeleteDBSnapshot", error)),
+        other => Err(no_snapshot(other)),
+    };
+    match removed {
+        Err(fault) if fault.code.contains("SnapshotNotFound") => Ok(()),
+        removed => removed,
+    }
+}
+
 fn no_snapshot(kind: StoreKind) -> Fault {
     let why = format!("a {} has no snapshots", kind.word());
     Fault::answered("snapshot", "Unsupported".to_owned(), why, 400)

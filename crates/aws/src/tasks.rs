@@ -6,50 +6,13 @@ use aws_sdk_ecs::types::{
 };
 
 use switchback_model::Digest;
+use switchback_model::stack::TaskPlace;
 
 use crate::account::Account;
 use crate::fault::Fault;
 
 /// Tasks that one `DescribeTasks` takes.
 const AT_ONCE: usize = 100;
-
-/// Where one-off tasks run: what the output `OpsRunTaskArguments` of the stack with the operations task says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TaskPlace {
-    /// Task definition, by ARN or `family:revision`.
-    pub definition: String,
-    /// Cluster.
-    pub cluster: String,
-    /// Private subnets.
-    pub subnets: Vec<String>,
-    /// Security group.
-    pub security_group: String,
-}
-
-impl TaskPlace {
-    /// Reads `DEFINITION CLUSTER SUBNET SUBNET GROUP`; one subnet or several.
-    pub fn read(arguments: &str) -> Option<Self> {
-        let words: Vec<&str> = arguments.split_whitespace().collect();
-        let [definition, cluster, subnets @ .., security_group] = words.as_slice() else {
-            return None;
-        };
-        let plausible = security_group.starts_with("sg-")
-            && !subnets.is_empty()
-            && subnets.iter().all(|subnet| subnet.starts_with("subnet-"));
-        plausible.then(|| Self {
-            definition: (*definition).to_owned(),
-            cluster: (*cluster).to_owned(),
-            subnets: subnets.iter().map(|subnet| (*subnet).to_owned()).collect(),
-            security_group: (*security_group).to_owned(),
-        })
-    }
-
-    /// The family of the definition, without its revision.
-    pub(crate) fn family(&self) -> &str {
-        let name = self.definition.rsplit('/').next().unwrap_or_default();
-        name.split(':').next().unwrap_or_default()
-    }
-}
 
 /// One task to start.
 pub(crate) struct TaskCall<'a> {
@@ -164,18 +127,7 @@ pub(crate) fn find(
     let mut arns = Vec::new();
     for status in [DesiredStatus::Running, DesiredStatus::Stopped] {
         // By family and not by `startedBy`, which cannot be asked for together with the ended ones.
-        let mut pages = account
-            .ecs
-            .list_tasks()
-            .cluster(&place.cluster)
-            .family(place.family())
-            .desired_status(status)
-            .into_paginator()
-            .items()
-            .send();
-        while let Some(arn) = account.wait(pages.next()) {
-            arns.push(arn.map_err(|error| Fault::of("ecs:ListTasks", error))?);
-        }
+        arns.extend(listed(account, place, status)?);
     }
     let mut found = Vec::new();
     for some in arns.chunks(AT_ONCE) {
@@ -184,6 +136,50 @@ pub(crate) fn find(
         found.extend(ours.map(|task| TaskSeen::of(task, container)));
     }
     Ok(found)
+}
+
+fn listed(
+    account: &Account,
+    place: &TaskPlace,
+    status: DesiredStatus,
+) -> Result<Vec<String>, Fault> {
+    let mut pages = account
+        .ecs
+        .list_tasks()
+        .cluster(&place.cluster)
+        .family(place.family())
+        .desired_status(status)
+        .into_paginator()
+        .items()
+        .send();
+    let mut arns = Vec::new();
+    while let Some(arn) = account.wait(pages.next()) {
+        arns.push(arn.map_err(|error| Fault::of("ecs:ListTasks", error))?);
+    }
+    Ok(arns)
+}
+
+/// Tasks of a place's family that have not ended, those included that were told to.
+pub(crate) fn running(account: &Account, place: &TaskPlace) -> Result<Vec<String>, Fault> {
+    let mut arns = listed(account, place, DesiredStatus::Running)?;
+    arns.extend(listed(account, place, DesiredStatus::Stopped)?);
+    let mut running = Vec::new();
+    for some in arns.chunks(AT_ONCE) {
+        let tasks = describe(account, &place.cluster, some)?;
+        let tasks = tasks
+            .iter()
+            .filter(|task| task.last_status() != Some("STOPPED"));
+        running.extend(tasks.filter_map(|task| task.task_arn().map(str::to_owned)));
+    }
+    Ok(running)
+}
+
+/// Ends every task of a place's family.
+pub(crate) fn end_all(account: &Account, place: &TaskPlace, why: &str) -> Result<(), Fault> {
+    for arn in listed(account, place, DesiredStatus::Running)? {
+        stop(account, &place.cluster, &arn, why)?;
+    }
+    Ok(())
 }
 
 /// One task by its ARN; nothing where ECS has forgotten it.
@@ -226,22 +222,4 @@ fn describe(account: &Account, cluster: &str, arns: &[String]) -> Result<Vec<Tas
         .wait(request.send())
         .map_err(|error| Fault::of("ecs:DescribeTasks", error))?;
     Ok(answer.tasks.unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::TaskPlace;
-
-    #[test]
-    fn the_arguments_of_the_operations_task_are_read() {
-        let arn = "arn:aws:ecs:eu-west-1:1:task-definition/tts-prod-eu1-ops:7";
-        let place = TaskPlace::read(&format!("{arn} tts-prod-eu1 subnet-1 subnet-2 sg-3"))
-            .expect("five words");
-        assert_eq!(place.subnets, ["subnet-1", "subnet-2"]);
-        assert_eq!(place.security_group, "sg-3");
-        assert_eq!(place.family(), "tts-prod-eu1-ops");
-        for wrong in ["", "a b", "a b subnet-1", "a b sg-1 subnet-1", "a b c d e"] {
-            assert_eq!(TaskPlace::read(wrong), None, "{wrong}");
-        }
-    }
 }

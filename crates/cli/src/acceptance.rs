@@ -61,6 +61,7 @@ pub(crate) fn again(plan: &Plan, accepted: &[String]) -> String {
         Purpose::Upgrade | Purpose::RollOver(_) => format!("switchback apply {}", plan.id),
         // Planned anew from what the journal says then.
         Purpose::Rollback { run } => format!("switchback rollback {run}"),
+        Purpose::Rehearsal { of } => format!("switchback rehearse {of}"),
     };
     accepted.iter().fold(command, |command, word| {
         format!("{command} --accept {word}")

@@ -158,6 +158,9 @@ fn finished(session: &Session<'_>, plan: &Plan, run: &RunId, milliseconds: u64) 
             paint(BOLD, &content.into.api),
             content.from.api,
         ),
+        Purpose::Rehearsal { of } => {
+            format!("the migrations of {} work on copies", paint(BOLD, of))
+        }
         Purpose::Upgrade | Purpose::Rollback { .. } => format!(
             "{} runs {} {}, {downtime}",
             plan.deployment.name,
@@ -188,7 +191,9 @@ fn next(session: &Session<'_>, plan: &Plan, run: &RunId) {
             format!("switchback rollback {run}"),
         ]),
         Purpose::Rollback { .. } => screen.next(&["switchback status".to_owned()]),
-        Purpose::RollOver(_) => screen.next(&[format!("switchback log {run}")]),
+        Purpose::RollOver(_) | Purpose::Rehearsal { .. } => {
+            screen.next(&[format!("switchback log {run}")]);
+        }
     }
 }
 

@@ -41,6 +41,9 @@ pub(crate) struct Marker {
     pub directory: String,
     /// The copy's Compose project, once it has one.
     pub project: Option<String>,
+    /// The stack of copies, once it may be there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
     /// The plan that is rehearsed.
     pub plan: PlanId,
     /// True where the operator wants to keep the copy.

@@ -191,7 +191,7 @@ pub(crate) fn standing_upgrade(
             Purpose::Upgrade if changed_something(session, journal, &record)? => {
                 standing_upgrades.push(record);
             }
-            Purpose::Upgrade | Purpose::RollOver(_) => {}
+            Purpose::Upgrade | Purpose::RollOver(_) | Purpose::Rehearsal { .. } => {}
             Purpose::Rollback { run } => {
                 if let Standing::Done { .. } = standing(journal, &record)? {
                     standing_upgrades.retain(|known| known.run != run);

@@ -108,7 +108,10 @@ pub(crate) fn planning(plan: &Plan) -> String {
             "switchback rollover --from {} --to {}",
             content.from.api, content.into.api
         ),
-        _ => format!("switchback plan --to {}", plan.to),
+        Purpose::Rehearsal { of } => format!("switchback rehearse {of}"),
+        Purpose::Upgrade | Purpose::Rollback { .. } => {
+            format!("switchback plan --to {}", plan.to)
+        }
     }
 }
 

@@ -103,6 +103,11 @@ pub enum Purpose {
     },
     /// The content of one instance to another one that is new and empty.
     RollOver(RollOver),
+    /// The migrations of another plan, on copies of databases that it makes itself: nothing else is changed.
+    Rehearsal {
+        /// The plan whose migrations these are.
+        of: PlanId,
+    },
 }
 
 /// A notice that applies to this path.

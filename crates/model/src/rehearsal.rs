@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contents::Difference;
 use crate::digest::Digest;
-use crate::id::{DatastoreName, PlanId, ServiceName, StepNumber};
+use crate::id::{DatastoreName, MigrationId, PlanId, ServiceName, StepNumber};
 use crate::observed::Deployment;
 use crate::plan::BackupMethod;
 use crate::problem::Problem;
@@ -65,6 +65,12 @@ pub struct Rehearsal {
     pub notices: Vec<Proof>,
     /// What was seen of production after the rehearsal.
     pub production: Production,
+    /// What each update of a stack would change, by its step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub updates: Vec<UpdateSeen>,
+    /// Migrations that could not be rehearsed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unrehearsed: Vec<Unrehearsed>,
     /// How the copy was kept from taking what production needs.
     pub bounds: Vec<String>,
     /// Services of the deployment that the plan does not need, and that were therefore not started.
@@ -74,6 +80,39 @@ pub struct Rehearsal {
     /// Where the copy was kept, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<String>,
+}
+
+/// What an update of a stack would change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct UpdateSeen {
+    /// The step of the plan.
+    pub step: StepNumber,
+    /// The stack.
+    pub stack: String,
+    /// Resources that are or may be made anew.
+    pub replaced: Vec<String>,
+    /// Resources that go.
+    pub removed: Vec<String>,
+    /// How many others are touched.
+    pub others: usize,
+    /// True where the provider computed it; else it is our prediction.
+    pub computed: bool,
+    /// Resources of which we and the provider say different things.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disputed: Vec<String>,
+}
+
+/// A migration that could not be rehearsed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Unrehearsed {
+    /// Which.
+    pub migration: MigrationId,
+    /// Of which release.
+    pub version: Version,
+    /// Why, as half a sentence.
+    pub why: String,
 }
 
 /// What an earlier rehearsal measured.
@@ -230,8 +269,15 @@ pub struct Production {
     pub containers: usize,
     /// How many files.
     pub files: usize,
+    /// How many stacks, with their services and what holds data.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub stacks: usize,
     /// What is different, whoever changed it.
     pub differences: Vec<String>,
+}
+
+fn is_none(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Rehearsal {

@@ -17,6 +17,7 @@ pub fn outline(plan: &Plan) -> String {
         Purpose::RollOver(content) => {
             format!(" (from {} into {})", content.from.api, content.into.api)
         }
+        Purpose::Rehearsal { of } => format!(" (rehearsal of {of})"),
     };
     let _ = writeln!(
         text,

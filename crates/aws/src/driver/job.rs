@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use switchback_engine::ports::{Context, Failure, MigrationCall};
 use switchback_model::plan::Act;
-use switchback_model::stack::Stack;
+use switchback_model::stack::{Stack, TaskPlace};
 
 use super::{AwsDriver, Operations};
 use crate::account::Account;
@@ -14,7 +14,7 @@ use crate::logs::Stream;
 use crate::notes::{Note, now};
 use crate::services;
 use crate::stacks::read;
-use crate::tasks::{self, TaskCall, TaskPlace, TaskState};
+use crate::tasks::{self, TaskCall, TaskState};
 use crate::waiting::Pace;
 
 /// Lines of a migration that are kept.

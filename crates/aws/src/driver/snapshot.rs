@@ -3,7 +3,7 @@
 use switchback_engine::ports::{Context, Failure, Finding};
 use switchback_model::RunId;
 use switchback_model::event::{Completed, Outcome};
-use switchback_model::plan::{Act, Plan};
+use switchback_model::plan::{Act, Plan, Stage};
 use switchback_model::stack::{Snapshot, Store, StoreKind};
 
 use super::outcome;
@@ -61,11 +61,20 @@ pub(super) fn take(cx: &Context<'_>, account: &Account, store: &Store) -> Result
             }) => percent,
             None => None,
         };
-        let doing = format!("snapshot of `{}`", store.physical);
         cx.progress
-            .report(&doing, percent, percent.map(|_| 100), Some("%"));
+            .report(&doing(store), percent, percent.map(|_| 100), Some("%"));
         pace.pause(&format!("the snapshot of `{}`", store.physical))?;
     }
+}
+
+/// What the run's snapshot of a store is called, of the round that `stage` is in.
+pub(super) fn taken_by(cx: &Context<'_>, stage: &Stage, store: &Store) -> String {
+    snapshots::name(&run_name(cx), stage.round, &store.stack, &store.logical)
+}
+
+/// What goes on while a snapshot of a store is taken.
+pub(super) fn doing(store: &Store) -> String {
+    format!("snapshot of `{}`", store.physical)
 }
 
 /// What an operator must know of such a snapshot.

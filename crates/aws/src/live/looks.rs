@@ -72,7 +72,8 @@ fn a_deployment_is_seen_whole_in_few_calls() {
     assert!(seen.texts[&database.body].starts_with("AWSTemplateFormatVersion"));
     let operations = &cloud.stacks["tts-5-2-ecs-ops"];
     assert_eq!(operations.version_tag.as_deref(), Some("3.30.0"));
-    let place = crate::TaskPlace::read(&operations.outputs["OpsRunTaskArguments"].value);
+    let place =
+        switchback_model::stack::TaskPlace::read(&operations.outputs["OpsRunTaskArguments"].value);
     assert_eq!(place.expect("five words").cluster, "tts-prod-eu1");
     let [service] = cloud.tasks.as_slice() else {
         panic!("one service: {:?}", cloud.tasks);

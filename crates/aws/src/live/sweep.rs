@@ -14,7 +14,7 @@ use switchback_model::RunId;
 use switchback_model::plan::{Act, Expectation, Origin, Plan, WayBack};
 use switchback_model::stack::{
     ChangeAction, ForeseenChange, ParameterWish, Replacement, StackIs, StackUpdate, Store,
-    StoreKind, body_digest,
+    StoreKind, TaskPlace, body_digest,
 };
 use switchback_testkit::aws::{Containers, Image};
 use switchback_testkit::crash::{CrashPoints, Crashed, survive};
@@ -23,7 +23,7 @@ use super::dying::{Dying, Witness, process};
 use super::standins::{Kind, StandIn};
 use super::{Lab, deploy, foreseen, migrations, template, value, wish};
 use crate::stacks::{events, read};
-use crate::{Account, AwsDriver, TaskPlace};
+use crate::{Account, AwsDriver};
 
 /// The stand-ins of all upgrades: stacks and tasks on one, databases on the other, which snapshots them.
 struct Cloud {

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use switchback_engine::signal::StopSignal;
 use switchback_journal::{Journal, Key};
-use switchback_model::Problem;
 use switchback_model::exit::Exit;
 use switchback_model::plan::{Plan, Purpose};
 use switchback_model::product::{Lock, Probe};
+use switchback_model::{PlanId, Problem};
 use switchback_planner::{check_against, lock_held, refusal};
 
 use super::rehearse::demanded;
@@ -84,6 +84,9 @@ pub(crate) fn start(
     plan: &Plan,
     mut accepted: Vec<String>,
 ) -> Result<Exit, Failed> {
+    if let Purpose::Rehearsal { of } = &plan.purpose {
+        return Err(of_a_rehearsal(plan, of));
+    }
     refuse_against_definition(session, plan)?;
     let rehearsal = (plan.purpose == Purpose::Upgrade)
         .then(|| Rehearsals::of(&session.state).latest(plan))
@@ -96,6 +99,7 @@ pub(crate) fn start(
         Purpose::Upgrade => ("an upgrade", "Upgrade"),
         Purpose::Rollback { .. } => ("a rollback", "Take back"),
         Purpose::RollOver(_) => ("a roll-over", "Roll over"),
+        Purpose::Rehearsal { .. } => ("a rehearsal", "Rehearse"),
     };
     let question = format!(
         "{verb} {} {} on {}, downtime {downtime}",
@@ -215,6 +219,17 @@ pub(crate) fn newest(session: &Session<'_>, found: &Found) -> Result<Option<Plan
         }
     }
     Ok(None)
+}
+
+fn of_a_rehearsal(plan: &Plan, of: &PlanId) -> Failed {
+    Problem::new(
+        Exit::Refused,
+        "plan-of-a-rehearsal",
+        format!("plan `{}` is a part of a rehearsal", plan.id),
+    )
+    .state("deployment", "not touched")
+    .hint(format!("rehearse: `switchback rehearse {of}`"))
+    .into()
 }
 
 fn no_plan(found: &Found) -> Failed {

@@ -165,7 +165,8 @@ pub(crate) struct Made {
     notes: Vec<String>,
     warnings: Vec<String>,
     path: path::Path,
-    reviews: Reviews,
+    /// What each update of a stack was seen to change.
+    pub(crate) reviews: Reviews,
 }
 
 /// Which version a plan leads to.

@@ -81,7 +81,7 @@ fn is_way_back_of(session: &Session<'_>, open: &RunRecord, run: &RunId) -> Resul
     let plan = session.plan_of(open)?;
     Ok(match &plan.purpose {
         Purpose::Rollback { run: taken_back } => taken_back == run || open.run == *run,
-        Purpose::Upgrade | Purpose::RollOver(_) => false,
+        Purpose::Upgrade | Purpose::RollOver(_) | Purpose::Rehearsal { .. } => false,
     })
 }
 
@@ -101,7 +101,7 @@ fn done_by(
         let plan = session.plan_of(&other)?;
         let meant = match &plan.purpose {
             Purpose::Rollback { run } => *run == record.run || other.run == record.run,
-            Purpose::Upgrade | Purpose::RollOver(_) => false,
+            Purpose::Upgrade | Purpose::RollOver(_) | Purpose::Rehearsal { .. } => false,
         };
         if meant {
             return Ok(Some((other.run, plan, downtime)));

@@ -433,6 +433,7 @@ fn in_words(last: &LastRun) -> [Cell; 3] {
         Some(Purpose::Upgrade) => "upgrade ".to_owned(),
         Some(Purpose::Rollback { run }) => format!("rollback of {run} "),
         Some(Purpose::RollOver(_)) => "roll-over ".to_owned(),
+        Some(Purpose::Rehearsal { of }) => format!("rehearsal of {of} "),
         None => String::new(),
     };
     let route = last.route.as_deref().unwrap_or("its plan file is gone");

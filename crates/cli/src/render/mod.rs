@@ -14,6 +14,7 @@ pub(crate) mod path;
 pub(crate) mod plan;
 pub(crate) mod problem;
 pub(crate) mod rehearsal;
+pub(crate) mod rehearsed_stacks;
 pub(crate) mod run;
 pub(crate) mod screen;
 pub(crate) mod step;

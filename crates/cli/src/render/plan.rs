@@ -89,6 +89,7 @@ fn title(plan: &Plan, width: usize) -> String {
                 content.from.api, content.into.api
             )
         }
+        Purpose::Rehearsal { of } => format!(", the migrations of {of} on copies"),
     };
     let edition = plan
         .edition

@@ -12,7 +12,7 @@ use super::plan::route;
 use super::run::what_width;
 use super::style::{BAD, BANG, BOLD, CHECK, CROSS, DIM, GOOD, PLAIN, WARN, paint};
 use super::table::{Cell, Table};
-use super::{measure, wrap};
+use super::{measure, rehearsed_stacks, wrap};
 
 /// Longest list of changes of one kind that is shown; the rest is counted.
 const NAMED: usize = 6;
@@ -67,22 +67,43 @@ pub(crate) fn acted(
 
 /// The whole report.
 pub(crate) fn report(report: &Rehearsal, width: usize) -> String {
-    let mut text = format!("\n{}\n", verdict(report, width));
+    let of_stacks = report.production.stacks > 0;
+    let mut text = match of_stacks {
+        true => format!("\n{}\n", rehearsed_stacks::verdict(report, width)),
+        false => format!("\n{}\n", verdict(report, width)),
+    };
     let mut section = |title: &str, body: String| {
         if !body.is_empty() {
             let _ = write!(text, "  {}\n{body}", paint(BOLD, title));
         }
     };
-    section("where the downtime goes", downtime(report, width));
-    section("for people", by_hand(report, width));
-    section("space", space(report, width));
+    if of_stacks {
+        section(
+            "what each update changes",
+            rehearsed_stacks::updates(report, width),
+        );
+        section("what it took", rehearsed_stacks::steps(report, width));
+        section(
+            "not rehearsed",
+            rehearsed_stacks::unrehearsed(report, width),
+        );
+        section("space", rehearsed_stacks::space(report, width));
+    } else {
+        section("where the downtime goes", downtime(report, width));
+        section("for people", by_hand(report, width));
+        section("space", space(report, width));
+    }
     section("what changed", changes(report, width));
     section("what the migrations said", logs(report, width));
     section("what was announced", notices(report, width));
     section("production", production(report, width));
     if let Some(place) = &report.kept {
+        let cost = match of_stacks {
+            true => ", and AWS bills it until then",
+            false => "",
+        };
         let line = format!(
-            "The copy is kept in {place}: the next rehearsal removes it, or switchback rehearse --clean"
+            "The copy is kept in {place}{cost}: the next rehearsal removes it, or switchback rehearse --clean"
         );
         let _ = writeln!(text, "{}", wrap::hanging("  ", &line, width));
     }
@@ -98,7 +119,16 @@ pub(crate) fn attached(report: &Rehearsal, now: u64) -> String {
             report.id,
             measure::duration(downtime)
         ),
-        (Outcome::Succeeded, None) => format!("Rehearsed {when} ({})", report.id),
+        (Outcome::Succeeded, None) => {
+            let left = match report.unrehearsed.len() as u64 {
+                0 => String::new(),
+                left => format!(
+                    ", without {}",
+                    measure::plural(left, "migration", "migrations")
+                ),
+            };
+            format!("Rehearsed {when} ({}){left}", report.id)
+        }
         (Outcome::Stopped { step, .. }, _) => format!(
             "Rehearsed {when} ({}) up to step {step}, which is for people",
             report.id
@@ -425,7 +455,11 @@ fn production(report: &Rehearsal, width: usize) -> String {
         );
     };
     let seen = &report.production;
-    if seen.untouched {
+    if seen.untouched && seen.stacks > 0 {
+        let stacks = measure::plural(seen.stacks as u64, "stack", "stacks");
+        let said = format!("untouched: {stacks}, their services and what holds data");
+        line(paint(GOOD, CHECK).to_string(), &said);
+    } else if seen.untouched {
         let said = format!(
             "untouched: {} as started before, {} byte for byte",
             measure::plural(seen.containers as u64, "container", "containers"),

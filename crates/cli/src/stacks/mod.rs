@@ -11,6 +11,8 @@ mod back;
 #[cfg(feature = "aws")]
 mod change_sets;
 #[cfg(feature = "aws")]
+mod copying;
+#[cfg(feature = "aws")]
 mod offered;
 #[cfg(feature = "aws")]
 mod opened;

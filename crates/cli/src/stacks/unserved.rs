@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use switchback_engine::ports::{Driver, Progress};
+use switchback_engine::ports::{Context, Driver, Progress};
 use switchback_model::observed::Deployment as Identity;
 use switchback_model::plan::Plan;
 use switchback_model::product::Product;
 use switchback_model::stack::Account;
 use switchback_model::{Digest, Problem, Version};
 use switchback_planner::Planned;
+use switchback_planner::stack::Copies;
 
 use super::answer::{Access, Answer, Asked, Found, Seen, TakenBack};
 use super::refusal::unserved;
@@ -75,6 +76,23 @@ impl Stacks {
         _: &TakenBack<'_>,
         _: &dyn Progress,
     ) -> Result<Planned, Failed> {
+        match *self {}
+    }
+
+    /// Looks, and plans copies on which the migrations of a plan can be rehearsed.
+    pub(crate) fn copies(
+        &self,
+        _: &Product,
+        _: &Plan,
+        _: &str,
+        _: &str,
+        _: &dyn Progress,
+    ) -> Result<Copies, Problem> {
+        match *self {}
+    }
+
+    /// Removes what the run of a rehearsal's plan made.
+    pub(crate) fn remove_copies(&self, _: &Context<'_>) -> Result<(), Problem> {
         match *self {}
     }
 }

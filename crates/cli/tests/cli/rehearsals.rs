@@ -159,7 +159,10 @@ fn report(plan: &Plan) -> Rehearsal {
                 evidence: Vec::new(),
             },
         ],
+        updates: Vec::new(),
+        unrehearsed: Vec::new(),
         production: Production {
+            stacks: 0,
             untouched: true,
             containers: 3,
             files: 1,

@@ -65,6 +65,16 @@ impl Lab {
 
     /// Makes stacks of these templates as they were at 3.30.0, with `image` where one is named.
     pub(crate) fn deploy(stand_in: &StandIn, templates: &[&str], image: &str) {
+        Self::deploy_changed(stand_in, templates, image, |_, text| text);
+    }
+
+    /// As [`Lab::deploy`], each template changed by `change` when its turn comes.
+    pub(crate) fn deploy_changed(
+        stand_in: &StandIn,
+        templates: &[&str],
+        image: &str,
+        change: impl Fn(&str, String) -> String,
+    ) {
         for name in templates {
             let parameters: &[(&str, &str)] = match *name {
                 "5-2-ecs-ops" => &[("OpsImage", image)],
@@ -72,7 +82,8 @@ impl Lab {
                 "2-1-db-aurora-master" => &[("MasterPassword", "changeme1234")],
                 _ => &[],
             };
-            let made = stand_in.make_stack(&format!("tts-{name}"), text(name), parameters);
+            let text = change(name, text(name).to_owned());
+            let made = stand_in.make_stack(&format!("tts-{name}"), &text, parameters);
             assert_eq!(made, "CREATE_COMPLETE", "{name}");
         }
     }

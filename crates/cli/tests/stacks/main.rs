@@ -4,3 +4,4 @@
 mod journey;
 mod lab;
 mod refusals;
+mod rehearsals;

@@ -49,6 +49,10 @@ pub struct Template {
     /// nothing is said.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub migrated_by: BTreeMap<String, Vec<MigrationId>>,
+    /// The variables by which the program is told where a store is, by the store's resource in the template: a
+    /// migration is led to a copy of the store by them. One that nothing is said of is never led anywhere else.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told_by: BTreeMap<String, Vec<String>>,
     /// What releases changed in it, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<TemplateChange>,

@@ -16,6 +16,7 @@ mod change_set;
 mod cloud;
 mod danger;
 mod machine;
+mod operations;
 mod store;
 mod template;
 mod update;
@@ -30,6 +31,7 @@ pub use cloud::{
 };
 pub use danger::DangerKind;
 pub use machine::{Launch, Machine, MachineGroup, Task, TaskContainer};
+pub use operations::{ContainerDefinition, Database, REHEARSAL, Served, TaskDefinition, TaskPlace};
 pub use store::{Snapshot, Store, StoreKind};
 pub use template::{
     Call, Expression, Parameter, Resource, Template, TemplateOutput, body_digest, placeholders,

@@ -5,6 +5,7 @@
 //! Start with [`check`]; [`check_against`] also asks the product's definition.
 
 mod content;
+mod copies;
 mod engines;
 mod guards;
 mod hand_work;

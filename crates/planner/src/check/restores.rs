@@ -9,7 +9,7 @@ impl<'p> Walk<'_, 'p> {
     pub(super) fn restore(&mut self, datastore: &'p DatastoreName, run: &RunId) {
         let taken_back = match &self.world.plan.purpose {
             Purpose::Rollback { run } => Some(run),
-            Purpose::Upgrade | Purpose::RollOver(_) => None,
+            Purpose::Upgrade | Purpose::RollOver(_) | Purpose::Rehearsal { .. } => None,
         };
         if taken_back != Some(run) {
             self.object("restore", "it restores what another run sealed");

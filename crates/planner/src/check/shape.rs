@@ -21,7 +21,10 @@ pub(super) fn check(plan: &Plan, found: &mut Objections) {
         );
     }
     numbering(plan, found);
-    if matches!(plan.purpose, Purpose::RollOver(_)) {
+    if matches!(
+        plan.purpose,
+        Purpose::RollOver(_) | Purpose::Rehearsal { .. }
+    ) {
         return;
     }
     stages(plan, found);

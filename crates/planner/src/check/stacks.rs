@@ -31,7 +31,7 @@ struct Known<'p> {
 pub(super) fn check(plan: &Plan, found: &mut Objections) {
     let run = match &plan.purpose {
         Purpose::Rollback { run } => Some(run),
-        Purpose::Upgrade | Purpose::RollOver(_) => None,
+        Purpose::Upgrade | Purpose::RollOver(_) | Purpose::Rehearsal { .. } => None,
     };
     if !plan.datastores.is_empty() || !plan.origin.services.is_empty() {
         found.plan("not-stacks", "it speaks of services or datastores");
@@ -395,7 +395,7 @@ fn ending(stage: &Stage, found: &mut Objections) {
     }
 }
 
-fn needs_after(step: &Step, wanted: &Expectation, found: &mut Objections) {
+pub(super) fn needs_after(step: &Step, wanted: &Expectation, found: &mut Objections) {
     if !step.after.contains(wanted) {
         found.step(
             step.number,

@@ -7,6 +7,7 @@ use switchback_model::plan::{
 use switchback_model::{DatastoreName, ServiceName};
 
 use super::content;
+use super::copies;
 use super::objection::{Objection, Objections};
 use super::shape;
 use super::stacks;
@@ -18,6 +19,10 @@ pub fn check(plan: &Plan) -> Vec<Objection> {
     shape::check(plan, &mut found);
     if let Purpose::RollOver(content) = &plan.purpose {
         content::check(plan, content, &mut found);
+        return found.0;
+    }
+    if matches!(plan.purpose, Purpose::Rehearsal { .. }) {
+        copies::check(plan, &mut found);
         return found.0;
     }
     if plan.account.is_some() {

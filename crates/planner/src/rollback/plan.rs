@@ -37,6 +37,8 @@ pub fn rollback(
         Purpose::RollOver(content) => {
             return Err(problems::roll_over_stays(&proven.run, &content.from.api));
         }
+        // It is no run of the deployment: what it made is removed with it.
+        Purpose::Rehearsal { .. } => return Err(problems::of_a_rehearsal(&proven.run)),
     }
     if plan.deployment != observed.deployment {
         return Err(problems::of_another_deployment(

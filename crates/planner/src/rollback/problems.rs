@@ -28,6 +28,16 @@ pub fn roll_over_stays(run: &RunId, old: &str) -> Problem {
     .hint("go on using the old instance, and provision the new one anew where it is not wanted")
 }
 
+pub(super) fn of_a_rehearsal(run: &RunId) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "rollback-of-rehearsal",
+        format!("`{run}` was a rehearsal: it changed copies alone"),
+    )
+    .state("deployment", "unchanged")
+    .hint("remove what it made: `switchback rehearse --clean`")
+}
+
 pub(super) fn no_backup(run: &RunId, lost: &DatastoreName) -> Problem {
     Problem::new(
         Exit::Refused,

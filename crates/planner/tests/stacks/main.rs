@@ -1,6 +1,7 @@
 //! Plans for deployments that stacks describe: order, parameters, dangers, refusals.
 
 mod account;
+mod copies;
 mod mutations;
 mod orders;
 mod refusals;

@@ -116,13 +116,31 @@ impl StandIn {
     /// Asks for something that no client of the product asks for. Stand-ins check no signature.
     pub fn cloudformation(&self, mut form: Vec<(String, String)>) -> String {
         form.push(("Version".to_owned(), "2010-05-15".to_owned()));
-        let scope = format!("{ACCOUNT}/20260101/us-east-1/cloudformation/aws4_request");
         let mut answer = ureq::post(&self.url)
-            .header(
-                "Authorization",
-                format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
-            )
+            .header("Authorization", signature("cloudformation"))
             .send_form(form)
+            .expect("the stand-in does it");
+        answer.body_mut().read_to_string().expect("it answers")
+    }
+
+    /// What RDS answers to a question without parameters, as text.
+    pub fn databases(&self, action: &str) -> String {
+        let form = [("Action", action), ("Version", "2014-10-31")];
+        let mut answer = ureq::post(&self.url)
+            .header("Authorization", signature("rds"))
+            .send_form(form)
+            .expect("the stand-in does it");
+        answer.body_mut().read_to_string().expect("it answers")
+    }
+
+    /// What ECS answers to a question, as text.
+    pub fn containers(&self, action: &str, body: &str) -> String {
+        let target = format!("AmazonEC2ContainerServiceV20141113.{action}");
+        let mut answer = ureq::post(&self.url)
+            .header("Authorization", signature("ecs"))
+            .header("Content-Type", "application/x-amz-json-1.1")
+            .header("X-Amz-Target", target)
+            .send(body)
             .expect("the stand-in does it");
         answer.body_mut().read_to_string().expect("it answers")
     }
@@ -174,6 +192,11 @@ impl Drop for StandIn {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn signature(service: &str) -> String {
+    let scope = format!("{ACCOUNT}/20260101/us-east-1/{service}/aws4_request");
+    format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0")
 }
 
 fn program(name: &str) -> Option<PathBuf> {

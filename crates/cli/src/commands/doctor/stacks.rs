@@ -2,10 +2,11 @@
 
 use switchback_model::Problem;
 use switchback_model::config::AwsConfig;
-use switchback_model::stack::{Cloud, Drift, Stack, Store};
+use switchback_model::stack::{Cloud, Drift, REHEARSAL, Stack, Store};
 use switchback_planner::stack::recognise;
 
 use super::{Check, Verdict, of_service};
+use crate::commands::rehearse::REMOVE;
 use crate::place::deployment::Found;
 use crate::render::{measure, waiting};
 use crate::session::Session;
@@ -71,7 +72,9 @@ fn of_stacks(place: &Place, aws: &AwsConfig, cloud: &Cloud) -> Vec<Check> {
     let ours = |stack: &&Stack| {
         !aws.leave.contains(&stack.name) && recognise(&place.product, aws, stack).is_some()
     };
-    let (ours, others): (Vec<&Stack>, Vec<&Stack>) = cloud.stacks.values().partition(ours);
+    let is_copy = |stack: &&Stack| stack.name.starts_with(REHEARSAL);
+    let (copies, stacks): (Vec<&Stack>, Vec<&Stack>) = cloud.stacks.values().partition(is_copy);
+    let (ours, others): (Vec<&Stack>, Vec<&Stack>) = stacks.into_iter().partition(ours);
     let well = ours.iter().filter(|stack| stack.status.is_steady());
     let asked = ours.iter().filter(|stack| stack.drift == Drift::None);
     let mut checks = Vec::new();
@@ -90,7 +93,21 @@ fn of_stacks(place: &Place, aws: &AwsConfig, cloud: &Cloud) -> Vec<Check> {
         let names: Vec<&str> = others.iter().map(|stack| stack.name.as_str()).collect();
         checks.push(Check::good("left alone", names.join(", ")));
     }
+    checks.extend(copies.into_iter().map(of_copies));
     checks
+}
+
+/// What a rehearsal made, of whatever state directory it is.
+fn of_copies(stack: &Stack) -> Check {
+    let name = &stack.name;
+    Check {
+        name: format!("copies {name}"),
+        verdict: Verdict::Unsure,
+        found: format!(
+            "of a rehearsal, billed by AWS; where none goes on: {REMOVE}, or aws cloudformation delete-stack --stack-name {name}"
+        ),
+        problem: None,
+    }
 }
 
 fn of_store(store: &Store) -> Check {

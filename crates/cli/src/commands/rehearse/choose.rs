@@ -12,6 +12,7 @@ use crate::failure::Failed;
 use crate::place::deployment::Found;
 use crate::session::Session;
 use crate::site::Place;
+use crate::stacks::reviews;
 
 /// The plan, and the deployment it is for. A plan that no longer fits what is there is refused before
 /// anything is copied.
@@ -23,9 +24,6 @@ pub(super) fn plan(session: &Session<'_>, said: Option<&str>) -> Result<(Found, 
         }
         None => (session.deployment()?, None),
     };
-    if found.config.aws.is_some() {
-        return Err(of_stacks(&found));
-    }
     if found.config.exec.is_some() || found.config.packages.is_some() {
         return Err(not_compose(&found));
     }
@@ -50,21 +48,25 @@ pub(super) fn plan(session: &Session<'_>, said: Option<&str>) -> Result<(Found, 
         .as_ref()
         .map_or(Goal::Next, |plan| Goal::Version(plan.to.as_str()));
     let fresh = match plan::make(session, &found, &place, goal) {
-        Ok(Answer::Plan(made)) => made.plan,
+        Ok(Answer::Plan(made)) => made,
         Ok(Answer::NothingToDo(_)) => return Err(nothing(&found)),
         // What was planned may have been done since; then the newest release is what is next.
         Err(failed) if said.is_some() => return Err(failed),
         Err(_) => match plan::make(session, &found, &place, Goal::Next)? {
-            Answer::Plan(made) => made.plan,
+            Answer::Plan(made) => made,
             Answer::NothingToDo(_) => return Err(nothing(&found)),
         },
     };
     let chosen = match newest {
-        Some(plan) if same(&plan, &fresh) => plan,
-        Some(plan) if said.is_some() => return Err(drifted(&plan, &fresh)),
-        _ => fresh,
+        Some(plan) if same(&plan, &fresh.plan) => plan,
+        Some(plan) if said.is_some() => return Err(drifted(&plan, &fresh.plan)),
+        _ => fresh.plan,
     };
     session.state.save_plan(&chosen)?;
+    if !fresh.reviews.is_empty() {
+        // What the updates change was computed just now; the steps are the same.
+        reviews::keep(&session.state, &chosen.id, &fresh.reviews);
+    }
     Ok((found, chosen))
 }
 
@@ -98,18 +100,6 @@ fn not_compose(found: &Found) -> Failed {
     )
     .state("deployment", "not touched")
     .hint("rehearse on another machine: restore a backup there, and apply the upgrade to it")
-    .into()
-}
-
-fn of_stacks(found: &Found) -> Failed {
-    Problem::new(
-        Exit::Refused,
-        "rehearsal-of-stacks",
-        format!("`{}` is stacks at AWS: no copy of it is made from here", found.name),
-    )
-    .state("deployment", "not touched")
-    .hint("what AWS would change is computed for every plan, and removed again: `switchback plan --explain`")
-    .hint("rehearse on stacks of your own: made from the same templates, with databases restored from snapshots")
     .into()
 }
 

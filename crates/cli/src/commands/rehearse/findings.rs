@@ -233,6 +233,7 @@ impl Production {
             untouched: differences.is_empty(),
             containers: self.containers.len(),
             files: self.files.len(),
+            stacks: 0,
             differences,
         })
     }

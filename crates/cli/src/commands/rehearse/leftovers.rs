@@ -15,6 +15,7 @@ use switchback_model::exit::Exit;
 use switchback_model::{Problem, RunId, StepNumber};
 
 use super::copying::{Silent, for_copying};
+use super::stacks;
 use crate::failure::Failed;
 use crate::place::deployment::Found;
 use crate::rehearsals::{Marker, Rehearsals, turn};
@@ -31,6 +32,9 @@ pub(crate) struct CopyHere {
     pub(crate) directory: String,
     /// Its Compose project, once it has one.
     pub(crate) project: Option<String>,
+    /// The stack of copies at AWS, once it may be there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) stack: Option<String>,
     /// Why it is there.
     pub(crate) standing: CopyStanding,
 }
@@ -50,9 +54,10 @@ pub(crate) enum CopyStanding {
 impl CopyHere {
     /// Why it is there, where it is, and what removes it.
     pub(crate) fn in_words(&self) -> String {
-        let project = match &self.project {
-            Some(project) => format!("project {project}, files in {}", self.directory),
-            None => format!("files in {}", self.directory),
+        let project = match (&self.stack, &self.project) {
+            (Some(stack), _) => format!("stack {stack} at AWS, which bills it"),
+            (None, Some(project)) => format!("project {project}, files in {}", self.directory),
+            (None, None) => format!("files in {}", self.directory),
         };
         match self.standing {
             CopyStanding::InUse => format!("in use, its rehearsal goes on: {project}"),
@@ -92,6 +97,7 @@ pub(crate) fn copies(
         },
         rehearsal: marker.id,
         project: marker.project,
+        stack: marker.stack,
     };
     Ok(of(session, found).into_iter().map(here).collect())
 }
@@ -154,6 +160,10 @@ fn tidy_production(session: &Session<'_>, found: &Found, marker: &Marker) {
     let Ok(plan) = session.state.plan(&marker.plan) else {
         return;
     };
+    // A rehearsal of stacks leaves nothing in production's own.
+    if plan.account.is_some() {
+        return;
+    }
     let plan = for_copying(&plan);
     let stop = StopSignal::default();
     let Ok(place) = Place::open(session, found, stop.clone()) else {
@@ -195,6 +205,9 @@ pub(super) fn remove(session: &Session<'_>, marker: &Marker) -> Result<(), Faile
             let _ = end_leftovers(&run.path().join("children"));
         }
         let _ = end_leftovers(&directory.join("children"));
+        if marker.stack.is_some() {
+            stacks::remove(session, marker)?;
+        }
         if let Some(project) = &marker.project {
             let commands = Commands::new(
                 directory.join("children"),
@@ -240,16 +253,19 @@ pub(super) fn remove(session: &Session<'_>, marker: &Marker) -> Result<(), Faile
     })
 }
 
-fn left(marker: &Marker, what: &str) -> Problem {
+pub(super) fn left(marker: &Marker, what: &str) -> Problem {
     let problem = Problem::new(
         Exit::Halted,
         "rehearsal-left",
         format!("the copy of rehearsal `{}` is left: {what}", marker.id),
     )
     .state("production", "not touched");
-    let problem = match &marker.project {
-        Some(project) => problem.state("copy", format!("project `{project}`")),
-        None => problem,
+    let problem = match (&marker.stack, &marker.project) {
+        (Some(stack), _) => {
+            problem.state("copy", format!("stack `{stack}` at AWS, which bills it"))
+        }
+        (None, Some(project)) => problem.state("copy", format!("project `{project}`")),
+        (None, None) => problem,
     };
     problem.hint("free what holds it, then: `switchback rehearse --clean`")
 }

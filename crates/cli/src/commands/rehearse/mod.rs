@@ -16,9 +16,11 @@ mod findings;
 mod leftovers;
 mod parting;
 mod space;
+mod stacks;
 mod stage;
 mod turn;
 mod walk;
+mod walked;
 mod whole;
 
 pub(crate) use leftovers::{CopyHere, CopyStanding, REMOVE, copies};

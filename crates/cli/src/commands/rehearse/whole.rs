@@ -12,7 +12,7 @@ use switchback_model::{Problem, Rehearsal};
 
 use super::stage::Stage;
 use super::turn::take_turn;
-use super::{choose, leftovers, walk};
+use super::{choose, leftovers, stacks, walk};
 use crate::arguments::Rehearse;
 use crate::failure::Failed;
 use crate::rehearsals::{Marker, Rehearsals};
@@ -66,6 +66,7 @@ fn rehearse(
         deployment: found.name.clone(),
         directory: found.directory.display().to_string(),
         project: None,
+        stack: None,
         plan: plan.id.clone(),
         kept: false,
     };
@@ -74,7 +75,9 @@ fn rehearse(
     if !session.screen.json() {
         let begun = render::begun(id, plan, session.screen.width);
         session.screen.answer(&begun);
-        session.screen.advice(&render::heading());
+        if found.config.aws.is_none() {
+            session.screen.advice(&render::heading());
+        }
     }
     let stage = Stage {
         session,
@@ -85,7 +88,10 @@ fn rehearse(
         stop: &stop,
         outbound: arguments.allow_outbound,
     };
-    let walked = walk::through(&stage, journal, &mut marker);
+    let walked = match found.config.aws {
+        Some(_) => stacks::through(&stage, &mut marker),
+        None => walk::through(&stage, journal, &mut marker),
+    };
     let walked = walked.map(|mut report| {
         report.took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         report
@@ -100,10 +106,21 @@ fn rehearse(
     // What went wrong first is told first; what is left is found by the next rehearsal.
     let mut report = match walked {
         Ok(report) => report,
-        Err(failed) => return Err(interrupted(&stop, failed)),
+        Err(failed) => {
+            let Err(left) = removed else {
+                return Err(interrupted(&stop, failed));
+            };
+            let width = session.screen.progress_width;
+            let text = crate::render::problem::text(&left.problem, width);
+            session.screen.advice(&text);
+            return Err(failed);
+        }
     };
     removed?;
-    report.kept = keep.then(|| rehearsals.place(id).display().to_string());
+    report.kept = keep.then(|| {
+        let place = rehearsals.place(id).display().to_string();
+        marker.stack.clone().unwrap_or(place)
+    });
     rehearsals.save(&report)?;
     told(session, &report, plan)
 }
