@@ -97,7 +97,46 @@ fn foreign(verb: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
+    use switchback_engine::process::Commands;
+    use switchback_engine::redact::Redactor;
+    use switchback_engine::signal::StopSignal;
+
     use super::*;
+    use crate::host::Far;
+
+    #[test]
+    fn a_way_that_failed_is_told_as_that_and_the_server_as_where_it_is() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let commands = Commands::new(directory.path(), Redactor::default(), StopSignal::default());
+        let far = Far::new("st2@st2.example.org", None, commands);
+        let there = LocalReach::foreign_to(&Host::Far(Rc::new(far)));
+        let exit = |code, output: &str| CommandError::Exit {
+            command: "psql (on st2@st2.example.org)".to_owned(),
+            code,
+            output: output.to_owned(),
+        };
+        let lost = exit(255, "client_loop: send disconnect: Broken pipe\r\n");
+        let failure = there.lost(&lost).expect("the way");
+        assert_eq!(failure.code, "connection-lost");
+        assert_eq!(
+            failure.what,
+            "the connection to `st2@st2.example.org` was lost"
+        );
+        // What the client program says of its server is the server's.
+        let refused = exit(2, "psql: error: FATAL:  password authentication failed\n");
+        assert_eq!(there.lost(&refused), None);
+        assert_eq!(LocalReach::foreign().lost(&lost), None);
+        assert_eq!(
+            there.foreign().as_deref(),
+            Some("its server is on `st2@st2.example.org`, and is asked from here")
+        );
+        assert_eq!(
+            LocalReach::foreign().foreign().as_deref(),
+            Some("its server is no service of this deployment")
+        );
+    }
 
     #[test]
     fn what_is_not_ours_is_left_alone_with_a_way_on() {

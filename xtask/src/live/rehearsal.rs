@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -20,6 +21,8 @@ use crate::tool::docker;
 const TOLERANCE: u64 = 25;
 /// What a loaded machine adds to anything that takes seconds.
 const JITTER: u64 = 2_000;
+/// Nothing takes longer, unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -146,11 +149,16 @@ fn failing(lab: &Lab) -> Result<()> {
     subject.remove()
 }
 
-/// Killed at three places; each time the next one removes what is left and succeeds or is killed in turn.
+/// Killed at four places; each time the next one removes what is left and succeeds or is killed in turn.
 fn killed(lab: &Lab) -> Result<()> {
     let subject = Subject::new(lab, "rehearsed-dead", Edition::OpenSource)?;
     subject.plan()?;
     let before = Traces::of(&subject)?;
+    // While it reads production, whose lease it has, with what copies the data beside its servers.
+    let mut running = subject.begin(&["rehearse"])?;
+    until_production_is_read(&subject)?;
+    ensure!(running.kill()?, "it had ended by itself");
+    lab.count_kill();
     for words in [
         &["run-started"][..],
         &["step-started", "\"step\":8"],
@@ -212,6 +220,21 @@ fn interrupted(lab: &Lab) -> Result<()> {
     nothing_left(&subject)?;
     judge::unchanged(&subject)?;
     subject.remove()
+}
+
+/// Waits until a rehearsal keeps something of what it reads.
+fn until_production_is_read(subject: &Subject<'_>) -> Result<()> {
+    let begun = Instant::now();
+    let reads = || {
+        let copies = fs::read_dir(subject.state().join("rehearsals"));
+        let mut copies = copies.into_iter().flatten().flatten();
+        copies.any(|copy| copy.path().join("captured").is_dir())
+    };
+    while !reads() {
+        ensure!(begun.elapsed() < PATIENCE, "production was never read");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
 }
 
 /// Rehearses to the end; the report.
