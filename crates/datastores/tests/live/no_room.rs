@@ -106,18 +106,26 @@ fn a_database_stays_until_there_is_room_for_the_way_back() {
 
 #[test]
 fn a_shadow_that_has_no_room_is_not_begun() {
-    let server = RedisServer::start(redis::APPENDING);
+    let server = RedisServer::stopped(redis::APPENDING);
+    let disk = SmallDisk::mount(server.bench.root(), 96);
+    fs::create_dir(server.data()).expect("made");
+    server.up();
     server.bench.keep_by_shadow(redis::NAME, &server.location());
-    redis::filled(&server);
+    server.cli(0, &format!("SET big {}", "x".repeat(4 << 20)));
     let store = server.datastore();
-    let disk = SmallDisk::mount(&server.bench.backup(redis::NAME), 8);
+    let filler = Filler::on(&disk.0);
     server.bench.within(UPGRADE, |cx| {
         let refused = store.prepare(cx).expect_err("no room");
         assert_eq!(refused.code, "disk-full", "{refused:?}");
     });
     assert!(server.beside().is_none() && server.runs());
-    drop(disk);
+    drop(filler);
     server.bench.within(UPGRADE, |cx| {
         store.prepare(cx).expect("prepares");
     });
+    // Whoever works on the disk ends before it goes.
+    let root = server.bench.root().to_owned();
+    drop((store, server));
+    drop(disk);
+    fs::remove_dir_all(root).expect("removed");
 }

@@ -22,7 +22,7 @@ fn a_server_that_is_only_an_address_is_brought_back_and_released() {
     let password = Some(Secret::new(PASSWORD));
     let store = switchback_datastores::open(&NAME.into(), &location, cluster.reach(), password);
     kept(&cluster, store.as_ref());
-    cluster.sql("app", "DROP TABLE users");
+    cluster.sql("app", "DELETE FROM users");
     cluster.bench.within(ROLLBACK, |cx| {
         store.restore(cx, &RunId::new(UPGRADE)).expect("goes back");
         assert_eq!(store.look(cx, &restored(NAME)), Finding::Holds);
