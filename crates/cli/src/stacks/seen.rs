@@ -216,4 +216,22 @@ mod tests {
         assert_eq!(edition(&product, "amazon/aws-for-fluent-bit:2"), None);
         assert_eq!(tag(image), "3.30.0");
     }
+
+    #[test]
+    fn a_machine_that_no_command_reaches_is_told_with_what_makes_it_reachable() {
+        let problem = unreached(&Machine {
+            stack: "tts".to_owned(),
+            logical: "Instance".to_owned(),
+            id: "i-0a1b".to_owned(),
+            state: "running".to_owned(),
+            launch: switchback_model::stack::Launch::default(),
+            managed: Some(false),
+        });
+        assert_eq!(
+            problem.what,
+            "Systems Manager does not reach `i-0a1b`, the machine of stack `tts`"
+        );
+        assert_eq!(problem.state[0].seen.as_deref(), Some("running"));
+        assert!(problem.hints[0].contains("AmazonSSMManagedInstanceCore"));
+    }
 }
