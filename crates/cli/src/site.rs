@@ -1,7 +1,7 @@
 //! Opens a deployment for looking, planning and running: the driver that
 //! `switchback.toml` names, and a keeper for each datastore of a plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use switchback_datastores::Survey;
@@ -35,6 +35,8 @@ pub(crate) struct Place {
     directories: Directories,
     redactor: Redactor,
     commands: Commands,
+    /// Datastores of which the operator wants no backup.
+    declined: BTreeSet<DatastoreName>,
     /// The product's definition.
     pub product: Product,
 }
@@ -92,6 +94,11 @@ impl Place {
             let deployment = Deployment::open(&found.directory, config, &product, &commands)?;
             Target::Machine(deployment)
         };
+        let names = config.datastores.keys();
+        let declined = names
+            .filter(|name| config.declines(name))
+            .cloned()
+            .collect();
         Ok(Self {
             target,
             directories: Directories {
@@ -100,6 +107,7 @@ impl Place {
             },
             redactor,
             commands,
+            declined,
             product,
         })
     }
@@ -184,6 +192,9 @@ impl Place {
 
     /// What is in the way of keeping a datastore, where nobody but itself can look.
     fn told(&self, name: &DatastoreName, survey: &Survey) -> Option<Problem> {
+        if self.declined.contains(name) {
+            return None;
+        }
         let first = survey.obstacles.first()?;
         let problem = Problem::new(
             Exit::Refused,

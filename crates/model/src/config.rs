@@ -219,6 +219,14 @@ pub struct BackupConfig {
     pub keep_monthly: Option<u32>,
 }
 
+impl Config {
+    /// Whether the operator wants no backup of this datastore.
+    pub fn declines(&self, datastore: &DatastoreName) -> bool {
+        let said = self.datastores.get(datastore);
+        said.is_some_and(|said| said.backup.as_deref() == Some("none"))
+    }
+}
+
 impl BackupConfig {
     /// How long shadows of finished runs stay where nothing is said, in seconds: a day is enough to see that an
     /// upgrade was right.

@@ -273,8 +273,7 @@ fn files_there(place: &Place, seen: &mut Datastore) -> Option<Problem> {
         seen.count = Some(count);
         seen.size = Some(size);
     }
-    let said = place.config.datastores.get(&seen.name);
-    let declined = said.is_some_and(|said| said.backup.as_deref() == Some("none"));
+    let declined = place.config.declines(&seen.name);
     let host = place.host.name().unwrap_or_default();
     (!declined).then(|| problems::files_there(seen.name.as_str(), &directory, host))
 }

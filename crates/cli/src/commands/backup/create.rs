@@ -177,11 +177,7 @@ fn serves(observed: &Observed) -> bool {
 fn plan_of(found: &Found, place: &Place, observed: &Observed) -> Plan {
     let mut datastores = BTreeMap::new();
     for seen in &observed.datastores {
-        let declined = found
-            .config
-            .datastores
-            .get(&seen.name)
-            .is_some_and(|config| config.backup.as_deref() == Some("none"));
+        let declined = found.config.declines(&seen.name);
         let shared = datastores.values().any(|known: &DatastorePlan| {
             known.method != BackupMethod::None && known.location == seen.location
         });

@@ -172,7 +172,7 @@ pub(super) fn read_only(config: &Config, observed: &Observed) -> Vec<Problem> {
                     datastore.location.kind,
                     DatastoreKind::Redis | DatastoreKind::Files
                 )
-                && !declined(config, datastore)
+                && !config.declines(&datastore.name)
         })
     };
     observed
@@ -190,9 +190,4 @@ pub(super) fn read_only(config: &Config, observed: &Observed) -> Vec<Problem> {
             .hint("give this user the right to write there (or run as root), or mount it writable")
         })
         .collect()
-}
-
-fn declined(config: &Config, datastore: &Datastore) -> bool {
-    let configured = config.datastores.get(&datastore.name);
-    configured.is_some_and(|configured| configured.backup.as_deref() == Some("none"))
 }
