@@ -261,9 +261,9 @@ impl Composer<'_> {
     fn is_read_later(&self, name: &DatastoreName) -> bool {
         let datastore = &self.plan.datastores[name];
         datastore.method == BackupMethod::Shadow
-            && datastore
-                .size
-                .is_none_or(|size| costs::reading(size) > READ_WHILE_STOPPED)
+            && datastore.size.is_none_or(|size| {
+                costs::reading(datastore.location.kind, size) > READ_WHILE_STOPPED
+            })
     }
 
     fn counts(&self, datastore: &DatastoreName, exact: bool) -> Check {
