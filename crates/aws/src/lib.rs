@@ -9,6 +9,7 @@ mod account;
 mod calls;
 mod command;
 mod definition;
+mod described;
 mod driver;
 mod fault;
 mod fence;

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_rds::types::{DbCluster, DbInstance, Filter};
+use aws_sdk_rds::types::{DbCluster, DbInstance};
 use switchback_engine::ports::Failure;
 use switchback_model::stack::{Database, Served, Store, StoreKind};
 
 use crate::account::Account;
 use crate::calls::Phase;
+use crate::described;
 use crate::fault::Fault;
 
 /// Groups of settings that an engine brings along.
@@ -27,14 +28,18 @@ fn asked(account: &Account, stores: &[Store]) -> Result<Vec<Served>, Fault> {
         let of_kind = stores.iter().filter(|store| store.kind == kind);
         of_kind.map(|store| store.physical.clone()).collect()
     };
-    let clusters = clusters(account, ids(StoreKind::DatabaseCluster))?;
-    let mut servers = instances(account, "db-cluster-id", ids(StoreKind::DatabaseCluster))?;
-    servers.extend(instances(
+    let clusters = described::clusters(account, ids(StoreKind::DatabaseCluster))?;
+    let mut servers = described::instances(
         account,
-        "db-instance-id",
+        described::OF_CLUSTER,
+        ids(StoreKind::DatabaseCluster),
+    )?;
+    servers.extend(described::instances(
+        account,
+        described::OF_NAME,
         ids(StoreKind::DatabaseInstance),
     )?);
-    let groups = groups(account, &ids(StoreKind::ReplicationGroup))?;
+    let groups = addresses(account, &ids(StoreKind::ReplicationGroup))?;
     let of = |store: &Store| {
         let (mut addresses, database) = match store.kind {
             StoreKind::DatabaseCluster => of_cluster(&clusters, &servers, &store.physical),
@@ -148,49 +153,13 @@ fn settings(name: Option<&str>) -> Option<String> {
         .map(str::to_owned)
 }
 
-fn clusters(account: &Account, ids: Vec<String>) -> Result<Vec<DbCluster>, Fault> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let request = account
-        .rds
-        .describe_db_clusters()
-        .filters(filter("db-cluster-id", ids));
-    let answer = account
-        .wait(request.send())
-        .map_err(|error| Fault::of("rds:DescribeDBClusters", error))?;
-    Ok(answer.db_clusters.unwrap_or_default())
-}
-
-fn instances(account: &Account, key: &str, ids: Vec<String>) -> Result<Vec<DbInstance>, Fault> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let request = account
-        .rds
-        .describe_db_instances()
-        .filters(filter(key, ids));
-    let answer = account
-        .wait(request.send())
-        .map_err(|error| Fault::of("rds:DescribeDBInstances", error))?;
-    Ok(answer.db_instances.unwrap_or_default())
-}
-
 /// Every address of replication groups.
-fn groups(account: &Account, ids: &[String]) -> Result<BTreeMap<String, BTreeSet<String>>, Fault> {
-    let mut found = BTreeMap::new();
-    if ids.is_empty() {
-        return Ok(found);
-    }
-    let mut pages = account
-        .elasticache
-        .describe_replication_groups()
-        .into_paginator()
-        .items()
-        .send();
-    while let Some(group) = account.wait(pages.next()) {
-        let group =
-            group.map_err(|error| Fault::of("elasticache:DescribeReplicationGroups", error))?;
+fn addresses(
+    account: &Account,
+    ids: &[String],
+) -> Result<BTreeMap<String, BTreeSet<String>>, Fault> {
+    let groups = described::groups(account, ids)?;
+    let addresses = groups.iter().map(|group| {
         let nodes = group.node_groups();
         let servers = nodes.iter().flat_map(|node| node.node_group_members());
         let endpoints = nodes
@@ -201,17 +170,9 @@ fn groups(account: &Account, ids: &[String]) -> Result<BTreeMap<String, BTreeSet
         let addresses = endpoints
             .flatten()
             .filter_map(|endpoint| endpoint.address())
-            .map(str::to_owned)
-            .collect();
-        found.insert(
-            group.replication_group_id().unwrap_or_default().to_owned(),
-            addresses,
-        );
-    }
-    found.retain(|id, _| ids.contains(id));
-    Ok(found)
-}
-
-fn filter(key: &str, ids: Vec<String>) -> Filter {
-    Filter::builder().name(key).set_values(Some(ids)).build()
+            .map(str::to_owned);
+        let id = group.replication_group_id().unwrap_or_default();
+        (id.to_owned(), addresses.collect())
+    });
+    Ok(addresses.collect())
 }

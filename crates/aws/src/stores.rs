@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_rds::types::Filter;
 use switchback_model::stack::{Stack, Store, StoreKind};
 
 use crate::account::Account;
+use crate::described;
 use crate::fault::Fault;
 use crate::{signed, xml};
 
@@ -60,18 +60,8 @@ pub(crate) fn of_stacks(account: &Account, stacks: &[Stack]) -> Result<Vec<Store
 }
 
 fn clusters(account: &Account, ids: Vec<String>) -> Result<Vec<(String, Told)>, Fault> {
-    const ACTION: &str = "rds:DescribeDBClusters";
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let request = account
-        .rds
-        .describe_db_clusters()
-        .filters(filter("db-cluster-id", ids));
-    let answer = account
-        .wait(request.send())
-        .map_err(|error| Fault::of(ACTION, error))?;
-    let told = answer.db_clusters().iter().map(|cluster| {
+    let clusters = described::clusters(account, ids)?;
+    let told = clusters.iter().map(|cluster| {
         let told = Told {
             engine: engine(cluster.engine(), cluster.engine_version()),
             gibibytes: cluster.allocated_storage().and_then(more_than_one),
@@ -83,18 +73,8 @@ fn clusters(account: &Account, ids: Vec<String>) -> Result<Vec<(String, Told)>, 
 }
 
 fn instances(account: &Account, ids: Vec<String>) -> Result<Vec<(String, Told)>, Fault> {
-    const ACTION: &str = "rds:DescribeDBInstances";
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let request = account
-        .rds
-        .describe_db_instances()
-        .filters(filter("db-instance-id", ids));
-    let answer = account
-        .wait(request.send())
-        .map_err(|error| Fault::of(ACTION, error))?;
-    let told = answer.db_instances().iter().map(|instance| {
+    let instances = described::instances(account, described::OF_NAME, ids)?;
+    let told = instances.iter().map(|instance| {
         let told = Told {
             engine: engine(instance.engine(), instance.engine_version()),
             gibibytes: instance.allocated_storage().and_then(more_than_one),
@@ -108,29 +88,15 @@ fn instances(account: &Account, ids: Vec<String>) -> Result<Vec<(String, Told)>,
 }
 
 fn groups(account: &Account, ids: &[String]) -> Result<Vec<(String, Told)>, Fault> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut pages = account
-        .elasticache
-        .describe_replication_groups()
-        .into_paginator()
-        .items()
-        .send();
-    let mut found = Vec::new();
-    while let Some(group) = account.wait(pages.next()) {
-        let group =
-            group.map_err(|error| Fault::of("elasticache:DescribeReplicationGroups", error))?;
-        let id = name(group.replication_group_id());
-        if ids.contains(&id) {
-            let told = Told {
-                engine: group.engine().map(str::to_owned),
-                ..Told::default()
-            };
-            found.push((id, told));
-        }
-    }
-    Ok(found)
+    let groups = described::groups(account, ids)?;
+    let told = groups.iter().map(|group| {
+        let told = Told {
+            engine: group.engine().map(str::to_owned),
+            ..Told::default()
+        };
+        (name(group.replication_group_id()), told)
+    });
+    Ok(told.collect())
 }
 
 fn volumes(account: &Account, ids: &[String]) -> Result<Vec<(String, Told)>, Fault> {
@@ -147,10 +113,6 @@ fn volumes(account: &Account, ids: &[String]) -> Result<Vec<(String, Told)>, Fau
         Some((xml::text(item, &["volumeId"])?.to_owned(), told))
     });
     Ok(told.collect())
-}
-
-fn filter(key: &str, ids: Vec<String>) -> Filter {
-    Filter::builder().name(key).set_values(Some(ids)).build()
 }
 
 fn engine(name: Option<&str>, version: Option<&str>) -> Option<String> {

@@ -46,7 +46,8 @@ fn make(
         let place = paths::work()?
             .join("applications")
             .join(format!("{name}-{version}"));
-        let stamp = requirements.join(" ");
+        // Programs of one that was moved do not start: they name the place where it was made.
+        let stamp = format!("{} in {}", requirements.join(" "), place.display());
         let known = fs::read_to_string(place.join(STAMP)).unwrap_or_default();
         if known != stamp {
             let first = releases

@@ -57,15 +57,7 @@ fn one_flipped_byte_in_memory_or_on_disk_is_found_before_anything_stops() {
         store.follow(cx).expect("begins anew");
     });
     // In the part that has one.
-    let base = fs::read_dir(&parts)
-        .expect("parts")
-        .map(|entry| entry.expect("an entry").path())
-        .find(|path| path.to_string_lossy().contains(".base."))
-        .expect("a base");
-    flip(
-        &base,
-        usize::try_from(fs::metadata(&base).expect("there").len() / 2).expect("small"),
-    );
+    flip_base(&parts);
     server.bench.within(UPGRADE, |cx| {
         assert_eq!(store.prove(cx).expect_err("damaged").code, "backup-differs");
         store.follow(cx).expect("begins anew");
@@ -92,15 +84,7 @@ fn a_sealed_shadow_is_read_whenever_it_is_proven() {
         );
     });
     let parts = place(&server).join("data/appendonlydir");
-    let base = fs::read_dir(&parts)
-        .expect("parts")
-        .map(|entry| entry.expect("an entry").path())
-        .find(|path| path.to_string_lossy().contains(".base."))
-        .expect("a base");
-    flip(
-        &base,
-        usize::try_from(fs::metadata(&base).expect("there").len() / 2).expect("small"),
-    );
+    flip_base(&parts);
     server.bench.within(UPGRADE, |cx| {
         assert_eq!(store.prove(cx).expect_err("damaged").code, "backup-differs");
         assert!(matches!(
@@ -109,6 +93,17 @@ fn a_sealed_shadow_is_read_whenever_it_is_proven() {
         ));
     });
     assert!(server.runs());
+}
+
+/// In the middle of the part that a rewrite made.
+fn flip_base(parts: &std::path::Path) {
+    let base = fs::read_dir(parts)
+        .expect("parts")
+        .map(|entry| entry.expect("an entry").path())
+        .find(|path| path.to_string_lossy().contains(".base."))
+        .expect("a base");
+    let middle = fs::metadata(&base).expect("there").len() / 2;
+    flip(&base, usize::try_from(middle).expect("small"));
 }
 
 fn flip(path: &std::path::Path, position: usize) {
