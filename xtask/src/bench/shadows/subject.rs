@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -24,6 +26,8 @@ const UPLINKS_AT_ONCE: u32 = 100_000;
 /// Bytes of an uplink that is kept for its application.
 const UPLINK: usize = 512;
 const PORT: u16 = 21_880;
+/// How long Redis may read what it keeps.
+const LOADING: Duration = Duration::from_secs(120);
 
 /// A deployment and an operator's state directory.
 pub(super) struct Subject {
@@ -101,11 +105,20 @@ impl Subject {
         measured
     }
 
-    /// Reads the large table once, so that nobody is the first.
+    /// Reads the large table once, so that nobody is the first, and waits until Redis has read all that it keeps.
     fn warm(&self) -> Result<()> {
         self.deployment
-            .sql("SELECT sum(length(value)) FROM attributes")
-            .map(drop)
+            .sql("SELECT sum(length(value)) FROM attributes")?;
+        let asked = || {
+            let ping = ["exec", "-T", "redis", "redis-cli", "ping"];
+            self.deployment.compose(ping).answer()
+        };
+        let since = Instant::now();
+        while !asked()?.stdout.starts_with("PONG") {
+            ensure!(since.elapsed() < LOADING, "Redis loads for ever");
+            thread::sleep(Duration::from_millis(200));
+        }
+        Ok(())
     }
 
     pub(super) fn dir(&self) -> &Path {
