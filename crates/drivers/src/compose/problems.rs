@@ -327,11 +327,15 @@ pub(crate) fn datastore_silent(datastore: &str, service: &str, output: &str) -> 
         lower.contains("does not let"),
         lower.contains("does not exist"),
     );
+    let starts = ["loading ", "is starting up"]
+        .iter()
+        .any(|word| lower.contains(word));
     let last = output.lines().rfind(|line| !line.trim().is_empty());
     let (code, what) = match (stranger, denied, missing) {
         (true, _, _) => ("datastore-user-wrong", "does not accept the user"),
         (_, true, _) => ("datastore-password-wrong", "refuses the password"),
         (_, _, true) => ("datastore-not-there", "does not have it"),
+        _ if starts => ("datastore-starting", "is still reading its data"),
         _ => ("datastore-silent", "does not answer"),
     };
     let problem = Problem::new(
@@ -351,6 +355,7 @@ pub(crate) fn datastore_silent(datastore: &str, service: &str, output: &str) -> 
         "datastore-not-there" => problem.hint(format!(
             "say what it is called: [datastores.{datastore}] database = \"…\", user = \"…\" in switchback.toml"
         )),
+        "datastore-starting" => problem.hint("wait until it has, then type the same command again"),
         _ => problem.hint("look at its log: docker compose logs"),
     }
 }

@@ -99,6 +99,11 @@ fn of_what_runs() -> Vec<Problem> {
             "TTN_LW_IS_DATABASE_URI, services with image postgres",
         ),
         datastore_silent(
+            "redis",
+            "service `redis`",
+            "LOADING Redis is loading the dataset in memory\n",
+        ),
+        datastore_silent(
             "identity",
             "service `postgres`",
             "psql: FATAL:  password authentication failed for user \"root\"\n",
