@@ -20,6 +20,7 @@ mod log;
 pub mod packages;
 mod schedules;
 mod secret;
+mod servers;
 mod settings_file;
 mod signals;
 mod uri;

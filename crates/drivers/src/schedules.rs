@@ -6,6 +6,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use switchback_model::Problem;
+use switchback_model::exit::Exit;
+
 /// A script longer than this is not a script.
 const MOST: u64 = 64 * 1024;
 /// Tables whose lines begin with five fields of time (or `@daily`) and, where `true`, a user.
@@ -51,6 +54,19 @@ pub(crate) struct Scheduled {
     pub(crate) when: String,
     /// What it does, in our words.
     pub(crate) does: String,
+}
+
+impl Scheduled {
+    /// It may run at any time, also in the middle of an upgrade.
+    pub(crate) fn problem(&self) -> Problem {
+        Problem::new(
+            Exit::Ok,
+            "foreign-schedule",
+            format!("{} {} {}", self.place, self.does, self.when),
+        )
+        .why("if it runs in the middle of an upgrade, it finds services stopped and data half changed")
+        .hint("see that it does not run meanwhile")
+    }
 }
 
 /// Everything below `root` (`/`) that the clock starts and that is about this deployment.

@@ -4,7 +4,6 @@
 //! Start with [`Deployment`]. What is pure (commands, edits, interpolation) is
 //! apart from what acts, and tested to the character.
 
-pub(crate) mod ask;
 mod commands;
 pub mod copy;
 mod credentials;
@@ -27,7 +26,6 @@ mod live;
 mod observe;
 mod oneoff;
 mod places;
-pub(crate) mod probes;
 pub(crate) mod problems;
 pub(crate) mod project;
 mod reach;

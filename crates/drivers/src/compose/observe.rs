@@ -19,9 +19,10 @@ use super::settings::on_host;
 use super::shared::Shared;
 use super::stores::Search;
 use super::versions::{self, Named, Places};
-use super::{probes, problems, updaters};
+use super::{problems, updaters};
 use crate::filesystem::{self, Directories, Use};
-use crate::schedules::{self, About};
+use crate::schedules::{self, About, Scheduled};
+use crate::servers::Server;
 
 /// Label by which images tell their version.
 const VERSION_LABEL: &str = "org.opencontainers.image.version";
@@ -57,7 +58,7 @@ pub(super) fn observe(shared: &Shared, directories: &Directories) -> Result<Obse
     let places = look.places(&files)?;
     let services = look.services()?;
     let datastores = look.datastores(component)?;
-    let probes = shared.asking(|asker| probes::ask(&shared.product, asker, &datastores));
+    let probes = shared.asking(|asker| asker.answers(&shared.product, &datastores));
     let filesystems = look.filesystems(directories, &datastores);
     look.neighbours()?;
     look.schedules(&datastores);
@@ -301,7 +302,7 @@ impl Look<'_> {
             count: None,
             shadow: Shadowing::Unknown,
         };
-        let service = match &datastore.location.access {
+        let server = match &datastore.location.access {
             Access::Container { service } => {
                 let containers = self.containers.get(service).map_or(&[][..], Vec::as_slice);
                 if state_of(containers) != ServiceState::Running {
@@ -309,22 +310,17 @@ impl Look<'_> {
                         .push(problems::datastore_stopped(name.as_str(), service));
                     return datastore;
                 }
-                format!("service `{service}`")
+                Server {
+                    name: format!("service `{service}`"),
+                    look: format!("look at its log: docker compose logs --tail 50 {service}"),
+                }
             }
-            Access::Local => "the server".to_owned(),
+            Access::Local => Server::outside(),
         };
-        let asked = self
+        let problem = self
             .shared
-            .asking(|asker| probes::facts(asker, &mut datastore));
-        if let Err(output) = asked {
-            // A password that cannot be read here is our trouble, not the server's.
-            let password = datastore.location.password.as_ref();
-            let unread = password.and_then(|reference| self.shared.secret(reference).err());
-            self.problems.push(match unread {
-                Some(problem) => problems::password_unread(name.as_str(), problem),
-                None => problems::datastore_silent(name.as_str(), &service, &output),
-            });
-        }
+            .asking(|asker| asker.look(&mut datastore, &server));
+        self.problems.extend(problem);
         datastore
     }
 
@@ -359,7 +355,7 @@ impl Look<'_> {
             in_containers: true,
         };
         let found = schedules::look(Path::new("/"), &about);
-        self.problems.extend(found.iter().map(problems::scheduled));
+        self.problems.extend(found.iter().map(Scheduled::problem));
     }
 
     fn filesystems(&self, directories: &Directories, datastores: &[Datastore]) -> Vec<Filesystem> {

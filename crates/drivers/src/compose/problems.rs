@@ -9,8 +9,6 @@ use switchback_model::problem::Citation;
 use switchback_model::product::UnsupportedServer;
 use switchback_model::{Problem, ServiceName};
 
-use crate::schedules::Scheduled;
-
 /// Nothing but our own looking happened so far.
 const UNTOUCHED: &str = "not touched";
 
@@ -306,60 +304,6 @@ pub(crate) fn datastore_missing(datastore: &str, looked: &str) -> Problem {
     ))
 }
 
-/// The server of a datastore could not be asked, because its password is not where it is said to be.
-pub(crate) fn password_unread(datastore: &str, missing: Problem) -> Problem {
-    Problem {
-        exit: Exit::Refused,
-        code: "datastore-password-unread".to_owned(),
-        what: format!("the password of `{datastore}`: {}", missing.what),
-        ..missing
-    }
-    .state("deployment", UNTOUCHED)
-}
-
-/// The server of a datastore runs and does not let us in, or does not answer.
-pub(crate) fn datastore_silent(datastore: &str, service: &str, output: &str) -> Problem {
-    let lower = output.to_lowercase();
-    let denied = ["password", "wrongpass", "noauth", "authentication"]
-        .iter()
-        .any(|word| lower.contains(word));
-    let (stranger, missing) = (
-        lower.contains("does not let"),
-        lower.contains("does not exist"),
-    );
-    let starts = ["loading ", "is starting up"]
-        .iter()
-        .any(|word| lower.contains(word));
-    let last = output.lines().rfind(|line| !line.trim().is_empty());
-    let (code, what) = match (stranger, denied, missing) {
-        (true, _, _) => ("datastore-user-wrong", "does not accept the user"),
-        (_, true, _) => ("datastore-password-wrong", "refuses the password"),
-        (_, _, true) => ("datastore-not-there", "does not have it"),
-        _ if starts => ("datastore-starting", "is still reading its data"),
-        _ => ("datastore-silent", "does not answer"),
-    };
-    let problem = Problem::new(
-        Exit::Refused,
-        code,
-        format!("{service}, which keeps `{datastore}`, {what}"),
-    )
-    .state("deployment", UNTOUCHED)
-    .cause(last.unwrap_or("no output").trim());
-    match code {
-        "datastore-user-wrong" => problem.hint(format!(
-            "say who is known there: [datastores.{datastore}] user = \"…\", password = {{ env = \"…\" }} in switchback.toml"
-        )),
-        "datastore-password-wrong" => problem.hint(format!(
-            "say where the right one is: [datastores.{datastore}] password = {{ env = \"…\" }} in switchback.toml"
-        )),
-        "datastore-not-there" => problem.hint(format!(
-            "say what it is called: [datastores.{datastore}] database = \"…\", user = \"…\" in switchback.toml"
-        )),
-        "datastore-starting" => problem.hint("wait until it has, then type the same command again"),
-        _ => problem.hint("look at its log: docker compose logs"),
-    }
-}
-
 /// Uploaded files would vanish with the container.
 pub(crate) fn files_inside_container(datastore: &str, directory: &str) -> Problem {
     Problem::new(
@@ -513,17 +457,6 @@ pub(crate) fn restarter(name: &str, image: &str, touched: &str) -> Problem {
     .hint(format!(
         "stop it for as long as the upgrade takes: docker stop {name}"
     ))
-}
-
-/// Something of this host's schedule works on the deployment. It may run at any time, also in the middle.
-pub(crate) fn scheduled(found: &Scheduled) -> Problem {
-    Problem::new(
-        Exit::Ok,
-        "foreign-schedule",
-        format!("{} {} {}", found.place, found.does, found.when),
-    )
-    .why("if it runs in the middle of an upgrade, it finds services stopped and data half changed")
-    .hint("see that it does not run meanwhile")
 }
 
 #[cfg(test)]

@@ -16,11 +16,11 @@ use super::images::pin_of;
 use super::labels::{ONE_OFF, PROJECT, SERVICE};
 use super::layout::{self, Layout};
 use super::places::Files;
-use super::probes::Asker;
 use super::problems;
 use super::project::{Project, ServiceSpec};
 use super::reference::Reference;
 use super::settings::Settings;
+use crate::servers::Asker;
 use crate::{glob, uri};
 
 /// What the deployment, its driver and its reaches have in common.

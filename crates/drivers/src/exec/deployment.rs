@@ -22,14 +22,14 @@ use super::local::LocalServer;
 use super::place::Place;
 use super::release::version_of;
 use super::server::ServerReach;
-use crate::compose::probes::{self, Asker};
 use crate::compose::problems;
 use crate::compose::project::{Project, ServiceSpec};
 use crate::compose::settings::Settings;
 use crate::compose::stores::Search;
 use crate::filesystem::{self, Directories, Use};
 use crate::local::LocalReach;
-use crate::schedules::{self, About};
+use crate::schedules::{self, About, Scheduled};
+use crate::servers::{Asker, Server};
 
 /// Local processes whose configuration could be read.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Deployment {
             .collect();
         let (version_place, file) = self.version_place(&version, &mut problems)?;
         let datastores = self.datastores(&mut problems);
-        let probes = self.asking(|asker| probes::ask(&place.product, asker, &datastores));
+        let probes = self.asking(|asker| asker.answers(&place.product, &datastores));
         let mut uses = vec![
             Use::new(&directories.backups, "backup", true),
             Use::new(&directories.journal, "journal", true),
@@ -96,7 +96,7 @@ impl Deployment {
             ..About::default()
         };
         let scheduled = schedules::look(Path::new("/"), &about);
-        problems.extend(scheduled.iter().map(problems::scheduled));
+        problems.extend(scheduled.iter().map(Scheduled::problem));
         Ok(Observed {
             deployment: self.identity(),
             version,
@@ -386,13 +386,7 @@ impl Deployment {
                 count: None,
                 shadow: Shadowing::Unknown,
             };
-            if let Err(output) = self.asking(|asker| probes::facts(asker, &mut found)) {
-                problems.push(problems::datastore_silent(
-                    datastore.name.as_str(),
-                    "the server",
-                    &output,
-                ));
-            }
+            problems.extend(self.asking(|asker| asker.look(&mut found, &Server::outside())));
             datastores.push(found);
         }
         datastores

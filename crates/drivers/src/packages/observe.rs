@@ -15,13 +15,12 @@ use super::packaging::{Package, Source, Wanted};
 use super::place::{Place, Record};
 use super::set::{self, Set, release_of};
 use super::{conffiles, hold, install, locks, problems};
-use crate::compose::probes::{self, Asker};
-use crate::compose::problems as shared;
 use crate::compose::project::{Project, ServiceSpec};
 use crate::compose::settings::Settings;
 use crate::compose::stores::Search;
 use crate::filesystem::{self, Directories, Use};
-use crate::schedules::{self, About};
+use crate::schedules::{self, About, Scheduled};
+use crate::servers::{Asker, Server};
 
 /// The answer of a probe that definitions need not ask: which distribution this is.
 const DISTRIBUTION: &str = "distribution";
@@ -51,9 +50,7 @@ pub(super) fn observe(
         found.push(problems::no_units(&names));
     }
     let datastores = datastores(place, &mut found);
-    let mut probes = asking(place, |asker| {
-        probes::ask(&place.product, asker, &datastores)
-    });
+    let mut probes = asking(place, |asker| asker.answers(&place.product, &datastores));
     if let Some(distribution) = distribution(place) {
         probes.insert(DISTRIBUTION.to_owned(), distribution);
     }
@@ -253,13 +250,9 @@ fn datastores(place: &Place, found: &mut Vec<Problem>) -> Vec<Datastore> {
             datastores.push(seen);
             continue;
         }
-        if let Err(output) = asking(place, |asker| probes::facts(asker, &mut seen)) {
-            found.push(shared::datastore_silent(
-                datastore.name.as_str(),
-                "the server",
-                &output,
-            ));
-        }
+        found.extend(asking(place, |asker| {
+            asker.look(&mut seen, &Server::outside())
+        }));
         datastores.push(seen);
     }
     datastores
@@ -322,7 +315,7 @@ fn scheduled(place: &Place, datastores: &[Datastore]) -> Vec<Problem> {
         ..About::default()
     };
     let scheduled = schedules::look(Path::new("/"), &about);
-    scheduled.iter().map(shared::scheduled).collect()
+    scheduled.iter().map(Scheduled::problem).collect()
 }
 
 /// The sets that references name, pinned; a refusal where an installation would change anything else.

@@ -36,15 +36,6 @@ fn of_configuration() -> Vec<Problem> {
         file_missing(Path::new("/srv/lorawan")),
         several_products(&[("lorawan", "lorawan:1.0.0"), ("grafana", "grafana:9.0.0")]),
         nothing_kept(&denied),
-        password_unread(
-            "identity",
-            switchback_model::Problem::new(
-                switchback_model::exit::Exit::Usage,
-                "secret-missing",
-                "cannot read the secret in the file `/etc/password`",
-            )
-            .hint("correct the reference in switchback.toml, or set what it names"),
-        ),
         file_unreadable(Path::new("/srv/docker-compose.yml"), &denied),
         file_unreadable(Path::new("/srv/prod.yml"), &missing),
         file_malformed(
@@ -98,31 +89,6 @@ fn of_what_runs() -> Vec<Problem> {
             "identity",
             "TTN_LW_IS_DATABASE_URI, services with image postgres",
         ),
-        datastore_silent(
-            "redis",
-            "service `redis`",
-            "LOADING Redis is loading the dataset in memory\n",
-        ),
-        datastore_silent(
-            "identity",
-            "service `postgres`",
-            "psql: FATAL:  password authentication failed for user \"root\"\n",
-        ),
-        datastore_silent(
-            "identity",
-            "service `postgres`",
-            "psql: FATAL:  database \"x\" does not exist\n",
-        ),
-        datastore_silent(
-            "redis",
-            "service `redis`",
-            "Could not connect to Redis at 127.0.0.1:6379: Connection refused\n",
-        ),
-        datastore_silent(
-            "redis",
-            "service `redis`",
-            "it does not let `ada` in, and takes whoever asks for `default`",
-        ),
         files_inside_container("blobs", "/srv/ttn-lorawan/public/blob"),
         datastore_moving(&ServiceName::new("redis"), "redis:latest"),
         image_unavailable("a/b:3.32.1", "manifest unknown"),
@@ -153,11 +119,6 @@ fn of_what_runs() -> Vec<Problem> {
             "com.centurylinklabs.watchtower.enable: \"false\"",
         ),
         restarter("autoheal", "willfarrell/autoheal", "lorawan-stack-1"),
-        scheduled(&Scheduled {
-            place: "`/etc/cron.d/backup:2`".to_owned(),
-            when: "(at `30 2 * * *`)".to_owned(),
-            does: "works on `lorawan-postgres-1` with `pg_dump`".to_owned(),
-        }),
     ]
 }
 

@@ -11,6 +11,7 @@ use switchback_model::observed::{Datastore, DatastoreLocation};
 use switchback_model::product::{DatastoreKind, Probe, Product};
 
 use super::ask::{self, Questions, info_field, psql, redis};
+use super::problems;
 use crate::filesystem;
 
 const POSTGRES_FACTS: &str = "select current_setting('server_version'), pg_database_size(current_database()), \
@@ -27,53 +28,82 @@ pub(crate) struct Asker<'a> {
     pub(crate) inside: &'a dyn Fn(&DatastoreLocation, Argv) -> Result<Argv, String>,
 }
 
-/// Asks every probe of the definition, those of one server together.
-pub(crate) fn ask(
-    product: &Product,
-    asker: &Asker<'_>,
-    datastores: &[Datastore],
-) -> BTreeMap<String, String> {
-    let mut asked: Vec<Vec<(&String, &Probe)>> = vec![Vec::new(); datastores.len()];
-    for (name, probe) in &product.probes {
-        let place = datastores
-            .iter()
-            .position(|datastore| match &probe.datastore {
-                Some(wanted) => datastore.name == *wanted,
-                None => datastore.location.kind == kind_of(probe),
-            });
-        if let Some(place) = place.filter(|place| datastores[*place].engine.is_some()) {
-            asked[place].push((name, probe));
-        }
-    }
-    let mut answers = BTreeMap::new();
-    for (datastore, named) in datastores.iter().zip(asked) {
-        let probes: Vec<&Probe> = named.iter().map(|(_, probe)| *probe).collect();
-        let found = asker.probed(&datastore.location, &probes);
-        for ((name, _), found) in named.into_iter().zip(found) {
-            answers.extend(found.map(|found| (name.clone(), found)));
-        }
-    }
-    answers
+/// The server of a datastore, as people know it.
+pub(crate) struct Server {
+    /// E.g. "service `postgres`".
+    pub(crate) name: String,
+    /// What to do or type to see why it is silent.
+    pub(crate) look: String,
 }
 
-/// Version, size and rows or keys of a server.
-pub(crate) fn facts(asker: &Asker<'_>, datastore: &mut Datastore) -> Result<(), String> {
-    match datastore.location.kind {
-        DatastoreKind::Postgres => asker.postgres(datastore),
-        DatastoreKind::Redis => asker.redis(datastore),
-        // It has no client program that every host has: whoever keeps it looks.
-        DatastoreKind::Mongodb => Ok(()),
-        DatastoreKind::Files => {
-            let directory = datastore.location.directory.clone().unwrap_or_default();
-            let (count, size) = filesystem::tree_size(Path::new(&directory));
-            datastore.count = Some(count);
-            datastore.size = Some(size);
-            Ok(())
+impl Server {
+    /// One that only its address is known of.
+    pub(crate) fn outside() -> Self {
+        Self {
+            name: "the server".to_owned(),
+            look: "see that it runs, and what it writes into its log".to_owned(),
         }
     }
 }
 
 impl Asker<'_> {
+    /// Asks every probe of the definition, those of one server together.
+    pub(crate) fn answers(
+        &self,
+        product: &Product,
+        datastores: &[Datastore],
+    ) -> BTreeMap<String, String> {
+        let mut asked: Vec<Vec<(&String, &Probe)>> = vec![Vec::new(); datastores.len()];
+        for (name, probe) in &product.probes {
+            let place = datastores
+                .iter()
+                .position(|datastore| match &probe.datastore {
+                    Some(wanted) => datastore.name == *wanted,
+                    None => datastore.location.kind == kind_of(probe),
+                });
+            if let Some(place) = place.filter(|place| datastores[*place].engine.is_some()) {
+                asked[place].push((name, probe));
+            }
+        }
+        let mut answers = BTreeMap::new();
+        for (datastore, named) in datastores.iter().zip(asked) {
+            let probes: Vec<&Probe> = named.iter().map(|(_, probe)| *probe).collect();
+            let found = self.probed(&datastore.location, &probes);
+            for ((name, _), found) in named.into_iter().zip(found) {
+                answers.extend(found.map(|found| (name.clone(), found)));
+            }
+        }
+        answers
+    }
+
+    /// Fills in version, size and rows or keys as far as the server tells; what is in the way where it does not.
+    pub(crate) fn look(&self, datastore: &mut Datastore, server: &Server) -> Option<Problem> {
+        let output = self.facts(datastore).err()?;
+        // A password that cannot be read here is our trouble, not the server's.
+        let password = datastore.location.password.as_ref();
+        let unread = password.and_then(|reference| (self.secret)(reference).err());
+        Some(match unread {
+            Some(problem) => problems::password_unread(&datastore.name, problem),
+            None => problems::silent(&datastore.name, server, &output),
+        })
+    }
+
+    fn facts(&self, datastore: &mut Datastore) -> Result<(), String> {
+        match datastore.location.kind {
+            DatastoreKind::Postgres => self.postgres(datastore),
+            DatastoreKind::Redis => self.redis(datastore),
+            // It has no client program that every host has: whoever keeps it looks.
+            DatastoreKind::Mongodb => Ok(()),
+            DatastoreKind::Files => {
+                let directory = datastore.location.directory.clone().unwrap_or_default();
+                let (count, size) = filesystem::tree_size(Path::new(&directory));
+                datastore.count = Some(count);
+                datastore.size = Some(size);
+                Ok(())
+            }
+        }
+    }
+
     fn postgres(&self, datastore: &mut Datastore) -> Result<(), String> {
         let location = &datastore.location;
         let password = self.password(location)?;
