@@ -28,6 +28,9 @@ pub(crate) fn look(host: &Host, done: &DoneWhen) -> Finding {
         DoneWhen::Command(run) => command(host, run),
         DoneWhen::File { path, lines } => file(host, path, lines),
         DoneWhen::Merged(files) => merged(host, files),
+        DoneWhen::Server(is) => Finding::Unknown {
+            why: format!("only `{}` itself can say what its server is", is.datastore),
+        },
     }
 }
 

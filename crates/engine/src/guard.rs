@@ -1,6 +1,7 @@
 //! The guard of a step: ready, already done, drifted, cannot tell.
 
 use switchback_model::DatastoreName;
+use switchback_model::hand_work::DoneWhen;
 use switchback_model::plan::{Act, Expectation, FileEdit, Interrupted, Step};
 
 use crate::ports::{Context, Finding, Site};
@@ -159,6 +160,10 @@ fn about(expectation: &Expectation) -> Option<&DatastoreName> {
         | Expectation::Carried { datastore, .. }
         | Expectation::Restored { datastore, .. }
         | Expectation::Released { datastore, .. } => Some(datastore),
+        Expectation::DoneByHand {
+            done: DoneWhen::Server(is),
+            ..
+        } => Some(&is.datastore),
         Expectation::ImageHere { .. }
         | Expectation::Running { .. }
         | Expectation::Stopped { .. }

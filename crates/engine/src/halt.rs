@@ -14,7 +14,7 @@ use switchback_model::product::Advice;
 use switchback_model::{DatastoreName, Problem};
 
 use crate::guard::{self, Guard};
-use crate::hand_work::HAND_WORK;
+use crate::hand_work::{HAND_WORK, word_counts};
 use crate::ports::{Context, Failure, Finding};
 use crate::run::Run;
 use crate::signal::Urgency;
@@ -187,7 +187,7 @@ pub(crate) fn waits(run: &Run<'_>, waits: &[Waits<'_>]) -> Problem {
         for todo in &work.steps {
             problem = problem.hint(format!("{}: {todo}", work.id));
         }
-        if work.done.can_be_said() {
+        if word_counts(work, found) {
             said.push_str(&format!(" --done {}", work.id));
         }
     }

@@ -44,6 +44,12 @@ pub fn awaited<'a>(plan: &'a Plan, state: &RunState) -> Vec<Awaited<'a>> {
     .collect()
 }
 
+/// Whether the word of whoever did it counts, after a look that found this.
+pub(crate) fn word_counts(work: &HandWork, found: &Finding) -> bool {
+    let unseen = matches!(found, Finding::Unknown { .. });
+    work.done.can_be_said() || (unseen && work.done.can_be_said_unseen())
+}
+
 impl<'a> Run<'a> {
     /// Goes past a step of a person, or halts before it.
     pub(crate) fn by_hand(&self, step: &'a Step, work: &'a HandWork) -> Result<(), Interruption> {
@@ -54,10 +60,11 @@ impl<'a> Run<'a> {
         if !matches!(may, Guard::Ready) {
             return Err(Interruption::Halt(halt::guarded(self, step, &may)));
         }
-        if self.look_at(step, work) == Finding::Holds {
+        let found = self.look_at(step, work);
+        if found == Finding::Holds {
             return self.nothing_to_do(step);
         }
-        if self.is_said(step.number) && work.done.can_be_said() {
+        if self.is_said(step.number) && word_counts(work, &found) {
             return self.said(step);
         }
         Err(Interruption::Halt(halt::waits(self, &self.waiting())))

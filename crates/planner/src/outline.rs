@@ -100,9 +100,16 @@ fn line(plan: &Plan, step: &Step, what: String) -> String {
             let names: Vec<&str> = datastores.iter().map(|name| name.as_str()).collect();
             let _ = write!(text, " | back: shadow {}", names.join("+"));
         }
-        WayBack::Restore { datastores, .. } => {
+        WayBack::Restore {
+            datastores,
+            by_hand,
+            ..
+        } => {
             let names: Vec<&str> = datastores.iter().map(|name| name.as_str()).collect();
             let _ = write!(text, " | back: {}", names.join("+"));
+            if let Some(by_hand) = by_hand {
+                let _ = write!(text, ", {by_hand} by hand");
+            }
         }
         WayBack::Stacks { restored, by_hand } => {
             let _ = write!(text, " | back: stacks");
@@ -226,6 +233,7 @@ fn known(done: &DoneWhen) -> String {
         DoneWhen::Command(run) => run.join(" "),
         DoneWhen::File { path, lines } => format!("{path}: {}", lines.join(", ")),
         DoneWhen::Merged(files) => format!("merged {}", files.join(", ")),
+        DoneWhen::Server(is) => format!("{} is {}", is.datastore, is.lines.join(" or ")),
     }
 }
 

@@ -330,6 +330,7 @@ impl PlanBuilder {
             step.way_back = WayBack::Restore {
                 datastores: vec![datastore.clone()],
                 seconds: 1,
+                by_hand: None,
             };
             if !repeatable {
                 step.interrupted = Interrupted::RestoreFirst {
@@ -361,6 +362,7 @@ impl PlanBuilder {
                 steps: vec![format!("do {work}")],
                 done,
                 source: "hand-made".to_owned(),
+                back: None,
             },
         };
         if down {

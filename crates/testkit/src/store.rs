@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use switchback_engine::ports::{Context, Datastore, Failure, Finding};
 use switchback_model::event::Outcome;
+use switchback_model::hand_work::DoneWhen;
 use switchback_model::plan::{BackupMethod, BackupState, EngineChange, Expectation, Purpose};
 use switchback_model::{Contents, DatastoreName, RunId};
 
@@ -189,6 +190,13 @@ impl Datastore for SimDatastore {
                 store.engine.as_ref() == Some(version)
                     || store.carried == Some((version.clone(), store.live.clone(), true)),
                 "nothing, half of it, or something else",
+            ),
+            Expectation::DoneByHand {
+                done: DoneWhen::Server(is),
+                ..
+            } => either(
+                !store.dead && is.includes(store.made_for()),
+                store.made_for(),
             ),
             _ if store.dead => Finding::Unknown {
                 why: format!("`{}` does not answer", self.name),

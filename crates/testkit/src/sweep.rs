@@ -10,15 +10,18 @@ use switchback_engine::signal::StopSignal;
 use switchback_engine::{Ended, Engine, Listener, Order, awaited};
 use switchback_journal::{Key, ProcessIdentity, RunState, StateDirectory};
 use switchback_model::event::{Event, Stamped};
+use switchback_model::hand_work::{DoneWhen, HandWork, ServerIs};
 use switchback_model::{Plan, Problem, RunId, StepNumber};
 
 use crate::clock::FakeClock;
 use crate::content;
 use crate::crash::{CrashPoints, Crashed, Meanwhile, survive};
+use crate::data::SimData;
 use crate::driver::advance;
 use crate::packages;
 use crate::plans::deployment;
 use crate::scenario::Scenario;
+use crate::world::Reality;
 
 /// A scenario with the state directory of its engines.
 pub struct Lab {
@@ -155,9 +158,15 @@ impl Lab {
     pub fn attend(&self, plan: &Plan, run: &RunId) -> Vec<StepNumber> {
         let state = self.state_of(run);
         let all = awaited(plan, &state);
-        for it in all.iter().filter(|it| !it.work.done.can_be_said()) {
-            let name = it.work.id.clone();
-            self.scenario.world.touch(|now| now.by_hand.insert(name));
+        let world = &self.scenario.world;
+        for work in all.iter().map(|it| it.work) {
+            match &work.done {
+                DoneWhen::Server(is) => world.touch(|now| climb(now, work, is)),
+                done if done.can_be_said() => {}
+                _ => world.touch(|now| {
+                    now.by_hand.insert(work.id.clone());
+                }),
+            }
         }
         all.iter().map(|it| it.step.number).collect()
     }
@@ -234,4 +243,18 @@ impl Lab {
             .expect("the lease can be read");
         assert_eq!(holder, None, "{why}: a lease is left");
     }
+}
+
+/// A person brings a server to the first line that is wanted, where it is none of them: up on its data, and for a way
+/// back down on an empty directory, for nobody reads there what a newer one has written.
+fn climb(now: &mut Reality, work: &HandWork, is: &ServerIs) {
+    let store = now.stores.entry(is.datastore.clone()).or_default();
+    if is.includes(store.made_for()) {
+        return;
+    }
+    let is_rung = work.back.is_some();
+    if !is_rung {
+        store.live = SimData::default();
+    }
+    store.engine = is.lines.first().filter(|line| *line != "15").cloned();
 }

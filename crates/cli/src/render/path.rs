@@ -238,7 +238,8 @@ fn legs(path: &Path) -> Table {
 /// One line of a stage: how it is done, what it is, and for which releases.
 fn action(act: &Act) -> [Cell; 3] {
     let how = match act.role {
-        _ if act.is_hand_work() => "by hand",
+        // A server climbs by hand, whatever is typed for it.
+        _ if act.is_hand_work() || !act.rungs.is_empty() => "by hand",
         Some(Role::Stop) => "stop",
         Some(Role::CheckStopped) => "check",
         Some(Role::Packages) => "packages",

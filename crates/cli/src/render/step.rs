@@ -168,7 +168,19 @@ pub(crate) fn way_back(way: &WayBack) -> String {
             datastores,
             holds: None,
         } => format!("instant: shadow {}", joined(datastores)),
-        WayBack::Restore { seconds, .. } => format!("restore, {}", measure::about(*seconds)),
+        WayBack::Restore {
+            seconds,
+            by_hand: None,
+            ..
+        } => format!("restore, {}", measure::about(*seconds)),
+        WayBack::Restore {
+            seconds,
+            by_hand: Some(by_hand),
+            ..
+        } => format!(
+            "{by_hand} by hand, then restore, {}",
+            measure::about(*seconds)
+        ),
         WayBack::Stacks { restored, by_hand } => stacks_back(restored.len(), by_hand.len()),
         WayBack::None { because } => format!("none: {because}"),
     }

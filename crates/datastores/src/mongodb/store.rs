@@ -3,6 +3,7 @@
 use switchback_engine::ports::{Context, Datastore, Failure, Finding, Reach};
 use switchback_engine::process::{Argv, Secret};
 use switchback_model::event::Outcome;
+use switchback_model::hand_work::{DoneWhen, ServerIs};
 use switchback_model::observed::{DatastoreLocation, Shadowing};
 use switchback_model::plan::Expectation;
 use switchback_model::{Contents, DatastoreName, RunId};
@@ -13,6 +14,8 @@ use crate::survey::Survey;
 
 /// A program whose command tells whether programs are run beside the server as they are here.
 const BESIDE: &str = "true";
+/// The one line that is kept and has no `featureCompatibilityVersion`.
+const WITHOUT_FORMAT: &str = "3.2";
 
 /// A MongoDB database.
 pub(crate) struct Mongodb {
@@ -73,6 +76,23 @@ impl Mongodb {
             Ok(about) => same_line(expected, &about.version),
         }
     }
+
+    /// Whether the server is what a person was to make of it. One that does not answer is told as that, for it is not.
+    fn server_is(&self, cx: &Context<'_>, is: &ServerIs) -> Finding {
+        let asked = self.server.client(Some(cx.stop)).and_then(|mut client| {
+            let writable = client.server.writable;
+            Ok((writable, client.about()?))
+        });
+        match asked {
+            Err(failure) => Finding::Differs {
+                found: failure.what,
+            },
+            Ok((false, _)) => Finding::Differs {
+                found: "the server takes no writes".to_owned(),
+            },
+            Ok((true, about)) => settled(is, &about.version, about.compatibility.as_deref()),
+        }
+    }
 }
 
 impl Datastore for Mongodb {
@@ -86,6 +106,10 @@ impl Datastore for Mongodb {
                 },
             },
             Expectation::Engine { version, .. } => self.engine(cx, version),
+            Expectation::DoneByHand {
+                done: DoneWhen::Server(is),
+                ..
+            } => self.server_is(cx, is),
             Expectation::NoWriters { .. } => self.no_writers(cx),
             Expectation::Backup { state, run, .. } => {
                 let run = run.as_ref().unwrap_or(cx.run);
@@ -152,12 +176,36 @@ impl Datastore for Mongodb {
     }
 }
 
+/// Whether a server of this version, with the format of its data, is what is wanted.
+fn settled(is: &ServerIs, version: &str, format: Option<&str>) -> Finding {
+    let lines = is.lines.join(" or ");
+    if !is.includes(version) {
+        return Finding::Differs {
+            found: format!("the server is {version}, and not {lines}"),
+        };
+    }
+    match format {
+        _ if !is.format || line(version) == line(WITHOUT_FORMAT) => Finding::Holds,
+        Some(format) if is.includes(format) => Finding::Holds,
+        Some(format) => Finding::Differs {
+            found: format!(
+                "the server is {version} with featureCompatibilityVersion {format}, and not {lines}"
+            ),
+        },
+        None => Finding::Unknown {
+            why: "the product's user may not ask for featureCompatibilityVersion (role clusterMonitor)"
+                .to_owned(),
+        },
+    }
+}
+
+fn line(version: &str) -> (Option<&str>, Option<&str>) {
+    let mut parts = version.split('.');
+    (parts.next(), parts.next())
+}
+
 /// Compares the lines of two versions: `4.0` and `4.4` are two, and so are the data of their servers.
 fn same_line(expected: &str, found: &str) -> Finding {
-    let line = |version: &str| {
-        let mut parts = version.split('.').map(str::to_owned);
-        (parts.next(), parts.next())
-    };
     if line(expected) == line(found) {
         Finding::Holds
     } else {
@@ -178,5 +226,37 @@ mod tests {
             same_line("4.0.28", "4.4.1"),
             Finding::Differs { .. }
         ));
+    }
+
+    #[test]
+    fn a_rung_is_done_when_the_format_of_the_data_has_come_along() {
+        let wanted = |lines: &[&str], format| ServerIs {
+            datastore: "mongodb".into(),
+            lines: lines.iter().map(|line| (*line).to_owned()).collect(),
+            format,
+        };
+        let rung = wanted(&["3.6", "4.0"], true);
+        let differs = |finding| match finding {
+            Finding::Differs { found } => found,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(settled(&rung, "3.6.23", Some("3.6")), Finding::Holds);
+        // Whoever went on has passed it.
+        assert_eq!(settled(&rung, "4.0.28", Some("3.6")), Finding::Holds);
+        assert_eq!(
+            differs(settled(&rung, "3.4.24", Some("3.4"))),
+            "the server is 3.4.24, and not 3.6 or 4.0"
+        );
+        assert_eq!(
+            differs(settled(&rung, "3.6.23", Some("3.4"))),
+            "the server is 3.6.23 with featureCompatibilityVersion 3.4, and not 3.6 or 4.0"
+        );
+        // What the product's user may not ask, whoever did it has to say.
+        let unseen = settled(&rung, "3.6.23", None);
+        assert!(matches!(unseen, Finding::Unknown { .. }), "{unseen:?}");
+        let again = wanted(&["3.4"], false);
+        assert_eq!(settled(&again, "3.4.24", None), Finding::Holds);
+        let old = wanted(&["3.2", "3.4"], true);
+        assert_eq!(settled(&old, "3.2.22", None), Finding::Holds);
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use switchback_model::command_line;
+
 /// A secret that shows itself as `•••`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -109,19 +111,9 @@ impl fmt::Display for Argv {
         if let Some(told) = &self.told {
             return f.write_str(told);
         }
-        f.write_str(&quoted(&self.program))?;
-        self.args
-            .iter()
-            .try_for_each(|arg| write!(f, " {}", quoted(arg)))
-    }
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
+        let args = self.args.iter().map(String::as_str);
+        let words = [self.program.as_str()].into_iter().chain(args);
+        f.write_str(&command_line::typed(words))
     }
 }
 

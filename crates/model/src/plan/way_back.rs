@@ -27,6 +27,9 @@ pub enum WayBack {
         datastores: Vec<DatastoreName>,
         /// Estimated seconds.
         seconds: u64,
+        /// What a person has to put back before, e.g. `MongoDB 3.4`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by_hand: Option<String>,
     },
     /// By updating the stacks back, in reverse order, each to the template and the parameters that it had.
     Stacks {

@@ -116,6 +116,10 @@ pub struct Climb {
     /// Paths to these targets need it, although it is optional for others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needed_for: Option<Range>,
+    /// What people type to have the server of before again, on an empty directory, in order: a way back waits for
+    /// it. `{line}` stands for its line, `{version}` for the version that it had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub put_back: Vec<String>,
 }
 
 impl Action {

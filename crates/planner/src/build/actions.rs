@@ -2,6 +2,7 @@
 //! has a role is the driver's, and the rest is for people: before the first stop and after the last start it is
 //! told with the plan, in between the run waits for it.
 
+use switchback_model::command_line;
 use switchback_model::exit::Exit;
 use switchback_model::hand_work::{DoneWhen, HandWork};
 use switchback_model::plan::{self, Notice, Procedure, Stage, Step};
@@ -29,14 +30,15 @@ pub(super) fn step<'a>(product: &'a Product, act: &'a Act) -> Option<Migration<'
     })
 }
 
-/// True where people do it while a run waits: nothing that a backup holds is changed by it, and it is clear how things
-/// are meanwhile. What a command changes beside datastores no way back could take back, so that a person runs it.
+/// True where people do it while a run waits: nothing that a backup holds is changed by it, or a server climbs, and it
+/// is clear how things are meanwhile. What a command changes beside datastores no way back could take back, so that a person runs it.
 pub(super) fn is_for_people(act: &Act) -> bool {
     let waits = matches!(
         act.moment,
         Moment::Running | Moment::Stopped | Moment::Replaced | Moment::Started
     );
-    waits && act.role.is_none() && act.datastore.is_none() && act.rungs.is_empty()
+    let kept = act.datastore.is_none() && act.rungs.is_empty();
+    climbs::is_waited_for(act) || (waits && act.role.is_none() && kept)
 }
 
 /// What a person has to do, as a step tells it.
@@ -46,6 +48,7 @@ pub(super) fn hand_work(act: &Act) -> HandWork {
         steps: todo(act),
         done: act.done.clone(),
         source: act.source.clone(),
+        back: None,
     }
 }
 
@@ -75,10 +78,6 @@ pub(super) fn refuse(input: &Input<'_>) -> Result<(), Problem> {
     let is_left = |act: &&Act| !is_done(act) && !is_outside(act) && !is_for_people(act);
     for leg in &input.path.legs {
         let left: Vec<&Act> = leg.actions.iter().filter(is_left).collect();
-        let mut climbs = left.iter();
-        if let Some(problem) = climbs.find_map(|act| climbs::refusal(input, leg, act)) {
-            return Err(problem);
-        }
         if let Some(first) = left.first() {
             let problem = undone(&product.id, input.path, leg, &left);
             return Err(problem.fact(Citation {
@@ -151,6 +150,10 @@ fn waited_for(step: &Step) -> Option<Procedure> {
         DoneWhen::File { path, lines } => {
             format!("it is done when {path} has the lines: {}", lines.join(" · "))
         }
+        DoneWhen::Server(is) => {
+            let lines = is.lines.join(" or ");
+            format!("it is done when the server of {} is {lines}, and so is the format of its data", is.datastore)
+        }
     });
     Some(Procedure {
         id: work.id.clone(),
@@ -183,7 +186,8 @@ fn at<'p>(legs: impl IntoIterator<Item = &'p Leg>, moment: Moment) -> Vec<&'p Ac
 fn todo(act: &Act) -> Vec<String> {
     let mut steps = Vec::new();
     if !act.run.is_empty() {
-        steps.push(act.run.join(" "));
+        let words = act.run.iter().map(String::as_str);
+        steps.push(command_line::typed(words));
     }
     steps.extend(act.expect.clone());
     steps.extend(act.steps.iter().cloned());

@@ -4,10 +4,12 @@
 //! next round are begun, so that nothing has to follow for as long as a person takes. What the definition wants
 //! while the product is down comes once everything is kept and proven.
 
+use switchback_model::hand_work::HandWork;
 use switchback_model::plan::{Act, Expectation, Interrupted, Step};
 use switchback_model::product::Moment;
 
 use super::actions;
+use super::climbs;
 use super::guards;
 use super::route::{ByHand, Leg};
 use super::stages::Composer;
@@ -41,12 +43,19 @@ impl Composer<'_> {
         let works = leg.by_hand.iter();
         works
             .filter(|it| it.act.moment == Moment::Replaced && it.behind == place)
-            .map(|work| self.by_hand(work))
+            .flat_map(|work| match climbs::is_waited_for(work.act) {
+                true => self.climb(leg, work.act),
+                false => vec![self.by_hand(work)],
+            })
             .collect()
     }
 
     fn by_hand(&mut self, ByHand { act, .. }: &ByHand<'_>) -> Step {
-        let work = actions::hand_work(act);
+        self.wait_for(actions::hand_work(act), Some(act.because.clone()))
+    }
+
+    /// The step at which the run waits until `work` is done.
+    pub(super) fn wait_for(&mut self, work: HandWork, because: Option<String>) -> Step {
         let mut before = Vec::new();
         if self.is_down() {
             before.push(guards::stopped(&self.services));
@@ -63,7 +72,7 @@ impl Composer<'_> {
             act: Act::HandWork { work },
             before,
             interrupted: Interrupted::Repeat,
-            because: Some(act.because.clone()),
+            because,
         })
     }
 }

@@ -15,7 +15,7 @@ use super::keeping::Keeping;
 use super::preconditions::{first_obstacle, locks_unasked};
 use super::route::{self, Leg};
 use super::stages::Composer;
-use super::{actions, engines, forecast, images, notices, verification};
+use super::{actions, climbs, engines, forecast, images, notices, verification};
 
 /// Makes the plan, or says why there is none. A pure function: equal inputs, equal bytes.
 pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
@@ -34,6 +34,7 @@ pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
     let keeping = Keeping::decide(input, to)?;
     edits_given(input, &legs)?;
     engines::can_be(input, &keeping, &engines)?;
+    climbs::can_be(input, &keeping)?;
 
     let stages = Composer::new(input, &cast, &keeping, engines).stages(&legs)?;
     let forecast = forecast::forecast(input, &keeping, &stages);
@@ -41,6 +42,7 @@ pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
 
     let mut all_notices = notices::notices(input);
     all_notices.splice(0..0, keeping.notices.iter().cloned());
+    all_notices.splice(0..0, climbs::notices(product, &observed.version, &stages));
     let plan = Plan {
         format: FORMAT,
         id: PlanId::new(""),

@@ -51,6 +51,8 @@ pub(crate) struct Composer<'a> {
     pub(super) engines: Vec<(DatastoreName, EngineChange)>,
     /// Versions of the servers, as the steps so far leave them.
     pub(super) versions: BTreeMap<DatastoreName, String>,
+    /// The same, as they were when this round was begun.
+    pub(super) versions_at_stop: BTreeMap<DatastoreName, String>,
     /// Migrations since the backups of this round were sealed, by the datastore that keeps the data.
     pub(super) since_seal: BTreeMap<DatastoreName, Vec<StepNumber>>,
     down: bool,
@@ -82,6 +84,7 @@ impl<'a> Composer<'a> {
             since_seal: BTreeMap::new(),
             engines,
             versions: keeping.versions(),
+            versions_at_stop: keeping.versions(),
             down: false,
             next: 0,
         }
@@ -168,6 +171,7 @@ impl<'a> Composer<'a> {
     fn begin_round(&mut self) {
         self.changed = Changed::default();
         self.since_seal.clear();
+        self.versions_at_stop.clone_from(&self.versions);
     }
 
     pub(super) fn start(&mut self, images: BTreeMap<ServiceName, ImagePin>) -> Step {

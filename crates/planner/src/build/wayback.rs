@@ -19,6 +19,8 @@ pub(crate) struct Changed {
     pub(crate) lost: BTreeSet<DatastoreName>,
     /// Datastores whose data lies aside, as it was, because their server is another one.
     pub(crate) exchanged: BTreeSet<DatastoreName>,
+    /// What a person has to put back before anything is restored.
+    pub(crate) by_hand: Option<String>,
     /// True once the new version has run, and may have written to every datastore.
     pub(crate) written: bool,
     /// True once the version has run that the plan ends with: no more of the run needs the shadows.
@@ -44,7 +46,10 @@ impl Changed {
                 because: "no datastore has a backup".to_owned(),
             },
             (true, true) => WayBack::Instant,
-            (false, _) if datastores.iter().all(|name| keeping.is_shadowed(name)) => {
+            (false, _)
+                if self.by_hand.is_none()
+                    && datastores.iter().all(|name| keeping.is_shadowed(name)) =>
+            {
                 let holds = keeping.holding(&datastores).filter(|_| self.arrived);
                 WayBack::Shadow { datastores, holds }
             }
@@ -63,6 +68,7 @@ impl Changed {
                 WayBack::Restore {
                     datastores,
                     seconds: keeping.restart() + restores,
+                    by_hand: self.by_hand.clone(),
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Rules for what people do in the middle of a plan.
 
-use switchback_model::hand_work::HandWork;
+use switchback_model::hand_work::{DoneWhen, HandWork};
 use switchback_model::plan::{Expectation, Purpose};
 
 use super::walk::Walk;
@@ -9,10 +9,11 @@ impl<'p> Walk<'_, 'p> {
     /// Whoever is waited for knows what to do, and it is done where nothing is lost by the wait: before the backups
     /// of a round are begun, or while the product is down and everything of it is kept.
     pub(super) fn hand_work(&mut self, work: &'p HandWork) {
-        if self.world.plan.purpose != Purpose::Upgrade {
+        let upgrade = self.world.plan.purpose == Purpose::Upgrade;
+        if !upgrade && !matches!(work.done, DoneWhen::Server(_)) {
             self.object(
                 "hand-work-in-way-back",
-                "a way back waits for nobody: it would keep users waiting",
+                "a way back waits for a server and for nothing else: it keeps users waiting",
             );
         }
         if work.id.is_empty() || work.steps.is_empty() {
@@ -22,6 +23,11 @@ impl<'p> Walk<'_, 'p> {
             work: work.id.clone(),
             done: work.done.clone(),
         });
+        match &work.done {
+            DoneWhen::Server(is) if upgrade => self.rung(work, is),
+            DoneWhen::Server(is) => return self.server_again(is),
+            _ => {}
+        }
         if self.world.is_down() {
             self.all_proven("hand-work-before-proof");
             self.needs_stopped();

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use switchback_model::hand_work::DoneWhen;
 use switchback_model::plan::{Act, Interrupted, Plan, Purpose, Stage, StageKind};
 use switchback_model::product::{Migration, NotRepeatable, Product, Stop};
 use switchback_model::version::Range;
 use switchback_model::{DatastoreName, MigrationId, Version};
 
+use super::climbs;
 use super::objection::{Objection, Objections};
 use super::walk::check;
 
@@ -42,6 +44,7 @@ pub fn check_against(plan: &Plan, product: &Product) -> Vec<Objection> {
         rules.demands(&mut found);
         rules.migrations(&mut found);
         rules.hand_work(&mut found);
+        climbs::check(plan, product, &mut found);
     }
     found.0
 }
@@ -287,6 +290,11 @@ impl Rules<'_> {
             let Act::HandWork { work } = &step.act else {
                 continue;
             };
+            if let DoneWhen::Server(is) = &work.done
+                && climbs::is_defined(self.product, is)
+            {
+                continue;
+            }
             let mut actions = self.product.actions.iter();
             match actions.find(|action| action.id == work.id) {
                 None => found.step(

@@ -58,6 +58,7 @@ pub(super) struct Walk<'w, 'p> {
 impl<'p> Walk<'_, 'p> {
     fn look(&mut self) {
         self.every_step();
+        self.after_rungs();
         let step = self.step;
         match &step.act {
             Act::Fetch { image } => {
@@ -462,7 +463,7 @@ impl<'p> Walk<'_, 'p> {
                 Check::Counts {
                     datastore, exact, ..
                 } => {
-                    if *exact && self.world.started {
+                    if *exact && self.world.started && !self.world.is_down() {
                         self.object(
                             "exact-after-start",
                             "contents cannot be equal once the service runs",

@@ -27,6 +27,10 @@ pub(super) struct World<'p> {
     pub(super) exchanged: Vec<&'p EngineChange>,
     /// Datastores that this way back has put back.
     pub(super) put_back: BTreeSet<&'p DatastoreName>,
+    /// Lines to which people have brought servers by now.
+    pub(super) lines: BTreeMap<&'p DatastoreName, &'p str>,
+    /// The datastore whose server people brought to another line in the step before.
+    pub(super) uncompared: Option<&'p DatastoreName>,
     pub(super) restored: BTreeSet<&'p DatastoreName>,
     pub(super) counted: BTreeSet<&'p DatastoreName>,
     pub(super) started: bool,
@@ -62,6 +66,8 @@ impl<'p> World<'p> {
             carried: BTreeMap::new(),
             exchanged: Vec::new(),
             put_back: BTreeSet::new(),
+            lines: BTreeMap::new(),
+            uncompared: None,
             restored: BTreeSet::new(),
             counted: BTreeSet::new(),
             started: false,

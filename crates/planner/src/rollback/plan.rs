@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use switchback_model::hand_work::DoneWhen;
 use switchback_model::observed::Observed;
 use switchback_model::plan::{
     Act, BackupMethod, Expectation, FORMAT, Forecast, Notice, Plan, Procedure, Purpose,
@@ -68,6 +69,7 @@ pub fn rollback(
     let forecast = cost(plan, experience, observed, &changes, &stages);
     forecast::enough_space(&forecast)?;
     let mut notices = notices(plan, &base, &changes, proven);
+    notices.splice(0..0, servers(&base, &changes, observed, proven));
     notices.extend(files_changed(&base, changed));
     let back = Plan {
         format: FORMAT,
@@ -185,6 +187,10 @@ fn by_hand(stretch: &Stretch<'_>, base: &Base, proven: &Proven) -> Vec<Procedure
         let Act::HandWork { work } = &step.act else {
             return None;
         };
+        // A step waits for what has to be put back.
+        if work.back.is_some() {
+            return None;
+        }
         let because = step.because.as_deref().unwrap_or_default();
         let look = format!("see whether {} can do with what was done:", base.version);
         Some(Procedure {
@@ -239,6 +245,42 @@ fn notices(plan: &Plan, base: &Base, changes: &Changes, proven: &Proven) -> Vec<
     notices
 }
 
+/// Servers that have to be put back by hand before the way back goes on, as far as they were seen just now.
+fn servers(base: &Base, changes: &Changes, observed: &Observed, proven: &Proven) -> Vec<Notice> {
+    let each = changes.by_hand.iter().filter_map(|work| {
+        let DoneWhen::Server(is) = &work.done else {
+            return None;
+        };
+        let mut datastores = observed.datastores.iter();
+        let found = datastores
+            .find(|found| found.name == is.datastore)
+            .and_then(|found| found.engine.as_deref());
+        let fits = found.is_some_and(|version| is.includes(version));
+        let (name, lines) = (&is.datastore, is.lines.join(" or "));
+        let text = if fits {
+            format!("`{name}` has a server that {} runs with: it stays.", base.version)
+        } else {
+            format!(
+                "{} needs `{name}` on {lines}: after the stop this waits until somebody has put such a server back, and the service stays down until then.",
+                base.version
+            )
+        };
+        Some(Notice {
+            id: work.id.clone(),
+            kind: if fits { NoticeKind::Behaviour } else { NoticeKind::OneWay },
+            version: base.version.clone(),
+            text,
+            found: Some(found.map_or_else(
+                || "its server does not answer".to_owned(),
+                |version| format!("its server is {version}"),
+            )),
+            source: format!("journal of {}", proven.run),
+            accept: (!fits).then(|| work.id.clone()),
+        })
+    });
+    each.collect()
+}
+
 fn duration(seconds: u64) -> String {
     match seconds {
         0..=119 => format!("{seconds} s"),
@@ -283,6 +325,14 @@ fn cost(
         .iter()
         .partition::<Vec<_>, _>(|name| is_shadowed(name));
     let purpose = brought_back(shadows.len(), dumps.len(), changes.put_back.len());
+    let waits: Vec<&str> = changes.by_hand.iter().map(|it| it.id.as_str()).collect();
+    let purpose = match waits.as_slice() {
+        [] => purpose,
+        waits => format!(
+            "{purpose}, and as long as people take for {}",
+            waits.join(", ")
+        ),
+    };
     let known = match downtime.in_words() {
         _ if downtime.seconds == 0 => String::new(),
         Some(words) => format!("; {words}"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use switchback_model::hand_work::HandWork;
 use switchback_model::plan::{Act, Plan, Stage, StageKind, Step};
 use switchback_model::{RunId, StepNumber};
 
@@ -70,6 +71,19 @@ impl<'p> Stretch<'p> {
                 round: 1,
             },
         }
+    }
+
+    /// Work of people that is done, or that the run waits for: what they have done of that by now is in no journal.
+    pub(super) fn by_hand(&self, proven: &Proven) -> Vec<&'p HandWork> {
+        let mut open = self.stages.iter().flat_map(|stage| &stage.steps);
+        let next = open.find(|step| !proven.is_finished(step));
+        let mut steps = self.begun(proven);
+        steps.extend(next.filter(|step| !proven.has_begun(step)));
+        let works = steps.into_iter().filter_map(|step| match &step.act {
+            Act::HandWork { work } => Some(work),
+            _ => None,
+        });
+        works.collect()
     }
 
     /// Its steps that may have acted, in order.

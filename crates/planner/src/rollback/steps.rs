@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! preparation   fetch the images of the version before
-//! return        stop · restore what may have changed · set the version back · put servers back ·
+//! return        stop · wait for servers that people put back · restore what may have changed · set the version back ·
+//!               put servers back ·
 //!               compare what came back, all equal
 //!               start · look from outside, and count what was too large to compare · release what the restores moved aside
 //! ```
@@ -47,12 +48,14 @@ impl Composer<'_> {
         }
         let mut steps = Vec::new();
         if self.changes.started
+            || !self.changes.by_hand.is_empty()
             || !self.changes.restore.is_empty()
             || !self.changes.edits.is_empty()
             || !self.changes.put_back.is_empty()
         {
             steps.push(self.stop());
         }
+        steps.extend(self.servers_by_hand());
         steps.extend(self.restore());
         steps.extend(self.set());
         steps.extend(self.put_back());
@@ -96,6 +99,41 @@ impl Composer<'_> {
         self.step(Act::Stop { services }, Vec::new(), after, None)
     }
 
+    /// What is put back on an empty directory is put back only where everything is kept.
+    fn servers_by_hand(&mut self) -> Vec<Step> {
+        let mut before = vec![Expectation::Stopped {
+            services: self.services(),
+        }];
+        before.extend(
+            self.changes
+                .restore
+                .iter()
+                .map(|datastore| self.kept(datastore)),
+        );
+        let works = self.changes.by_hand.clone();
+        let each = works.into_iter().map(|work| {
+            let because = format!(
+                "{} is started again on a server that it runs with",
+                self.base.version
+            );
+            let done = Expectation::DoneByHand {
+                work: work.id.clone(),
+                done: work.done.clone(),
+            };
+            let act = Act::HandWork { work };
+            self.step(act, before.clone(), vec![done], Some(&because))
+        });
+        each.collect()
+    }
+
+    fn kept(&self, datastore: &DatastoreName) -> Expectation {
+        Expectation::Backup {
+            datastore: datastore.clone(),
+            state: BackupState::Proven,
+            run: Some(self.run.clone()),
+        }
+    }
+
     fn restore(&mut self) -> Vec<Step> {
         let stopped = Expectation::Stopped {
             services: self.services(),
@@ -109,11 +147,7 @@ impl Composer<'_> {
                     Expectation::NoWriters {
                         datastore: datastore.clone(),
                     },
-                    Expectation::Backup {
-                        datastore: datastore.clone(),
-                        state: BackupState::Proven,
-                        run: Some(self.run.clone()),
-                    },
+                    self.kept(&datastore),
                 ];
                 let after = vec![Expectation::Restored {
                     datastore: datastore.clone(),

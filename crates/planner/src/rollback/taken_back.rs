@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use switchback_model::hand_work::{DoneWhen, HandWork};
 use switchback_model::observed::{Access, ImagePin};
 use switchback_model::plan::{
     Act, BackupMethod, Check, EngineChange, FileEdit, Plan, StageKind, Step,
@@ -65,6 +66,8 @@ pub(super) struct Changes {
     pub(super) restore: Vec<DatastoreName>,
     /// Servers that are, or may be, another version than they were, by the first datastore in them.
     pub(super) put_back: Vec<(DatastoreName, EngineChange)>,
+    /// Servers that people may have to put back before anything is restored into them.
+    pub(super) by_hand: Vec<HandWork>,
     /// Datastores that come back with a server that is put back.
     pub(super) with_server: Vec<DatastoreName>,
     /// Datastores that a migration has changed and no backup holds.
@@ -97,6 +100,23 @@ impl Changes {
                     }
                 },
                 _ => {}
+            }
+        }
+        for work in stretch.by_hand(proven) {
+            let Some(back) = &work.back else { continue };
+            // Those of one server are taken back together, as the last of them says.
+            changes.by_hand.retain(|known| known.id != back.id);
+            changes.by_hand.push((**back).clone());
+            let DoneWhen::Server(is) = &back.done else {
+                continue;
+            };
+            match keeper(plan, &is.datastore) {
+                Some(keeper) => {
+                    touched.insert(keeper);
+                }
+                None => {
+                    changes.lost.insert(is.datastore.clone());
+                }
             }
         }
         if changes.started {

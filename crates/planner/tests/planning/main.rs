@@ -2,6 +2,7 @@
 
 mod atelier;
 mod choices;
+mod climbs;
 mod engines;
 mod forecasts;
 mod hand_work;

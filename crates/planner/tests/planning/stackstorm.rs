@@ -10,7 +10,7 @@ use switchback_planner::check_against;
 use super::site::{Site, proven_until};
 
 /// A host as an installation by the book leaves it.
-fn stackstorm(version: &str, distribution: &str, mongodb: &str) -> Site {
+pub(crate) fn stackstorm(version: &str, distribution: &str, mongodb: &str) -> Site {
     by_the_book(definition(), version, distribution, mongodb)
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn by_the_book(
 }
 
 /// The same, with Mistral.
-fn with_mistral(version: &str, mongodb: &str) -> Site {
+pub(crate) fn with_mistral(version: &str, mongodb: &str) -> Site {
     let mut site = stackstorm(version, "ubuntu16", mongodb);
     site.add_component("mistral", "stackstorm");
     site.add_neighbour("mistral", DatastoreKind::Postgres, "9.5.25");
@@ -53,7 +53,7 @@ fn with_mistral(version: &str, mongodb: &str) -> Site {
         .answer("mistral-early-rows", "0")
 }
 
-fn planned(site: &Site, to: &str) -> Plan {
+pub(crate) fn planned(site: &Site, to: &str) -> Plan {
     let plan = site.plan(to).expect("there is a plan").plan;
     let objections = check_against(&plan, &site.product);
     assert!(objections.is_empty(), "{objections:?}");
@@ -184,45 +184,8 @@ fn mistral_is_migrated_in_its_order_with_a_backup_of_its_own() {
     );
 }
 
-fn refused(site: &Site, to: &str) -> Problem {
+pub(crate) fn refused(site: &Site, to: &str) -> Problem {
     site.plan(to).expect_err("it is refused")
-}
-
-#[test]
-fn a_climb_of_the_server_is_refused_with_the_rungs_and_the_release_to_climb_at() {
-    // 3.2.0 runs with 3.4 and with 4.0: nothing has to be upgraded before.
-    let site = stackstorm("3.2.0", "ubuntu16", "3.4.24").answer("mongodb-compatibility", "3.2");
-    let problem = refused(&site, "3.3.0");
-    assert_eq!(
-        problem.state.last().and_then(|state| state.seen.as_deref()),
-        Some("3.2 (featureCompatibilityVersion)")
-    );
-    assert_eq!(
-        (problem.code.as_str(), problem.exit.code()),
-        ("engine-climb", 3)
-    );
-    assert_eq!(
-        problem.what,
-        "on the way to 3.3.0 the MongoDB server has to climb to 4.0, which no step of a plan does"
-    );
-    assert_eq!(
-        problem.hints,
-        [
-            "3.2.0 runs with MongoDB 4.0, too: climb now, as its own documentation says: 3.6, then 4.0; on each set \
-          featureCompatibilityVersion to that line once the server of that line answers; then plan again"
-        ]
-    );
-    assert_eq!(
-        problem.facts.last().map(|fact| fact.id.as_str()),
-        Some("mongo-3.4-3.6-4.0-deb")
-    );
-    // 2.10.4 does not: the newest release that runs with both comes first.
-    let problem = refused(&with_mistral("2.10.4", "3.4.24"), "3.4.1");
-    assert_eq!(problem.code, "engine-climb");
-    assert_eq!(
-        problem.hints[0],
-        "3.2.0 runs with both: `switchback plan --to 3.2.0` first"
-    );
 }
 
 #[test]

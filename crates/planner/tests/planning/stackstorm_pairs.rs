@@ -10,6 +10,7 @@ use switchback_model::product::{Distribution, Product};
 use switchback_planner::check_against;
 use switchback_planner::path::{Path, Reason};
 
+use super::climbs;
 use super::site::Site;
 use super::stackstorm::{by_the_book, definition};
 
@@ -105,7 +106,10 @@ fn assert_whole(plan: &Plan, path: &Path) {
         };
     }
     for act in path.legs.iter().flat_map(|leg| &leg.actions) {
-        let done = act.role.is_some() || told.contains(act.id.as_str());
+        let mut rungs = act.rungs.iter();
+        let climbed = !act.rungs.is_empty()
+            && rungs.all(|line| told.contains(format!("mongodb-{line}").as_str()));
+        let done = act.role.is_some() || climbed || told.contains(act.id.as_str());
         assert!(
             done,
             "{} → {}: nobody does `{}`",
@@ -135,6 +139,9 @@ fn outcome(site: &Site, to: &Version, row: &mut Row) -> String {
         site.observed.version
     );
     assert_whole(&plan, &path);
+    let climbs = climbs::rungs(&plan);
+    climbs::assert_climbs(&plan, &site.product);
+    climbs::assert_ways_back(site, &plan);
     let works = plan.steps().filter_map(|(_, step)| match &step.act {
         Act::HandWork { work } => Some(work.id.clone()),
         _ => None,
@@ -145,7 +152,11 @@ fn outcome(site: &Site, to: &Version, row: &mut Row) -> String {
         row.waits.insert(work);
     }
     let waits = if waits > 0 { ", waits for people" } else { "" };
-    format!("one plan{waits}")
+    let climbs = match climbs.len() {
+        0 => String::new(),
+        rungs => format!(", MongoDB climbs {rungs}"),
+    };
+    format!("one plan{waits}{climbs}")
 }
 
 #[test]

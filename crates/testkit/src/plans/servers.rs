@@ -1,5 +1,6 @@
 //! Steps that make a server another version.
 
+use switchback_model::hand_work::{DoneWhen, HandWork, ServerIs};
 use switchback_model::plan::{Act, Check, Expectation, FileEdit};
 use switchback_model::{DatastoreName, Digest};
 
@@ -76,6 +77,50 @@ impl PlanBuilder {
             to: to.into(),
         };
         self.down(act, vec![digest(&text)], vec![digest(&after)])
+    }
+
+    /// Waits until people have brought a server to the first of these lines, and compares what it holds. A way back
+    /// needs the server of version 15 again.
+    #[must_use]
+    pub fn rung(self, datastore: &str, lines: &[&str]) -> Self {
+        let name = DatastoreName::from(datastore);
+        let server = |lines: &[&str], format| {
+            DoneWhen::Server(ServerIs {
+                datastore: name.clone(),
+                lines: lines.iter().map(|line| (*line).to_owned()).collect(),
+                format,
+            })
+        };
+        let back = HandWork {
+            id: format!("{datastore}-15-again"),
+            steps: vec!["put 15 back on an empty directory".to_owned()],
+            done: server(&["15"], false),
+            source: "hand-made".to_owned(),
+            back: None,
+        };
+        let work = HandWork {
+            id: format!("{datastore}-{}", lines[0]),
+            steps: vec![format!("bring it to {}", lines[0])],
+            done: server(lines, true),
+            source: "hand-made".to_owned(),
+            back: Some(Box::new(back)),
+        };
+        let mut before = vec![stopped(), self.file_names()];
+        before.extend(self.all_proven());
+        let after = vec![Expectation::DoneByHand {
+            work: work.id.clone(),
+            done: work.done.clone(),
+        }];
+        let checks = vec![Check::Counts {
+            datastore: name.clone(),
+            run: None,
+            exact: true,
+        }];
+        self.down(Act::HandWork { work }, before, after).down(
+            Act::Verify { checks },
+            vec![stopped()],
+            vec![],
+        )
     }
 
     /// Exchanges what a server runs on.

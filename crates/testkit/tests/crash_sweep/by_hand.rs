@@ -15,7 +15,7 @@ use super::{Count, assert_restored, back, planned_way_back, ran_before, report, 
 const WAYS_BACK: u64 = 4;
 
 /// An upgrade with people who do what it waits for, until it ends or dies; how often it waited.
-fn attended(lab: &Lab) -> Result<u32, Crashed> {
+pub(super) fn attended(lab: &Lab) -> Result<u32, Crashed> {
     let mut waited = 0;
     loop {
         let done = lab.attend(&lab.scenario.plan, &run());
@@ -31,8 +31,8 @@ fn attended(lab: &Lab) -> Result<u32, Crashed> {
 }
 
 /// A lab whose upgrade died at this point.
-fn died_at(point: u64) -> (Lab, String) {
-    let lab = Lab::new(Scenario::attended());
+pub(super) fn died_at(make: fn() -> Scenario, point: u64) -> (Lab, String) {
+    let lab = Lab::new(make());
     lab.scenario.world.crash.arm(point);
     let crashed = attended(&lab).expect_err("it dies at the chosen point");
     lab.scenario.world.crash.arm(0);
@@ -67,7 +67,7 @@ fn what_nobody_has_done_or_said_is_waited_for_wherever_the_upgrade_died() {
     // The points of all calls of the engine, counted through.
     for point in 1..=points {
         count.points += 1;
-        let (lab, why) = died_at(point);
+        let (lab, why) = died_at(Scenario::attended, point);
         if point % WAYS_BACK == 0 {
             if let Some(plan) = planned_way_back(&lab, &why) {
                 lab.finish(&plan, &back());

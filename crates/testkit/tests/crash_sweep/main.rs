@@ -2,6 +2,7 @@
 //! scenario; the same command goes on; the end is the same.
 
 mod by_hand;
+mod climbs;
 mod content;
 mod packages;
 

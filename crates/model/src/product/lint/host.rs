@@ -2,6 +2,7 @@
 
 use super::Lint;
 use super::meant::unknown;
+use crate::hand_work::DoneWhen;
 use crate::product::{Action, Climb, Condition, Engine, Product, Stop};
 use crate::version::{Key, Range};
 
@@ -208,6 +209,14 @@ fn shape(lint: &mut Lint<'_>, index: usize, action: &Action) {
         lint.error(&format!("action[{index}].id"), "empty", message)
             .hint =
             Some("give it `run`, or `steps` for people, or a `role` of the driver".to_owned());
+    }
+    if matches!(action.done, DoneWhen::Server(_)) {
+        let message = format!(
+            "the action `{}` says itself what a server has to be",
+            action.id
+        );
+        lint.error(&format!("action[{index}].done"), "own-look", message)
+            .hint = Some("say `climbs`: each rung is looked at then".to_owned());
     }
     if action.expect.is_some() && action.run.is_empty() {
         let message = format!(

@@ -1,5 +1,5 @@
-//! From 2.10 to 3.4 on one machine, by the definition that switchback brings: with work for people, killed in the
-//! middle of a migration, and all the way back.
+//! From 2.10 to 3.4 on one machine, by the definition that switchback brings: with work for people, MongoDB's climb by
+//! two rungs among it, killed in the middle of a migration, and all the way back to the server of before.
 
 use anyhow::{Result, ensure};
 
@@ -13,7 +13,7 @@ use crate::live::packages::verdict::BACK;
 use crate::setup;
 
 /// What has to be done before anything stops, as the plan asks.
-const ACCEPTED: &str = "finish-workflows,py3-packs,xenial-python36";
+const ACCEPTED: &str = "finish-workflows,py3-packs,xenial-python36,mongodb-4.0";
 
 pub(in crate::live::packages) fn cases() -> Vec<Case> {
     vec![Case::new("packages_stackstorm", there_and_back)]
@@ -29,7 +29,7 @@ fn there_and_back(lab: &Lab) -> Result<()> {
     };
     family::image()?;
     let host = Host::up(lab, "stackstorm", family::IMAGE, &[])?;
-    let database = Database::start(lab, &host, environment)?;
+    let mut database = Database::start(lab, &host, environment)?;
     let before = database.sum()?;
     judge::told(
         &host.expect(&["init"], 0)?,
@@ -37,7 +37,14 @@ fn there_and_back(lab: &Lab) -> Result<()> {
     )?;
     judge::told(
         &host.expect(&["plan", "--to", LAST], 0)?,
-        &["by hand", "recreate-virtualenvs-py3", "register-all"],
+        &[
+            "by hand",
+            "recreate-virtualenvs-py3",
+            "mongodb-3.6",
+            "mongodb-4.0",
+            "register-all",
+            "MongoDB 3.4 by hand",
+        ],
     )?;
     // Nobody has said yet that the machine is ready.
     host.expect(&["apply", "--yes"], 3)?;
@@ -64,8 +71,10 @@ fn there_and_back(lab: &Lab) -> Result<()> {
         "made by another version"
     );
 
+    climbs(&host, &mut database)?;
+
     // Killed while content is registered, half of it.
-    host.begin("resume --done recreate-virtualenvs-py3")?;
+    host.begin("resume")?;
     host.until_exists("/run/st2-waits")?;
     ensure!(host.kill()?, "it had ended by itself");
     lab.count_kill();
@@ -75,11 +84,56 @@ fn there_and_back(lab: &Lab) -> Result<()> {
     is_at(&host, LAST)?;
     ensure!(database.sum()? != before, "nothing was registered");
 
-    let back = host.expect(&BACK, 0)?;
-    judge::told(&back, &["recreate-virtualenvs-py3"])?;
+    // 2.10 needs the server that it had, which a person puts back on an empty directory.
+    host.expect(&BACK, 3)?;
+    let accepted = [
+        "rollback",
+        "--yes",
+        "--accept",
+        "data-loss,mongodb-3.4-again",
+    ];
+    let back = host.expect(&accepted, 4)?;
+    told(
+        &back,
+        &[
+            "recreate-virtualenvs-py3",
+            "mongodb-3.4-again",
+            "4.0.28, and not 3.4",
+            "mongodb-org-server=3.4.24",
+        ],
+    )?;
+    database.begins_anew("3.4.24", "3.4")?;
+    host.expect(&["resume"], 0)?;
     is_at(&host, FIRST)?;
     ensure!(database.sum()? == before, "the data is another than before");
     Ok(())
+}
+
+/// A person brings the server up, and every time goes on too early at first.
+fn climbs(host: &Host, database: &mut Database) -> Result<()> {
+    let goes_on = |words: &[&str]| told(&host.expect(&["resume"], 4)?, words);
+    let done = ["resume", "--done", "recreate-virtualenvs-py3"];
+    told(
+        &host.expect(&done, 4)?,
+        &[
+            "mongodb-3.6",
+            "3.4.24, and not 3.6 or 4.0",
+            "mongodb-org/3.6 multiverse",
+        ],
+    )?;
+    database.stop();
+    goes_on(&["mongodb-3.6", "27017"])?;
+    database.becomes("3.6.23", "3.4")?;
+    goes_on(&["3.6.23 with featureCompatibilityVersion 3.4, and not 3.6 or 4.0"])?;
+    database.becomes("3.6.23", "3.6")?;
+    goes_on(&["mongodb-4.0", "3.6.23, and not 4.0"])?;
+    database.becomes("4.0.28", "4.0")
+}
+
+/// As [`judge::told`], wherever lines were broken.
+fn told(text: &str, words: &[&str]) -> Result<()> {
+    let words_of_it: Vec<&str> = text.split_whitespace().collect();
+    judge::told(&words_of_it.join(" "), words)
 }
 
 /// This version is installed and runs.

@@ -23,6 +23,11 @@ db.key_value_pair_d_b.create_index('name')
 db.action_d_b.insert_many({'_id': f'core.{n}'} for n in range(40))
 ";
 
+const HELLO: &str = "
+import pymongo
+pymongo.MongoClient('127.0.0.1', 27017, directConnection=True).admin.command('ping')
+";
+
 /// Everything that is there, in one line.
 const SUM: &str = "
 import bson, hashlib, pymongo
@@ -35,42 +40,80 @@ for name in sorted(name for name in db.list_collection_names() if not name.start
 print(sum.hexdigest())
 ";
 
+/// The stand-in says of itself, and of the format of its data, what a server of MongoDB would: the first two words.
+const SERVER: &str = "
+import sys
+from secantus import cli, commands
+commands.SERVER_VERSION = sys.argv[1]
+commands.SERVER_VERSION_ARRAY = [int(number) for number in sys.argv[2].split('.')] + [0, 0]
+sys.exit(cli.main(sys.argv[3:]))
+";
+
 /// Ends with the case.
 pub(super) struct Database {
     environment: PathBuf,
+    place: PathBuf,
     machine: String,
-    server: Child,
+    /// How many directories it has had.
+    directories: u32,
+    server: Option<Child>,
 }
 
 impl Database {
-    /// Starts it with content in it.
+    /// Starts it as MongoDB 3.4 with content in it.
     pub(super) fn start(lab: &Lab, host: &Host, environment: PathBuf) -> Result<Self> {
-        let machine = host.pid()?;
         let place = lab.place("st2-mongodb");
         fs::create_dir_all(&place)?;
-        let server = beside(&machine, environment.join("bin/secantusd-py"))
+        let mut database = Self {
+            environment,
+            place,
+            machine: host.pid()?,
+            directories: 1,
+            server: None,
+        };
+        database.becomes("3.4.24", "3.4")?;
+        database.run(FILL)?;
+        Ok(database)
+    }
+
+    /// Starts it again on its data, as another version with the format of this line.
+    pub(super) fn becomes(&mut self, version: &str, format: &str) -> Result<()> {
+        self.stop();
+        let data = self.place.join(format!("data-{}", self.directories));
+        let server = beside(&self.machine, self.environment.join("bin/python"))
+            .args(["-c", SERVER, version, format])
             .args(["--host", "127.0.0.1", "--port", "27017", "--storage-path"])
-            .arg(place.join("data"))
-            .dir(&place)
+            .arg(data)
+            .dir(&self.place)
             .into_command()
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(fs::File::create(place.join("log"))?)
+            .stderr(fs::File::create(self.place.join("log"))?)
             .spawn()?;
-        let database = Self {
-            environment,
-            machine,
-            server,
-        };
+        self.server = Some(server);
         let since = Instant::now();
-        while database.run(FILL).is_err() {
+        while self.run(HELLO).is_err() {
             ensure!(
                 since.elapsed() < PATIENCE,
                 "MongoDB's stand-in does not answer"
             );
             std::thread::sleep(Duration::from_millis(200));
         }
-        Ok(database)
+        Ok(())
+    }
+
+    /// As [`Self::becomes`], on an empty directory.
+    pub(super) fn begins_anew(&mut self, version: &str, format: &str) -> Result<()> {
+        self.directories += 1;
+        self.becomes(version, format)
+    }
+
+    /// Ends it, as whoever exchanges its packages does.
+    pub(super) fn stop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            drop(tool("kill").arg(server.id().to_string()).answer());
+            drop(server.wait());
+        }
     }
 
     /// Everything that it holds, as one number.
@@ -91,8 +134,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        drop(self.server.kill());
-        drop(self.server.wait());
+        self.stop();
     }
 }
 
