@@ -122,6 +122,9 @@ pub(crate) enum Command {
     Completions(Completions),
     /// Print the manual page, or write one per command into a directory
     Man(Man),
+    /// Serve a switchback of another machine: it starts this one by SSH, nobody types it
+    #[command(name = switchback_datastores::ELSEWHERE, hide = true)]
+    Elsewhere,
 }
 
 /// `init`.

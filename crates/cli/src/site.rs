@@ -160,6 +160,11 @@ impl Place {
         };
         let mut observed = deployment.observe(&self.directories)?;
         for found in &mut observed.datastores {
+            let elsewhere = self.elsewhere(found).is_some();
+            if elsewhere && self.declined.contains(&found.name) {
+                // What nobody keeps is no reason to bring anything there.
+                continue;
+            }
             match self.survey(found) {
                 Ok(survey) if found.location.kind == DatastoreKind::Mongodb => {
                     let told = self.told(&found.name, &survey);
@@ -170,15 +175,29 @@ impl Place {
                     (found.engine, found.size) = (survey.engine, survey.size);
                     (found.count, found.shadow) = (survey.count, survey.shadow);
                 }
-                Ok(survey) => found.shadow = survey.shadow,
+                Ok(survey) => {
+                    found.shadow = survey.shadow;
+                    if elsewhere {
+                        (found.size, found.count) = (survey.size, survey.count);
+                    }
+                }
                 // One that does not answer was told already, where a driver could ask it.
-                Err(problem) if found.location.kind == DatastoreKind::Mongodb => {
+                Err(problem) if elsewhere || found.location.kind == DatastoreKind::Mongodb => {
                     observed.problems.push(problem);
                 }
                 Err(_) => {}
             }
         }
         Ok(observed)
+    }
+
+    /// The machine that the files of a datastore are on and stay on, where that is not this one.
+    pub(crate) fn elsewhere(&self, found: &observed::Datastore) -> Option<String> {
+        if found.location.kind != DatastoreKind::Files {
+            return None;
+        }
+        let there = self.machine().ok()?.reach(&found.location).elsewhere()?;
+        Some(there.machine().to_owned())
     }
 
     /// What a datastore says of itself.

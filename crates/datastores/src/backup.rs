@@ -19,7 +19,7 @@ use switchback_model::product::DatastoreKind;
 use switchback_model::{Contents, DatastoreName, RunId};
 
 use self::manifest::{FORMAT, MANIFEST, read_manifest, write_manifest};
-pub use self::manifest::{Kept, Manifest, list, manifest_in, moved_to};
+pub use self::manifest::{Kept, Manifest, There, list, manifest_in, moved_to};
 pub(crate) use self::manifest::{ROUND, create_private, digest_file, now, write_durably};
 
 /// What only a datastore itself can say about its backup when it is sealed.
@@ -111,6 +111,7 @@ impl Backup {
             method,
             place: None,
             aside: None,
+            there: None,
             state: BackupState::Prepared,
             engine,
             contents: Contents::default(),

@@ -24,5 +24,6 @@ mod swap;
 mod tally;
 mod writers;
 
+pub use files::{ELSEWHERE, serve as serve_elsewhere};
 pub use open::{open, structure, survey};
 pub use survey::Survey;

@@ -6,7 +6,7 @@ use switchback_model::observed::DatastoreLocation;
 use switchback_model::product::DatastoreKind;
 use switchback_model::{DatastoreName, Structure};
 
-use crate::files::Files;
+use crate::files::{Files, FilesElsewhere};
 use crate::mongodb::Mongodb;
 use crate::postgres::Postgres;
 use crate::redis::Redis;
@@ -22,7 +22,10 @@ pub fn open(
     match location.kind {
         DatastoreKind::Postgres => Box::new(Postgres::new(name, location, reach, password)),
         DatastoreKind::Redis => Box::new(Redis::new(name, location, reach, password)),
-        DatastoreKind::Files => Box::new(Files::new(name, location)),
+        DatastoreKind::Files => match reach.elsewhere() {
+            Some(there) => Box::new(FilesElsewhere::new(name, location, there)),
+            None => Box::new(Files::new(name, location)),
+        },
         DatastoreKind::Mongodb => Box::new(Mongodb::new(name, location, reach, password)),
     }
 }
@@ -39,7 +42,10 @@ pub fn survey(
     match location.kind {
         DatastoreKind::Postgres => Postgres::new(name, location, reach, password).survey(commands),
         DatastoreKind::Redis => Redis::new(name, location, reach, password).survey(commands),
-        DatastoreKind::Files => Files::new(name, location).survey(),
+        DatastoreKind::Files => match reach.elsewhere() {
+            Some(there) => FilesElsewhere::new(name, location, there).survey(),
+            None => Files::new(name, location).survey(),
+        },
         DatastoreKind::Mongodb => Mongodb::new(name, location, reach, password).survey(),
     }
 }

@@ -1,9 +1,10 @@
 //! What can be told about a datastore cheaply, for planning and `doctor`.
 
+use serde::{Deserialize, Serialize};
 use switchback_model::observed::Shadowing;
 
 /// A quick look at a datastore that answers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Survey {
     /// Version of its server, e.g. `15.6`; `None` for files.
     pub engine: Option<String>,

@@ -1,11 +1,13 @@
 //! The way to servers that a host reaches, this one or another: programs run there, beside the product.
 
 use std::path::Path;
+use std::rc::Rc;
 
+use switchback_engine::elsewhere::Elsewhere;
 use switchback_engine::ports::{Companion, Context, Failure, Reach, Scratch};
 use switchback_engine::process::{Argv, CommandError};
 
-use crate::host::Host;
+use crate::host::{Far, Host};
 
 /// A server that somebody else runs.
 #[derive(Debug)]
@@ -55,6 +57,13 @@ impl Reach for LocalReach {
         }
     }
 
+    fn elsewhere(&self) -> Option<Rc<dyn Elsewhere>> {
+        match &self.host {
+            Some(Host::Far(far)) => Some(Rc::<Far>::clone(far)),
+            Some(Host::Here(_)) | None => None,
+        }
+    }
+
     fn running(&self, _: &Context<'_>) -> Result<bool, Failure> {
         Ok(true)
     }
@@ -97,14 +106,11 @@ fn foreign(verb: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
-
     use switchback_engine::process::Commands;
     use switchback_engine::redact::Redactor;
     use switchback_engine::signal::StopSignal;
 
     use super::*;
-    use crate::host::Far;
 
     #[test]
     fn a_way_that_failed_is_told_as_that_and_the_server_as_where_it_is() {

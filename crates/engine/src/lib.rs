@@ -11,6 +11,7 @@ pub mod clock;
 pub mod content;
 mod counts;
 mod downtime;
+pub mod elsewhere;
 mod engine;
 mod guard;
 mod halt;

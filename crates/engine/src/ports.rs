@@ -8,7 +8,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
 use switchback_model::contents::Contents;
 use switchback_model::event::Outcome;
 use switchback_model::observed::ImagePin;
@@ -18,6 +20,7 @@ use switchback_model::rollover::Parcel;
 use switchback_model::stack::{Machine, MachineGroup, StackUpdate, Store};
 use switchback_model::{DatastoreName, MigrationId, RunId, ServiceName, StepNumber, Version};
 
+use crate::elsewhere::Elsewhere;
 use crate::process::{Argv, CommandError, Commands};
 use crate::signal::StopSignal;
 
@@ -47,7 +50,8 @@ pub trait Progress {
 }
 
 /// The answer to an [`Expectation`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Finding {
     /// It is so.
     Holds,
@@ -64,7 +68,7 @@ pub enum Finding {
 }
 
 /// A call that did not succeed. The engine adds what it knows and makes a `Problem` of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{what}")]
 pub struct Failure {
     /// Stable identifier, e.g. `migration-failed`.
@@ -333,6 +337,12 @@ pub trait Datastore {
         Err(no_engine(engine))
     }
 
+    /// Removes the backup of `run` where it lies on another machine. What lies on this one is removed by whoever
+    /// lists it.
+    fn forget(&self, _: &Context<'_>, _run: &RunId) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Ends what a dead process of this run left in the server (sessions, scratch databases, half-written files).
     fn clean(&self, cx: &Context<'_>) -> Result<(), Failure>;
 }
@@ -377,6 +387,12 @@ pub trait Reach {
     /// those programs run on another machine; asking again makes it last. `None` where there is no such way.
     fn reached_at(&self, _host: &str, _port: u16) -> Result<Option<(String, u16)>, Failure> {
         Ok(None)
+    }
+
+    /// The machine that the server is on, where that is another one and this program can be run there. `None` where
+    /// there is nothing but the server to ask.
+    fn elsewhere(&self) -> Option<Rc<dyn Elsewhere>> {
+        None
     }
 
     /// Whether the server's container or process runs.

@@ -214,7 +214,7 @@ pub struct DatastoreLocation {
 pub struct Filesystem {
     /// A path on it that will be written to.
     pub path: String,
-    /// What it is used for: `backup`, `postgres`, `docker`, `journal`, `temporary`.
+    /// What it is used for: `backup`, `postgres`, `docker`, `journal`, `temporary`; see [`Filesystem::backup_of`].
     pub uses: Vec<String>,
     /// Identity of the filesystem: uses with the same identity share its space.
     pub device: String,
@@ -224,4 +224,12 @@ pub struct Filesystem {
     pub total: u64,
     /// True where a probe file could be written.
     pub writable: bool,
+}
+
+impl Filesystem {
+    /// The use of a filesystem that holds the backups of one datastore alone: those of files stay on the machine that
+    /// the files are on.
+    pub fn backup_of(datastore: &DatastoreName) -> String {
+        format!("backup of {datastore}")
+    }
 }

@@ -21,6 +21,9 @@ pub(crate) struct Here {
     pub(crate) bytes: u64,
     pub(crate) at: u64,
     pub(crate) directory: PathBuf,
+    /// The machine that it is on, and its directory there, where that is not this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) machine: Option<String>,
 }
 
 /// A backup in the repository.

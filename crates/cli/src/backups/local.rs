@@ -24,20 +24,37 @@ pub(crate) struct Entry {
 impl Entry {
     /// Its own directory.
     pub(crate) fn directory(&self) -> PathBuf {
-        self.root
-            .join(self.manifest.run.as_str())
+        self.below(&self.root)
+    }
+
+    /// Its own directory, on the machine that it is on.
+    pub(crate) fn place(&self) -> PathBuf {
+        let root = match &self.manifest.there {
+            Some(there) => &there.backups,
+            None => &self.root,
+        };
+        self.below(root)
+    }
+
+    fn below(&self, root: &Path) -> PathBuf {
+        root.join(self.manifest.run.as_str())
             .join(self.manifest.datastore.as_str())
     }
 
-    /// Where its shadow lies, where that is not in its own directory, and what a server of before ran on.
+    /// Where its shadow lies, where that is not in its own directory, and what a server of before ran on. Of what is on
+    /// another machine nothing is here but the manifest.
     pub(crate) fn beside(&self) -> impl Iterator<Item = &Path> {
         let kept = [&self.manifest.place, &self.manifest.aside].into_iter();
         kept.filter_map(Option::as_deref)
+            .filter(|_| self.manifest.there.is_none())
             .filter(|place| !place.starts_with(self.directory()))
     }
 
     /// Bytes that it occupies.
     pub(crate) fn bytes(&self) -> u64 {
+        if self.manifest.there.is_some() {
+            return self.manifest.bytes;
+        }
         let aside = self.manifest.aside.as_deref().map_or(0, size_of);
         let kept = match &self.manifest.place {
             Some(place) => size_of(place),

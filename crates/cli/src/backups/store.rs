@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use switchback_backup::{BackupId, Copy, Labels, Locked, Moment, Opened, Storing};
+use switchback_datastores::backup::{Manifest, There};
 use switchback_engine::signal::{StopSignal, Urgency};
 use switchback_model::plan::{BackupState, Plan, Purpose, StageKind};
 use switchback_model::{DatastoreName, ProductId, RunId};
@@ -50,6 +51,10 @@ pub(crate) fn send(
         if manifest.state < BackupState::Sealed {
             continue;
         }
+        if let Some(there) = &manifest.there {
+            session.screen.advice(&stays_there(manifest, there));
+            continue;
+        }
         if stop.urgency() != Urgency::GoOn {
             return Err(stopped().into());
         }
@@ -89,6 +94,16 @@ pub(crate) fn send(
         });
     }
     Ok(sent)
+}
+
+/// What is said of a backup that no repository gets.
+fn stays_there(manifest: &Manifest, there: &There) -> String {
+    format!(
+        "the files of {} stay on {}, in {}: what is on another machine is in no repository\n",
+        manifest.datastore,
+        there.machine,
+        there.backups.display(),
+    )
 }
 
 /// Stores the backups of a finished upgrade, where the deployment has a repository. What goes wrong is said, and

@@ -26,6 +26,7 @@ pub(crate) fn run(cli: Cli, screen: &Screen) -> Result<Exit, Failed> {
         Command::Catalog(arguments) => return super::catalog::run(screen, &global, arguments),
         Command::Completions(arguments) => return super::completions::run(screen, arguments),
         Command::Man(arguments) => return super::man::run(screen, arguments),
+        Command::Elsewhere => return super::elsewhere::run(),
         _ => {}
     }
     let session = Session::open(screen, global)?;
@@ -42,8 +43,10 @@ pub(crate) fn run(cli: Cli, screen: &Screen) -> Result<Exit, Failed> {
         Command::Log(arguments) => super::log::run(&session, &arguments),
         Command::Doctor => super::doctor::run(&session),
         Command::Backup(arguments) => super::backup::run(&session, &arguments),
-        Command::Path(_) | Command::Catalog(_) | Command::Completions(_) | Command::Man(_) => {
-            unreachable!("handled above")
-        }
+        Command::Path(_)
+        | Command::Catalog(_)
+        | Command::Completions(_)
+        | Command::Man(_)
+        | Command::Elsewhere => unreachable!("handled above"),
     }
 }

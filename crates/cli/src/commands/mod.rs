@@ -7,6 +7,7 @@ mod catalog;
 mod completions;
 mod dispatch;
 mod doctor;
+mod elsewhere;
 mod history;
 mod init;
 mod log;

@@ -36,7 +36,7 @@ pub(crate) fn here(lines: &[Here]) -> Table {
         };
         table.row([
             Cell::new(BOLD, line.run.as_str()),
-            Cell::from(rounded(line.datastore.as_str(), line.round)),
+            Cell::from(placed(line)),
             Cell::from(server),
             Cell::new(style, state),
             Cell::right(PLAIN, measure::count(line.objects)),
@@ -85,6 +85,15 @@ pub(crate) fn there(lines: &[There]) -> Table {
         ]);
     }
     table
+}
+
+/// Which datastore, and where what is not on this machine is.
+fn placed(line: &Here) -> String {
+    let datastore = rounded(line.datastore.as_str(), line.round);
+    match &line.machine {
+        Some(machine) => format!("{datastore} on {machine}"),
+        None => datastore,
+    }
 }
 
 fn rounded(datastore: &str, round: u32) -> String {

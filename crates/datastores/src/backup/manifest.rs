@@ -45,6 +45,10 @@ pub struct Manifest {
     /// back is by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aside: Option<PathBuf>,
+    /// Where it lies, where that is another machine: then this is a copy of the manifest over there, and every path in
+    /// it is one of that machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub there: Option<There>,
     /// How far it has come.
     pub state: BackupState,
     /// Version of the server it was taken from.
@@ -68,6 +72,16 @@ pub struct Manifest {
 /// Manifests from before shadows say nothing of a method.
 fn documented() -> BackupMethod {
     BackupMethod::Dump
+}
+
+/// Where a backup lies that is kept on another machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct There {
+    /// How the machine is called.
+    pub machine: String,
+    /// What its datastore is told over there as the place of backups.
+    pub backups: PathBuf,
 }
 
 /// One file of a copy.

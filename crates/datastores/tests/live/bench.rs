@@ -87,6 +87,13 @@ impl Bench {
             .insert(datastore.into(), plan);
     }
 
+    /// Has the plan keep a datastore by other means than ours.
+    pub(crate) fn decline(&self, datastore: &str) {
+        let mut plan = self.plan.borrow_mut();
+        let kept = plan.datastores.get_mut(&datastore.into());
+        kept.expect("the plan keeps it").method = BackupMethod::None;
+    }
+
     /// Has the plan slow down the first copy of a datastore.
     pub(crate) fn slow_down(&self, datastore: &str, rate: &str) {
         let mut plan = self.plan.borrow_mut();

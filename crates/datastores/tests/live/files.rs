@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
+use std::rc::Rc;
 
+use switchback_engine::elsewhere::Elsewhere;
 use switchback_engine::ports::{Companion, Datastore, Failure, Finding, Reach};
 use switchback_model::RunId;
 use switchback_model::observed::{Access, DatastoreLocation};
@@ -13,12 +15,17 @@ use switchback_testkit::contract;
 
 use crate::bench::{Bench, ROLLBACK, UPGRADE, reached};
 
+mod elsewhere;
 mod shadow;
 
 const NAME: &str = "blobs";
 
 /// Files have no server; nobody may ask for one.
-pub(crate) struct NoServer;
+#[derive(Default)]
+pub(crate) struct NoServer {
+    /// The machine that they are on.
+    pub(crate) there: Option<Rc<dyn Elsewhere>>,
+}
 
 impl Reach for NoServer {
     fn inside(
@@ -26,6 +33,9 @@ impl Reach for NoServer {
         _: switchback_engine::process::Argv,
     ) -> Result<switchback_engine::process::Argv, Failure> {
         Err(Failure::new("test", "files have no server"))
+    }
+    fn elsewhere(&self) -> Option<Rc<dyn Elsewhere>> {
+        self.there.clone()
     }
     fn running(&self, _: &switchback_engine::ports::Context<'_>) -> Result<bool, Failure> {
         Err(Failure::new("test", "files have no server"))
@@ -68,7 +78,8 @@ impl Reach for NoServer {
 }
 
 pub(crate) fn opened(directory: &Path) -> Box<dyn Datastore> {
-    switchback_datastores::open(&NAME.into(), &location(directory), Box::new(NoServer), None)
+    let reach = Box::new(NoServer::default());
+    switchback_datastores::open(&NAME.into(), &location(directory), reach, None)
 }
 
 fn location(directory: &Path) -> DatastoreLocation {

@@ -191,13 +191,18 @@ impl MongodbServer {
         password: &str,
     ) -> Box<dyn Datastore> {
         let password = location.user.as_ref().map(|_| Secret::new(password));
-        switchback_datastores::open(&NAME.into(), location, Box::new(NoServer), password)
+        switchback_datastores::open(
+            &NAME.into(),
+            location,
+            Box::new(NoServer::default()),
+            password,
+        )
     }
 
     pub(crate) fn survey(&self, location: &DatastoreLocation) -> Result<Survey, Failure> {
         let password = location.user.as_ref().map(|_| Secret::new(PASSWORD));
         let commands = &self.bench.commands;
-        let reach = Box::new(NoServer);
+        let reach = Box::new(NoServer::default());
         switchback_datastores::survey(&NAME.into(), location, reach, password, commands)
     }
 

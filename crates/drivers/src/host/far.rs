@@ -16,6 +16,7 @@ use switchback_engine::signal::Urgency;
 use switchback_model::Digest;
 
 use super::problems;
+use super::program::Program;
 use super::script;
 use super::ssh::Ssh;
 
@@ -40,6 +41,8 @@ pub(crate) struct Far {
     connected: Cell<bool>,
     /// Ports of this machine by what they lead to.
     ports: RefCell<BTreeMap<(String, u16), u16>>,
+    /// What is run there where it takes this program itself.
+    pub(super) program: Program,
 }
 
 impl Far {
@@ -65,6 +68,7 @@ impl Far {
             sudo: OnceCell::new(),
             connected: Cell::new(false),
             ports: RefCell::default(),
+            program: Program::this(),
         }
     }
 
@@ -117,31 +121,58 @@ impl Far {
     /// Asks what may be asked twice, and returns every byte of the answer. A connection that is lost meanwhile is
     /// made anew.
     pub(super) fn ask(&self, argv: &Argv, input: &[u8]) -> io::Result<Vec<u8>> {
-        let begun = Instant::now();
+        let mut answer = None;
+        let finished = self.patiently(|| {
+            let file = tempfile::tempfile().and_then(|file| Ok((file.try_clone()?, file)));
+            let (file, kept) = file.map_err(|error| {
+                Failure::new("file-unwritable", "cannot keep an answer").cause(error)
+            })?;
+            answer = Some(kept);
+            self.run_any(argv, Input::Bytes(input), Output::File(file))
+        });
+        let finished = finished.map_err(io::Error::other)?;
+        if finished.code != 0 {
+            return Err(problems::of_file(&finished.stderr));
+        }
+        let mut bytes = Vec::new();
+        if let Some(mut answer) = answer {
+            io::Seek::rewind(&mut answer)?;
+            io::Read::read_to_end(&mut answer, &mut bytes)?;
+        }
+        Ok(bytes)
+    }
+
+    /// Asks again while the connection is lost and may come back.
+    pub(super) fn patiently<T>(
+        &self,
+        mut ask: impl FnMut() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let mut lost: Option<Instant> = None;
         loop {
-            let mut answer = tempfile::tempfile()?;
-            let file = Output::File(answer.try_clone()?);
-            match self.run_any(argv, Input::Bytes(input), file) {
-                Ok(finished) if finished.code == 0 => {
-                    let mut bytes = Vec::new();
-                    io::Seek::rewind(&mut answer)?;
-                    io::Read::read_to_end(&mut answer, &mut bytes)?;
-                    return Ok(bytes);
+            let asked = Instant::now();
+            match ask() {
+                Err(failure) if problems::is_of_the_line(&failure) => {
+                    // Patience begins with the loss: what was asked may have been heard for hours until then.
+                    let since = lost.filter(|_| asked.elapsed() < RECONNECT);
+                    let since = since.unwrap_or_else(Instant::now);
+                    if !self.may_come_back(since) {
+                        return Err(failure);
+                    }
+                    lost = Some(since);
+                    std::thread::sleep(AGAIN);
                 }
-                Ok(finished) => return Err(problems::of_file(&finished.stderr)),
-                Err(failure) if self.is_passing(&failure, begun) => std::thread::sleep(AGAIN),
-                Err(failure) => return Err(io::Error::other(failure)),
+                answered => return answered,
             }
         }
     }
 
-    /// Whether a failure may be over soon: the machine was there a moment ago.
-    fn is_passing(&self, failure: &Failure, begun: Instant) -> bool {
-        let of_the_line = [problems::LOST, problems::UNREACHABLE].contains(&failure.code.as_str());
-        of_the_line
-            && self.connected.get()
-            && begun.elapsed() < RECONNECT
-            && self.commands.stop().urgency() != Urgency::Now
+    /// Whether a connection that was lost at `since` may come back: the machine was there a moment ago.
+    fn may_come_back(&self, since: Instant) -> bool {
+        if since.elapsed() >= RECONNECT {
+            // Whoever asks next would wait as long again for nothing.
+            self.connected.set(false);
+        }
+        self.connected.get() && self.commands.stop().urgency() != Urgency::Now
     }
 
     /// A port of this machine that leads to `port` of `host`, as the other machine names it, for as long as the

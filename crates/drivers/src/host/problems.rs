@@ -9,6 +9,11 @@ pub(super) const LOST: &str = "connection-lost";
 /// The code of a machine that no connection could be made to.
 pub(super) const UNREACHABLE: &str = "host-unreachable";
 
+/// Whether it was the connection, and not what was asked.
+pub(super) fn is_of_the_line(failure: &Failure) -> bool {
+    [LOST, UNREACHABLE].contains(&failure.code.as_str())
+}
+
 /// What `ssh` says where it ends with 255, which it does of itself only.
 pub(super) fn of_ssh(target: &str, said: &str) -> Failure {
     let line = |marks: &[&str]| {

@@ -1,6 +1,7 @@
 //! The same questions to this machine and, over a real connection, to the same machine as if it were another:
 //! `sshd` on a port of the loopback interface, with keys of its own.
 
+mod program;
 mod sshd;
 
 use std::fs;

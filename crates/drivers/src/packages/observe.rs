@@ -19,6 +19,7 @@ use crate::compose::project::{Project, ServiceSpec};
 use crate::compose::settings::Settings;
 use crate::compose::stores::Search;
 use crate::filesystem::{self, Directories, Use};
+use crate::host::ROOT;
 use crate::schedules::{self, About, Scheduled};
 use crate::servers::{Asker, Server};
 
@@ -246,7 +247,7 @@ fn datastores(place: &Place, found: &mut Vec<Problem>) -> Vec<Datastore> {
             shadow: Shadowing::Unknown,
         };
         if seen.location.kind == DatastoreKind::Files && place.host.name().is_some() {
-            found.extend(files_there(place, &mut seen));
+            measure_there(place, &mut seen);
             datastores.push(seen);
             continue;
         }
@@ -258,17 +259,17 @@ fn datastores(place: &Place, found: &mut Vec<Problem>) -> Vec<Datastore> {
     datastores
 }
 
-/// How much a directory of another machine holds. What is in the way where it is to be kept: files are copied where
-/// they are, by us, and we are not there.
-fn files_there(place: &Place, seen: &mut Datastore) -> Option<Problem> {
+/// How much a directory of another machine holds, where nobody but the driver looks: what is kept is measured by what
+/// keeps it.
+fn measure_there(place: &Place, seen: &mut Datastore) {
+    if !place.config.declines(&seen.name) {
+        return;
+    }
     let directory = seen.location.directory.clone().unwrap_or_default();
     if let Ok((count, size)) = place.host.tree_size(Path::new(&directory)) {
         seen.count = Some(count);
         seen.size = Some(size);
     }
-    let declined = place.config.declines(&seen.name);
-    let host = place.host.name().unwrap_or_default();
-    (!declined).then(|| problems::files_there(seen.name.as_str(), &directory, host))
 }
 
 /// Asks datastores.
@@ -295,6 +296,14 @@ fn filesystems(
     for datastore in datastores {
         let directory = datastore.location.directory.as_ref();
         there.extend(directory.map(|path| Use::new(path, datastore.name.as_str(), false)));
+        // Files are kept where they are; everything else is brought here.
+        let kept = datastore.location.kind == DatastoreKind::Files
+            && place.host.name().is_some()
+            && !place.config.declines(&datastore.name);
+        if kept {
+            let what = Filesystem::backup_of(&datastore.name);
+            there.push(Use::new(ROOT, &what, true));
+        }
     }
     let mut found = filesystem::look(&kept);
     found.extend(place.host.filesystems(&there));

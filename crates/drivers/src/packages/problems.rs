@@ -39,19 +39,6 @@ fn refusal(code: &str, what: impl Into<String>) -> Problem {
     Problem::new(Exit::Refused, code, what).state("deployment", "not touched")
 }
 
-/// Files of another machine, which are to be kept.
-pub(super) fn files_there(name: &str, directory: &str, host: &str) -> Problem {
-    refusal(
-        "files-on-another-machine",
-        format!("the files of `{name}` cannot be kept over SSH: `{directory}` on `{host}`"),
-    )
-    .why("a copy of files is made and compared beside them, and switchback is not there")
-    .hint("run switchback on that machine, where it keeps them")
-    .hint(format!(
-        "or keep them by your own means, and say so: backup = \"none\" under [datastores.{name}] in switchback.toml"
-    ))
-}
-
 /// None of the product's packages is installed.
 pub(super) fn not_installed_here(names: &[String]) -> Problem {
     refusal(

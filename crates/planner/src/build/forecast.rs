@@ -183,12 +183,18 @@ fn space(
     };
 
     let rounds = rounds(stages);
-    let backup = used_for(observed, "backup");
-    let mut largest = 0;
+    // The largest dump, by where dumps go.
+    let mut largest: BTreeMap<&str, (&Filesystem, u64)> = BTreeMap::new();
     for name in keeping.dumped() {
         let (_, size) = keeping.measure(name);
-        largest = largest.max(size);
-        add(backup, format!("backup of {name}"), size * rounds);
+        let purpose = Filesystem::backup_of(name);
+        let Some(backup) = used_for(observed, &purpose).or_else(|| used_for(observed, "backup"))
+        else {
+            continue;
+        };
+        let known = largest.entry(backup.device.as_str()).or_insert((backup, 0));
+        known.1 = known.1.max(size);
+        add(Some(backup), purpose, size * rounds);
     }
     for name in keeping.shadowed() {
         let (kind, size) = keeping.measure(name);
@@ -197,9 +203,9 @@ fn space(
         let bytes = costs::shadow(kind, size) * rounds;
         add(home, format!("shadow of {name}"), bytes);
     }
-    if largest > 0 {
+    for (backup, size) in largest.into_values().filter(|(_, size)| *size > 0) {
         // Backups are proven one after the other, and each copy goes before the next comes.
-        add(backup, "copy to prove a backup".to_owned(), largest);
+        add(Some(backup), "copy to prove a backup".to_owned(), size);
     }
     for name in keeping.all() {
         let plan = &keeping.plans()[name];

@@ -3,7 +3,7 @@
 use switchback_catalog as catalog;
 use switchback_model::Problem;
 use switchback_model::exit::Exit;
-use switchback_model::observed::{Pinning, ServiceState};
+use switchback_model::observed::{Filesystem, Pinning, ServiceState};
 use switchback_planner::obstacles;
 
 use super::site::{GB, Site};
@@ -293,6 +293,42 @@ fn filesystems_on_one_device_share_its_space() {
         filesystem.device = "the same".to_owned();
     }
     assert_eq!(refused(&site).code, "no-space");
+}
+
+#[test]
+fn what_is_kept_on_another_machine_needs_room_and_rights_there() {
+    let there = |free: u64, writable: bool| {
+        let mut site = site();
+        site.observed.filesystems.push(Filesystem {
+            path: "machine:/var/lib/switchback".to_owned(),
+            uses: vec![Filesystem::backup_of(&"blobs".into())],
+            device: "machine:fe01".to_owned(),
+            free,
+            total: 400 * GB,
+            writable,
+        });
+        site
+    };
+    let plan = there(300 * GB, true).plan("3.32.1").expect("a plan").plan;
+    let uses = |path: &str| {
+        let mut all = plan.forecast.space.iter();
+        let found = all.find(|space| space.path == path);
+        found.map(|space| space.uses.join(", ")).unwrap_or_default()
+    };
+    assert_eq!(
+        uses("machine:/var/lib/switchback"),
+        "backup of blobs, copy to prove a backup"
+    );
+    assert_eq!(
+        uses("/var/lib/switchback"),
+        "backup of identity, backup of redis, copy to prove a backup, journal"
+    );
+    assert_eq!(refused(&there(1, true)).code, "no-space");
+    let refusal = refused(&there(300 * GB, false));
+    assert_eq!(
+        refusal.what,
+        "`machine:/var/lib/switchback` cannot be written to"
+    );
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
+use super::super::judge;
 use super::super::lab::Lab;
 use super::host::Host;
 use super::verdict::judged;
@@ -23,6 +24,8 @@ const USER: &str = "op";
 const SUDOERS: &str = "/etc/sudoers.d/op";
 /// No command takes longer, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// A connection that is lost once halts a run once.
+const RESUMED: u32 = 3;
 /// Ends every connection of the user.
 const CUT: &str = "for process in /proc/[0-9]*; do \
                    grep -aqs '^sshd: op' $process/cmdline && kill -9 ${process#/proc/}; done; true";
@@ -98,22 +101,26 @@ impl<'a> Operator<'a> {
 
     /// Starts switchback and waits until `what` over there waits itself, as it is told to.
     pub(super) fn begin_until_it_waits(&self, what: &str, words: &[&str]) -> Result<Child> {
+        let child = self.begin(what, words)?;
+        self.host
+            .until_exists(&format!("/run/{what}-waits"))
+            .with_context(|| self.said())?;
+        Ok(child)
+    }
+
+    /// Starts switchback. It comes no further than to `what`, which is told to wait.
+    pub(super) fn begin(&self, what: &str, words: &[&str]) -> Result<Child> {
         self.host
             .ok(&format!("rm -f /run/{what}-waits; touch /run/{what}-slow"))?;
         let said = fs::File::create(self.directory.join("said"))?;
-        let child = self
-            .switchback()
+        self.switchback()
             .args(words)
             .into_command()
             .stdout(said.try_clone()?)
             .stderr(said)
             .stdin(Stdio::null())
             .spawn()
-            .context("cannot start switchback")?;
-        self.host
-            .until_exists(&format!("/run/{what}-waits"))
-            .with_context(|| self.said())?;
-        Ok(child)
+            .context("cannot start switchback")
     }
 
     /// Waits until it has ended by itself, and insists on its exit code; what it said.
@@ -170,6 +177,27 @@ impl<'a> Operator<'a> {
     /// Ends every connection, as a cable that is pulled out does.
     pub(super) fn cut(&self) -> Result<()> {
         self.host.ok(CUT).map(drop)
+    }
+
+    /// Waits until somebody is connected.
+    pub(super) fn until_connected(&self) -> Result<()> {
+        self.host.until("a connection is made anew", |host| {
+            let line = "grep -aqs '^sshd: op' /proc/[0-9]*/cmdline";
+            Ok(host.shell(line)?.status.success())
+        })
+    }
+
+    /// Goes on until the end, where a connection may be lost at any moment.
+    pub(super) fn resumed(&self) -> Result<()> {
+        for _ in 0..RESUMED {
+            let answer = self.switchback().arg("resume").answer()?;
+            if answer.status.success() {
+                return Ok(());
+            }
+            let said = format!("{}{}", answer.stdout, answer.stderr);
+            judge::told(&said, &["the connection to `machine` was lost"])?;
+        }
+        bail!("it never comes to its end")
     }
 
     /// Writes more into `switchback.toml`, where a program of the product does not end by itself.

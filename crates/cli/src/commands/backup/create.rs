@@ -11,9 +11,9 @@ use switchback_datastores::backup;
 use switchback_engine::signal::StopSignal;
 use switchback_journal::{Holder, ProcessIdentity};
 use switchback_model::exit::Exit;
-use switchback_model::observed::{Access, Observed, ServiceState};
+use switchback_model::observed::{Access, Datastore, Observed, ServiceState};
 use switchback_model::plan::{BackupMethod, DatastorePlan, Plan};
-use switchback_model::{Problem, RunId, ServiceName};
+use switchback_model::{DatastoreName, Problem, RunId, ServiceName};
 
 use super::making::Making;
 use super::open_run::refuse_open_run;
@@ -67,6 +67,7 @@ pub(super) fn run(session: &Session<'_>, arguments: &BackupCreate) -> Result<Exi
         None => session.state.new_run(&journal)?,
     };
     let plan = plan_of(&found, &place, &observed);
+    let left_out = left_out(&found, &place, &observed);
     let lease = journal.acquire(
         &found.key(),
         &Holder {
@@ -83,6 +84,7 @@ pub(super) fn run(session: &Session<'_>, arguments: &BackupCreate) -> Result<Exi
         plan: &plan,
         run: &run,
         root,
+        left_out,
         serves: serves(&observed),
         stop: &stop,
     };
@@ -173,6 +175,14 @@ fn serves(observed: &Observed) -> bool {
     })
 }
 
+/// Files of another machine: each upgrade keeps them over there, and nothing brings them here.
+fn left_out(found: &Found, place: &Place, observed: &Observed) -> BTreeMap<DatastoreName, String> {
+    let kept = |seen: &&Datastore| !found.config.declines(&seen.name);
+    let seen = observed.datastores.iter().filter(kept);
+    seen.filter_map(|seen| Some((seen.name.clone(), place.elsewhere(seen)?)))
+        .collect()
+}
+
 /// A plan without steps: what the datastores are asked with.
 fn plan_of(found: &Found, place: &Place, observed: &Observed) -> Plan {
     let mut datastores = BTreeMap::new();
@@ -181,7 +191,7 @@ fn plan_of(found: &Found, place: &Place, observed: &Observed) -> Plan {
         let shared = datastores.values().any(|known: &DatastorePlan| {
             known.method != BackupMethod::None && known.location == seen.location
         });
-        let method = if declined || shared {
+        let method = if declined || shared || place.elsewhere(seen).is_some() {
             BackupMethod::None
         } else {
             BackupMethod::Dump

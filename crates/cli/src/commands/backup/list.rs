@@ -45,7 +45,12 @@ pub(super) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
     for entry in local::entries(&directory)? {
         match entry {
             Ok(entry) => lines.push(Here {
-                directory: entry.directory(),
+                directory: entry.place(),
+                machine: entry
+                    .manifest
+                    .there
+                    .as_ref()
+                    .map(|there| there.machine.clone()),
                 round: entry.round,
                 objects: entry.manifest.contents.total(),
                 bytes: entry.bytes(),

@@ -1,5 +1,6 @@
 //! Making the copies of `backup create`, one datastore after the other, and what becomes of them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -37,6 +38,9 @@ struct Document<'a> {
     /// True where nothing could write in between.
     consistent: bool,
     repository: Option<&'a str>,
+    /// What is not in it, by the machine that it is on.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    left_out: &'a BTreeMap<DatastoreName, String>,
     stored: Vec<Sent>,
 }
 
@@ -48,6 +52,8 @@ pub(super) struct Making<'a> {
     pub(super) plan: &'a Plan,
     pub(super) run: &'a RunId,
     pub(super) root: PathBuf,
+    /// Datastores that it does not keep, by the machine that they are on.
+    pub(super) left_out: BTreeMap<DatastoreName, String>,
     /// True where a service of the product runs, so that it may write at any time.
     pub(super) serves: bool,
     pub(super) stop: &'a StopSignal,
@@ -88,6 +94,7 @@ impl Making<'_> {
                 to: span.to,
                 consistent: span.consistent,
                 repository: repository.as_deref(),
+                left_out: &self.left_out,
                 stored,
             });
             return Ok(());
@@ -96,6 +103,12 @@ impl Making<'_> {
             "{}\n",
             wrap::hanging("", &consistency(&span), screen.width)
         ));
+        for (name, machine) in &self.left_out {
+            let said = format!(
+                "Not in it: {name}. Its files are on {machine}, where each upgrade keeps them beside themselves."
+            );
+            screen.answer(&format!("{}\n", wrap::hanging("", &said, screen.width)));
+        }
         match (repository, stored.first()) {
             (Some(_), Some(first)) => screen.next(&[
                 format!("switchback backup prove {}", first.id),

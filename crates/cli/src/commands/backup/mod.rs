@@ -3,6 +3,7 @@
 
 mod create;
 mod dispatch;
+mod elsewhere;
 mod list;
 mod making;
 mod open_run;

@@ -9,6 +9,7 @@ use switchback_model::exit::Exit;
 use switchback_model::plan::BackupMethod;
 use switchback_model::{Problem, RunId};
 
+use super::elsewhere;
 use super::open_run::refuse_open_run;
 use crate::arguments::BackupPrune;
 use crate::backups::local::{self, Entry};
@@ -73,6 +74,7 @@ pub(super) fn run(session: &Session<'_>, arguments: &BackupPrune) -> Result<Exit
         &question_of(&gone, &expired, &stored),
         &format!("switchback backup prune --keep {}", arguments.keep),
     )?;
+    elsewhere::remove(session, &found, &gone.entries, &stop)?;
     for entry in &gone.entries {
         remove(entry)?;
     }
@@ -137,6 +139,8 @@ fn local_ones(
             gone.entries.push(entry);
         } else if old_shadow
             && repository::is_named(found)
+            // What is on another machine is in no repository: its age is no reason to ask for that.
+            && manifest.there.is_none()
             && !gone.only_here.contains(&manifest.run)
         {
             gone.only_here.push(manifest.run.clone());

@@ -1,7 +1,7 @@
 //! Every datastore must answer, be of a kind that can be kept, and be within reach.
 
 use switchback_model::exit::Exit;
-use switchback_model::observed::{Access, Datastore, Observed, ServiceState};
+use switchback_model::observed::{Access, Datastore, Filesystem, Observed, ServiceState};
 use switchback_model::problem::Citation;
 use switchback_model::product::{DatastoreKind, Engine, Product};
 use switchback_model::{Config, Problem};
@@ -167,12 +167,13 @@ pub(super) fn read_only(config: &Config, observed: &Observed) -> Vec<Problem> {
             purpose.as_str(),
             "backup" | "journal" | "compose" | "exec" | "packages" | "temporary"
         ) || observed.datastores.iter().any(|datastore| {
-            datastore.name.as_str() == purpose
-                && matches!(
-                    datastore.location.kind,
-                    DatastoreKind::Redis | DatastoreKind::Files
-                )
-                && !config.declines(&datastore.name)
+            Filesystem::backup_of(&datastore.name) == *purpose
+                || datastore.name.as_str() == purpose
+                    && matches!(
+                        datastore.location.kind,
+                        DatastoreKind::Redis | DatastoreKind::Files
+                    )
+                    && !config.declines(&datastore.name)
         })
     };
     observed

@@ -1,4 +1,5 @@
-//! Up and back from outside, cut off in the middle of the dump and of the restore.
+//! Up and back from outside, cut off in the middle of everything that is made of the data: the first copy of files and
+//! their seal, the dump of a database and its restore.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,10 +28,13 @@ fn there_and_back(lab: &Lab) -> Result<()> {
     let before = machine::sum(&host)?;
     watched(|| {
         recognised(&operator)?;
-        up(&operator, lab)?;
+        cut_off_in_the_first_copy(&operator, lab)?;
+        let sealed = up(&operator, lab)?;
         let after = machine::sum(&host)?;
         ensure!(after != before, "the migration changed nothing:\n{after}");
+        ensure!(machine::files(&host)? != sealed, "the files are as before");
         back(&operator, lab)?;
+        ensure!(machine::files(&host)? == sealed, "other files came back");
         let restored = machine::sum(&host)?;
         ensure!(
             restored == before,
@@ -38,6 +42,7 @@ fn there_and_back(lab: &Lab) -> Result<()> {
         );
         Ok(())
     })?;
+    forgotten(&operator)?;
     let left = machine::databases(&host)?;
     ensure!(
         left == "ledger\npostgres\ntemplate0\ntemplate1",
@@ -52,20 +57,63 @@ fn recognised(operator: &Operator<'_>) -> Result<()> {
         &operator.expect(&INIT, 0)?,
         &["flow=2.1.0-1", "Looked at machine", "ledger"],
     )?;
-    operator.configure("")?;
+    // So slow that it is cut off in the middle of the first copy, however fast this machine is.
+    operator.configure("\n[datastores.packs]\nmax-rate = \"1MB\"\n")?;
     judge::told(
         &operator.expect(&["doctor"], 0)?,
         &["ledger", "postgres ", "database ledger"],
     )?;
     judge::told(
         &operator.expect(&["plan", "--to", "2.2.0"], 0)?,
-        &["ledger", "dump", "its server is on `machine`"],
+        &[
+            "ledger",
+            "dump",
+            "its server is on `machine`",
+            "packs",
+            "shadow",
+        ],
     )
 }
 
-/// The connection is lost in the middle of the dump: nothing was changed, and the same run goes on.
-fn up(operator: &Operator<'_>, lab: &Lab) -> Result<()> {
-    let child = operator.begin_until_it_waits("ledger", &["apply", "--yes"])?;
+/// The connection is lost in the middle of the first copy: the same process asks again. Then it is lost together with
+/// that process, and a byte of what was copied is another one: it is found before anything stops, and copied again.
+fn cut_off_in_the_first_copy(operator: &Operator<'_>, lab: &Lab) -> Result<()> {
+    let running = || {
+        operator
+            .host
+            .ok("systemctl show --property MainPID flow-api flow-runner")
+    };
+    let before = running()?;
+    let mut child = operator.begin("ledger", &["apply", "--yes"])?;
+    machine::until_copied(operator.host)?;
+    operator.cut()?;
+    lab.count_kill();
+    operator.until_connected()?;
+    ensure!(
+        child.try_wait()?.is_none(),
+        "a lost connection ended the run"
+    );
+    child.kill()?;
+    operator.cut()?;
+    child.wait()?;
+    lab.count_kill();
+    lab.count_killed_run();
+    machine::flip(operator.host)?;
+    judge::told(
+        &operator.expect(&["resume"], 4)?,
+        &[
+            "the shadow of `packs` does not hold what the original holds (on `machine`)",
+            "\"core/icon.png\" has other bytes",
+        ],
+    )?;
+    ensure!(before == running()?, "services were restarted");
+    Ok(())
+}
+
+/// The connection is lost in the middle of the dump: nothing was changed, and the same run goes on. It is lost again in
+/// the middle of the seal. The files as they were sealed.
+fn up(operator: &Operator<'_>, lab: &Lab) -> Result<String> {
+    let child = operator.begin_until_it_waits("ledger", &["resume"])?;
     operator.cut()?;
     lab.count_kill();
     judge::told(
@@ -73,9 +121,14 @@ fn up(operator: &Operator<'_>, lab: &Lab) -> Result<()> {
         &["the connection to `machine` was lost", "switchback resume"],
     )?;
     lab.count_killed_run();
+    let sealed = machine::files(operator.host)?;
+    machine::cut_in_the_seal(operator.host)?;
     operator.go_on("ledger")?;
-    operator.expect(&["resume"], 0)?;
-    operator.judged("2.2.0-1", "")
+    operator.resumed()?;
+    operator.host.until_exists("/run/cut-in-the-seal")?;
+    lab.count_kill();
+    operator.judged("2.2.0-1", "")?;
+    Ok(sealed)
 }
 
 /// And in the middle of the restore: what is there stays as it is until the copy beside it is whole.
@@ -98,6 +151,18 @@ fn back(operator: &Operator<'_>, lab: &Lab) -> Result<()> {
     operator.go_on("ledger")?;
     operator.expect(&["resume"], 0)?;
     operator.judged("2.1.0-1", "")
+}
+
+/// What is kept over there is listed, and goes when its operator says so.
+fn forgotten(operator: &Operator<'_>) -> Result<()> {
+    judge::told(
+        &operator.expect(&["backup", "list"], 0)?,
+        &["packs on machine"],
+    )?;
+    operator.expect(&["backup", "prune", "--keep", "0", "--yes"], 0)?;
+    let left = machine::kept(operator.host)?;
+    ensure!(left.is_empty(), "this is left over there:\n{left}");
+    Ok(())
 }
 
 /// Does something while the lists of processes are looked through, of this machine, which is also where those of the

@@ -20,15 +20,21 @@ const FILL: &str = include_str!("fill.sql");
 const MIGRATE: &str = include_str!("migrate.sh");
 const SLOW: &str = include_str!("slow.sh");
 const SERVICE: &str = include_str!("server.service");
+const PACKS: &str = include_str!("packs.sh");
+const LAST_WORDS: &str = include_str!("last-words.sh");
+const CUT: &str = include_str!("cut.sh");
 
 const DOCKERFILE: &str = "\
 FROM switchback-xtask/flow:1
-COPY postgres.tar fill.sql migrate password server-password pg_dump pg_restore server.service ledger.conf /srv/ledger/
+COPY postgres.tar fill.sql migrate password server-password pg_dump pg_restore server.service ledger.conf \
+     packs last-words cut /srv/ledger/
 RUN tar --directory / --extract --skip-old-files --keep-directory-symlink --file /srv/ledger/postgres.tar \
  && rm /srv/ledger/postgres.tar && ldconfig \
  && useradd --system --create-home --home-dir /var/lib/postgresql postgres \
  && mv /srv/ledger/pg_dump /srv/ledger/pg_restore /usr/local/bin/ \
  && mv /srv/ledger/server.service /etc/systemd/system/ledger-server.service \
+ && mkdir /usr/lib/systemd/system/flow-runner.service.d \
+ && printf '[Service]\\nExecStopPost=/srv/ledger/last-words\\n' > /usr/lib/systemd/system/flow-runner.service.d/last-words.conf \
  && mv /srv/ledger/ledger.conf /etc/flow/ && chmod 600 /srv/ledger/password /etc/flow/ledger.conf \
  && chown postgres /srv/ledger/fill.sql /srv/ledger/server-password \
  && setpriv --reuid postgres --regid postgres --clear-groups initdb --no-sync --locale C.UTF-8 --auth-local peer \
@@ -42,10 +48,25 @@ const SUM: &str = "cd / && ask() { setpriv --reuid postgres --regid postgres --c
     && ask psql -XAtc 'select last_value, is_called from entries_id_seq' ledger \
     && ask /usr/bin/pg_dump --schema-only ledger | grep -v '^--\\|restrict' | md5sum";
 
+/// Every file with everything that it is; the times of the directory itself are those of the names in it.
+const FILES: &str = "cd /srv/data/packs && { find . -mindepth 1 -path './.switchback-*' -prune -o -mindepth 1 \
+    -printf '%p %M %U:%G %n %s %l %T@\\n' | sort; find . -path './.switchback-*' -prune -o -type f -print0 | sort -z \
+    | xargs -0 sha256sum; } | sha256sum";
+
+/// The first copy of an icon, which is as the original.
+const ICONS: &str = "cmp --silent /srv/data/packs/core/icon.png /srv/data/.switchback-shadow-*-packs/copy/core/icon.png";
+
+/// One byte of that copy becomes another one, as a broken disk does it.
+const FLIP: &str = "cd /srv/data/.switchback-shadow-*-packs/copy/core && touch -r icon.png /run/times \
+    && printf '\\377' | dd of=icon.png bs=1 seek=2000 conv=notrunc status=none && touch -r /run/times icon.png";
+
 /// Boots it, with data in it.
 pub(super) fn boot(lab: &Lab) -> Result<Host> {
     image()?;
-    let host = Host::boot_to_be_reached(lab, "ssh-data", IMAGE, &[])?;
+    // A filesystem whose files cannot share their bytes: so a first copy can be slowed down.
+    let data = ["--tmpfs", "/srv/data:size=256m,mode=0755"];
+    let host = Host::boot_to_be_reached(lab, "ssh-data", IMAGE, &data)?;
+    host.ok("/srv/ledger/packs")?;
     host.until("its database answers", |host| {
         Ok(host.shell("pg_isready --quiet")?.status.success())
     })?;
@@ -56,6 +77,35 @@ pub(super) fn boot(lab: &Lab) -> Result<Host> {
 /// Everything that the database holds.
 pub(super) fn sum(host: &Host) -> Result<String> {
     host.ok(SUM)
+}
+
+/// Everything that the files are.
+pub(super) fn files(host: &Host) -> Result<String> {
+    host.ok(FILES)
+}
+
+/// Waits until a file is in the shadow, while others are not yet.
+pub(super) fn until_copied(host: &Host) -> Result<()> {
+    host.until("a first file is in the shadow", |host| {
+        Ok(host.shell(ICONS)?.status.success())
+    })
+}
+
+/// Damages that file in the shadow; what was in the way of the rest is gone.
+pub(super) fn flip(host: &Host) -> Result<()> {
+    host.ok(FLIP)?;
+    host.ok("rm /srv/data/packs/ballast").map(drop)
+}
+
+/// Has every connection end in the middle of the seal.
+pub(super) fn cut_in_the_seal(host: &Host) -> Result<()> {
+    host.ok("setsid --fork /srv/ledger/cut > /dev/null 2>&1 < /dev/null")
+        .map(drop)
+}
+
+/// What is kept of the files, beside them and apart.
+pub(super) fn kept(host: &Host) -> Result<String> {
+    host.ok("ls -d /srv/data/.switchback-* /var/lib/switchback/shadows/* 2> /dev/null || true")
 }
 
 /// Names of all databases, one a line.
@@ -72,6 +122,9 @@ fn image() -> Result<()> {
         MIGRATE,
         SLOW,
         SERVICE,
+        PACKS,
+        LAST_WORDS,
+        CUT,
         include_str!("machine.rs"),
     ];
     inputs.extend(own);
@@ -87,6 +140,9 @@ fn image() -> Result<()> {
         write("Dockerfile", DOCKERFILE)?;
         for (name, text) in [
             ("migrate", MIGRATE.to_owned()),
+            ("packs", PACKS.to_owned()),
+            ("last-words", LAST_WORDS.to_owned()),
+            ("cut", CUT.to_owned()),
             ("pg_dump", SLOW.replace("@NAME@", "pg_dump")),
             ("pg_restore", SLOW.replace("@NAME@", "pg_restore")),
         ] {

@@ -9,4 +9,7 @@ ALTER TABLE entries ADD COLUMN kind text NOT NULL DEFAULT 'plain';
 UPDATE entries SET said = 'of old: ' || said WHERE id % 7 = 0;
 COMMIT;
 SQL
+# And files, which nothing asked for.
+echo 'of 2.2.0' > /srv/data/packs/core/actions/run.yaml
+echo 'of 2.2.0' > /srv/data/packs/core/new.yaml
 echo "entries have kinds"

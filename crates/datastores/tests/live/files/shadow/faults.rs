@@ -228,7 +228,7 @@ fn surveyed(root: &Path) -> Shadowing {
     switchback_datastores::survey(
         &NAME.into(),
         &location(root),
-        Box::new(NoServer),
+        Box::new(NoServer::default()),
         None,
         &bench.commands,
     )

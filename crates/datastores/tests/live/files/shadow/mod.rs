@@ -2,4 +2,4 @@
 
 mod faults;
 mod life;
-mod site;
+pub(super) mod site;

@@ -16,12 +16,12 @@ use super::super::{NAME, filled, location, opened};
 use crate::bench::{Bench, UPGRADE, reached, restored};
 
 /// Longer than what counts as just changed, so that a pass believes in what it sees.
-pub(super) const SETTLES: Duration = Duration::from_millis(2300);
+pub(crate) const SETTLES: Duration = Duration::from_millis(2300);
 
 /// Everything a file is, by path; names of one file carry the number of its first one.
-pub(super) type Listing = BTreeMap<PathBuf, String>;
+pub(crate) type Listing = BTreeMap<PathBuf, String>;
 
-pub(super) fn listing(root: &Path) -> Listing {
+pub(crate) fn listing(root: &Path) -> Listing {
     let mut paths = vec![PathBuf::new()];
     let mut found = Listing::new();
     let mut inodes: BTreeMap<u64, usize> = BTreeMap::new();
@@ -82,7 +82,7 @@ pub(super) fn listing(root: &Path) -> Listing {
 
 /// Panics with what differs, and no more.
 #[track_caller]
-pub(super) fn same(found: &Listing, expected: &Listing) {
+pub(crate) fn same(found: &Listing, expected: &Listing) {
     let paths: BTreeSet<&PathBuf> = found.keys().chain(expected.keys()).collect();
     let different: Vec<_> = paths
         .into_iter()
@@ -96,7 +96,7 @@ pub(super) fn same(found: &Listing, expected: &Listing) {
     );
 }
 
-pub(super) fn everything(root: &Path) {
+pub(crate) fn everything(root: &Path) {
     filled(root);
     fs::write(
         root.join(std::ffi::OsStr::from_bytes(b"caf\xe9.png")),
@@ -166,59 +166,64 @@ pub(super) fn everything(root: &Path) {
 }
 
 /// A directory with everything in it, and a plan that keeps it by a shadow.
-pub(super) struct Stage {
-    pub(super) bench: Bench,
-    pub(super) root: PathBuf,
-    pub(super) store: Box<dyn Datastore>,
+pub(crate) struct Stage {
+    pub(crate) bench: Bench,
+    pub(crate) root: PathBuf,
+    pub(crate) store: Box<dyn Datastore>,
 }
 
 impl Stage {
-    pub(super) fn set(root: PathBuf, bench: Bench) -> Self {
+    pub(crate) fn set(root: PathBuf, bench: Bench) -> Self {
         bench.keep_by_shadow(NAME, &location(&root));
         let store = opened(&root);
         Self { bench, root, store }
     }
 
-    pub(super) fn with_everything() -> Self {
+    /// The same, where they are kept by `store`.
+    pub(crate) fn kept_by(self, store: Box<dyn Datastore>) -> Self {
+        Self { store, ..self }
+    }
+
+    pub(crate) fn with_everything() -> Self {
         let bench = Bench::new();
         let root = bench.path("blob");
         everything(&root);
         Self::set(root, bench)
     }
 
-    pub(super) fn upgrade<T>(&self, call: impl FnOnce(&Context<'_>) -> T) -> T {
+    pub(crate) fn upgrade<T>(&self, call: impl FnOnce(&Context<'_>) -> T) -> T {
         self.bench.within(UPGRADE, call)
     }
 
-    pub(super) fn prepare(&self) {
+    pub(crate) fn prepare(&self) {
         self.upgrade(|cx| self.store.prepare(cx).expect("prepares"));
         assert_eq!(self.reached(BackupState::Prepared), Finding::Holds);
     }
 
-    pub(super) fn prove(&self) {
+    pub(crate) fn prove(&self) {
         self.upgrade(|cx| self.store.prove(cx).expect("proves"));
         assert_eq!(self.reached(BackupState::Compared), Finding::Holds);
     }
 
-    pub(super) fn seal(&self) {
+    pub(crate) fn seal(&self) {
         self.upgrade(|cx| self.store.seal(cx).expect("seals"));
         assert_eq!(self.reached(BackupState::Proven), Finding::Holds);
     }
 
-    pub(super) fn reached(&self, state: BackupState) -> Finding {
+    pub(crate) fn reached(&self, state: BackupState) -> Finding {
         self.upgrade(|cx| self.store.look(cx, &reached(NAME, state)))
     }
 
-    pub(super) fn manifest(&self) -> serde_json::Value {
+    pub(crate) fn manifest(&self) -> serde_json::Value {
         let text = fs::read(self.bench.backup(NAME).join("manifest.json")).expect("a manifest");
         serde_json::from_slice(&text).expect("JSON")
     }
 
-    pub(super) fn copy(&self) -> PathBuf {
+    pub(crate) fn copy(&self) -> PathBuf {
         Path::new(self.manifest()["place"].as_str().expect("a place")).join("copy")
     }
 
-    pub(super) fn is_restored(&self, run: &str) -> bool {
+    pub(crate) fn is_restored(&self, run: &str) -> bool {
         let finding = self
             .bench
             .within(run, |cx| self.store.look(cx, &restored(NAME)));
