@@ -58,6 +58,15 @@ hint: known versions near it: 3.32.2, 3.32.1, 3.32.0"
 }
 
 #[test]
+fn an_edition_that_does_not_come_for_a_kind_of_deployment_is_told() {
+    assert_eq!(
+        told(&open_source("3.24.2", "3.25.0").driver("ecs")),
+        "the open-source edition does not come for cloudformation, only enterprise [definition of the-things-stack]
+hint: use --edition with one of: enterprise"
+    );
+}
+
+#[test]
 fn a_version_above_all_known_ones_is_told() {
     assert_eq!(
         told(&Query::new("3.35.0", "3.40.0").edition("enterprise")),
@@ -99,8 +108,8 @@ hint: use --edition with one of: open-source, enterprise"
 hint: use --edition with one of: open-source, enterprise"
     );
     assert_eq!(
-        told(&open_source("3.23.2", "3.24.2").driver("ecs")),
-        "`ecs` is not described, only compose, exec, cloudformation, ami, kubernetes [definition of the-things-stack]
+        told(&open_source("3.23.2", "3.24.2").driver("swarm")),
+        "`swarm` is not described, only compose, exec, cloudformation, ami, kubernetes [definition of the-things-stack]
 hint: use --driver with one of: compose, exec, cloudformation, ami, kubernetes"
     );
 }

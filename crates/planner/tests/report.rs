@@ -10,6 +10,8 @@ fn report(query: &Query) -> Value {
     serde_json::to_value(Report::of(&find(&product, query))).expect("a report is JSON")
 }
 
+const STOP: &str = "3.25.0 removed the Network Server migrations from before 3.24, so they have to be run by a 3.24 release";
+
 #[test]
 fn a_path() {
     let query = Query::new("3.23.2", "3.25.0")
@@ -27,7 +29,7 @@ fn a_path() {
             "outcome": "path",
             "because": [{
                 "id": "ns-through-3.24",
-                "text": "3.25.0 removed the Network Server migrations from before 3.24, so they have to be run by a 3.24 release",
+                "text": STOP,
                 "source": "CHANGELOG.md 3.25.0; code v3.25.0 cmd/ttn-lw-stack/commands/ns_db.go",
                 "assumed": true
             }],
@@ -37,7 +39,7 @@ fn a_path() {
                     "kind": "migrate",
                     "required_by": ["ns-through-3.24"],
                     "migrations": [
-                        { "id": "ns-db", "run": ["ns-db", "migrate"], "demanded_by": [], "assumed": true }
+                        { "id": "ns-db", "run": ["ns-db", "migrate"], "demanded_by": [], "because": [STOP], "assumed": true }
                     ],
                     "assumed": true
                 },
@@ -46,7 +48,9 @@ fn a_path() {
                     "kind": "run",
                     "required_by": [],
                     "migrations": [
-                        { "id": "is-db", "run": ["is-db", "migrate"], "demanded_by": ["3.24.0"] }
+                        { "id": "is-db", "run": ["is-db", "migrate"], "demanded_by": ["3.24.0"], "because": [
+                            "3.24.0 adds serial numbers and LoRa Alliance profiles [CHANGELOG.md 3.24.0, release notes 3.24.0]"
+                        ] }
                     ]
                 }
             ],
@@ -54,7 +58,8 @@ fn a_path() {
                 "id": "ns-db",
                 "run": ["ns-db", "migrate"],
                 "version": "3.25.0",
-                "text": "deletes keys that are no longer used"
+                "text": "deletes keys that are no longer used; it fails where ns-db of 3.15.0 to 3.24.2 never ran, and must not be forced on data from before 3.11",
+                "source": "CHANGELOG.md 3.25.0, release notes 3.25.0; code v3.25.0 cmd/ttn-lw-stack/commands/ns_db.go"
             }],
             "notices": [{
                 "id": "health-path",
@@ -114,6 +119,10 @@ fn a_path() {
                 { "version": "3.25.0", "text": "Network Server data from before 3.24 is no longer migrated" }
             ],
             "remarks": [],
+            "questions": [{
+                "probe": "ns-schema",
+                "question": "which schema version the Network Server's devices have"
+            }],
             "hints": []
         })
     );

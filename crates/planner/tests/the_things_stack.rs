@@ -215,6 +215,111 @@ fn a_leading_v_and_the_word_docker_are_understood() {
 }
 
 #[test]
+fn stacks_of_ecs_are_of_the_edition_that_has_templates() {
+    let path = path(&Query::new("3.24.2", "3.25.0").driver("ecs"));
+    assert_eq!(path.driver, "cloudformation");
+    assert_eq!(path.edition.as_deref(), Some("enterprise"));
+    let assumed = path
+        .remarks
+        .iter()
+        .any(|it| it.contains("the edition is assumed"));
+    assert!(!assumed, "{:?}", path.remarks);
+}
+
+fn on_ecs(from: &str, to: &str) -> Path {
+    path(&Query::new(from, to).driver("cloudformation"))
+}
+
+#[test]
+fn a_template_is_called_what_it_is_called_in_both_versions() {
+    let names = |from, to, id: &str| {
+        let path = on_ecs(from, to);
+        let mut all = path.templates.into_iter();
+        let found = all.find(|it| it.id == id).expect("it changes");
+        (found.name_before, found.name_after)
+    };
+    let monitoring = Some("5-5-ecs-monitoring".to_owned());
+    assert_eq!(
+        names("3.25.2", "3.26.0", "5-6-ecs-monitoring"),
+        (monitoring.clone(), monitoring.clone())
+    );
+    assert_eq!(
+        names("3.29.2", "3.30.0", "5-6-ecs-monitoring"),
+        (monitoring, None)
+    );
+    assert_eq!(
+        names("3.30.1", "3.30.2", "2-5-db-timescale-master"),
+        (Some("2-5-db-timescale".to_owned()), None)
+    );
+    assert_eq!(names("3.35.2", "3.36.0", "5-7-ecs-proxy"), (None, None));
+}
+
+#[test]
+fn what_breaks_the_order_of_the_numbers_is_on_the_path() {
+    let orders = |query: Query| -> Vec<(String, bool)> {
+        let found = path(&query).orders.into_iter();
+        found.map(|it| (it.id, it.assumed)).collect()
+    };
+    let ecs = |from, to| Query::new(from, to).driver("cloudformation");
+    assert_eq!(
+        orders(ecs("3.23.2", "3.30.2")),
+        [
+            ("order-3.24.0".to_owned(), false),
+            ("order-3.26.0".to_owned(), false),
+            ("order-3.30.2".to_owned(), true),
+        ]
+    );
+    let without = ecs("3.23.2", "3.30.2").feature("timescale-in-use=0");
+    assert_eq!(orders(without).len(), 2);
+    let below = orders(ecs("3.13.0", "3.14.2"));
+    assert_eq!(below, [("timescale-target-below-3.15".to_owned(), true)]);
+    assert!(orders(ecs("3.30.2", "3.36.0")).is_empty());
+    let compose = Query::new("3.23.2", "3.30.2").edition("enterprise");
+    assert!(orders(compose).is_empty());
+}
+
+#[test]
+fn questions_are_those_that_something_on_the_path_rests_on() {
+    let asked = |query: &Query| -> Vec<String> {
+        let found = path(query).questions.into_iter();
+        found.map(|it| it.probe).collect()
+    };
+    let query = Query::new("3.22.2", "3.25.0").edition("enterprise");
+    assert_eq!(asked(&query), ["noc-in-use", "ns-schema", "tbs-in-use"]);
+    let told = query.feature("noc-in-use=1").feature("ns-schema=0");
+    assert_eq!(asked(&told), ["tbs-in-use"]);
+    let told = told.feature("tbs-in-use=no");
+    assert!(asked(&told).is_empty());
+    assert!(!path(&told).is_assumed());
+    let question = path(&Query::new("3.23.2", "3.25.0").edition("open-source"));
+    assert_eq!(
+        question.questions[0].question,
+        "which schema version the Network Server's devices have"
+    );
+}
+
+#[test]
+fn targets_and_deployments_that_take_a_word_have_one() {
+    let said = |query: Query| path(&query).remarks.join("\n");
+    let open_source = |from, to| Query::new(from, to).edition("open-source");
+    let ecs = |from, to| Query::new(from, to).driver("ecs");
+    let kubernetes = |from, to| Query::new(from, to).driver("kubernetes");
+    assert!(said(open_source("3.7.0", "3.7.1")).contains("go to 3.7.2 instead"));
+    assert!(said(open_source("3.7.0", "3.7.2")).is_empty());
+    // Code that no text speaks of: only where nothing else runs is-db.
+    assert!(said(open_source("3.17.2", "3.18.2")).contains("eui_block_index"));
+    assert!(said(open_source("3.16.3", "3.18.2")).is_empty());
+    assert!(said(open_source("3.19.2", "3.20.0")).contains("four old indexes"));
+    assert!(said(open_source("3.19.1", "3.20.0")).is_empty());
+    assert!(said(ecs("3.34.0", "3.34.1")).contains("go to 3.35.1 or newer"));
+    assert!(said(ecs("3.34.0", "3.34.1").feature("timescale-in-use=0")).contains("5-x template"));
+    assert!(!said(ecs("3.34.1", "3.35.1")).contains("Amazon Linux 2023"));
+    assert!(said(kubernetes("3.23.2", "3.25.0")).contains("no job for ns-db"));
+    assert!(!said(kubernetes("3.24.2", "3.27.2")).contains("no job for ns-db"));
+    assert!(said(Query::new("3.17.2", "3.18.0").driver("ami")).contains("only with 3.18.1"));
+}
+
+#[test]
 fn pre_releases_are_below_their_release_and_say_so() {
     let to_one = path(&Query::new("3.10.6", "3.11.0-rc2").edition("open-source"));
     assert!(to_one.legs[0].migrations.is_empty());

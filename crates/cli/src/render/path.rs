@@ -56,8 +56,33 @@ pub(crate) fn text(path: &Path, width: usize, explain: bool) -> String {
         let mark = format!("  {} ", paint(WARN, BANG));
         let _ = writeln!(text, "{}", wrap::hanging(&mark, remark, width));
     }
+    text.push_str(&questions(path, width, explain));
     if explain {
         text.push_str(&derivation(path, width));
+    }
+    text
+}
+
+/// What nobody answered: the names, and what each asks where `explain` does.
+fn questions(path: &Path, width: usize, explain: bool) -> String {
+    if path.questions.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = path.questions.iter().map(|it| it.probe.as_str()).collect();
+    let ask = if explain {
+        "say --fact NAME=ANSWER"
+    } else {
+        "say --fact NAME=ANSWER; --explain shows what each asks"
+    };
+    let line = format!("assumed, because nobody said: {}; {ask}", names.join(", "));
+    let mark = format!("  {} ", paint(WARN, BANG));
+    let mut text = format!("{}\n", wrap::hanging(&mark, &line, width));
+    if explain {
+        let mut table = Table::indented(6);
+        for question in &path.questions {
+            table.row([question.probe.as_str(), question.question.as_str()]);
+        }
+        text.push_str(&table.text(width));
     }
     text
 }
@@ -68,7 +93,7 @@ fn offered(path: &Path, width: usize) -> String {
     for notice in &path.deprecations {
         let _ = writeln!(text, "{}", self::notice(notice, width));
     }
-    for procedure in &path.optional_procedures {
+    for procedure in path.optional_procedures.iter().chain(&path.possibilities) {
         text.push_str(&self::procedure(procedure, width, true));
     }
     for act in path.legs.iter().flat_map(|leg| &leg.offered) {
@@ -77,10 +102,11 @@ fn offered(path: &Path, width: usize) -> String {
     }
     for offered in &path.optional_migrations {
         let line = format!(
-            "{}: offered: {}, {}",
+            "{}: offered: {}, {}{}",
             offered.version,
             offered.run.join(" "),
-            offered.because
+            offered.because,
+            style::source(&offered.source)
         );
         let _ = writeln!(text, "{}", wrap::hanging("  · ", &line, width));
     }
@@ -112,6 +138,7 @@ fn left_out(path: &Path, width: usize) -> String {
             "optional procedure",
             "optional procedures",
         ),
+        counted(path.possibilities.len(), "possibility", "possibilities"),
     ]
     .into_iter()
     .flatten()
@@ -288,7 +315,7 @@ fn act_text(act: &Act) -> String {
     }
 }
 
-/// The templates that change, in the order of the update; what changes in each where `explain` asks.
+/// The templates that change, by their numbers; what changes in each where `explain` asks.
 fn templates(path: &Path, width: usize, explain: bool) -> String {
     let mut text = String::new();
     let changed = path
@@ -298,10 +325,14 @@ fn templates(path: &Path, width: usize, explain: bool) -> String {
     let mut table = Table::indented(4);
     for (place, template) in changed.enumerate() {
         if place == 0 {
-            table.heading("templates that change, in the order of the update", None);
+            table.heading("templates that change, in the order of their numbers", None);
         }
         let versions: Vec<&str> = template.versions().iter().map(|it| it.as_str()).collect();
         let mut what = versions.join(" ");
+        let mut kinds = template.changes.iter().map(|change| change.kind);
+        if kinds.any(|kind| kind == TemplateChangeKind::Added) {
+            what.push_str(", new");
+        }
         if template.removed {
             what.push_str(", removed");
         }
@@ -325,7 +356,35 @@ fn templates(path: &Path, width: usize, explain: bool) -> String {
         }
     }
     text.push_str(&table.text(width));
+    text.push_str(&names(path, width));
+    for order in &path.orders {
+        let mark = format!("    {} ", paint(WARN, BANG));
+        let assumed = if order.assumed { ", assumed" } else { "" };
+        let line = format!("{}{assumed}{}", order.text, style::source(&order.source));
+        let _ = writeln!(text, "{}", wrap::hanging(&mark, &line, width));
+    }
     text
+}
+
+/// The names that templates have in the two versions, where they are others than today's.
+fn names(path: &Path, width: usize) -> String {
+    let mut parts = Vec::new();
+    for template in &path.templates {
+        let (before, after) = (&template.name_before, &template.name_after);
+        parts.extend(before.as_ref().map(|before| {
+            let id = &template.id;
+            match after {
+                Some(after) if after == before => format!("{id} is still {before}"),
+                Some(after) => format!("{before} becomes {after}, today {id}"),
+                None => format!("{id} was {before}"),
+            }
+        }));
+    }
+    if parts.is_empty() {
+        return String::new();
+    }
+    let line = format!("by the names of today: {}", parts.join("; "));
+    format!("{}\n", wrap::hanging("    · ", &line, width))
 }
 
 /// How many parameters of a template somebody has to look at.
@@ -380,6 +439,7 @@ fn procedure(procedure: &PathProcedure, width: usize, explain: bool) -> String {
         ProcedureKind::Notice => ("  · ".to_owned(), "to know"),
         ProcedureKind::Advice => ("  · ".to_owned(), "advised"),
         ProcedureKind::Optional => ("  · ".to_owned(), "offered"),
+        ProcedureKind::Possible => ("  · ".to_owned(), "possible from then on"),
     };
     let assumed = if procedure.assumed { ", assumed" } else { "" };
     let line = format!(
@@ -390,7 +450,8 @@ fn procedure(procedure: &PathProcedure, width: usize, explain: bool) -> String {
     );
     let mut text = wrap::hanging(&mark, &line, width);
     text.push('\n');
-    if explain || procedure.kind == ProcedureKind::Mandatory {
+    let waits = [ProcedureKind::Optional, ProcedureKind::Possible];
+    if explain || !waits.contains(&procedure.kind) {
         for (place, todo) in procedure.steps.iter().enumerate() {
             let first = format!("      {}. ", place + 1);
             let _ = writeln!(text, "{}", wrap::hanging(&first, todo, width));

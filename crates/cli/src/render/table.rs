@@ -129,7 +129,10 @@ impl Table {
                 words[column] = words[column].max(longest.unwrap_or(0));
             }
         }
-        self.narrow(&mut widths, limit);
+        // A word wider than its column would push the others out of line: no column goes below its longest one
+        // as long as another has blanks to wrap at.
+        self.narrow(&mut widths, limit, &words);
+        self.narrow(&mut widths, limit, &[]);
         // Where many columns are still too wide together, each may come down to its longest word.
         for column in (0..widths.len()).rev() {
             let over = self.whole(&widths).saturating_sub(limit);
@@ -139,27 +142,28 @@ impl Table {
         widths
     }
 
-    /// Takes from the widest column until all fit, or none is wide.
-    fn narrow(&self, widths: &mut [usize], limit: usize) {
+    /// Takes from the widest column until all fit, or none is wide. None goes below its floor.
+    fn narrow(&self, widths: &mut [usize], limit: usize, floors: &[usize]) {
+        let floor = |column: usize| {
+            floors
+                .get(column)
+                .map_or(NARROWEST, |it| NARROWEST.max(*it))
+        };
         loop {
             let whole = self.whole(widths);
-            let widest = (0..widths.len()).max_by_key(|column| widths[*column]);
+            let wide = (0..widths.len()).filter(|column| widths[*column] > floor(*column));
+            let widest = wide.max_by_key(|column| widths[*column]);
             let (Some(widest), true) = (widest, whole > limit) else {
                 break;
             };
-            if widths[widest] <= NARROWEST {
-                break;
-            }
-            let others = widths
-                .iter()
-                .enumerate()
-                .filter(|(column, _)| *column != widest)
-                .map(|(_, width)| *width)
+            let others = (0..widths.len())
+                .filter(|column| *column != widest && widths[*column] > floor(*column))
+                .map(|column| widths[column])
                 .max()
                 .unwrap_or(0);
             // Takes from the widest column what is too much, but not more than down to the next widest.
             let taken = (whole - limit).min((widths[widest] - others).max(1));
-            widths[widest] = (widths[widest] - taken).max(NARROWEST);
+            widths[widest] = (widths[widest] - taken).max(floor(widest));
         }
     }
 
@@ -239,6 +243,17 @@ mod tests {
         let mut table = Table::indented(0);
         table.row(["alpha, beta", "gamma, delta", "epsilon"]);
         assert_eq!(table.text(24), "alpha,   gamma,  epsilon\nbeta     delta\n");
+    }
+
+    #[test]
+    fn what_cannot_be_wrapped_is_not_made_narrower_while_something_else_can() {
+        let mut table = Table::indented(0);
+        table.row(["a-name-without-any-blank", "one two three four", "end"]);
+        table.row(["short", "five", "end"]);
+        assert_eq!(
+            table.text(46),
+            "a-name-without-any-blank  one two three    end\n                          four\nshort                     five             end\n"
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::health::{Health, WritePath};
 use super::host::{Conffile, DeadEnd, Distribution, Feature, Package, Service};
 use super::lock::Lock;
 use super::migration::Migration;
-use super::notice::{Notice, Procedure};
+use super::notice::{Notice, Procedure, Remark};
 use super::order::Order;
 use super::release::{Poisoned, Release, Stop};
 use super::template::Template;
@@ -57,6 +57,8 @@ pub struct Product {
     pub poisoned: Vec<Poisoned>,
     /// Things to know or to have done before a range is crossed.
     pub notices: Vec<Notice>,
+    /// What there is to say of certain starts and targets.
+    pub remarks: Vec<Remark>,
     /// Hand-work that a range demands or offers.
     pub procedures: Vec<Procedure>,
     /// Templates that its infrastructure is made from, in the order in which they are updated.
@@ -104,12 +106,22 @@ pub struct Edition {
     /// Image repositories of the product's own code, without tag.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,
+    /// The kinds of deployment that it comes for; all of the product's where nothing is said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drivers: Vec<String>,
     /// True for the one that is meant where none is named.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub default: bool,
     /// Further images that must carry the same tag, e.g. the Grafana of the Enterprise edition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub companions: Vec<String>,
+}
+
+impl Edition {
+    /// Whether it comes for a kind of deployment.
+    pub fn comes_for(&self, driver: &str) -> bool {
+        self.drivers.is_empty() || self.drivers.iter().any(|known| known == driver)
+    }
 }
 
 /// A component that runs the product's image in a deployment.

@@ -32,7 +32,7 @@ pub use health::{Health, HttpRequest, WritePath};
 pub use host::{Conffile, DeadEnd, Distribution, Feature, Package, Service};
 pub use lock::Lock;
 pub use migration::{Migration, NotRepeatable};
-pub use notice::{EngineRequirement, Notice, NoticeKind, Procedure, ProcedureKind};
+pub use notice::{EngineRequirement, Notice, NoticeKind, Procedure, ProcedureKind, Remark};
 pub use order::{Move, MoveKind, Order};
 pub use release::{Demand, Poisoned, Release, Stop, StopKind};
 pub use template::*;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::condition::Condition;
-use crate::id::DatastoreName;
+use crate::id::{DatastoreName, MigrationId};
 use crate::version::{Range, Version};
 
 /// What a notice asks of its reader.
@@ -53,6 +53,34 @@ pub struct Notice {
     pub requires: Option<EngineRequirement>,
 }
 
+/// Something to say of a path because of where it begins or ends, or of what runs on it, rather than of what it
+/// crosses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Remark {
+    /// Stable identifier, e.g. `3.7.1-withdrawn`.
+    pub id: String,
+    /// Only for starts in this range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Range>,
+    /// Only for targets in this range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Range>,
+    /// Only where the path runs one of these migrations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<MigrationId>,
+    /// Only where the path runs none of these migrations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs_not: Vec<MigrationId>,
+    /// Only where this holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Condition>,
+    /// One or two sentences.
+    pub text: String,
+    /// Where it was read.
+    pub source: String,
+}
+
 /// A datastore server must be at least this version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -75,6 +103,8 @@ pub enum ProcedureKind {
     Advice,
     /// Offered.
     Optional,
+    /// Can be done from that release on, at any time: no part of the upgrade.
+    Possible,
 }
 
 /// Hand-work that crossing a release demands or offers.

@@ -13,7 +13,7 @@ use super::diagnostic::{Diagnostic, Place, Severity};
 use super::{
     Action, Advice, Component, Conffile, Datastore, DeadEnd, Deletion, Distribution, Edition,
     Engine, Exec, Feature, Health, Lock, Migration, Notice, Order, Package, Poisoned, Probe,
-    Procedure, Product, Release, Service, Stop, Template, WritePath,
+    Procedure, Product, Release, Remark, Service, Stop, Template, WritePath,
 };
 use crate::digest::Digest;
 use crate::id::ProductId;
@@ -61,6 +61,7 @@ struct Sections {
     stop: Vec<Stop>,
     poisoned: Vec<Poisoned>,
     notice: Vec<Notice>,
+    remark: Vec<Remark>,
     procedure: Vec<Procedure>,
     template: Vec<Template>,
     order: Vec<Order>,
@@ -188,6 +189,7 @@ fn append(
     all.stop.append(&mut more.stop);
     all.poisoned.append(&mut more.poisoned);
     all.notice.append(&mut more.notice);
+    all.remark.append(&mut more.remark);
     all.procedure.append(&mut more.procedure);
     all.template.append(&mut more.template);
     all.order.append(&mut more.order);
@@ -223,6 +225,7 @@ fn assemble(head: Head, all: Sections, digest: Digest) -> Product {
         stops: all.stop,
         poisoned: all.poisoned,
         notices: all.notice,
+        remarks: all.remark,
         procedures: all.procedure,
         templates: all.template,
         orders: all.order,

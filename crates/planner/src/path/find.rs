@@ -10,6 +10,7 @@ use super::crossed::{self, Change, PathNotice, PathProcedure};
 use super::ground::Ground;
 use super::legs::{self, Leg, OptionalMigration};
 use super::query::Query;
+use super::questions::{self, Question};
 use super::refusal::{Hint, Reason, Refusal};
 use super::remarks;
 use super::stops::{self, Considered, Station};
@@ -42,14 +43,20 @@ pub struct Path {
     pub procedures: Vec<PathProcedure>,
     /// Hand-work that is offered.
     pub optional_procedures: Vec<PathProcedure>,
-    /// Templates of the infrastructure that change, in the order in which they are updated.
+    /// What can be done from a release on the way on, at any time: no part of the upgrade.
+    pub possibilities: Vec<PathProcedure>,
+    /// Templates of the infrastructure that change, in the order of their numbers, which [`Path::orders`] may break.
     pub templates: Vec<PathTemplate>,
+    /// What breaks the order of the templates' numbers.
+    pub orders: Vec<Because>,
     /// Data that migrations delete on purpose.
     pub deletions: Vec<Deletion>,
     /// Release notes worth showing.
     pub changes: Vec<Change>,
     /// What else has to be said about the answer itself.
     pub remarks: Vec<String>,
+    /// What nobody answered, and what is assumed on the path rests on.
+    pub questions: Vec<Question>,
     /// Every stop of the definition and why it is on the path or not.
     pub considered: Vec<Considered>,
 }
@@ -69,11 +76,21 @@ pub fn find(product: &Product, query: &Query) -> Result<Path, Refusal> {
         .into_iter()
         .partition(|notice| notice.kind == NoticeKind::Deprecation);
     let templates = templates::templates(&ground);
-    let (optional_procedures, procedures) =
-        crossed::procedures(&ground, &templates, !stations_before(&stations).is_empty())
-            .into_iter()
-            .partition(|procedure| procedure.kind == ProcedureKind::Optional);
-    Ok(Path {
+    let mut procedures =
+        crossed::procedures(&ground, &templates, !stations_before(&stations).is_empty());
+    let mut taken = |kind| {
+        let of_kind = procedures.extract_if(.., |procedure| procedure.kind == kind);
+        of_kind.collect()
+    };
+    let optional_procedures = taken(ProcedureKind::Optional);
+    let possibilities = taken(ProcedureKind::Possible);
+    let remarks = [
+        substitutions(&ground, &stations),
+        remarks::versions(&ground),
+        remarks::told(&ground, &legs),
+        remarks::assumptions(&ground),
+    ];
+    let path = Path {
         because: because(&stations),
         legs,
         optional_migrations,
@@ -81,17 +98,18 @@ pub fn find(product: &Product, query: &Query) -> Result<Path, Refusal> {
         deprecations,
         procedures,
         optional_procedures,
+        possibilities,
         templates,
+        orders: templates::orders(&ground),
         deletions: crossed::deletions(&ground),
         changes: crossed::changes(&ground),
-        remarks: [
-            substitutions(&ground, &stations),
-            remarks::versions(&ground),
-            remarks::assumptions(&ground),
-        ]
-        .concat(),
+        remarks: remarks.concat(),
         considered,
         ..Path::nothing_to_do(&ground)
+    };
+    Ok(Path {
+        questions: questions::open(&ground, &path),
+        ..path
     })
 }
 
@@ -130,10 +148,13 @@ impl Path {
             deprecations: Vec::new(),
             procedures: Vec::new(),
             optional_procedures: Vec::new(),
+            possibilities: Vec::new(),
             templates: Vec::new(),
+            orders: Vec::new(),
             deletions: Vec::new(),
             changes: Vec::new(),
             remarks: Vec::new(),
+            questions: Vec::new(),
             considered: Vec::new(),
         }
     }

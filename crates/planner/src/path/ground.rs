@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use switchback_model::Version;
-use switchback_model::product::{Poisoned, Product, Release};
+use switchback_model::product::{Edition, Poisoned, Product, Release};
 use switchback_model::version::{Bounds, Key, Range, VersionError};
 
 use super::host::{self, Host};
@@ -56,11 +56,12 @@ impl<'a> Ground<'a> {
             })?,
             version: from,
         };
+        let driver = driver(product, query).map_err(refuse)?;
         let mut ground = Self {
             product,
             query,
-            edition: edition(product, query).map_err(refuse)?,
-            driver: driver(product, query).map_err(refuse)?,
+            edition: edition(product, query, &driver).map_err(refuse)?,
+            driver,
             releases: sorted(product),
             from: nowhere.clone(),
             to: nowhere,
@@ -267,21 +268,31 @@ fn sorted(product: &Product) -> Vec<Known<'_>> {
     releases
 }
 
-fn edition(product: &Product, query: &Query) -> Result<Option<String>, Reason> {
-    let known = || product.editions.iter().map(|edition| edition.id.clone());
+fn edition(product: &Product, query: &Query, driver: &str) -> Result<Option<String>, Reason> {
+    let all = product.editions.iter();
+    let fitting: Vec<&Edition> = all.filter(|it| it.comes_for(driver)).collect();
+    let names = |editions: &[&Edition]| editions.iter().map(|it| it.id.clone()).collect();
     match &query.edition {
         // A product without editions takes any name: it makes no difference.
         given if product.editions.is_empty() => Ok(given.clone()),
-        Some(given) if known().any(|edition| edition == *given) => Ok(Some(given.clone())),
-        None if product.editions.len() == 1 => Ok(known().next()),
-        None if product.editions.iter().any(|edition| edition.default) => {
-            let mut editions = product.editions.iter();
-            let meant = editions.find(|edition| edition.default);
+        Some(given) if fitting.iter().any(|edition| edition.id == *given) => {
+            Ok(Some(given.clone()))
+        }
+        Some(given) if product.editions.iter().any(|edition| edition.id == *given) => {
+            Err(Reason::EditionNotDeployed {
+                edition: given.clone(),
+                driver: driver.to_owned(),
+                known: names(&fitting),
+            })
+        }
+        None if fitting.len() == 1 => Ok(Some(fitting[0].id.clone())),
+        None if fitting.iter().any(|edition| edition.default) => {
+            let meant = fitting.iter().find(|edition| edition.default);
             Ok(meant.map(|edition| edition.id.clone()))
         }
         given => Err(Reason::UnknownEdition {
             given: given.clone(),
-            known: known().collect(),
+            known: names(&fitting),
         }),
     }
 }

@@ -68,6 +68,8 @@ pub struct OptionalMigration {
     pub version: Version,
     /// What it does.
     pub because: String,
+    /// Where it was read.
+    pub source: String,
     /// True where a condition could not be known.
     pub assumed: bool,
 }
@@ -212,6 +214,7 @@ fn demands<'a>(ground: &Ground<'a>) -> (Vec<Pending<'a>>, Vec<OptionalMigration>
                     run: pending.migration.run.clone(),
                     version: known.release.version.clone(),
                     because: demand.because.clone(),
+                    source: demand.source.clone(),
                     assumed: truth.is_assumed(),
                 });
             } else {

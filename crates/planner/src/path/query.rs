@@ -127,6 +127,9 @@ pub(super) fn driver_name(given: &str) -> &str {
     match given {
         // The product's documentation and operators say Docker where the driver is Compose.
         "docker" | "docker-compose" => "compose",
+        // ECS is what the stacks hold, Helm how Kubernetes is told.
+        "ecs" => "cloudformation",
+        "k8s" | "helm" => "kubernetes",
         other => other,
     }
 }

@@ -48,6 +48,15 @@ pub enum Reason {
         /// What there is.
         known: Vec<String>,
     },
+    /// The edition does not come for this kind of deployment.
+    EditionNotDeployed {
+        /// What was named.
+        edition: String,
+        /// The kind of deployment.
+        driver: String,
+        /// The editions that do.
+        known: Vec<String>,
+    },
     /// The definition does not cover this kind of deployment.
     UnknownDriver {
         /// What was named.
@@ -231,9 +240,11 @@ pub enum Hint {
 impl Refusal {
     pub(super) fn new(product: &Product, query: &Query, reason: Reason) -> Self {
         let hints = match &reason {
-            Reason::UnknownEdition { known, .. } => vec![Hint::Edition {
-                known: known.clone(),
-            }],
+            Reason::UnknownEdition { known, .. } | Reason::EditionNotDeployed { known, .. } => {
+                vec![Hint::Edition {
+                    known: known.clone(),
+                }]
+            }
             Reason::UnknownDriver { known, .. } => vec![Hint::Driver {
                 known: known.clone(),
             }],
@@ -265,6 +276,7 @@ impl Refusal {
     pub fn id(&self) -> String {
         match &self.reason {
             Reason::UnknownEdition { .. } => "unknown-edition".to_owned(),
+            Reason::EditionNotDeployed { .. } => "edition-not-deployed".to_owned(),
             Reason::UnknownDriver { .. } => "unknown-driver".to_owned(),
             Reason::UnknownVersion { end: End::From, .. } => "unknown-version:from".to_owned(),
             Reason::UnknownVersion { end: End::To, .. } => "unknown-version:to".to_owned(),

@@ -1,8 +1,12 @@
 //! What else has to be said about an answer itself: how versions were read, what was assumed.
 
+use switchback_model::MigrationId;
+use switchback_model::version::Range;
+
 use super::engine;
-use super::ground::{Ground, is_unconfirmed};
+use super::ground::{Ground, Point, is_unconfirmed};
 use super::host::DISTRIBUTION;
+use super::legs::Leg;
 
 /// What there is to say about the versions themselves.
 pub(super) fn versions(ground: &Ground<'_>) -> Vec<String> {
@@ -47,6 +51,35 @@ pub(super) fn versions(ground: &Ground<'_>) -> Vec<String> {
     remarks
 }
 
+/// What the definition says of paths that begin, end and run like this one.
+pub(super) fn told(ground: &Ground<'_>, legs: &[Leg]) -> Vec<String> {
+    let runs = |id: &MigrationId| {
+        let mut all = legs.iter().flat_map(|leg| &leg.migrations);
+        all.any(|run| run.migration == *id)
+    };
+    let holds = |range: &Option<Range>, point: &Point| {
+        let range = range.as_ref();
+        range.is_none_or(|range| ground.range_holds(range, &point.key))
+    };
+    let all = ground.product.remarks.iter();
+    let fitting = all.filter(|remark| {
+        holds(&remark.from, &ground.from)
+            && holds(&remark.to, &ground.to)
+            && (remark.runs.is_empty() || remark.runs.iter().any(runs))
+            && !remark.runs_not.iter().any(runs)
+    });
+    fitting
+        .filter_map(|remark| {
+            let truth = ground.when(remark.when.as_ref());
+            let assumed = if truth.is_assumed() { ", assumed" } else { "" };
+            let text = remark.text.trim_end_matches('.');
+            truth
+                .applies()
+                .then(|| format!("{text}{assumed} [{}]", remark.source))
+        })
+        .collect()
+}
+
 /// `3.8` is read as 3.8.0 and `3.8.1-2` as 3.8.1: what was typed and what it counts as.
 fn readings(ground: &Ground<'_>) -> Vec<String> {
     let ends = [
@@ -81,8 +114,10 @@ fn back_in_time(ground: &Ground<'_>) -> Option<String> {
 pub(super) fn assumptions(ground: &Ground<'_>) -> Vec<String> {
     let product = ground.product;
     let mut remarks = Vec::new();
+    let fitting = product.editions.iter();
+    let fitting = fitting.filter(|edition| edition.comes_for(&ground.driver));
     if let (None, Some(edition)) = (&ground.query.edition, &ground.edition)
-        && product.editions.len() > 1
+        && fitting.count() > 1
     {
         remarks.push(format!(
             "the edition is assumed to be {edition}: say --edition"

@@ -6,11 +6,10 @@ use serde::{Deserialize, Serialize};
 use switchback_model::product::{Moment, NoticeKind, ProcedureKind, Role};
 use switchback_model::{MigrationId, ProductId, Version};
 
-use super::act::Act;
-use super::crossed::{Change, PathNotice, PathProcedure};
+use super::crossed::Change;
 use super::find::Path;
-use super::legs::{Leg, OptionalMigration};
-use super::refusal::{Reason, Refusal};
+use super::questions::Question;
+use super::refusal::Refusal;
 use super::stops::{Considered, Verdict};
 use super::templates::PathTemplate;
 
@@ -56,20 +55,29 @@ pub struct Report {
     pub notices: Vec<Notice>,
     /// Hand-work that is demanded, or that one has to know of.
     pub procedures: Vec<Procedure>,
-    /// Templates of the infrastructure that change, by the names they have today, in the order in
-    /// which they are updated. What changes in each is in `template_changes`.
+    /// Templates of the infrastructure that change, by the names they have today, in the order of their
+    /// numbers, which `orders` may break. What changes in each is in `template_changes`.
     pub templates: Vec<String>,
     /// What changes in templates, in the images they name, and in all of them together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub template_changes: Vec<PathTemplate>,
+    /// What breaks the order of the templates' numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<Fact>,
     /// What is deprecated or removed on the way.
     pub deprecations: Vec<Notice>,
     /// Hand-work that is offered.
     pub optional_procedures: Vec<Procedure>,
+    /// What can be done from a release on the way on, at any time: no part of the upgrade.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub possibilities: Vec<Procedure>,
     /// Release notes worth showing.
     pub changes: Vec<Change>,
     /// What else has to be said about the answer itself.
     pub remarks: Vec<String>,
+    /// What nobody answered, and what is assumed on the path rests on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<Question>,
     /// Present where nothing leads there in place: content has to be rolled over to a new instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollover: Option<RollOver>,
@@ -131,6 +139,8 @@ pub struct StageMigration {
     pub run: Vec<String>,
     /// Releases that demand it; empty for what only a stop or every stage asks for.
     pub demanded_by: Vec<Version>,
+    /// Why, one line per reason.
+    pub because: Vec<String>,
     /// When in the stage, where the definition says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moment: Option<Moment>,
@@ -159,6 +169,8 @@ pub struct Optional {
     pub version: Version,
     /// What it does.
     pub text: String,
+    /// Where it was read.
+    pub source: String,
     /// The stage that it belongs to, where it has to be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<Version>,
@@ -239,238 +251,5 @@ impl Report {
             .cloned()
             .collect();
         self
-    }
-}
-
-impl From<&Path> for Report {
-    fn from(path: &Path) -> Self {
-        Self {
-            format: FORMAT,
-            product: path.product.clone(),
-            edition: path.edition.clone(),
-            driver: path.driver.clone(),
-            from: path.from.clone(),
-            to: path.to.clone(),
-            outcome: if path.is_nothing() {
-                Outcome::NothingToDo
-            } else {
-                Outcome::Path
-            },
-            because: path
-                .because
-                .iter()
-                .map(|because| Fact {
-                    id: because.id.clone(),
-                    text: because.text.clone(),
-                    source: because.source.clone(),
-                    assumed: because.assumed,
-                })
-                .collect(),
-            stages: path.legs.iter().map(Stage::from).collect(),
-            optional_migrations: path
-                .optional_migrations
-                .iter()
-                .map(Optional::from)
-                .chain(offered(path))
-                .collect(),
-            notices: path.notices.iter().map(Notice::from).collect(),
-            procedures: path
-                .procedures
-                .iter()
-                .map(Procedure::from)
-                .chain(hand_work(path, ProcedureKind::Mandatory))
-                .collect(),
-            templates: path
-                .templates
-                .iter()
-                .filter(|template| template.role.is_template())
-                .map(|template| template.id.clone())
-                .collect(),
-            template_changes: path.templates.clone(),
-            deprecations: path.deprecations.iter().map(Notice::from).collect(),
-            optional_procedures: path
-                .optional_procedures
-                .iter()
-                .map(Procedure::from)
-                .chain(hand_work(path, ProcedureKind::Optional))
-                .collect(),
-            changes: path.changes.clone(),
-            remarks: path.remarks.clone(),
-            rollover: None,
-            hints: Vec::new(),
-            considered: Vec::new(),
-        }
-    }
-}
-
-impl From<&Refusal> for Report {
-    fn from(refusal: &Refusal) -> Self {
-        let facts = refusal.because().into_iter().map(|fact| Fact {
-            id: fact.id,
-            text: fact.text,
-            source: fact.source,
-            assumed: false,
-        });
-        Self {
-            format: FORMAT,
-            product: refusal.product.clone(),
-            edition: refusal.edition.clone(),
-            driver: refusal.driver.clone(),
-            from: refusal.from.clone(),
-            to: refusal.to.clone(),
-            outcome: Outcome::Refused,
-            because: facts.collect(),
-            stages: Vec::new(),
-            optional_migrations: Vec::new(),
-            notices: Vec::new(),
-            procedures: Vec::new(),
-            templates: Vec::new(),
-            template_changes: Vec::new(),
-            deprecations: Vec::new(),
-            optional_procedures: Vec::new(),
-            changes: Vec::new(),
-            remarks: Vec::new(),
-            rollover: roll_over(&refusal.reason),
-            hints: refusal.hints.iter().map(super::Hint::text).collect(),
-            considered: Vec::new(),
-        }
-    }
-}
-
-impl From<&Leg> for Stage {
-    fn from(leg: &Leg) -> Self {
-        Self {
-            to: leg.to.clone(),
-            kind: leg.kind,
-            required_by: leg.required_by.clone(),
-            packages: leg.packages.iter().map(|it| it.name.clone()).collect(),
-            migrations: leg
-                .migrations
-                .iter()
-                .map(|run| StageMigration {
-                    id: run.migration.clone(),
-                    run: run.run.clone(),
-                    demanded_by: run.demanded_by.clone(),
-                    moment: None,
-                    role: None,
-                    manual: false,
-                    rungs: Vec::new(),
-                    assumed: run.assumed,
-                })
-                .chain(leg.actions.iter().map(StageMigration::from))
-                .collect(),
-            assumed: leg.assumed,
-        }
-    }
-}
-
-impl From<&Act> for StageMigration {
-    fn from(act: &Act) -> Self {
-        Self {
-            id: act.id.clone(),
-            run: act.run.clone(),
-            demanded_by: act.demanded_by.clone(),
-            moment: Some(act.moment),
-            role: act.role,
-            manual: act.is_hand_work(),
-            rungs: act.rungs.clone(),
-            assumed: act.assumed,
-        }
-    }
-}
-
-/// Commands that stages offer.
-fn offered(path: &Path) -> impl Iterator<Item = Optional> {
-    let all = path
-        .legs
-        .iter()
-        .flat_map(|leg| leg.offered.iter().map(move |act| (leg, act)));
-    all.filter(|(_, act)| !act.is_hand_work())
-        .map(|(leg, act)| Optional {
-            id: act.id.clone(),
-            run: act.run.clone(),
-            version: act.demanded_by.last().unwrap_or(&leg.to).clone(),
-            text: act.because.clone(),
-            stage: Some(leg.to.clone()),
-            assumed: act.assumed,
-        })
-}
-
-/// Hand-work of stages that has to be done, or that is offered.
-fn hand_work(path: &Path, kind: ProcedureKind) -> impl Iterator<Item = Procedure> {
-    let of = move |leg: &'_ Leg| {
-        let acts = if kind == ProcedureKind::Optional {
-            &leg.offered
-        } else {
-            &leg.actions
-        };
-        let hand_work = acts.iter().filter(|act| act.is_hand_work());
-        let entries = hand_work.map(|act| Procedure {
-            id: act.id.to_string(),
-            version: act.demanded_by.last().unwrap_or(&leg.to).clone(),
-            kind,
-            title: act.because.clone(),
-            steps: act.steps.clone(),
-            source: act.source.clone(),
-            assumed: act.assumed,
-        });
-        entries.collect::<Vec<_>>()
-    };
-    path.legs.iter().flat_map(of)
-}
-
-fn roll_over(reason: &Reason) -> Option<RollOver> {
-    match reason {
-        Reason::RollOver {
-            in_place_to,
-            distributions,
-            ..
-        } => Some(RollOver {
-            max_in_place: in_place_to.clone(),
-            distributions: distributions.clone(),
-        }),
-        _ => None,
-    }
-}
-
-impl From<&OptionalMigration> for Optional {
-    fn from(optional: &OptionalMigration) -> Self {
-        Self {
-            id: optional.migration.clone(),
-            run: optional.run.clone(),
-            version: optional.version.clone(),
-            text: optional.because.clone(),
-            stage: None,
-            assumed: optional.assumed,
-        }
-    }
-}
-
-impl From<&PathNotice> for Notice {
-    fn from(notice: &PathNotice) -> Self {
-        Self {
-            id: notice.id.clone(),
-            version: notice.version.clone(),
-            text: notice.text.clone(),
-            kind: notice.kind,
-            source: notice.source.clone(),
-            accept: notice.accept.clone(),
-            removed_in: notice.removed_in.clone(),
-            assumed: notice.assumed,
-        }
-    }
-}
-
-impl From<&PathProcedure> for Procedure {
-    fn from(procedure: &PathProcedure) -> Self {
-        Self {
-            id: procedure.id.clone(),
-            version: procedure.version.clone(),
-            kind: procedure.kind,
-            title: procedure.title.clone(),
-            steps: procedure.steps.clone(),
-            source: procedure.source.clone(),
-            assumed: procedure.assumed,
-        }
     }
 }

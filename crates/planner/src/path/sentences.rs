@@ -26,6 +26,17 @@ impl Refusal {
                 },
                 &definition,
             )],
+            Reason::EditionNotDeployed {
+                edition,
+                driver,
+                known,
+            } => vec![own(
+                format!(
+                    "the {edition} edition does not come for {driver}, only {}",
+                    known.join(", ")
+                ),
+                &definition,
+            )],
             Reason::UnknownDriver { given, known } => vec![own(
                 format!("`{given}` is not described, only {}", known.join(", ")),
                 &definition,

@@ -118,6 +118,8 @@ fn of_every_release(product: &Product, path: &Path) -> Vec<PathTemplate> {
             templates.push(PathTemplate {
                 id: template.id.clone(),
                 role: template.role,
+                name_before: None,
+                name_after: None,
                 former_names: template.former_names.clone(),
                 removed: false,
                 inferred: false,

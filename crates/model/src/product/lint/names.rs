@@ -44,6 +44,7 @@ fn duplicates(lint: &mut Lint<'_>) {
             names(&product.poisoned, |it| it.version.as_str()),
         ),
         ("notice", "id", names(&product.notices, |it| &it.id)),
+        ("remark", "id", names(&product.remarks, |it| &it.id)),
         ("lock", "id", names(&product.locks, |it| &it.id)),
         ("procedure", "id", names(&product.procedures, |it| &it.id)),
         ("template", "id", names(&product.templates, |it| &it.id)),
@@ -128,6 +129,13 @@ fn migrations(lint: &mut Lint<'_>) {
             }
         }
     }
+    for (index, remark) in product.remarks.iter().enumerate() {
+        for (field, ids) in [("runs", &remark.runs), ("runs-not", &remark.runs_not)] {
+            for (place, id) in ids.iter().enumerate() {
+                uses.push((format!("remark[{index}].{field}[{place}]"), id));
+            }
+        }
+    }
     for (path, id) in uses {
         unknown(lint, &path, "migration", id.as_str(), &known);
     }
@@ -184,6 +192,13 @@ fn editions(lint: &mut Lint<'_>) {
             );
         }
     }
+    let drivers: Vec<&str> = product.drivers.iter().map(String::as_str).collect();
+    for (index, edition) in product.editions.iter().enumerate() {
+        for (place, driver) in edition.drivers.iter().enumerate() {
+            let path = format!("edition[{index}].drivers[{place}]");
+            unknown(lint, &path, "driver", driver, &drivers);
+        }
+    }
 }
 
 fn conditions(lint: &mut Lint<'_>) {
@@ -209,6 +224,9 @@ fn conditions(lint: &mut Lint<'_>) {
     }
     for (index, notice) in product.notices.iter().enumerate() {
         collect(format!("notice[{index}].when"), &notice.when);
+    }
+    for (index, remark) in product.remarks.iter().enumerate() {
+        collect(format!("remark[{index}].when"), &remark.when);
     }
     for (index, procedure) in product.procedures.iter().enumerate() {
         collect(format!("procedure[{index}].when"), &procedure.when);

@@ -32,6 +32,10 @@ pub(super) fn check(lint: &mut Lint<'_>) {
         said.push((format!("notice[{index}]"), "text", &it.text));
         said.push((format!("notice[{index}]"), "source", &it.source));
     }
+    for (index, it) in product.remarks.iter().enumerate() {
+        said.push((format!("remark[{index}]"), "text", &it.text));
+        said.push((format!("remark[{index}]"), "source", &it.source));
+    }
     for (index, it) in product.procedures.iter().enumerate() {
         said.push((format!("procedure[{index}]"), "title", &it.title));
         said.push((format!("procedure[{index}]"), "source", &it.source));

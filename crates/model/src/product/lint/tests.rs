@@ -85,6 +85,13 @@ kind = "one-way"
 version = "1.2.0"
 text = "Something goes."
 source = "notes"
+
+[[remark]]
+id = "slow"
+to = "=1.3.0"
+runs-not = ["old-db"]
+text = "1.3.0 is slow."
+source = "issue 2"
 "#;
 
 fn lint(product: &str, releases: &str, rules: &str) -> Vec<String> {
@@ -564,4 +571,32 @@ fn a_secret_in_a_command() {
         "run = [\"migrate\", \"{DEMO_TOKEN}\"]",
     );
     assert_eq!(told, [""; 0], "nothing says that it is secret");
+}
+
+#[test]
+fn what_a_remark_rests_on_has_to_be_there() {
+    let told = spoiled(r#"runs-not = ["old-db"]"#, r#"runs = ["odl-db"]"#);
+    assert!(
+        told[0].starts_with("error[unknown-migration]: there is no migration `odl-db`"),
+        "{told:?}"
+    );
+    let told = spoiled(r#"to = "=1.3.0""#, r#"from = ">1.4.0""#);
+    assert!(
+        told[0].starts_with("error[never-matches]: no release is in `>1.4.0`"),
+        "{told:?}"
+    );
+    let told = spoiled("1.3.0 is slow.", "");
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[test]
+fn an_edition_comes_for_drivers_that_there_are() {
+    let told = spoiled(
+        r#"images = ["demo/demo"]"#,
+        "images = [\"demo/demo\"]\ndrivers = [\"compost\"]",
+    );
+    assert!(
+        told[0].starts_with("error[unknown-driver]: there is no driver `compost`"),
+        "{told:?}"
+    );
 }

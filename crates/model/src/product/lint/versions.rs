@@ -149,6 +149,12 @@ fn ranges(lint: &mut Lint<'_>) {
             uses.extend(range.iter().map(|range| (path.clone(), range)));
         }
     }
+    for (index, remark) in product.remarks.iter().enumerate() {
+        for (field, range) in [("from", &remark.from), ("to", &remark.to)] {
+            let path = format!("remark[{index}].{field}");
+            uses.extend(range.iter().map(|range| (path.clone(), range)));
+        }
+    }
     for (index, health) in product.health.iter().enumerate() {
         uses.push((format!("health[{index}].versions"), &health.versions));
     }
