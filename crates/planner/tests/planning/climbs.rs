@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use switchback_model::StepNumber;
 use switchback_model::hand_work::{DoneWhen, HandWork, ServerIs};
-use switchback_model::plan::{Act, Check, Plan, StageKind, Step, WayBack};
+use switchback_model::plan::{Act, Check, Expectation, Plan, StageKind, Step, WayBack};
 use switchback_model::product::Product;
 use switchback_planner::{Proven, check, check_against, outline};
 
@@ -174,6 +174,12 @@ fn a_climb_is_waited_for_rung_by_rung_with_the_product_down_and_everything_kept(
     assert_eq!(server(work).lines, ["3.6", "4.0"]);
     let second = self::work(step(&plan, "mongodb-4.0")).expect("it is for people");
     assert_eq!(server(second).lines, ["4.0"]);
+    let compares =
+        |step: &&Step| matches!(&step.act, Act::Verify { checks } if is_comparison(checks));
+    for step in plan.steps().map(|(_, step)| step).filter(compares) {
+        let asks = |it: &Expectation| matches!(it, Expectation::Engine { .. });
+        assert!(!step.before.iter().any(asks), "{step:#?}");
+    }
     let line = outline(&plan);
     assert!(
         line.contains("by hand  mongodb-3.6 (mongodb is 3.6 or 4.0)"),
@@ -394,7 +400,7 @@ fn change_rung(plan: &mut Plan, id: &str, change: impl Fn(&mut HandWork)) {
             && work.id == id
         {
             change(work);
-            step.after = vec![switchback_model::plan::Expectation::DoneByHand {
+            step.after = vec![Expectation::DoneByHand {
                 work: work.id.clone(),
                 done: work.done.clone(),
             }];
