@@ -208,6 +208,17 @@ impl Account {
         {
             return Ok(());
         }
+        if (&found.id, &found.partition) == (&planned.id, &planned.partition) {
+            let (here, wanted) = (&found.region, &planned.region);
+            return Err(Failure::new(
+                "aws-region-differs",
+                format!("the region is {here}, and this is for {wanted} of the same account"),
+            )
+            .state("AWS", "nothing was changed")
+            .hint(format!(
+                "set region = \"{wanted}\" under [aws] in switchback.toml, or AWS_REGION"
+            )));
+        }
         Err(Failure::new(
             "aws-account",
             format!(

@@ -1,4 +1,5 @@
-//! What is asked of AWS, counted: an upgrade should ask little, and an operator must know what to allow.
+//! What is asked of AWS, counted: an upgrade should ask little, and an operator must know what to allow. And when it last
+//! answered, by its own clock.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,11 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+    BeforeDeserializationInterceptorContextRef, BeforeSerializationInterceptorContextRef,
+    BeforeTransmitInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::DateTime;
 use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::date_time::Format;
 
 /// What the calls are made for. Each has a policy of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +43,7 @@ pub struct Count {
 struct Ledger {
     phase: Phase,
     counts: BTreeMap<(Phase, String), Count>,
+    answered: Option<DateTime>,
 }
 
 /// The count of one account's calls, by phase and action (`cloudformation:DescribeStacks`).
@@ -65,6 +70,11 @@ impl Calls {
             .values()
             .map(|count| count.requests)
             .sum()
+    }
+
+    /// When an SDK's service last answered, by its own clock, in whole seconds.
+    pub(crate) fn answered(&self) -> Option<DateTime> {
+        self.locked().answered
     }
 
     pub(crate) fn called(&self, action: String) {
@@ -132,6 +142,18 @@ impl Intercept for Counting {
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         self.calls.sent(self.action(bag));
+        Ok(())
+    }
+
+    fn read_before_deserialization(
+        &self,
+        answer: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let date = answer.response().headers().get("date");
+        let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+        self.calls.locked().answered = date;
         Ok(())
     }
 }

@@ -4,7 +4,9 @@ mod copies;
 mod job;
 mod look;
 mod machines;
+mod mark;
 mod migrate;
+mod recall;
 mod snapshot;
 mod texts;
 mod update;
@@ -23,7 +25,7 @@ use switchback_engine::ports::{Context, Driver, Failure, Finding, MigrationCall,
 use switchback_model::event::{Completed, Outcome};
 use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Act, Check, Expectation, FileEdit};
-use switchback_model::stack::{Machine, MachineGroup, StackUpdate, Store};
+use switchback_model::stack::{Machine, MachineGroup, Snapshot, StackUpdate, Store};
 use switchback_model::{MigrationId, ServiceName};
 
 use crate::account::Account;
@@ -149,6 +151,15 @@ impl Driver for AwsDriver {
 
     fn snapshot(&self, cx: &Context<'_>, store: &Store) -> Result<Outcome, Failure> {
         snapshot::take(cx, self.ready(cx)?, store)
+    }
+
+    fn mark(&self, cx: &Context<'_>, store: &Store) -> Result<Outcome, Failure> {
+        let account = self.ready(cx)?;
+        mark::set(cx, account, store, &snapshot::name_here(cx, store))
+    }
+
+    fn recall(&self, cx: &Context<'_>, mark: &Snapshot) -> Result<Outcome, Failure> {
+        recall::make(cx, self.ready(cx)?, mark)
     }
 
     fn update(&self, cx: &Context<'_>, update: &StackUpdate) -> Result<Outcome, Failure> {

@@ -231,6 +231,28 @@ mod tests {
         assert_eq!(told.state.len(), 1, "{told:?}");
     }
 
+    /// Every repetition was refused as well: the SDK and our own client give up after six.
+    #[test]
+    fn throttling_without_end_says_that_nothing_was_changed_and_to_wait() {
+        let told = fault("Throttling", "Rate exceeded", 400).failure("cannot follow `prod-vpc`");
+        assert_eq!(told.code, "aws-throttled");
+        assert_eq!(told.what, "cannot follow `prod-vpc`");
+        assert_eq!(
+            told.causes,
+            ["`cloudformation:DescribeStacks`: Throttling: Rate exceeded"]
+        );
+        assert_eq!(
+            told.state[0].seen.as_deref(),
+            Some("refused every repetition; nothing was changed by the request")
+        );
+        assert_eq!(
+            told.hints,
+            [
+                "something else in this account asks very often; wait a minute, then type the same command again"
+            ]
+        );
+    }
+
     #[test]
     fn codes_of_every_protocol_are_known() {
         for (code, kind) in [

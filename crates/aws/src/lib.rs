@@ -17,6 +17,7 @@ mod fence;
 mod live;
 mod logs;
 mod machines;
+mod marks;
 mod notes;
 mod observe;
 mod policy;

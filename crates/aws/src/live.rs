@@ -9,6 +9,7 @@ mod faults;
 mod journeys;
 mod looks;
 mod machinery;
+mod marks;
 mod migrations;
 mod refusals;
 mod releases;
@@ -137,13 +138,14 @@ fn operations() -> Operations {
 }
 
 /// What tests do that nobody else does: an operator's work of long before.
-const BEFORE: [&str; 7] = [
+const BEFORE: [&str; 8] = [
     "cloudformation:CreateStack",
     "ec2:ModifyInstanceAttribute",
     "ec2:RegisterImage",
     "ec2:RunInstances",
     "elasticache:CreateReplicationGroup",
     "rds:CreateDBCluster",
+    "rds:CreateDBInstance",
     "s3:CreateBucket",
 ];
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::calls::Phase;
 
 /// An action, the first phase that needs it, and what for.
-const ACTIONS: [(&str, Phase, &str); 50] = [
+const ACTIONS: [(&str, Phase, &str); 55] = [
     (
         "sts:GetCallerIdentity",
         Phase::Observe,
@@ -92,6 +92,11 @@ const ACTIONS: [(&str, Phase, &str); 50] = [
         "elasticache:DescribeReplicationGroups",
         Phase::Observe,
         "replication groups",
+    ),
+    (
+        "s3:GetBucketVersioning",
+        Phase::Observe,
+        "whether a bucket keeps what is changed",
     ),
     ("s3:GetObject", Phase::Plan, "templates in a bucket"),
     (
@@ -194,6 +199,26 @@ const ACTIONS: [(&str, Phase, &str); 50] = [
         "renewing the machines of a group",
     ),
     (
+        "rds:RestoreDBClusterToPointInTime",
+        Phase::Apply,
+        "what a mark kept, on the way back",
+    ),
+    (
+        "rds:RestoreDBInstanceToPointInTime",
+        Phase::Apply,
+        "what a mark kept, on the way back",
+    ),
+    (
+        "rds:DeleteDBCluster",
+        Phase::Apply,
+        "removing what was restored beside; nothing but `switchback-…`",
+    ),
+    (
+        "rds:DeleteDBInstance",
+        Phase::Apply,
+        "removing what was restored beside; nothing but `switchback-…`",
+    ),
+    (
         "rds:DeleteDBClusterSnapshot",
         Phase::Rehearse,
         "removing the snapshot that copies were made from",
@@ -206,14 +231,12 @@ const ACTIONS: [(&str, Phase, &str); 50] = [
 ];
 
 /// What the stack of copies makes and removes, with the permissions of whoever rehearses.
-const COPIES: [(&str, &str); 15] = [
+const COPIES: [(&str, &str); 13] = [
     ("rds:RestoreDBClusterFromSnapshot", "the copied cluster"),
     ("rds:RestoreDBInstanceFromDBSnapshot", "the copied database"),
     ("rds:CreateDBInstance", "the server of a copied cluster"),
     ("rds:ModifyDBCluster", "the copied cluster's groups"),
     ("rds:ModifyDBInstance", "the copied database's groups"),
-    ("rds:DeleteDBCluster", "removing the copy"),
-    ("rds:DeleteDBInstance", "removing the copy"),
     (
         "ecs:RegisterTaskDefinition",
         "the task that knows the copy alone",
@@ -242,6 +265,15 @@ const COPIES: [(&str, &str); 15] = [
     ("ec2:DeleteSecurityGroup", "removing its groups"),
 ];
 
+/// Actions that are allowed on databases of these names alone: copies of a rehearsal and of a way back, which are removed.
+const OF_OURS: ([&str; 2], [&str; 2]) = (
+    ["rds:DeleteDBCluster", "rds:DeleteDBInstance"],
+    [
+        "arn:aws:rds:*:*:cluster:switchback-*",
+        "arn:aws:rds:*:*:db:switchback-*",
+    ],
+);
+
 /// What AWS asks for besides, because of what one of the actions is given.
 const BESIDES: [(&str, &str); 4] = [
     (
@@ -262,7 +294,7 @@ pub fn page() -> String {
         "# What AWS must allow\n\n\
          Made from the calls that switchback makes. Each phase needs what the ones before it need. CloudFormation acts \
          with the caller's own permissions\nunless the stack has a role, so whoever applies a plan also needs what the \
-         templates themselves make: these policies are what\nswitchback asks for beside that.\n",
+         templates themselves make: these policies are what\nswitchback asks for beside that. In another partition than `aws` its name goes into the ARNs.\n",
     );
     for (phase, name, what) in [
         (
@@ -319,10 +351,15 @@ fn policy(phase: Phase) -> serde_json::Value {
         actions.extend(COPIES.map(|(action, _)| action));
     }
     actions.sort_unstable();
-    json!({
-        "Version": "2012-10-17",
-        "Statement": [{ "Effect": "Allow", "Action": actions, "Resource": "*" }],
-    })
+    let (ours, names) = OF_OURS;
+    let restricted: Vec<&str> = actions
+        .extract_if(.., |action| ours.contains(action))
+        .collect();
+    let mut statements = vec![json!({ "Effect": "Allow", "Action": actions, "Resource": "*" })];
+    if !restricted.is_empty() {
+        statements.push(json!({ "Effect": "Allow", "Action": restricted, "Resource": names }));
+    }
+    json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
 /// Whether the policy of a phase allows an action.

@@ -18,6 +18,7 @@ use ureq::http::{HeaderMap, Request, Response};
 
 use crate::account::Account;
 use crate::fault::{Fault, Kind};
+use crate::xml;
 
 /// Tries of one call, the first included.
 const ATTEMPTS: u32 = 6;
@@ -140,6 +141,21 @@ pub(crate) fn s3_put(
         body: bytes.to_vec(),
     };
     call(account, S3, "s3:PutObject", &message).map(drop)
+}
+
+/// Whether a bucket keeps every version of its objects from now on.
+pub(crate) fn s3_keeps_versions(account: &Account, bucket: &str) -> Result<bool, Fault> {
+    const ACTION: &str = "s3:GetBucketVersioning";
+    let message = Message {
+        method: "GET",
+        path: &format!("/{}?versioning=", encoded(bucket, false)),
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
+    let answer = call(account, S3, ACTION, &message)?;
+    let text = String::from_utf8_lossy(&answer);
+    let document = xml::parse(ACTION, &text)?;
+    Ok(xml::text(document.root_element(), &["Status"]) == Some("Enabled"))
 }
 
 /// Makes a bucket, as an operator has one.

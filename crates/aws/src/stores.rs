@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use switchback_model::stack::{Stack, Store, StoreKind};
+use switchback_model::stack::{History, Stack, Store, StoreKind};
 
 use crate::account::Account;
 use crate::described;
@@ -14,6 +14,7 @@ use crate::{signed, xml};
 struct Told {
     engine: Option<String>,
     gibibytes: Option<u64>,
+    history: Option<History>,
     /// It belongs to a cluster, which holds its data.
     of_cluster: bool,
 }
@@ -36,6 +37,7 @@ pub(crate) fn of_stacks(account: &Account, stacks: &[Stack]) -> Result<Vec<Store
                 kind: StoreKind::of(&resource.kind)?,
                 engine: None,
                 gibibytes: None,
+                history: None,
             })
         })
         .collect();
@@ -48,12 +50,14 @@ pub(crate) fn of_stacks(account: &Account, stacks: &[Stack]) -> Result<Vec<Store
     told.extend(instances(account, ids(StoreKind::DatabaseInstance))?);
     told.extend(groups(account, &ids(StoreKind::ReplicationGroup))?);
     told.extend(volumes(account, &ids(StoreKind::Volume))?);
+    told.extend(buckets(account, ids(StoreKind::Bucket))?);
     stores.retain_mut(|store| {
         let Some(told) = told.get(&store.physical) else {
             return true;
         };
         store.engine.clone_from(&told.engine);
         store.gibibytes = told.gibibytes;
+        store.history = told.history;
         !told.of_cluster
     });
     Ok(stores)
@@ -65,6 +69,7 @@ fn clusters(account: &Account, ids: Vec<String>) -> Result<Vec<(String, Told)>, 
         let told = Told {
             engine: engine(cluster.engine(), cluster.engine_version()),
             gibibytes: cluster.allocated_storage().and_then(more_than_one),
+            history: cluster.backup_retention_period().map(moments),
             of_cluster: false,
         };
         (name(cluster.db_cluster_identifier()), told)
@@ -78,6 +83,7 @@ fn instances(account: &Account, ids: Vec<String>) -> Result<Vec<(String, Told)>,
         let told = Told {
             engine: engine(instance.engine(), instance.engine_version()),
             gibibytes: instance.allocated_storage().and_then(more_than_one),
+            history: instance.backup_retention_period().map(moments),
             of_cluster: instance
                 .db_cluster_identifier()
                 .is_some_and(|cluster| !cluster.is_empty()),
@@ -113,6 +119,32 @@ fn volumes(account: &Account, ids: &[String]) -> Result<Vec<(String, Told)>, Fau
         Some((xml::text(item, &["volumeId"])?.to_owned(), told))
     });
     Ok(told.collect())
+}
+
+/// One question each: S3 knows no other.
+fn buckets(account: &Account, names: Vec<String>) -> Result<Vec<(String, Told)>, Fault> {
+    let told = names.into_iter().map(|name| {
+        let history = match signed::s3_keeps_versions(account, &name) {
+            Ok(true) => Some(History::Versions),
+            Ok(false) => Some(History::Nothing),
+            Err(fault) if fault.is("NoSuchBucket") => None,
+            Err(fault) => return Err(fault),
+        };
+        let told = Told {
+            history,
+            ..Told::default()
+        };
+        Ok((name, told))
+    });
+    told.collect()
+}
+
+/// A retention of no days is how automated backups are switched off.
+fn moments(days: i32) -> History {
+    match u32::try_from(days) {
+        Ok(days @ 1..) => History::Moments { days },
+        _ => History::Nothing,
+    }
 }
 
 fn engine(name: Option<&str>, version: Option<&str>) -> Option<String> {

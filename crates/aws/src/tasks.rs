@@ -28,8 +28,8 @@ pub(crate) struct TaskCall<'a> {
 pub(crate) enum TaskState {
     /// Not yet ended; in the words of ECS, e.g. `PENDING`.
     Underway(String),
-    /// Its container ended by itself.
-    Exited(i64),
+    /// Its container ended, and what ECS says of that where it says anything, e.g. that it was killed for its memory.
+    Exited { code: i64, why: Option<String> },
     /// It ended and its container has no exit code: it never ran, or was taken away.
     Lost(String),
 }
@@ -52,7 +52,10 @@ impl TaskSeen {
         let state = if status != "STOPPED" {
             TaskState::Underway(status.to_owned())
         } else if let Some(code) = own.and_then(|own| own.exit_code()) {
-            TaskState::Exited(i64::from(code))
+            TaskState::Exited {
+                code: i64::from(code),
+                why: own.and_then(|own| own.reason()).map(str::to_owned),
+            }
         } else {
             let reasons = [
                 task.stopped_reason(),

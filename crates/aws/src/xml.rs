@@ -1,4 +1,4 @@
-//! Reading the XML that EC2 answers with.
+//! Reading the XML that EC2 and S3 answer with.
 
 use roxmltree::{Document, Node};
 

@@ -222,6 +222,7 @@ fn the_examples_show_every_key() {
         "aws",
         "stacks",
         "parameters",
+        "keep",
         "certificates-used",
         "datastores",
         "verify",

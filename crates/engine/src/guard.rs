@@ -178,6 +178,7 @@ fn about(expectation: &Expectation) -> Option<&DatastoreName> {
         | Expectation::NoStack { .. }
         | Expectation::Snapshotted { .. }
         | Expectation::Kept { .. }
+        | Expectation::Recalled { .. }
         | Expectation::Terminated { .. }
         | Expectation::Renewed { .. } => None,
     }

@@ -17,7 +17,7 @@ use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Check, EngineChange, Expectation, FileEdit, Plan};
 use switchback_model::problem::State;
 use switchback_model::rollover::Parcel;
-use switchback_model::stack::{Machine, MachineGroup, StackUpdate, Store};
+use switchback_model::stack::{Machine, MachineGroup, Snapshot, StackUpdate, Store};
 use switchback_model::{DatastoreName, MigrationId, RunId, ServiceName, StepNumber, Version};
 
 use crate::elsewhere::Elsewhere;
@@ -210,6 +210,18 @@ pub trait Driver {
     /// adopted. What the snapshot is called is in the outcome's facts.
     fn snapshot(&self, _: &Context<'_>, store: &Store) -> Result<Outcome, Failure> {
         Err(no_stacks(&store.stack))
+    }
+
+    /// Marks a moment of a database and returns when its automated backups can bring it back; it serves meanwhile. A mark
+    /// that this step set already stays. The moment is in the outcome's facts.
+    fn mark(&self, _: &Context<'_>, store: &Store) -> Result<Outcome, Failure> {
+        Err(no_stacks(&store.stack))
+    }
+
+    /// Makes the snapshot of what a store held at a mark, and removes what it was made from. What an earlier try made is
+    /// adopted.
+    fn recall(&self, _: &Context<'_>, mark: &Snapshot) -> Result<Outcome, Failure> {
+        Err(no_stacks(&mark.store.stack))
     }
 
     /// Brings a stack to what is wanted: makes the change set, refuses it where it holds surprises

@@ -6,6 +6,7 @@ use switchback_journal::StepStatus;
 use switchback_model::event::{Completed, Event, Outcome};
 use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Act, Check, EngineChange, Step};
+use switchback_model::stack::KeepBy;
 use switchback_model::{DatastoreName, RunId};
 
 use crate::counts;
@@ -147,7 +148,11 @@ impl Run<'_> {
             Act::Restore { datastore, run } => self.datastore(datastore)?.restore(cx, run),
             Act::Release { datastore, run } => self.datastore(datastore)?.release(cx, run),
             Act::Bring { parcel } => driver.bring(cx, parcel),
-            Act::Snapshot { store } => driver.snapshot(cx, store),
+            Act::Snapshot { store, by } => match by {
+                KeepBy::Snapshot => driver.snapshot(cx, store),
+                KeepBy::Mark => driver.mark(cx, store),
+            },
+            Act::Recall { mark } => driver.recall(cx, mark),
             Act::Update { update } => driver.update(cx, update),
             Act::Remove { stack, id } => driver.remove(cx, stack, id),
             Act::Terminate { machine } => driver.terminate(cx, machine),

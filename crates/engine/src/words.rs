@@ -27,6 +27,7 @@ pub(crate) fn doing(plan: &Plan, act: &Act) -> String {
         | Act::Release { datastore, .. } => datastore.to_string(),
         Act::Bring { parcel } => parcel.id.clone(),
         Act::Snapshot { .. }
+        | Act::Recall { .. }
         | Act::Update { .. }
         | Act::Remove { .. }
         | Act::Terminate { .. }
@@ -88,11 +89,15 @@ pub(crate) fn expected(expectation: &Expectation) -> String {
         ),
         Expectation::NoStack { stack } => format!("no stack `{stack}`"),
         Expectation::Snapshotted { stack, logical } => {
-            format!("the snapshot of `{logical}` of `{stack}` to be complete")
+            format!("the snapshot or mark of `{logical}` of `{stack}` to be complete")
         }
         Expectation::Kept { snapshot } => format!(
             "the snapshot `{}` of `{}` to be complete",
             snapshot.handle, snapshot.store.logical
+        ),
+        Expectation::Recalled { mark } => format!(
+            "the snapshot of `{}` at its mark to be complete, and its copy to be gone",
+            mark.store.logical
         ),
         Expectation::Terminated { machine } => format!("machine `{machine}` to be gone"),
         Expectation::Renewed { stack, logical } => {

@@ -219,6 +219,7 @@ fn what(act: &Act) -> String {
         }
         Act::Bring { parcel } => format!("{} ({})", parcel.id, parcel.what),
         Act::Snapshot { .. }
+        | Act::Recall { .. }
         | Act::Update { .. }
         | Act::Remove { .. }
         | Act::Terminate { .. }

@@ -37,7 +37,7 @@ pub fn remove_copies(cx: &Context<'_>, account: &Account) -> Result<(), Failure>
         }
     }
     for (stage, step) in cx.plan.steps() {
-        if let Act::Snapshot { store } = &step.act {
+        if let Act::Snapshot { store, .. } = &step.act {
             let name = taken_by(cx, stage, store);
             remove_snapshot(cx, account, store, &name)?;
         }

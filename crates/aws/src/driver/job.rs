@@ -23,7 +23,11 @@ const LINES: usize = 2_000;
 /// How a migration is, wherever it runs.
 pub(super) enum State {
     Underway(String),
-    Exited(i64),
+    /// With the words of who ran it, where they say why.
+    Exited {
+        code: i64,
+        why: Option<String>,
+    },
     Lost(String),
 }
 
@@ -352,7 +356,7 @@ impl From<TaskState> for State {
     fn from(state: TaskState) -> Self {
         match state {
             TaskState::Underway(words) => Self::Underway(words),
-            TaskState::Exited(code) => Self::Exited(code),
+            TaskState::Exited { code, why } => Self::Exited { code, why },
             TaskState::Lost(why) => Self::Lost(why),
         }
     }
@@ -362,7 +366,7 @@ impl From<CommandState> for State {
     fn from(state: CommandState) -> Self {
         match state {
             CommandState::Underway(words) => Self::Underway(words),
-            CommandState::Exited { code, .. } => Self::Exited(code),
+            CommandState::Exited { code, .. } => Self::Exited { code, why: None },
             CommandState::Lost(why) => Self::Lost(why),
         }
     }
@@ -442,6 +446,9 @@ fn machine(account: &Account, stack: Stack) -> Result<String, Failure> {
 fn not_started(fault: &Fault, what: String) -> Failure {
     let failure = fault.failure(what).state("database", "was not migrated");
     match fault.code.as_str() {
+        "RESOURCE:MEMORY" => failure
+            .hint("no machine of the cluster has as much memory free as the task asks for: add one, or end what else runs there, then resume")
+            .hint("or let the task ask for less: its memory is said in the stack of operations"),
         code if code.starts_with("RESOURCE:") || code == "AGENT" => failure
             .hint("the cluster has no room for the task: make some, then resume"),
         "InvalidInstanceId" => failure
@@ -464,7 +471,34 @@ fn forgotten(note: &Note) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::is_version;
+    use super::{is_version, not_started};
+    use crate::fault::Fault;
+
+    /// ECS answers such a request well, with a failure in it.
+    #[test]
+    fn a_task_without_a_place_says_what_the_cluster_lacks() {
+        let fault =
+            |reason: &str| Fault::answered("ecs:RunTask", reason.to_owned(), String::new(), 200);
+        let told = not_started(
+            &fault("RESOURCE:MEMORY"),
+            "cannot start `is-db migrate`".to_owned(),
+        );
+        assert_eq!(told.what, "cannot start `is-db migrate`");
+        assert_eq!(told.causes, ["`ecs:RunTask`: RESOURCE:MEMORY: "]);
+        assert_eq!(told.state[0].seen.as_deref(), Some("was not migrated"));
+        assert_eq!(
+            told.hints,
+            [
+                "no machine of the cluster has as much memory free as the task asks for: add one, or end what else runs there, then resume",
+                "or let the task ask for less: its memory is said in the stack of operations",
+            ]
+        );
+        let told = not_started(&fault("RESOURCE:CPU"), String::new());
+        assert_eq!(
+            told.hints,
+            ["the cluster has no room for the task: make some, then resume"]
+        );
+    }
 
     #[test]
     fn another_program_than_the_planned_one_migrates_nothing() {

@@ -22,7 +22,7 @@ pub(super) fn trace(
     let job = Job::of_step(cx, account, driver)?;
     match job.find(cx, &mut note)? {
         Some(State::Underway(_)) => Ok(MigrationTrace::Running),
-        Some(State::Exited(code)) => Ok(MigrationTrace::Exited { code }),
+        Some(State::Exited { code, .. }) => Ok(MigrationTrace::Exited { code }),
         // It has no exit code, and may have done half of its work.
         Some(State::Lost(_)) => Ok(MigrationTrace::Exited { code: -1 }),
         None => Ok(MigrationTrace::NeverStarted),
@@ -67,7 +67,7 @@ pub(super) fn migrate(
     let output = lines.join("\n");
     let shown = format!("`{}`", call.run.join(" "));
     match state {
-        State::Exited(code) => {
+        State::Exited { code, why } => {
             note.exited = Some(code);
             note.keep(cx)?;
             if code == 0 {
@@ -82,9 +82,12 @@ pub(super) fn migrate(
                     output: cx.commands.keep(&output)?,
                 });
             }
-            let mut failure =
-                Failure::new("migration-failed", format!("{shown} exited with {code}"));
-            failure.causes = lines.iter().rev().take(1).cloned().collect();
+            let why = why.unwrap_or_default();
+            let mut failure = match is_of_memory(&why) {
+                true => killed(&shown, &why),
+                false => Failure::new("migration-failed", format!("{shown} exited with {code}")),
+            };
+            failure.causes.extend(lines.last().cloned());
             Err(failure.output(output))
         }
         State::Lost(why) => {
@@ -120,7 +123,29 @@ pub(super) fn discard(
     .keep(cx)
 }
 
+/// Whether ECS ended it because it used more memory than its task has.
+fn is_of_memory(why: &str) -> bool {
+    why.contains("OutOfMemory")
+}
+
+fn killed(shown: &str, why: &str) -> Failure {
+    Failure::new(
+        "migration-out-of-memory",
+        format!("{shown} was killed: it needed more memory than its task has"),
+    )
+    .cause(why)
+    .state(
+        "database",
+        "unknown: the migration may have done a part of its work",
+    )
+    .hint("give the task more memory in the stack of operations, then plan again: a step runs with the task that its plan knows")
+    .hint("or roll back: the database comes back as it was before the round")
+}
+
 fn lost(shown: &str, why: &str) -> Failure {
+    if is_of_memory(why) {
+        return killed(shown, why);
+    }
     let failure = Failure::new(
         "migration-failed",
         format!("{shown} ended without an exit code"),
@@ -134,4 +159,29 @@ fn lost(shown: &str, why: &str) -> Failure {
     failure
         .state("database", "unknown: it may have done a part of its work")
         .hint("read its log, then resume or roll back")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_of_memory, lost};
+
+    /// The words are those of ECS: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html>.
+    #[test]
+    fn a_container_that_was_killed_for_its_memory_is_told_as_that() {
+        let why = "OutOfMemoryError: Container killed due to memory usage";
+        assert!(is_of_memory(why) && !is_of_memory("Essential container in task exited"));
+        let failure = lost("`is-db migrate`", why);
+        assert_eq!(failure.code, "migration-out-of-memory");
+        assert_eq!(
+            failure.what,
+            "`is-db migrate` was killed: it needed more memory than its task has"
+        );
+        assert_eq!(failure.causes, [why]);
+        assert_eq!(
+            failure.state[0].seen.as_deref(),
+            Some("unknown: the migration may have done a part of its work")
+        );
+        assert!(failure.hints[0].contains("more memory in the stack of operations"));
+        assert!(failure.hints[1].starts_with("or roll back"));
+    }
 }

@@ -1,12 +1,15 @@
 //! Snapshots that a step takes, and what they are called.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use switchback_engine::ports::{Context, Failure, Finding};
 use switchback_model::RunId;
 use switchback_model::event::{Completed, Outcome};
 use switchback_model::plan::{Act, Plan, Stage};
-use switchback_model::stack::{Snapshot, Store, StoreKind};
+use switchback_model::stack::{KeepBy, Snapshot, Store, StoreKind};
 
-use super::outcome;
+use super::{mark, outcome};
 use crate::account::Account;
 use crate::calls::Phase;
 use crate::fault::Fault;
@@ -16,7 +19,7 @@ use crate::waiting::Pace;
 
 /// Takes a snapshot and waits until it is complete; one that this run took already is adopted.
 pub(super) fn take(cx: &Context<'_>, account: &Account, store: &Store) -> Result<Outcome, Failure> {
-    let name = snapshots::name(&run_name(cx), round(cx), &store.stack, &store.logical);
+    let name = name_here(cx, store);
     let what = format!(
         "cannot take a snapshot of the {} `{}` of `{}`",
         store.kind.word(),
@@ -106,9 +109,16 @@ fn refused(fault: &Fault, what: &str, store: &Store) -> Failure {
     }
 }
 
-/// Whether this run's snapshot of a store is complete.
+/// Whether this run's snapshot of a store is complete, or its mark reached.
 pub(super) fn look(cx: &Context<'_>, account: &Account, stack: &str, logical: &str) -> Finding {
-    match found(cx, account, stack, logical) {
+    let looked = match planned(cx, stack, logical) {
+        Some((store, KeepBy::Mark)) => {
+            let marked = mark::look(cx, account, store, &name_here(cx, store));
+            return marked.unwrap_or_else(|failure| Finding::Unknown { why: failure.what });
+        }
+        _ => found(cx, account, stack, logical),
+    };
+    match looked {
         Ok(Some(taken)) => whole(&taken),
         Ok(None) => Finding::Differs {
             found: "there is no snapshot of this run".to_owned(),
@@ -140,25 +150,32 @@ pub(super) fn kept(account: &Account, snapshot: &Snapshot) -> Result<Finding, Fa
 }
 
 fn of_run(account: &Account, snapshot: &Snapshot) -> Result<Option<Taken>, Fault> {
-    let store = &snapshot.store;
-    let run = name_of(&snapshot.run, &snapshot.plan);
-    let name = snapshots::name(&run, snapshot.round, &store.stack, &store.logical);
-    snapshots::look(account, store.kind, &name)
+    snapshots::look(account, snapshot.store.kind, &name_of_kept(snapshot))
 }
 
-/// The snapshots that a run of `plan` took and that are there, complete: what its way back is made from.
+/// What an earlier run's snapshot is called, or the one that is made of its mark.
+pub(super) fn name_of_kept(snapshot: &Snapshot) -> String {
+    let store = &snapshot.store;
+    let run = name_of(&snapshot.run, &snapshot.plan);
+    snapshots::name(&run, snapshot.round, &store.stack, &store.logical)
+}
+
+/// The snapshots that a run of `plan` took and that are there, complete, and its marks that can be brought back: what
+/// its way back is made from. `backups` are the places of its rounds.
 pub fn kept_snapshots(
     account: &Account,
     plan: &Plan,
     run: &RunId,
+    backups: &BTreeMap<u32, PathBuf>,
 ) -> Result<Vec<Snapshot>, Failure> {
     account.calls().enter(Phase::Plan);
     let mut kept = Vec::new();
     for (stage, step) in plan.steps() {
-        let Act::Snapshot { store } = &step.act else {
+        let Act::Snapshot { store, by } = &step.act else {
             continue;
         };
         let mut snapshot = Snapshot {
+            by: *by,
             store: store.clone(),
             run: run.clone(),
             plan: plan.id.clone(),
@@ -168,7 +185,17 @@ pub fn kept_snapshots(
         };
         let found = of_run(account, &snapshot)
             .map_err(|fault| fault.failure(format!("cannot look for the snapshot of {store}")))?;
-        if let Some(taken) = found.filter(|found| found.state == SnapshotState::Complete) {
+        let complete = found.filter(|found| found.state == SnapshotState::Complete);
+        if *by == KeepBy::Mark {
+            let name = name_of_kept(&snapshot);
+            kept.extend(mark::kept(
+                account,
+                snapshot,
+                &name,
+                backups,
+                complete.is_some(),
+            )?);
+        } else if let Some(taken) = complete {
             snapshot.handle = taken.handle;
             snapshot.at = taken.at;
             kept.push(snapshot);
@@ -205,18 +232,27 @@ fn found(
     stack: &str,
     logical: &str,
 ) -> Result<Option<Taken>, Failure> {
-    let kind = cx.plan.steps().find_map(|(_, step)| match &step.act {
-        Act::Snapshot { store } if store.stack == stack && store.logical == logical => {
-            Some(store.kind)
-        }
-        _ => None,
-    });
-    let Some(kind) = kind else {
+    let Some((store, KeepBy::Snapshot)) = planned(cx, stack, logical) else {
         return Ok(None);
     };
-    let name = snapshots::name(&run_name(cx), round(cx), stack, logical);
-    snapshots::look(account, kind, &name)
+    let name = name_here(cx, store);
+    snapshots::look(account, store.kind, &name)
         .map_err(|fault| fault.failure(format!("cannot look for the snapshot `{name}`")))
+}
+
+/// What the plan keeps of a store, and how: the same in every round.
+fn planned<'p>(cx: &Context<'p>, stack: &str, logical: &str) -> Option<(&'p Store, KeepBy)> {
+    cx.plan.steps().find_map(|(_, step)| match &step.act {
+        Act::Snapshot { store, by } if store.stack == stack && store.logical == logical => {
+            Some((store, *by))
+        }
+        _ => None,
+    })
+}
+
+/// What this round's snapshot or mark of a store is called.
+pub(super) fn name_here(cx: &Context<'_>, store: &Store) -> String {
+    snapshots::name(&run_name(cx), round(cx), &store.stack, &store.logical)
 }
 
 /// The round that the step is in: each takes snapshots of its own.

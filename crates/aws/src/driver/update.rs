@@ -305,3 +305,31 @@ fn secret(conduct: &Conduct, from: &SecretRef, parameter: &str) -> Result<String
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::refused;
+    use crate::fault::Fault;
+
+    /// The SDK repeats such a request like one that came too early: this is told after the last time.
+    #[test]
+    fn one_change_set_too_many_says_which_to_remove() {
+        let fault = Fault::answered(
+            "cloudformation:CreateChangeSet",
+            "LimitExceededException".to_owned(),
+            "ChangeSet limit exceeded".to_owned(),
+            400,
+        );
+        let told = refused(&fault, "prod-vpc");
+        assert_eq!(told.what, "cannot make a change set of `prod-vpc`");
+        assert_eq!(
+            told.causes,
+            ["`cloudformation:CreateChangeSet`: LimitExceededException: ChangeSet limit exceeded"]
+        );
+        assert_eq!(told.state[0].seen.as_deref(), Some("was not changed"));
+        assert_eq!(
+            told.hints,
+            ["remove change sets of the stack that nobody needs, then resume"]
+        );
+    }
+}

@@ -68,9 +68,23 @@ fn the_account_is_the_one_that_was_planned_for() {
     other.id = "999999999999".to_owned();
     let mut elsewhere = planned;
     elsewhere.region = "eu-west-1".to_owned();
-    for wrong in [other, elsewhere] {
+    for (wrong, code, what, hint) in [
+        (
+            other,
+            "aws-account",
+            "the credentials are for account 123456789012 in us-east-1, and this is for 999999999999 in us-east-1",
+            "choose the profile or role of that account, and its region",
+        ),
+        (
+            elsewhere,
+            "aws-region-differs",
+            "the region is us-east-1, and this is for eu-west-1 of the same account",
+            "set region = \"eu-west-1\" under [aws] in switchback.toml, or AWS_REGION",
+        ),
+    ] {
         let failure = account.must_be(&wrong).expect_err("another account");
-        assert_eq!(failure.code, "aws-account");
+        assert_eq!((failure.code.as_str(), failure.what.as_str()), (code, what));
+        assert_eq!(failure.hints, [hint]);
         assert_eq!(
             failure.state[0].seen.as_deref(),
             Some("nothing was changed")

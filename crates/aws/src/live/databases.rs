@@ -1,9 +1,9 @@
-//! Snapshots, machines and whose account it is, against moto.
+//! Snapshots, machines, buckets and whose account it is, against moto and ministack.
 
 use switchback_engine::ports::{Driver, Finding};
 use switchback_model::event::Completed;
 use switchback_model::plan::{Act, Expectation};
-use switchback_model::stack::{Launch, Machine, Store, StoreKind};
+use switchback_model::stack::{History, KeepBy, Launch, Machine, Store, StoreKind};
 
 use super::standins::{Kind, StandIn};
 use super::{Lab, deploy, template};
@@ -17,6 +17,7 @@ fn store(kind: StoreKind, logical: &str, physical: &str) -> Store {
         kind,
         engine: None,
         gibibytes: None,
+        history: None,
     }
 }
 
@@ -72,13 +73,17 @@ fn stores_are_found_and_snapshotted_and_a_snapshot_is_adopted() {
     assert_eq!(volume.gibibytes, Some(8));
     let database = found("Database").clone();
     assert_eq!(database.engine.as_deref(), Some("postgres 16.3"));
+    assert_eq!(database.history, Some(History::Moments { days: 7 }));
     let stores = [
         volume,
         database,
         store(StoreKind::ReplicationGroup, "Redis", "redis"),
         store(StoreKind::DatabaseCluster, "DBCluster", "aurora"),
     ];
-    let acts = stores.iter().cloned().map(|store| Act::Snapshot { store });
+    let acts = stores.iter().cloned().map(|store| Act::Snapshot {
+        store,
+        by: KeepBy::Snapshot,
+    });
     let lab = Lab::of_acts(std::rc::Rc::new(account), acts.collect());
     for (store, number) in stores.iter().zip(1..) {
         let cx = lab.step(number);
@@ -113,6 +118,47 @@ fn stores_are_found_and_snapshotted_and_a_snapshot_is_adopted() {
         failure.hints.iter().any(|hint| hint.contains("plan again")),
         "{failure:?}"
     );
+}
+
+/// Relies on S1 (ministack, ok): versions as a template says.
+#[test]
+fn whether_buckets_keep_versions_is_seen() {
+    let Some(ministack) = StandIn::start(Kind::Ministack) else {
+        return;
+    };
+    let account = ministack.account();
+    let path = ministack.directory().join("buckets.yml");
+    let text = "Resources:
+  Pictures:
+    Type: AWS::S3::Bucket
+    Properties:
+      BucketName: tts-pictures
+      VersioningConfiguration: { Status: Enabled }
+  Blobs:
+    Type: AWS::S3::Bucket
+    Properties: { BucketName: tts-blobs }
+";
+    std::fs::write(&path, text).expect("written");
+    deploy(&account, "buckets", &path.to_string_lossy(), &[]);
+    let seen = observe(&account, &Wanted::default(), &|_| ())
+        .expect("observed")
+        .cloud;
+    let mut found: Vec<(&str, Option<History>)> = seen
+        .stores
+        .iter()
+        .map(|store| (store.physical.as_str(), store.history))
+        .collect();
+    found.sort_by_key(|(name, _)| *name);
+    assert_eq!(
+        found,
+        [
+            ("tts-blobs", Some(History::Nothing)),
+            ("tts-pictures", Some(History::Versions)),
+        ]
+    );
+    let gone = signed::s3_keeps_versions(&account, "tts-nobody").expect_err("no such bucket");
+    assert!(gone.is("NoSuchBucket"), "{gone:?}");
+    super::within_policy(&account);
 }
 
 /// Relies on D8 (moto, ok): machines end, protected ones do not.
@@ -235,6 +281,7 @@ fn nothing_is_done_in_another_account() {
         standin.account(),
         Act::Snapshot {
             store: store.clone(),
+            by: KeepBy::Snapshot,
         },
     );
     if let Some(account) = &mut lab.plan.account {

@@ -165,7 +165,12 @@ impl Deployment {
     pub(super) fn way_back(&self, plan: &Plan, run: &RunId) -> Result<Plan, Problem> {
         let account = self.account();
         let seen = self.seen(&account);
-        let snapshots = kept_snapshots(&account, plan, run).expect("told");
+        let places = plan.stages.iter().map(|stage| {
+            let place = self.state.backups_of_round(&self.key(), stage.round);
+            (stage.round, place)
+        });
+        let places = places.collect();
+        let snapshots = kept_snapshots(&account, plan, run, &places).expect("told");
         let texts = kept_templates(&self.backups(plan), run).expect("read");
         let mut templates = parsed(seen.texts.values());
         templates.extend(parsed(texts.values().map(|(_, text)| text)));

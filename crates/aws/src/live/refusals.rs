@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use switchback_engine::ports::{Driver, Failure};
 use switchback_model::plan::Act;
-use switchback_model::stack::{Store, StoreKind};
+use switchback_model::stack::{KeepBy, Store, StoreKind};
 
 use super::faults::{deployed, level, louder};
 use super::migrations::{self, OPERATIONS};
@@ -122,9 +122,11 @@ fn a_snapshot_that_is_one_too_many_and_a_task_without_a_place_are_told() {
         kind: StoreKind::DatabaseCluster,
         engine: None,
         gibibytes: None,
+        history: None,
     };
     let snapshot = Act::Snapshot {
         store: store.clone(),
+        by: KeepBy::Snapshot,
     };
     let migration = migrations::act_of(OPERATIONS, "is-db migrate", image);
     let wanted = migrations::Wanted::of(&migration);

@@ -13,7 +13,7 @@ use switchback_journal::StateDirectory;
 use switchback_model::RunId;
 use switchback_model::plan::{Act, Expectation, Origin, Plan, WayBack};
 use switchback_model::stack::{
-    ChangeAction, ForeseenChange, ParameterWish, Replacement, StackIs, StackUpdate, Store,
+    ChangeAction, ForeseenChange, KeepBy, ParameterWish, Replacement, StackIs, StackUpdate, Store,
     StoreKind, TaskPlace, body_digest,
 };
 use switchback_testkit::aws::{Containers, Image};
@@ -92,10 +92,12 @@ impl Upgrade {
             kind: StoreKind::DatabaseCluster,
             engine: None,
             gibibytes: None,
+            history: None,
         };
         let acts = vec![
             Act::Snapshot {
                 store: store.clone(),
+                by: KeepBy::Snapshot,
             },
             Act::Update {
                 update: update(&stack, image),

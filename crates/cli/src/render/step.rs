@@ -51,6 +51,7 @@ pub(crate) fn what(plan: &Plan, act: &Act) -> String {
         Act::Release { datastore, .. } => format!("{datastore}: remove what was moved aside"),
         Act::Bring { parcel } => format!("{}: {}", parcel.id, parcel.what),
         Act::Snapshot { .. }
+        | Act::Recall { .. }
         | Act::Update { .. }
         | Act::Remove { .. }
         | Act::Terminate { .. }

@@ -36,8 +36,8 @@ pub(super) fn way_back(
     };
     let observation = stacks.observe(&wanted, progress)?;
     let cloud = &observation.cloud;
-    let snapshots =
-        kept_snapshots(&stacks.account, taken.plan, run).map_err(|failure| told(&failure))?;
+    let snapshots = kept_snapshots(&stacks.account, taken.plan, run, taken.backups)
+        .map_err(|failure| told(&failure))?;
     let backups: Vec<PathBuf> = taken.backups.values().cloned().collect();
     let texts = kept_templates(&backups, run).map_err(|error| unreadable(run, &error))?;
     let mut templates = deployed(stacks, product, cloud, &observation.texts)?;

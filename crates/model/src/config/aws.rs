@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::SecretRef;
+use crate::stack::KeepBy;
 use crate::version::Version;
 
 /// `[aws]`. What is not said is found: credentials and region as every AWS tool finds them, stacks by their names.
@@ -46,6 +47,10 @@ pub struct AwsConfig {
     /// Values of parameters, by stack. They go before everything that would be carried over.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, BTreeMap<String, AwsParameter>>,
+    /// How a database is kept before each round, by stack and the database's name in its template: `snapshot`, or `mark`
+    /// where its automated backups are on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keep: BTreeMap<String, BTreeMap<String, KeepBy>>,
     /// Domains whose certificates a replaced machine asks for anew.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub domains: Vec<String>,

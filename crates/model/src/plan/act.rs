@@ -11,7 +11,7 @@ use crate::hand_work::HandWork;
 use crate::id::{DatastoreName, MigrationId, RunId, ServiceName};
 use crate::observed::ImagePin;
 use crate::rollover::Parcel;
-use crate::stack::{Machine, MachineGroup, StackUpdate, Store};
+use crate::stack::{KeepBy, Machine, MachineGroup, Snapshot, StackUpdate, Store};
 use crate::version::Version;
 
 /// What one step does.
@@ -129,10 +129,20 @@ pub enum Act {
         /// Which.
         parcel: Parcel,
     },
-    /// Take a snapshot of what holds data in the provider's account, while it serves, and wait until it is complete.
+    /// Keep what holds data in the provider's account, while it serves: take a snapshot and wait until it is complete,
+    /// or mark a moment and wait until automated backups can bring it back.
     Snapshot {
         /// Of what.
         store: Store,
+        /// How.
+        #[serde(default, skip_serializing_if = "KeepBy::is_snapshot")]
+        by: KeepBy,
+    },
+    /// Make a snapshot of what a store held at the mark of a run: it is restored beside it to that moment, and removed once
+    /// the snapshot of it is complete.
+    Recall {
+        /// The mark.
+        mark: Snapshot,
     },
     /// Bring a stack to another template or other parameters, through a change set that is compared with what
     /// is expected before it is executed, once.
@@ -201,7 +211,8 @@ impl Act {
             Self::Restore { .. } => "restore",
             Self::Release { .. } => "release",
             Self::Bring { .. } => "bring",
-            Self::Snapshot { .. } => "snapshot",
+            Self::Snapshot { by, .. } => by.word(),
+            Self::Recall { .. } => "recall",
             Self::Update { .. } => "update",
             Self::Remove { .. } => "remove",
             Self::Terminate { .. } => "terminate",
@@ -228,7 +239,11 @@ impl Act {
     /// What it is about, where that is something that stacks made, e.g. `5-2-ecs-ops (3.26.0: OpsImage)`.
     pub fn infrastructure(&self) -> Option<String> {
         Some(match self {
-            Self::Snapshot { store } => format!("{} of {}", store.logical, store.stack),
+            Self::Snapshot { store, .. } => store.to_string(),
+            Self::Recall { mark } => match &mark.at {
+                Some(at) => format!("{} as it was at {at}", mark.store),
+                None => mark.store.to_string(),
+            },
             Self::Update { update } => update.to_string(),
             Self::Remove { stack, .. } => stack.clone(),
             Self::Terminate { machine } => {

@@ -130,7 +130,7 @@ pub enum Expectation {
         /// Its name.
         stack: String,
     },
-    /// The snapshot that this run takes of a store is complete.
+    /// What this run keeps of a store is complete: its snapshot, or all that automated backups need for its mark.
     Snapshotted {
         /// The stack of the store.
         stack: String,
@@ -141,6 +141,11 @@ pub enum Expectation {
     Kept {
         /// Which.
         snapshot: Snapshot,
+    },
+    /// The snapshot of what a store held at a mark is complete, and nothing is left of what it was made from.
+    Recalled {
+        /// The mark.
+        mark: Snapshot,
     },
     /// The machine is gone for good.
     Terminated {

@@ -23,6 +23,50 @@ pub struct Store {
     /// Gibibytes that it takes or is given, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gibibytes: Option<u64>,
+    /// What its service keeps of its past by itself; `None` where that was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
+}
+
+/// What a service keeps of a store's past by itself, without being asked each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "keeps")]
+pub enum History {
+    /// Nothing: automated backups or versions are off.
+    Nothing,
+    /// Every moment of the last days, by automated backups.
+    Moments {
+        /// How many days.
+        days: u32,
+    },
+    /// Every version of every object.
+    Versions,
+}
+
+/// How a run keeps what a store holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeepBy {
+    /// A snapshot, which stays until somebody deletes it.
+    #[default]
+    Snapshot,
+    /// A moment that its automated backups can bring back. It goes with them and with the store itself.
+    Mark,
+}
+
+impl KeepBy {
+    /// True for what is not written down: a snapshot.
+    pub fn is_snapshot(&self) -> bool {
+        *self == Self::Snapshot
+    }
+
+    /// What it is, for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Snapshot => "snapshot",
+            Self::Mark => "mark",
+        }
+    }
 }
 
 /// `DBCluster of prod-2-1-db-aurora-master`.
@@ -32,7 +76,7 @@ impl fmt::Display for Store {
     }
 }
 
-/// A complete snapshot that a run took of a store.
+/// What a run kept of a store: a complete snapshot, or a mark that its automated backups have reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Of what, as it was found then.
@@ -43,11 +87,15 @@ pub struct Snapshot {
     pub plan: PlanId,
     /// In which round: each takes its own.
     pub round: u32,
-    /// What a stack is given to make the store from it: an ARN, an id or a name.
+    /// What a stack is given to make the store from it: an ARN, an id or a name. Of a mark, of the snapshot that
+    /// [`crate::plan::Act::Recall`] makes of it.
     pub handle: String,
     /// When it was taken, as the provider writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
+    /// How it was kept.
+    #[serde(default, skip_serializing_if = "KeepBy::is_snapshot")]
+    pub by: KeepBy,
 }
 
 /// What holds data.
@@ -97,6 +145,11 @@ impl StoreKind {
             self,
             Self::Volume | Self::DatabaseCluster | Self::DatabaseInstance | Self::ReplicationGroup
         )
+    }
+
+    /// True where automated backups can bring it back to a moment.
+    pub fn can_be_marked(self) -> bool {
+        matches!(self, Self::DatabaseCluster | Self::DatabaseInstance)
     }
 
     /// What it is, for people.

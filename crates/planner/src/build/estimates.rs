@@ -145,6 +145,7 @@ impl Estimates<'_> {
             | Act::HandWork { .. }
             | Act::Bring { .. }
             | Act::Snapshot { .. }
+            | Act::Recall { .. }
             | Act::Update { .. }
             | Act::Remove { .. }
             | Act::Terminate { .. }

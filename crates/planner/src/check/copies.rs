@@ -31,7 +31,10 @@ pub(super) fn check(plan: &Plan, found: &mut Objections) {
             object("way-back", "a copy serves nobody and is not taken back");
         }
         match (&step.act, &stage.kind) {
-            (Act::Snapshot { store }, _) => {
+            (Act::Snapshot { store, by }, _) => {
+                if !by.is_snapshot() {
+                    object("not-a-copy", "a copy is made from a snapshot");
+                }
                 made.snapshots.insert((&store.stack, &store.logical));
                 let taken = Expectation::Snapshotted {
                     stack: store.stack.clone(),

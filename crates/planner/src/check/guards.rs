@@ -117,10 +117,13 @@ fn named(expectation: &Expectation) -> String {
         Expectation::Stack { is } => format!("stack `{}` is as planned", is.stack),
         Expectation::NoStack { stack } => format!("there is no stack `{stack}`"),
         Expectation::Snapshotted { stack, logical } => {
-            format!("the snapshot of `{logical}` of `{stack}` is complete")
+            format!("the snapshot or mark of `{logical}` of `{stack}` is complete")
         }
         Expectation::Kept { snapshot } => {
             format!("the snapshot `{}` is there", snapshot.handle)
+        }
+        Expectation::Recalled { mark } => {
+            format!("the mark of `{}` is a snapshot", mark.store.logical)
         }
         Expectation::Terminated { machine } => format!("machine `{machine}` is gone"),
         Expectation::Renewed { stack, logical } => {

@@ -9,8 +9,8 @@ use switchback_model::plan::{
     Act, Check, Expectation, Interrupted, Plan, Purpose, Stage, StageKind, Step, WayBack,
 };
 use switchback_model::stack::{
-    ChangeAction, ExpectedChanges, ForeseenChange, ParameterWish, Replacement, Snapshot, StackIs,
-    StackUpdate, StoreKind, UpdateMode,
+    ChangeAction, ExpectedChanges, ForeseenChange, History, KeepBy, ParameterWish, Replacement,
+    Snapshot, StackIs, StackUpdate, StoreKind, UpdateMode,
 };
 
 use super::objection::Objections;
@@ -20,7 +20,9 @@ use super::objection::Objections;
 struct Known<'p> {
     stacks: BTreeMap<&'p str, &'p StackIs>,
     gone: BTreeSet<&'p str>,
-    snapshots: BTreeSet<(&'p str, &'p str)>,
+    snapshots: BTreeMap<(&'p str, &'p str), KeepBy>,
+    /// Snapshots that marks have become.
+    recalled: BTreeSet<&'p str>,
     /// What has had a snapshot in any round.
     kept: BTreeSet<String>,
     changed: bool,
@@ -65,7 +67,10 @@ fn every(known: &Known<'_>, step: &Step, found: &mut Objections) {
             "there is no datastore that a run could bring back by itself",
         );
     }
-    let changes = !matches!(step.act, Act::Snapshot { .. } | Act::Verify { .. });
+    let changes = !matches!(
+        step.act,
+        Act::Snapshot { .. } | Act::Recall { .. } | Act::Verify { .. }
+    );
     let honest = match (&step.way_back, known.run) {
         (WayBack::None { .. }, _) => true,
         (WayBack::NotNeeded, _) => !changes && !known.changed,
@@ -87,7 +92,7 @@ fn one<'p>(known: &mut Known<'p>, stage: &'p Stage, step: &'p Step, found: &mut 
             "migration-in-way-back",
             "a way back restores: it neither migrates nor takes a stack away",
         ),
-        Act::Snapshot { store } => {
+        Act::Snapshot { store, by } => {
             needs_after(
                 step,
                 &Expectation::Snapshotted {
@@ -96,8 +101,25 @@ fn one<'p>(known: &mut Known<'p>, stage: &'p Stage, step: &'p Step, found: &mut 
                 },
                 found,
             );
-            known.snapshots.insert((&store.stack, &store.logical));
+            let marked = *by == KeepBy::Mark;
+            let moments = matches!(store.history, Some(History::Moments { .. }));
+            if marked && !(moments && store.kind.can_be_marked()) {
+                found.step(
+                    step.number,
+                    "mark",
+                    format!("no automated backup can bring `{}` back", store.logical),
+                );
+            }
+            known.snapshots.insert((&store.stack, &store.logical), *by);
             known.kept.insert(store.to_string());
+            return;
+        }
+        Act::Recall { mark } => {
+            needs_after(step, &Expectation::Recalled { mark: mark.clone() }, found);
+            if known.run != Some(&mark.run) {
+                found.step(step.number, "restore", "it takes what another run kept");
+            }
+            known.recalled.insert(&mark.handle);
             return;
         }
         Act::Update { update } => updated(known, step, update, found),
@@ -121,7 +143,7 @@ fn one<'p>(known: &mut Known<'p>, stage: &'p Stage, step: &'p Step, found: &mut 
             );
             if !known
                 .snapshots
-                .iter()
+                .keys()
                 .any(|(stack, _)| *stack == machine.stack)
             {
                 found.step(
@@ -213,9 +235,7 @@ fn updated<'p>(
     }
     for wish in update.parameters.values() {
         if let ParameterWish::Snapshot { stack, logical } = wish
-            && !known
-                .snapshots
-                .contains(&(stack.as_str(), logical.as_str()))
+            && known.snapshots.get(&(stack.as_str(), logical.as_str())) != Some(&KeepBy::Snapshot)
         {
             found.step(
                 number,
@@ -227,6 +247,9 @@ fn updated<'p>(
     for snapshot in kept_snapshots(step) {
         if known.run != Some(&snapshot.run) {
             found.step(number, "restore", "it takes what another run kept");
+        }
+        if snapshot.by == KeepBy::Mark && !known.recalled.contains(snapshot.handle.as_str()) {
+            found.step(number, "mark", "nothing made a snapshot of the mark before");
         }
     }
     if let ExpectedChanges::Foreseen { changes } = &update.expected {

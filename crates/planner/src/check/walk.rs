@@ -87,6 +87,7 @@ impl<'p> Walk<'_, 'p> {
             Act::Release { datastore, run } => self.release(datastore, run),
             Act::Bring { .. } => self.object("content", "only a roll-over brings content"),
             Act::Snapshot { .. }
+            | Act::Recall { .. }
             | Act::Update { .. }
             | Act::Remove { .. }
             | Act::Terminate { .. }

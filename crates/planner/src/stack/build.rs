@@ -8,10 +8,12 @@ use switchback_model::plan::{
 };
 use switchback_model::problem::Citation;
 use switchback_model::product::ProcedureKind;
-use switchback_model::{PlanId, Problem, StepNumber};
+use switchback_model::stack::Expression;
+use switchback_model::{PlanId, Problem, StepNumber, Version};
 
 use super::composer::{Composer, Direction};
 use super::input::Input;
+use super::marks;
 use super::recognise::recognise;
 use super::refusals;
 use super::review::Review;
@@ -46,6 +48,7 @@ pub fn build_reviewed(input: &Input<'_>) -> Result<(Planned, Reviews), Problem> 
     }
     let mut composer = Composer::new(&input, Direction::Forth)?;
     missing(&input, &rounds)?;
+    of_their_releases(&input)?;
     let mut stages = Vec::new();
     for (place, round) in rounds.iter().enumerate() {
         let steps = composer.round(round)?;
@@ -64,7 +67,12 @@ pub fn build_reviewed(input: &Input<'_>) -> Result<(Planned, Reviews), Problem> 
         });
     }
     begin_as_found(&mut stages);
+    let told = marks::choose(&composer, &mut stages);
+    for text in marks::unheard(&composer) {
+        composer.warn(text);
+    }
     let mut notices = composer.notices;
+    notices.extend(told);
     notices.extend(path_notices(&path));
     notices.sort_by_key(|notice| notice.accept.is_none());
     let mut notes = composer.notes;
@@ -177,6 +185,34 @@ fn missing(input: &Input<'_>, rounds: &[Round<'_>]) -> Result<(), Problem> {
         Some(problem) => Err(problem),
         None => Ok(()),
     }
+}
+
+/// Refuses where a template tells that it is of another release than the one it was got for.
+fn of_their_releases(input: &Input<'_>) -> Result<(), Problem> {
+    for ((template, version), place) in input.offered {
+        let text = input.templates.get(&place.digest);
+        let Some(Expression::Text(tag)) = text
+            .and_then(|text| text.outputs.get("VersionTag"))
+            .map(|output| &output.value)
+        else {
+            continue;
+        };
+        let scheme = input.product.scheme;
+        let told = Version::typed(tag.strip_prefix('v').unwrap_or(tag));
+        // A tag that is no version tells nothing.
+        let (told, wanted) = (scheme.parse(&told), scheme.parse(version));
+        if let (Ok(told), Ok(wanted)) = (told, wanted)
+            && told != wanted
+        {
+            return Err(refusals::other_release(
+                template,
+                version.as_str(),
+                tag,
+                &place.place,
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn because(path: &Path) -> Vec<Citation> {

@@ -1,7 +1,7 @@
-//! Snapshots of what holds data, each once in a round.
+//! What keeps data: a snapshot of each store, once in a round; on the way back, what a mark becomes.
 
 use switchback_model::plan::{Act, Expectation, Step};
-use switchback_model::stack::{Store, StoreKind};
+use switchback_model::stack::{KeepBy, Snapshot, Store, StoreKind};
 use switchback_model::{MigrationId, product};
 
 use super::composer::{Composer, Direction};
@@ -48,7 +48,23 @@ impl Composer<'_> {
                 logical: store.logical.clone(),
             }],
             because: Some(because),
-            ..Draft::new(Act::Snapshot { store })
+            ..Draft::new(Act::Snapshot {
+                store,
+                by: KeepBy::Snapshot,
+            })
+        })
+    }
+
+    /// What a mark keeps becomes a snapshot, which a stack can be given. It comes before anything else: nothing is
+    /// changed if the mark cannot be brought back.
+    pub(super) fn recall(&mut self, mark: &Snapshot) -> Step {
+        let what = mark.store.kind.word();
+        self.step(Draft {
+            after: vec![Expectation::Recalled { mark: mark.clone() }],
+            because: Some(format!(
+                "the {what} of the mark is made beside the present one, which serves meanwhile"
+            )),
+            ..Draft::new(Act::Recall { mark: mark.clone() })
         })
     }
 

@@ -22,6 +22,7 @@ mod facts;
 mod input;
 mod keep;
 mod machines;
+mod marks;
 mod migrations;
 mod moves;
 mod obstacles;

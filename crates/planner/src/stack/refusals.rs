@@ -292,3 +292,18 @@ pub(super) fn templates_missing(missing: &[(String, String)]) -> Option<Problem>
             .hint("say where they are: templates = \"…/{version}/{template}.yml\" under [aws] in switchback.toml"),
     )
 }
+
+/// A template that was got for one release and is of another.
+pub(super) fn other_release(template: &str, version: &str, tag: &str, place: &str) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "template-of-another-release",
+        format!("the template `{template}` for {version} is of {tag}"),
+    )
+    .cause(format!("`{place}`: its output VersionTag says {tag}"))
+    .state("stacks", "unchanged")
+    .why("parameters and resources of another release do not fit the images and migrations of this one")
+    .hint(format!(
+        "put the template of {version} there, or correct `templates` under [aws] in switchback.toml"
+    ))
+}

@@ -7,8 +7,9 @@ use switchback_model::config::{AwsConfig, AwsKind, AwsParameter};
 use switchback_model::observed::Deployment;
 use switchback_model::product::Product;
 use switchback_model::stack::{
-    Account, ChangeSet, Cloud, Domain, Drift, Launch, Machine, MachineGroup, ParameterNow, Stack,
-    StackResource, StackStatus, Store, StoreKind, Template, TemplatePlace, body_digest,
+    Account, ChangeSet, Cloud, Domain, Drift, History, KeepBy, Launch, Machine, MachineGroup,
+    ParameterNow, Stack, StackResource, StackStatus, Store, StoreKind, Template, TemplatePlace,
+    body_digest,
 };
 use switchback_model::version::Range;
 use switchback_model::{Digest, Problem, Version};
@@ -122,6 +123,8 @@ pub(crate) struct Site {
     pub(crate) query: Query,
     pub(crate) change_sets: BTreeMap<String, ChangeSet>,
     pub(crate) withheld: Vec<String>,
+    /// The release whose templates lie where those of the target should.
+    pub(crate) in_place_of: Option<String>,
     templates: BTreeMap<Digest, Template>,
 }
 
@@ -152,6 +155,7 @@ impl Site {
                 .feature("noc-wanted=0"),
             change_sets: BTreeMap::new(),
             withheld: Vec::new(),
+            in_place_of: None,
             templates: BTreeMap::new(),
         }
     }
@@ -281,6 +285,19 @@ impl Site {
             .expect("there is this stack")
     }
 
+    /// What a service keeps of a store's past.
+    pub(crate) fn remembers(&mut self, logical: &str, history: History) {
+        let mut stores = self.cloud.stores.iter_mut();
+        let store = stores.find(|store| store.logical == logical);
+        store.expect("there is this store").history = Some(history);
+    }
+
+    /// How the operator wants a database to be kept.
+    pub(crate) fn keep(&mut self, stack: &str, logical: &str, by: KeepBy) {
+        let said = self.config.keep.entry(stack.to_owned()).or_default();
+        said.insert(logical.to_owned(), by);
+    }
+
     /// What a parameter of a stack is.
     pub(crate) fn set(&mut self, stack: &str, parameter: &str, value: &str) {
         self.stack(stack)
@@ -308,7 +325,7 @@ impl Site {
         });
     }
 
-    fn store(&mut self, stack: &str, logical: &str, kind: StoreKind, physical: &str) {
+    pub(crate) fn store(&mut self, stack: &str, logical: &str, kind: StoreKind, physical: &str) {
         self.cloud.stores.push(Store {
             stack: stack.to_owned(),
             logical: logical.to_owned(),
@@ -316,6 +333,7 @@ impl Site {
             kind,
             engine: None,
             gibibytes: Some(20),
+            history: None,
         });
     }
 
@@ -330,7 +348,8 @@ impl Site {
             if !known || self.withheld.contains(&wanted.template) {
                 continue;
             }
-            let text = text(&wanted.template, wanted.version.as_str());
+            let release = self.in_place_of.as_deref();
+            let text = text(&wanted.template, release.unwrap_or(wanted.version.as_str()));
             let digest = body_digest(&text);
             templates.insert(digest.clone(), parsed(&text));
             let place = TemplatePlace {

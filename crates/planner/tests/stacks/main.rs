@@ -2,6 +2,7 @@
 
 mod account;
 mod copies;
+mod marks;
 mod mutations;
 mod orders;
 mod refusals;

@@ -90,6 +90,12 @@ fn everything_that_stops_a_plan_says_what_why_and_what_to_do() {
             .outputs
             .insert("Old".to_owned(), output);
     });
+    let mut mixed = Site::numbered("3.14.0", "3.19.2");
+    mixed.in_place_of = Some("3.18.0".to_owned());
+    told.push(format!(
+        "## templates of another release\n{}",
+        mixed.refused()
+    ));
     let mut undecided = Site::numbered("3.19.2", "3.24.2");
     undecided.config.parameters.clear();
     told.push(format!("## undecided\n{}", undecided.refused()));

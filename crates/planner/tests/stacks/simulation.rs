@@ -154,7 +154,8 @@ impl Site {
             .steps()
             .filter(|(_, step)| proven.finished.contains(&step.number))
             .filter_map(|(stage, step)| match &step.act {
-                Act::Snapshot { store } => Some(Snapshot {
+                Act::Snapshot { store, by } => Some(Snapshot {
+                    by: *by,
                     store: store.clone(),
                     run: run(),
                     plan: plan.id.clone(),
@@ -192,7 +193,7 @@ impl Site {
 
 fn snapshotted<'p>(stage: &'p Stage, stack: &str, logical: &str) -> &'p Store {
     let mut stores = stage.steps.iter().filter_map(|step| match &step.act {
-        Act::Snapshot { store } => Some(store),
+        Act::Snapshot { store, .. } => Some(store),
         _ => None,
     });
     stores

@@ -8,6 +8,7 @@ use switchback_model::{Digest, Version};
 use switchback_planner::outline;
 
 use super::account::{Site, told};
+use super::marks::marked;
 use super::simulation::{handle, proven};
 
 /// What a way back must make of an account again: templates and parameters, but for what names snapshots.
@@ -43,13 +44,13 @@ fn walk(site: &mut Site, plan: &Plan) {
 }
 
 /// The account once the plan is carried out.
-fn done(site: &Site, plan: &Plan) -> Site {
+pub(crate) fn done(site: &Site, plan: &Plan) -> Site {
     let mut done = site.clone();
     walk(&mut done, plan);
     done
 }
 
-fn all(plan: &Plan) -> u32 {
+pub(crate) fn all(plan: &Plan) -> u32 {
     plan.steps().count() as u32 + 1
 }
 
@@ -74,6 +75,7 @@ fn from_everywhere_a_way_back_makes_the_account_what_it_was() {
         Site::numbered("3.14.0", "3.26.0"),
         Site::numbered("3.26.0", "3.36.0"),
         Site::single("3.21.0", "3.32.0"),
+        marked("3.26.0", "3.36.0"),
     ];
     for site in sites {
         let plan = site.planned().plan;
@@ -262,6 +264,10 @@ fn everything_that_stops_a_way_back_says_what_why_and_what_to_do() {
     let mut elsewhere = left.clone();
     elsewhere.cloud.account.id = "999999999999".to_owned();
     refused(&elsewhere);
+
+    let mut abroad = left.clone();
+    abroad.cloud.account.region = "us-east-1".to_owned();
+    refused(&abroad);
 
     let mut unkept = left.clone();
     let aurora = unkept

@@ -231,5 +231,6 @@ fn store(stack: &str, resource: &StackResource) -> Option<Store> {
         kind,
         engine: None,
         gibibytes: Some(20),
+        history: None,
     })
 }

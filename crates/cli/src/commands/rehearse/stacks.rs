@@ -181,7 +181,7 @@ fn copied(copies: &Copies) -> Vec<Copied> {
     let steps = copies.plan.iter().flat_map(Plan::steps);
     steps
         .filter_map(|(_, step)| match &step.act {
-            Act::Snapshot { store } => Some(Copied {
+            Act::Snapshot { store, .. } => Some(Copied {
                 datastore: DatastoreName::new(&store.physical),
                 how: "snapshot, restored beside it".to_owned(),
                 bytes: store.gibibytes.unwrap_or(0) * GIBIBYTE,

@@ -7,7 +7,7 @@ use switchback_model::plan::{
     Act, FORMAT, Forecast, Notice, Origin, Plan, Purpose, Stage, StageKind, Step,
 };
 use switchback_model::product::NoticeKind;
-use switchback_model::stack::Store;
+use switchback_model::stack::{KeepBy, Store};
 use switchback_model::{PlanId, Problem};
 
 use super::history::History;
@@ -147,6 +147,10 @@ fn lost(walk: &Walk<'_, '_>, stretch: &Stretch<'_>) -> Vec<Notice> {
         return Vec::new();
     }
     let names = listed(walk.restored.iter().map(|snapshot| &snapshot.store));
+    let kept = match walk.restored.iter().any(|it| it.by == KeepBy::Mark) {
+        true => "snapshots and marks",
+        false => "snapshots",
+    };
     let found: Vec<String> = walk
         .restored
         .iter()
@@ -160,7 +164,7 @@ fn lost(walk: &Walk<'_, '_>, stretch: &Stretch<'_>) -> Vec<Notice> {
         kind: NoticeKind::OneWay,
         version: stretch.base.clone(),
         text: format!(
-            "What was written since their snapshots were taken is lost: {names} come back as they were then."
+            "What was written since their {kept} were taken is lost: {names} come back as they were then."
         ),
         found: (!found.is_empty()).then(|| format!("taken: {}", found.join(", "))),
         source: format!("journal of {}", walk.input.proven.run),

@@ -1,7 +1,7 @@
 //! Reasons why stacks have no way back, in three parts.
 
 use switchback_model::exit::Exit;
-use switchback_model::stack::{Account, Stack, Store};
+use switchback_model::stack::{Account, KeepBy, Stack, Store};
 use switchback_model::{Problem, RunId, Version};
 
 /// Everything is as it was when the product ran last.
@@ -16,6 +16,21 @@ pub(super) fn nothing(run: &RunId, base: &Version) -> Problem {
 }
 
 pub(super) fn of_another_account(run: &RunId, planned: &Account, found: &Account) -> Problem {
+    if (&planned.id, &planned.partition) == (&found.id, &found.partition) {
+        let region = &planned.region;
+        return Problem::new(
+            Exit::Drifted,
+            "aws-region-differs",
+            format!(
+                "`{run}` changed region {region}, and this is {} of the same account",
+                found.region
+            ),
+        )
+        .state("AWS", "nothing was changed")
+        .hint(format!(
+            "set region = \"{region}\" under [aws] in switchback.toml, or AWS_REGION"
+        ));
+    }
     Problem::new(
         Exit::Drifted,
         "aws-account",
@@ -84,12 +99,18 @@ pub(super) fn made(stack: &str) -> Problem {
     ))
 }
 
-pub(super) fn snapshot_gone(run: &RunId, store: &Store) -> Problem {
+pub(super) fn snapshot_gone(run: &RunId, store: &Store, by: KeepBy) -> Problem {
+    let gone = match by {
+        KeepBy::Snapshot => "its snapshot is gone",
+        KeepBy::Mark => {
+            "its mark is not noted any more, or its automated backups do not reach back to it"
+        }
+    };
     Problem::new(
         Exit::Refused,
         "no-way-back",
         format!(
-            "the {} `{}` of stack `{}` was migrated by `{run}`, and its snapshot is gone",
+            "the {} `{}` of stack `{}` was migrated by `{run}`, and {gone}",
             store.kind.word(),
             store.logical,
             store.stack

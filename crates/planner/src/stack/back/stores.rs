@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use switchback_model::plan::{Act, Stage};
-use switchback_model::stack::{Snapshot, Store};
+use switchback_model::stack::{KeepBy, Snapshot, Store};
 use switchback_model::{Problem, RunId};
 
 use super::problems;
@@ -28,15 +28,15 @@ impl<'p> Stores<'p> {
         snapshots: &'p [Snapshot],
         run: &RunId,
     ) -> Result<Self, Problem> {
-        let mut changed: BTreeMap<(&str, &str), Option<&Snapshot>> = BTreeMap::new();
+        let mut changed: BTreeMap<(&str, &str), Result<&Snapshot, KeepBy>> = BTreeMap::new();
         let mut kept: BTreeMap<(&str, &str), &Store> = BTreeMap::new();
         for (stage, step) in stretch.begun() {
             match &step.act {
-                Act::Snapshot { store } => {
+                Act::Snapshot { store, .. } => {
                     kept.insert((&store.stack, &store.logical), store);
                 }
                 Act::Migrate { migration, .. } => {
-                    for store in of_stage(stage) {
+                    for (store, by) in of_stage(stage) {
                         let key = (store.stack.as_str(), store.logical.as_str());
                         let stack = composer.stacks.get(&store.stack);
                         let touched =
@@ -45,7 +45,7 @@ impl<'p> Stores<'p> {
                         if touched && !changed.contains_key(&key) {
                             let of = |it: &&Snapshot| it.round == stage.round && it.store == *store;
                             let snapshot = snapshots.iter().find(of);
-                            changed.insert(key, snapshot);
+                            changed.insert(key, snapshot.ok_or(by));
                         }
                     }
                 }
@@ -56,8 +56,8 @@ impl<'p> Stores<'p> {
         for (key, store) in kept {
             match changed.get(&key) {
                 None => stores.staying.push(store),
-                Some(None) => return Err(problems::snapshot_gone(run, store)),
-                Some(Some(snapshot)) => {
+                Some(Err(by)) => return Err(problems::snapshot_gone(run, store, *by)),
+                Some(Ok(snapshot)) => {
                     stores.returning.entry(key.0).or_default().push(snapshot);
                 }
             }
@@ -67,9 +67,9 @@ impl<'p> Stores<'p> {
 }
 
 /// What the round of a stage keeps.
-fn of_stage(stage: &Stage) -> impl Iterator<Item = &Store> {
+fn of_stage(stage: &Stage) -> impl Iterator<Item = (&Store, KeepBy)> {
     stage.steps.iter().filter_map(|step| match &step.act {
-        Act::Snapshot { store } => Some(store),
+        Act::Snapshot { store, by } => Some((store, *by)),
         _ => None,
     })
 }

@@ -20,7 +20,10 @@ impl<'p> Stretch<'p> {
     /// `None` where the run changed nothing.
     pub(super) fn of(plan: &'p Plan, proven: &'p Proven) -> Option<Self> {
         let changes = |step: &Step| {
-            let looks = matches!(step.act, Act::Snapshot { .. } | Act::Verify { .. });
+            let looks = matches!(
+                step.act,
+                Act::Snapshot { .. } | Act::Recall { .. } | Act::Verify { .. }
+            );
             !looks && proven.has_begun(step)
         };
         let stages = &plan.stages;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use switchback_model::plan::{Act, Step};
 use switchback_model::product::Order;
 use switchback_model::stack::{
-    DangerKind, ParameterWish, Replacement, Snapshot, StackIs, StoreKind, Template, TemplatePlace,
+    DangerKind, KeepBy, ParameterWish, Replacement, Snapshot, StackIs, StoreKind, Template,
+    TemplatePlace,
 };
 use switchback_model::{Problem, Version};
 
@@ -52,7 +53,7 @@ impl<'i, 'a> Walk<'i, 'a> {
             shown.insert(*name, self.shown(name, history)?);
         }
         self.leave_what_came_back();
-        let mut steps = Vec::new();
+        let mut steps = self.recall();
         for (_, step) in stretch.begun().rev() {
             let Act::Update { update } = &step.act else {
                 continue;
@@ -102,6 +103,13 @@ impl<'i, 'a> Walk<'i, 'a> {
             });
             !snapshots.is_empty()
         });
+    }
+
+    /// Marks of what comes back become snapshots, before anything is changed.
+    fn recall(&mut self) -> Vec<Step> {
+        let returning = self.stores.returning.values().flatten();
+        let marks = returning.filter(|kept| kept.by == KeepBy::Mark);
+        marks.map(|mark| self.composer.recall(mark)).collect()
     }
 
     /// The rule by which a stack is not brought to the version of before.

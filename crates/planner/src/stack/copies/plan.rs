@@ -8,8 +8,8 @@ use switchback_model::plan::{
     WayBack,
 };
 use switchback_model::stack::{
-    ChangeAction, ExpectedChanges, ForeseenChange, ParameterWish, REHEARSAL, Replacement, Served,
-    StackIs, StackUpdate, TaskPlace, TemplatePlace, UpdateMode, body_digest,
+    ChangeAction, ExpectedChanges, ForeseenChange, KeepBy, ParameterWish, REHEARSAL, Replacement,
+    Served, StackIs, StackUpdate, TaskPlace, TemplatePlace, UpdateMode, body_digest,
 };
 use switchback_model::{PlanId, ServiceName, Version, pattern};
 
@@ -306,6 +306,7 @@ impl<'a> Composer<'a> {
                 }],
                 because: Some("what is copied, as it is now".to_owned()),
                 ..Draft::new(Act::Snapshot {
+                    by: KeepBy::Snapshot,
                     store: served.store.clone(),
                 })
             })
