@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use switchback_model::SecretRef;
 
@@ -23,6 +24,29 @@ pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// What was typed; where it cannot be read, says so and ends.
+    pub(crate) fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|error| with_tip(error).exit())
+    }
+}
+
+/// A version that stands alone is where somebody wants to go.
+fn with_tip(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(said)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    let begins_as_version = said
+        .trim_start_matches('v')
+        .starts_with(|c: char| c.is_ascii_digit());
+    if error.kind() == ErrorKind::UnknownArgument && begins_as_version {
+        let tip = format!("to go to a version, name it with `--to`: --to {said}");
+        let tips = ContextValue::StyledStrs(vec![tip.into()]);
+        error.insert(ContextKind::Suggested, tips);
+    }
+    error
 }
 
 /// Options that every command understands.
@@ -441,6 +465,20 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_version_that_stands_alone_is_told_how_to_be_named() {
+        let told = |words: &[&str]| {
+            let words = std::iter::once("switchback").chain(words.iter().copied());
+            let error = Cli::try_parse_from(words)
+                .map(|_| ())
+                .expect_err("not understood");
+            with_tip(error).to_string()
+        };
+        let tip = "tip: to go to a version, name it with `--to`: --to 3.32.1";
+        assert!(told(&["plan", "3.32.1"]).contains(tip));
+        assert!(!told(&["plan", "soon"]).contains("--to"));
     }
 
     #[test]

@@ -4,7 +4,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use switchback_model::exit::Exit;
 
 mod acceptance;
@@ -28,7 +27,7 @@ use failure::Failed;
 use render::screen::Screen;
 
 fn main() -> ExitCode {
-    let cli = arguments::Cli::parse();
+    let cli = arguments::Cli::read();
     let screen = Screen::new(&cli.global);
     std::panic::set_hook(Box::new(report_defect));
     let ended =

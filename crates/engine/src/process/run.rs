@@ -35,7 +35,8 @@ pub struct Commands {
     registry: PathBuf,
     redactor: Redactor,
     stop: StopSignal,
-    dies_with_us: bool,
+    /// The program that lets a child die with us, where there is one.
+    setpriv: Option<&'static str>,
     outputs: Option<Outputs>,
     patience: Option<Duration>,
 }
@@ -43,14 +44,14 @@ pub struct Commands {
 impl Commands {
     /// A runner that notes its children in `registry` (a directory, made when needed).
     pub fn new(registry: impl Into<PathBuf>, redactor: Redactor, stop: StopSignal) -> Self {
-        let dies_with_us = ["/usr/bin/setpriv", "/bin/setpriv"]
-            .iter()
-            .any(|path| std::path::Path::new(path).exists());
+        let setpriv = ["/usr/bin/setpriv", "/bin/setpriv"]
+            .into_iter()
+            .find(|path| std::path::Path::new(path).exists());
         Self {
             registry: registry.into(),
             redactor,
             stop,
-            dies_with_us,
+            setpriv,
             outputs: None,
             patience: None,
         }
@@ -176,14 +177,15 @@ impl Commands {
     }
 
     fn command(&self, argv: &Argv) -> Command {
-        let mut command = if self.dies_with_us {
-            let mut wrapped = Command::new("setpriv");
-            wrapped
-                .args(["--pdeathsig", "KILL", "--"])
-                .arg(&argv.program);
-            wrapped
-        } else {
-            Command::new(&argv.program)
+        let mut command = match self.setpriv {
+            Some(setpriv) => {
+                let mut wrapped = Command::new(setpriv);
+                wrapped
+                    .args(["--pdeathsig", "KILL", "--"])
+                    .arg(&argv.program);
+                wrapped
+            }
+            None => Command::new(&argv.program),
         };
         command.args(&argv.args).process_group(0);
         command.envs(argv.env.iter().map(|(name, value)| (name, value.expose())));
