@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use switchback_engine::elsewhere::Elsewhere;
-use switchback_engine::ports::{Companion, Context, Failure, Reach, Scratch};
+use switchback_engine::ports::{Companion, Context, Elsewhere, Failure, Reach, Scratch};
 use switchback_engine::process::{Argv, CommandError};
 
 use crate::host::{Far, Host};

@@ -11,7 +11,6 @@ pub mod clock;
 pub mod content;
 mod counts;
 mod downtime;
-pub mod elsewhere;
 mod engine;
 mod guard;
 mod halt;

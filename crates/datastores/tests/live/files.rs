@@ -5,8 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 use std::rc::Rc;
 
-use switchback_engine::elsewhere::Elsewhere;
-use switchback_engine::ports::{Companion, Datastore, Failure, Finding, Reach};
+use switchback_engine::ports::{Companion, Datastore, Elsewhere, Failure, Finding, Reach};
 use switchback_model::RunId;
 use switchback_model::observed::{Access, DatastoreLocation};
 use switchback_model::plan::BackupState;

@@ -9,8 +9,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use switchback_engine::elsewhere::Elsewhere;
-use switchback_engine::ports::Failure;
+use switchback_engine::ports::{Elsewhere, Failure};
 use switchback_engine::process::{Argv, Finished, Input, Output, last_words};
 use switchback_model::Digest;
 

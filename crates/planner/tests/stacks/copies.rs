@@ -133,7 +133,9 @@ fn a_copy_is_made_once_and_every_migration_that_can_be_led_there_runs_on_it() {
     let copies = scene.copies();
     let plan = copies.plan.as_ref().expect("there are migrations");
     assert_eq!(check(plan), []);
-    insta::assert_snapshot!(outline(plan));
+    // Its id follows every word of the catalog.
+    let shown = outline(plan).replace(scene.plan.id.as_str(), "p-000000000000");
+    insta::assert_snapshot!(shown);
     assert_eq!(
         plan.purpose,
         Purpose::Rehearsal {

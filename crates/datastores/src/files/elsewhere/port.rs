@@ -3,8 +3,7 @@
 use std::fs;
 use std::rc::Rc;
 
-use switchback_engine::elsewhere::Elsewhere;
-use switchback_engine::ports::{Context, Datastore, Failure, Finding, Progress};
+use switchback_engine::ports::{Context, Datastore, Elsewhere, Failure, Finding, Progress};
 use switchback_model::event::Outcome;
 use switchback_model::observed::DatastoreLocation;
 use switchback_model::plan::{BackupMethod, Expectation};

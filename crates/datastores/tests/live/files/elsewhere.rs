@@ -9,8 +9,7 @@ use std::rc::Rc;
 use std::thread;
 
 use switchback_datastores::{ELSEWHERE, backup, serve_elsewhere};
-use switchback_engine::elsewhere::Elsewhere;
-use switchback_engine::ports::{Datastore, Failure, Finding, Reach};
+use switchback_engine::ports::{Datastore, Elsewhere, Failure, Finding, Reach};
 use switchback_engine::signal::StopSignal;
 use switchback_model::RunId;
 use switchback_model::observed::Shadowing;

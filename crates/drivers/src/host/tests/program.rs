@@ -4,8 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use switchback_engine::elsewhere::Elsewhere as _;
-use switchback_engine::ports::Failure;
+use switchback_engine::ports::{Elsewhere as _, Failure};
 
 use super::super::program::Program;
 use super::super::{Far, problems};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::ports::Failure;
+use super::Failure;
 
 /// Another machine, where what lies beside the data is made and read by this program itself, over there. Drivers
 /// provide it, datastores use it.

@@ -1,0 +1,53 @@
+//! What every call gets, and what a look answers.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use switchback_model::plan::Plan;
+use switchback_model::{RunId, StepNumber};
+
+use crate::process::Commands;
+use crate::signal::StopSignal;
+
+/// What every call gets: which run and step it serves, and the means to act.
+pub struct Context<'a> {
+    /// The plan being executed.
+    pub plan: &'a Plan,
+    /// The run.
+    pub run: &'a RunId,
+    /// The step, for labels and file names.
+    pub step: StepNumber,
+    /// Where backups of this deployment live: `<state>/shadows/<deployment>`.
+    /// A datastore uses `<backups>/<run>/<datastore>/`.
+    pub backups: &'a Path,
+    /// Starts child processes, captured, redacted, in groups of their own.
+    pub commands: &'a Commands,
+    /// Tells how far things are. Call at least every few seconds while waiting.
+    pub progress: &'a dyn Progress,
+    /// The operator's wish to stop.
+    pub stop: &'a StopSignal,
+}
+
+/// Listens to how far a step is.
+pub trait Progress {
+    /// `doing` says what is done or waited for; numbers where there are any.
+    fn report(&self, doing: &str, done: Option<u64>, of: Option<u64>, unit: Option<&str>);
+}
+
+/// The answer to an [`Expectation`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Finding {
+    /// It is so.
+    Holds,
+    /// It is not so; this was found.
+    Differs {
+        /// What was found, for people.
+        found: String,
+    },
+    /// Nothing could look. Never counts as *no*.
+    Unknown {
+        /// Why.
+        why: String,
+    },
+}

@@ -1,0 +1,23 @@
+//! What the engine needs of the world. A driver changes a deployment, a
+//! datastore keeps and brings back its data; both answer questions first.
+//!
+//! Every call may be repeated: after a crash the engine asks again
+//! ([`Driver::look`], [`Datastore::look`]), and calls again where the answer is
+//! not yet *holds*. Nothing an implementation needs after a crash may live in
+//! memory only.
+
+mod context;
+mod datastore;
+mod driver;
+mod elsewhere;
+mod failure;
+mod reach;
+mod site;
+
+pub use context::{Context, Finding, Progress};
+pub use datastore::{Datastore, Hold, UNCOUNTED};
+pub use driver::{Driver, MigrationCall, MigrationTrace, no_stacks};
+pub use elsewhere::Elsewhere;
+pub use failure::Failure;
+pub use reach::{Companion, CompanionState, Reach, SCRATCH_DIRECTORY, Scratch};
+pub use site::Site;
