@@ -29,20 +29,22 @@ pub(crate) struct Note {
 impl Note {
     /// The step's note; an empty one where there is none.
     pub(crate) fn read(cx: &Context<'_>) -> Result<Self, Failure> {
-        let bytes = match fs::read(place(cx)) {
+        let place = place(cx);
+        let bytes = match fs::read(&place) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(unusable(cx, error)),
+            Err(error) => return Err(unusable(&place, error)),
         };
-        serde_json::from_slice(&bytes).map_err(|error| unusable(cx, error))
+        serde_json::from_slice(&bytes).map_err(|error| unusable(&place, error))
     }
 
     /// Keeps it, whole or not at all.
     pub(crate) fn keep(&self, cx: &Context<'_>) -> Result<(), Failure> {
+        let place = place(cx);
         let written = serde_json::to_vec(self)
             .map_err(io::Error::from)
-            .and_then(|bytes| write(&place(cx), &bytes));
-        written.map_err(|error| unusable(cx, error))
+            .and_then(|bytes| write(&place, &bytes));
+        written.map_err(|error| unusable(&place, error))
     }
 
     /// Whether what it asked for would be shown, had it been started.
@@ -99,8 +101,8 @@ fn place(cx: &Context<'_>) -> PathBuf {
     directory(cx.backups, cx.run).join(format!("step-{}.json", cx.step))
 }
 
-fn unusable(cx: &Context<'_>, error: impl ToString) -> Failure {
-    let place = place(cx);
+/// A note that can be neither read nor written.
+pub(crate) fn unusable(place: &Path, error: impl ToString) -> Failure {
     Failure::new(
         "note-unusable",
         format!("cannot use the note `{}`", place.display()),

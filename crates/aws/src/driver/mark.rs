@@ -197,32 +197,22 @@ fn place(backups: &Path, run: &switchback_model::RunId, name: &str) -> PathBuf {
 
 fn note(place: &Path, moment: DateTime) -> Result<(), Failure> {
     let text = said(Some(moment));
-    notes::write(place, text.as_bytes()).map_err(|error| unusable(place, error))
+    notes::write(place, text.as_bytes()).map_err(|error| notes::unusable(place, error))
 }
 
 fn read(place: &Path) -> Result<Option<DateTime>, Failure> {
     match fs::read_to_string(place) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unusable(place, error)),
+        Err(error) => Err(notes::unusable(place, error)),
         Ok(text) => moment(&text)
             .map(Some)
-            .map_err(|error| unusable(place, error)),
+            .map_err(|error| notes::unusable(place, error)),
     }
 }
 
 /// A moment as marks are written.
 pub(super) fn moment(text: &str) -> Result<DateTime, impl ToString + use<>> {
     DateTime::from_str(text, Format::DateTime)
-}
-
-fn unusable(place: &Path, error: impl ToString) -> Failure {
-    Failure::new(
-        "note-unusable",
-        format!("cannot use the note `{}`", place.display()),
-    )
-    .cause(error)
-    .state("AWS", "nothing was changed by this step just now")
-    .hint("make room, or correct the permissions, then resume")
 }
 
 #[cfg(test)]

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use switchback_engine::ports::{Context, Driver, Failure, Finding, Progress};
+use switchback_engine::ports::{Context, Driver, Finding, Progress};
 use switchback_model::event::Completed;
 use switchback_model::plan::{Act, Expectation};
 use switchback_model::stack::{History, KeepBy, Snapshot, Store, StoreKind};
 use switchback_testkit::crash::{CrashPoints, survive};
 
 use super::Lab;
+use super::refusals::told;
 use super::standins::{Kind, StandIn};
 use crate::marks::{self, CopyState};
 use crate::{Account, Phase, kept_snapshots, snapshots};
@@ -169,16 +170,6 @@ impl Progress for Dies<'_> {
     fn report(&self, _: &str, _: Option<u64>, _: Option<u64>, _: Option<&str>) {
         self.0.point("in the middle");
     }
-}
-
-fn told(failure: &Failure) -> String {
-    let state = failure.state.iter().map(|it| {
-        let seen = it.seen.as_deref().unwrap_or("unknown");
-        format!("state: {}: {seen}\n", it.subject)
-    });
-    let causes = failure.causes.iter().map(|it| format!("caused by: {it}\n"));
-    let hints = failure.hints.iter().map(|it| format!("hint: {it}\n"));
-    format!("{}\n", failure.what) + &causes.chain(state).chain(hints).collect::<String>()
 }
 
 /// Relies on D11 (moto).

@@ -12,7 +12,7 @@ use super::standins::{Kind, StandIn};
 use super::{Lab, deploy, template};
 
 /// All that an operator reads.
-fn told(failure: &Failure) -> String {
+pub(super) fn told(failure: &Failure) -> String {
     let state = failure.state.iter().map(|it| {
         let seen = it.seen.as_deref().unwrap_or("unknown");
         format!("state: {}: {seen}\n", it.subject)

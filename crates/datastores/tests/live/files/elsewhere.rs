@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::thread;
@@ -211,13 +210,7 @@ fn a_flipped_byte_over_there_is_found_and_told_with_the_machine() {
     let (_machine, stage) = stage();
     thread::sleep(SETTLES);
     stage.prepare();
-    let path = stage.copy().join("large");
-    let times = fs::metadata(&path)
-        .and_then(|found| found.modified())
-        .expect("a time");
-    let file = fs::File::options().write(true).open(&path).expect("opened");
-    file.write_all_at(&[0xff], 2 << 20).expect("written");
-    file.set_modified(times).expect("set back");
+    stage.flip("large", 2 << 20);
     let refused = stage.upgrade(|cx| stage.store.prove(cx).expect_err("a flipped byte"));
     assert_eq!(
         (

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::thread;
 
@@ -20,13 +20,7 @@ fn a_flipped_byte_is_found_before_anything_stops_and_repaired_by_the_next_try() 
     let stage = Stage::with_everything();
     thread::sleep(SETTLES);
     stage.prepare();
-    let path = stage.copy().join("large");
-    let times = fs::metadata(&path)
-        .and_then(|found| found.modified())
-        .expect("a time");
-    let file = fs::File::options().write(true).open(&path).expect("opened");
-    file.write_all_at(&[0xff], 2 << 20).expect("written");
-    file.set_modified(times).expect("set back");
+    stage.flip("large", 2 << 20);
     let refused = stage.upgrade(|cx| stage.store.prove(cx).expect_err("a flipped byte"));
     assert_eq!(
         (refused.code.as_str(), &refused.causes[0][..]),
@@ -37,12 +31,7 @@ fn a_flipped_byte_is_found_before_anything_stops_and_repaired_by_the_next_try() 
     stage.seal();
     same(&listing(&stage.copy()), &listing(&stage.root));
     // After the seal it is the manifest that knows.
-    let times = fs::metadata(&path)
-        .and_then(|found| found.modified())
-        .expect("a time");
-    let file = fs::File::options().write(true).open(&path).expect("opened");
-    file.write_all_at(&[0xff], 1 << 20).expect("written");
-    file.set_modified(times).expect("set back");
+    stage.flip("large", 1 << 20);
     let refused = stage.upgrade(|cx| stage.store.prove(cx).expect_err("a flipped byte"));
     assert_eq!(refused.code, "backup-differs");
     assert_ne!(stage.reached(BackupState::Proven), Finding::Holds);

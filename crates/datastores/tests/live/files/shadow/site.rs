@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -217,6 +217,17 @@ impl Stage {
     pub(crate) fn manifest(&self) -> serde_json::Value {
         let text = fs::read(self.bench.backup(NAME).join("manifest.json")).expect("a manifest");
         serde_json::from_slice(&text).expect("JSON")
+    }
+
+    /// Changes a byte of a file's copy, and neither its size nor its time.
+    pub(crate) fn flip(&self, name: &str, place: u64) {
+        let path = self.copy().join(name);
+        let times = fs::metadata(&path)
+            .and_then(|found| found.modified())
+            .expect("a time");
+        let file = fs::File::options().write(true).open(&path).expect("opened");
+        file.write_all_at(&[0xff], place).expect("written");
+        file.set_modified(times).expect("set back");
     }
 
     pub(crate) fn copy(&self) -> PathBuf {
