@@ -246,6 +246,9 @@ fn a_disk_that_fills_up_during_the_copy_is_said_and_nothing_half_stays() {
     let filler = site.cluster.bench.path("filler");
     let full = site.within(UPGRADE, |store, cx| {
         let progress = Then::once("copying the data", || {
+            // The original shares the disk: without room for the checkpoint before the first file it would die.
+            let first = site.shadow().join("data/base");
+            until("files come", || first.exists());
             let file = fs::File::create(&filler).expect("made");
             let (mut filled, mut piece) = (0, 64 << 20);
             // The copy goes on meanwhile, so nobody can tell how much is free.
