@@ -34,7 +34,7 @@ pub trait Progress {
     fn report(&self, doing: &str, done: Option<u64>, of: Option<u64>, unit: Option<&str>);
 }
 
-/// The answer to an [`Expectation`].
+/// The answer to an [`Expectation`](switchback_model::plan::Expectation).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Finding {

@@ -121,7 +121,7 @@ pub enum CompanionState {
 }
 
 /// A program beside a datastore's server that outlives this process, see [`Reach::accompany`].
-/// [`Driver::clean`] ends and removes those of its run; so a halted run leaves none behind.
+/// [`Driver::clean`](super::Driver::clean) ends and removes those of its run; so a halted run leaves none behind.
 pub trait Companion {
     /// As [`Reach::inside`], beside the companion.
     fn inside(&self, argv: Argv) -> Result<Argv, Failure>;
