@@ -42,32 +42,6 @@ pub(super) fn table(rows: &[Row]) -> String {
     lines.join("\n")
 }
 
-const HEAD: &str = "# Benchmarks
-
-Written by `cargo xtask bench`, `cargo xtask bench files` and `cargo xtask bench shadows --size N`; each section is from one run
-on one machine, with whatever else that machine did.
-";
-
-const NOTES: &str = "# Notes
-
-**Planner, engine, program.** The procedure has thirty steps; each makes a file that is not there yet, by a child process. The
-engine asks its guard, writes its intent to disk, acts, checks, and writes the outcome to disk; the script tests and acts; the
-playbook runs `ansible.builtin.command` with `creates` on localhost, its start included, as in every run. Durations are medians.
-`apply` is the whole upgrade of a deployment in Docker Compose with backups, proofs, migrations and verification; its memory is
-that of the program itself.
-
-**Shadows.** One deployment is installed and copied for each method, so all begin with the same files. The runbook is the
-product's documentation as a script (`xtask/src/bench/shadows/runbook.sh`): stop, copy Redis's file, `pg_dump`, copy pictures,
-migrate, start. It compares nothing and restores nothing, and nobody reads or types in between. Downtime *from outside* is
-the longest silence, from the last answer before it to the first one after it, one request every 20 ms.
-`pg_basebackup`, `pg_dump` and `pg_restore` alone run in the server's container on the same data.
-The repository begins empty for both; what is sent has been read once before by a sending that does not count. *There and back* counts
-only if the digest of a logical dump, every key and every file are what they were before the first upgrade; otherwise the bench fails.
-
-**Files.** Files of 1 to 3 KB, a thousand in a directory, none compressible. One in a thousand is changed between the comparison and
-the seal. The way back looks at every name before it moves the shadow in.
-";
-
 /// Puts a section into `docs/benchmarks.md`, in the place of the one that has its name.
 pub(super) fn keep(section: &str, table: &str) -> Result<()> {
     let path = paths::root().join("docs/benchmarks.md");
@@ -79,25 +53,25 @@ pub(super) fn keep(section: &str, table: &str) -> Result<()> {
     Ok(())
 }
 
-/// The document with a section put in or replaced: sections by name, then the notes.
+/// Where the text begins that people write about the sections.
+const NOTES: &str = "\n# Notes\n";
+
+/// The document with the table of a section put in or replaced. Its head, its notes, and what people wrote below a
+/// table of another name stay.
 fn with_section(document: &str, name: &str, body: &str) -> String {
-    let mut sections: BTreeMap<&str, &str> = document
-        .split("\n## ")
-        .skip(1)
+    let (tables, notes) = document.split_once(NOTES).unwrap_or((document, ""));
+    let mut parts = tables.split("\n## ");
+    let head = parts.next().unwrap_or_default().trim();
+    let mut sections: BTreeMap<&str, &str> = parts
         .filter_map(|section| section.split_once('\n'))
-        .map(|(name, body)| {
-            let body = body.split("\n# Notes").next().unwrap_or_default();
-            (name, body.trim())
-        })
+        .map(|(name, body)| (name, body.trim()))
         .collect();
     sections.insert(name, body.trim());
-    let mut text = HEAD.to_owned();
+    let mut text = format!("{head}\n");
     for (name, body) in sections {
         text.push_str(&format!("\n## {name}\n\n{body}\n"));
     }
-    text.push('\n');
-    text.push_str(NOTES);
-    text
+    text + NOTES + notes
 }
 
 #[cfg(test)]
@@ -119,12 +93,11 @@ mod tests {
 
     #[test]
     fn a_section_replaces_the_one_of_its_name() {
-        let first = with_section("", "shadows", "one");
-        let both = with_section(&first, "files", "two");
-        let again = with_section(&both, "shadows", "three");
-        let files = again.find("## files\n\ntwo").expect("kept");
-        let shadows = again.find("## shadows\n\nthree").expect("replaced");
-        assert!(files < shadows && !again.contains("one\n"));
-        assert_eq!(again.matches("# Notes").count(), 1);
+        let document = "# Head\n\nWhat it is.\n\n## files\n\ntwo\n\nSaid of it.\n\n## shadows\n\none\n\n# Notes\n\nSaid of all.\n";
+        let again = with_section(document, "shadows", "three");
+        assert_eq!(again, document.replace("one", "three"));
+        let more = with_section(document, "planner", "four");
+        let planner = "## planner\n\nfour\n\n## shadows";
+        assert_eq!(more, document.replace("## shadows", planner));
     }
 }

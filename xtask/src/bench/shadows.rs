@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use self::again::Whole;
 use self::subject::Subject;
 use self::upgrade::Upgrade;
 use super::{Row, report};
@@ -37,6 +38,8 @@ struct Asked {
     /// How often there and back by shadow.
     times: u32,
     with_dump: bool,
+    /// No copies of the deployment but the shadows: for sizes for which the disk has no room.
+    on_one: bool,
     program: Option<PathBuf>,
 }
 
@@ -47,6 +50,7 @@ impl Asked {
             redis: 0,
             times: 1,
             with_dump: true,
+            on_one: false,
             program: None,
         };
         let mut words = words.iter();
@@ -54,12 +58,13 @@ impl Asked {
             let mut value = || words.next().with_context(|| format!("`{word}` of what?"));
             match *word {
                 "--no-dump" => asked.with_dump = false,
+                "--on-one" => asked.on_one = true,
                 "--size" => asked.gigabytes = gigabytes(value()?)?,
                 "--redis" => asked.redis = gigabytes(value()?)?,
                 "--times" => asked.times = value()?.parse().context("how many times?")?,
                 "--program" => asked.program = Some(fs::canonicalize(value()?)?),
                 _ => bail!(
-                    "usage: cargo xtask bench shadows [--size 1G] [--redis 1G] [--times N] [--no-dump] [--program PATH]"
+                    "usage: cargo xtask bench shadows [--size 1G] [--redis 1G] [--times N] [--no-dump] [--on-one] [--program PATH]"
                 ),
             }
         }
@@ -94,7 +99,11 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     };
     let template = Subject::template(&program, asked.gigabytes, asked.redis)?;
     let mut rows = Vec::new();
-    let measured = measure(&template, &asked, &mut rows);
+    let measured = if asked.on_one {
+        on_one(&template, &asked, &mut rows)
+    } else {
+        on_copies(&template, &asked, &mut rows)
+    };
     template.remove()?;
     // Also where something failed: what was measured before is true.
     let table = report::table(&rows);
@@ -103,22 +112,11 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
     report::keep(&asked.section(), &table)
 }
 
-fn measure(template: &Subject, asked: &Asked, rows: &mut Vec<Row>) -> Result<()> {
-    eprintln!("measuring the runbook");
-    let by_hand = template.with("hand", runbook)?;
-    rows.push(Row::new(
-        format!(
-            "data: PostgreSQL; Redis, {} end devices in it; pictures",
-            subject::DEVICES
-        ),
-        by_hand.size.as_str(),
-        "",
-    ));
-    rows.push(Row::new(
-        "downtime of the documented runbook, seen from outside",
-        seconds(by_hand.downtime),
-        "1 ×",
-    ));
+/// Every method begins with the same files: each has a copy of the deployment.
+fn on_copies(template: &Subject, asked: &Asked, rows: &mut Vec<Row>) -> Result<()> {
+    eprintln!("measuring the runbook and the server's own tools");
+    let by_hand = template.with("hand", by_hand)?;
+    rows.extend(data_rows(&by_hand.size, by_hand.downtime));
     let dump = asked
         .with_dump
         .then(|| {
@@ -131,17 +129,12 @@ fn measure(template: &Subject, asked: &Asked, rows: &mut Vec<Row>) -> Result<()>
     if let Some(dump) = &dump {
         rows.extend(downtime_rows("dump", dump, by_hand.downtime));
     }
-    let whole = template.with("shadow", |subject| again::measure(subject, asked.times))?;
+    let whole = template.with("shadow", |subject| {
+        again::measure(subject, asked.times, true)
+    })?;
     let shadow = &whole.first;
-    rows.extend(downtime_rows("shadow", shadow, by_hand.downtime));
-    let needed = shadow.upgrade.needed();
-    rows.push(Row::new(
-        "shadow: downtime ÷ (stop + migrate + start + verify)",
-        format!("{:.2} ×", shadow.upgrade.downtime() / needed),
-        "≤ 1.05 ×",
-    ));
-    rows.extend(whole.rows());
-    rows.extend(copy_rows(shadow, &by_hand));
+    rows.extend(shadow_rows(&whole, by_hand.downtime));
+    rows.extend(copy_rows(shadow, Some(&by_hand)));
     rows.extend(back_rows("shadow", shadow, "independent of size"));
     if let Some(dump) = &dump {
         rows.extend(back_rows("dump", dump, ""));
@@ -160,6 +153,22 @@ fn measure(template: &Subject, asked: &Asked, rows: &mut Vec<Row>) -> Result<()>
     Ok(())
 }
 
+/// Shadows, whose way back leaves everything as it was, and then the runbook, on the one deployment that there is.
+fn on_one(subject: &Subject, asked: &Asked, rows: &mut Vec<Row>) -> Result<()> {
+    subject.start()?;
+    let size = alone::size(subject)?;
+    let whole = again::measure(subject, asked.times, false)?;
+    let load = load();
+    eprintln!("measuring the runbook");
+    let downtime = runbook(subject)?;
+    rows.extend(data_rows(&size, downtime));
+    rows.extend(shadow_rows(&whole, downtime));
+    rows.extend(copy_rows(&whole.first, None));
+    rows.extend(back_rows("shadow", &whole.first, "independent of size"));
+    rows.push(Row::new("load of the machine meanwhile", load, "2 cores"));
+    Ok(())
+}
+
 /// What the runbook took, and the server's tools alone on the same data.
 struct ByHand {
     size: String,
@@ -169,11 +178,22 @@ struct ByHand {
     restore: f64,
 }
 
-fn runbook(subject: &Subject) -> Result<ByHand> {
+fn by_hand(subject: &Subject) -> Result<ByHand> {
     let size = alone::size(subject)?;
     let base_backup = alone::base_backup(subject)?;
     let dump = alone::dump(subject)?;
     let restore = alone::restore(subject)?;
+    Ok(ByHand {
+        size,
+        downtime: runbook(subject)?,
+        base_backup,
+        dump,
+        restore,
+    })
+}
+
+/// Seconds without service by the documented runbook.
+fn runbook(subject: &Subject) -> Result<f64> {
     let place = subject.state.join("by-hand");
     fs::create_dir_all(&place)?;
     let script = subject.state.join("runbook.sh");
@@ -189,13 +209,7 @@ fn runbook(subject: &Subject) -> Result<ByHand> {
                 .quiet()
         },
     )?;
-    Ok(ByHand {
-        size,
-        downtime: silence.lasted.as_secs_f64(),
-        base_backup,
-        dump,
-        restore,
-    })
+    Ok(silence.lasted.as_secs_f64())
 }
 
 /// One upgrade by switchback, and the way back.
@@ -229,6 +243,37 @@ fn there_and_back(
         back: (silence.over - since).as_secs_f64(),
         back_outside: silence.lasted.as_secs_f64(),
     })
+}
+
+fn data_rows(size: &str, by_hand: f64) -> [Row; 2] {
+    let devices = subject::DEVICES;
+    [
+        Row::new(
+            format!("data: PostgreSQL; Redis, {devices} end devices in it; pictures"),
+            size,
+            "",
+        ),
+        Row::new(
+            "downtime of the documented runbook, seen from outside",
+            seconds(by_hand),
+            "1 ×",
+        ),
+    ]
+}
+
+fn shadow_rows(whole: &Whole, by_hand: f64) -> Vec<Row> {
+    let shadow = &whole.first;
+    let mut rows = downtime_rows("shadow", shadow, by_hand);
+    rows.push(Row::new(
+        "shadow: downtime ÷ (stop + migrate + start + verify)",
+        format!(
+            "{:.2} ×",
+            shadow.upgrade.downtime() / shadow.upgrade.needed()
+        ),
+        "≤ 1.05 ×",
+    ));
+    rows.extend(whole.rows());
+    rows
 }
 
 fn downtime_rows(method: &str, found: &ThereAndBack, by_hand: f64) -> Vec<Row> {
@@ -274,27 +319,30 @@ fn back_rows(method: &str, found: &ThereAndBack, goal: &str) -> [Row; 3] {
     ]
 }
 
-fn copy_rows(shadow: &ThereAndBack, alone: &ByHand) -> Vec<Row> {
-    let of = |verb: &str| shadow.upgrade.of_kind(verb, "postgres");
-    let ratio = |alone: f64, ours: f64| format!("{:.2} × the speed, goal ≥ 0.9 ×", alone / ours);
-    vec![
-        Row::new(
-            "`pg_basebackup` and `pg_verifybackup` alone",
-            seconds(alone.base_backup),
-            "",
-        ),
-        Row::new(
-            "shadow: prepare PostgreSQL, until it follows",
-            seconds(of("prepare")),
-            ratio(alone.base_backup, of("prepare")),
-        ),
-        Row::new("`pg_dump` alone", seconds(alone.dump), ""),
-        Row::new(
-            "shadow: prove PostgreSQL, both sides read",
-            seconds(of("prove")),
-            ratio(alone.dump, of("prove")),
-        ),
-    ]
+/// `alone`: what the server's own tools took, where they were measured.
+fn copy_rows(shadow: &ThereAndBack, alone: Option<&ByHand>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut pair = |tool: &str, alone: Option<f64>, what: &str, verb: &str| {
+        let ours = shadow.upgrade.of_kind(verb, "postgres");
+        let ratio = alone.map(|alone| {
+            rows.push(Row::new(tool, seconds(alone), ""));
+            format!("{:.2} × the speed, goal ≥ 0.9 ×", alone / ours)
+        });
+        rows.push(Row::new(what, seconds(ours), ratio.unwrap_or_default()));
+    };
+    pair(
+        "`pg_basebackup` and `pg_verifybackup` alone",
+        alone.map(|alone| alone.base_backup),
+        "shadow: prepare PostgreSQL, until it follows",
+        "prepare",
+    );
+    pair(
+        "`pg_dump` alone",
+        alone.map(|alone| alone.dump),
+        "shadow: prove PostgreSQL, both sides read",
+        "prove",
+    );
+    rows
 }
 
 fn seconds(number: f64) -> String {

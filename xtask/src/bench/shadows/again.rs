@@ -13,20 +13,30 @@ use crate::deployment::Contents;
 pub(super) struct Whole {
     /// The first time, which is compared with the other methods.
     pub(super) first: ThereAndBack,
+    seals: Vec<f64>,
+    /// Where the disk has room for more copies.
+    beside: Option<Beside>,
+}
+
+/// What makes copies of its own beside those of the upgrade.
+struct Beside {
     /// Seconds of downtime that the rehearsal measured on the copy.
     foretold: f64,
     stored: Stored,
-    seals: Vec<f64>,
 }
 
-/// Rehearses, goes there and back so many times, and fails where anything is not as it was.
-pub(super) fn measure(subject: &Subject, times: u32) -> Result<Whole> {
+/// Goes there and back so many times, and fails where anything is not as it was. With `room` for more copies it
+/// rehearses before, and sends what the first upgrade kept to a repository.
+pub(super) fn measure(subject: &Subject, times: u32, room: bool) -> Result<Whole> {
     subject.choose("shadow")?;
     let before = Held::read(subject)?;
-    let foretold = rehearse(subject)?;
-    let mut stored = None;
+    let foretold = room.then(|| rehearse(subject)).transpose()?;
+    let mut beside = None;
     let first = there_and_back(subject, "shadow", || {
-        stored = Some(stored::measure(subject)?);
+        if let Some(foretold) = foretold {
+            let stored = stored::measure(subject)?;
+            beside = Some(Beside { foretold, stored });
+        }
         Ok(())
     })?;
     let mut seals = vec![first.upgrade.took("seal")];
@@ -37,53 +47,42 @@ pub(super) fn measure(subject: &Subject, times: u32) -> Result<Whole> {
     before.require(&Held::read(subject)?)?;
     Ok(Whole {
         first,
-        foretold,
-        stored: stored.context("nothing was stored")?,
         seals,
+        beside,
     })
 }
 
 impl Whole {
     pub(super) fn rows(&self) -> Vec<Row> {
-        let real = self.first.upgrade.downtime();
         let seals: Vec<String> = self
             .seals
             .iter()
             .map(|seconds| format!("{:.0} ms", seconds * 1_000.0))
             .collect();
-        vec![
-            Row::new(
-                "shadow: seal of all datastores, each time",
-                seals.join(", "),
-                "< 1 s",
-            ),
-            Row::new(
+        let mut rows = vec![Row::new(
+            "shadow: seal of all datastores, each time",
+            seals.join(", "),
+            "< 1 s",
+        )];
+        if let Some(Beside { foretold, stored }) = &self.beside {
+            let ratio = foretold / self.first.upgrade.downtime();
+            rows.push(Row::new(
                 "downtime that a rehearsal foretold, as its journal has it",
-                super::seconds(self.foretold),
-                format!(
-                    "{:.2} × the real one, goal 0.75 to 1.25",
-                    self.foretold / real
-                ),
-            ),
-            Row::new(
-                "`restic` alone, the files of the shadows",
-                super::seconds(self.stored.alone),
-                "",
-            ),
-            Row::new(
-                "`backup create --run`, the same files",
-                super::seconds(self.stored.ours),
-                format!(
-                    "{:.2} × restic alone, goal ≤ 1.05 ×",
-                    self.stored.ours / self.stored.alone
-                ),
-            ),
-            Row::new(
-                format!("there and back, {} times in a row", self.seals.len()),
-                "logical dump, keys, files as before",
-                "bit for bit",
-            ),
-        ]
+                super::seconds(*foretold),
+                format!("{ratio:.2} × the real one, goal 0.75 to 1.25"),
+            ));
+            rows.extend(stored.rows());
+        }
+        let times = match self.seals.len() {
+            1 => "once".to_owned(),
+            times => format!("{times} times in a row"),
+        };
+        rows.push(Row::new(
+            format!("there and back, {times}"),
+            "logical dump, keys, files as before",
+            "bit for bit",
+        ));
+        rows
     }
 }
 

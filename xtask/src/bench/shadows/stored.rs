@@ -8,14 +8,35 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::subject::Subject;
+use crate::bench::Row;
 use crate::tool::{Tool, tool};
 
 const PASSWORD: &str = "of a repository that is removed after the bench";
 
 /// Seconds, each into a repository that is made first.
 pub(super) struct Stored {
-    pub(super) ours: f64,
-    pub(super) alone: f64,
+    ours: f64,
+    alone: f64,
+}
+
+impl Stored {
+    pub(super) fn rows(&self) -> [Row; 2] {
+        [
+            Row::new(
+                "`restic` alone, the files of the shadows",
+                super::seconds(self.alone),
+                "",
+            ),
+            Row::new(
+                "`backup create --run`, the same files",
+                super::seconds(self.ours),
+                format!(
+                    "{:.2} × restic alone, goal ≤ 1.05 ×",
+                    self.ours / self.alone
+                ),
+            ),
+        ]
+    }
 }
 
 /// Sends the backups of the newest run. The first time is not counted: it reads files that nobody has read yet, and

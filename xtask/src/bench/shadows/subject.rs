@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 
 use super::{FROM, emptied, place};
@@ -49,9 +49,9 @@ impl Subject {
         let answer = subject.deployment.product(&["ns-db", "migrate"])?;
         ensure!(answer.status.success(), "ns-db migrate: {}", answer.stderr);
         let rows = gigabytes * ROWS_PER_GIGABYTE;
-        for from in (1..=rows).step_by(AT_ONCE as usize) {
-            let to = (from + AT_ONCE - 1).min(rows);
-            subject.deployment.sql(&filler(from, to))?;
+        let parts: Vec<u32> = (1..=rows).step_by(AT_ONCE as usize).collect();
+        for pair in parts.chunks(2) {
+            subject.fill_at_once(pair)?;
         }
         subject.deployment.sql("VACUUM ANALYZE; CHECKPOINT;")?;
         for part in 0..redis * UPLINKS_PER_GIGABYTE / UPLINKS_AT_ONCE {
@@ -61,6 +61,18 @@ impl Subject {
         }
         subject.deployment.stop()?;
         Ok(subject)
+    }
+
+    /// Each part of the rows on a core of its own.
+    fn fill_at_once(&self, parts: &[u32]) -> Result<()> {
+        thread::scope(|scope| {
+            let fill = |from: u32| move || self.deployment.sql(&filler(from, from + AT_ONCE - 1));
+            let filling: Vec<_> = parts.iter().map(|from| scope.spawn(fill(*from))).collect();
+            filling.into_iter().try_for_each(|part| {
+                let filled = part.join().map_err(|_| anyhow!("nobody filled"))?;
+                filled.map(|_| ())
+            })
+        })
     }
 
     fn at(
@@ -90,10 +102,7 @@ impl Subject {
         let copy = Self::at(&format!("swbsh-{name}"), &self.program, |dir| {
             self.deployment.copy(dir, PORT, FROM)
         })?;
-        let measured = copy.deployment.start().and_then(|()| {
-            copy.warm()?;
-            measure(&copy)
-        });
+        let measured = copy.start().and_then(|()| measure(&copy));
         if measured.is_err() {
             let left = copy
                 .deployment
@@ -105,8 +114,10 @@ impl Subject {
         measured
     }
 
-    /// Reads the large table once, so that nobody is the first, and waits until Redis has read all that it keeps.
-    fn warm(&self) -> Result<()> {
+    /// Starts it, reads the large table once, so that nobody is the first, and waits until Redis has read all that
+    /// it keeps.
+    pub(super) fn start(&self) -> Result<()> {
+        self.deployment.start()?;
         self.deployment
             .sql("SELECT sum(length(value)) FROM attributes")?;
         let asked = || {
