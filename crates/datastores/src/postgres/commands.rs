@@ -6,6 +6,9 @@ use switchback_model::observed::{Access, DatastoreLocation};
 
 /// Copies cannot be told to be as slow as this many KiB a second: they are not that fast.
 const FASTEST: u64 = 1 << 20;
+/// Where a follower hangs, the server keeps its log until it gives up on it: that must not be never, as it can be
+/// configured for others, for a log that is kept fills the disk. As long as servers wait by default.
+const GIVE_UP: &str = "-c wal_sender_timeout=60s";
 
 /// Where to connect, as what, and under which name the server shows us.
 pub(super) struct Connection<'a> {
@@ -141,6 +144,7 @@ impl Connection<'_> {
             ("user", self.location.user.as_deref()),
             ("application_name", Some(self.application)),
             ("connect_timeout", Some("10")),
+            ("options", Some(GIVE_UP)),
             ("passfile", passfile),
         ])
     }
@@ -295,6 +299,17 @@ mod tests {
             limit(Some("2GB")),
             None,
             "it takes no such limit, and needs none"
+        );
+    }
+
+    #[test]
+    fn a_follower_that_hangs_is_given_up_whatever_the_server_does_with_others() {
+        let location = location();
+        let upstream = connection(&location, "d").upstream(Some("/s/passfile"));
+        assert_eq!(
+            upstream,
+            "user=root application_name='switchback r-7c1d' connect_timeout=10 \
+             options='-c wal_sender_timeout=60s' passfile=/s/passfile"
         );
     }
 

@@ -353,6 +353,12 @@ fn described(session: &Value) -> String {
         "" => String::new(),
         application => format!(" ({application})"),
     };
+    if session.get("from").is_some_and(Value::is_null) {
+        return format!(
+            "`{}`{application}, of which the server tells this role no more (GRANT pg_read_all_stats)",
+            field("who")
+        );
+    }
     format!(
         "`{}`{application} from {}, {}, since {} UTC",
         field("who"),

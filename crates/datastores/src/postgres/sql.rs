@@ -180,13 +180,18 @@ pub(super) const ABOUT: &str = "select json_build_object(
 ";
 
 /// Sessions that could write, and transactions that are prepared and not committed.
+///
+/// Of the sessions of others a role that may not look (`pg_read_all_stats`) is shown that they are there, and who,
+/// but not of what kind they are: without a kind they count. What belongs to nobody is the server's own.
 pub(super) fn writers(database: &str, ours: &str) -> String {
     let (database, ours) = (literal(database), literal(ours));
     format!(
-        "select json_build_object('who', usename, 'from', coalesce(host(client_addr), 'the same machine'),
+        "select json_build_object('who', usename,
+  'from', case when backend_type is not null then coalesce(host(client_addr), 'the same machine') end,
   'as', application_name, 'state', state, 'since', to_char(backend_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
 from pg_stat_activity
-where datname = {database} and backend_type = 'client backend' and pid <> pg_backend_pid()
+where datname = {database} and pid <> pg_backend_pid()
+  and (backend_type = 'client backend' or backend_type is null and usesysid is not null)
   and application_name not in ('switchback', {ours});
 select json_build_object('who', owner, 'from', 'no session', 'as', 'prepared transaction ' || gid, 'state', 'prepared',
   'since', to_char(prepared at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'))

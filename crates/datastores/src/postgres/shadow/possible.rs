@@ -18,6 +18,8 @@ use crate::shadow;
 
 /// The first version whose followers are made by a file in the data directory and plain settings.
 const OLDEST: u32 = 120_000;
+/// The first version whose control file is not known: what [`Control`] reads lies elsewhere in it, or may.
+const UNKNOWN: u32 = 190_000;
 /// A base backup takes two: one for the files, one for the log written meanwhile.
 const SENDERS: i64 = 2;
 /// So many names are told, the rest is counted.
@@ -209,6 +211,9 @@ fn refused(original: &Original) -> Option<String> {
     if original.version < OLDEST {
         return Some("its server is older than PostgreSQL 12".to_owned());
     }
+    if original.version >= UNKNOWN {
+        return Some("its server is newer than PostgreSQL 18, the last one known here".to_owned());
+    }
     if original.standby {
         return Some("its server is a standby".to_owned());
     }
@@ -315,8 +320,9 @@ mod tests {
     #[test]
     fn every_reason_is_half_a_sentence_that_says_what_to_change() {
         type Change = fn(&mut Original);
-        let changes: [(Change, &str); 7] = [
+        let changes: [(Change, &str); 8] = [
             (|it| it.version = 110_022, "older than PostgreSQL 12"),
+            (|it| it.version = 190_000, "newer than PostgreSQL 18"),
             (|it| it.standby = true, "a standby"),
             (
                 |it| it.replicates = false,

@@ -4,4 +4,5 @@ mod crashes;
 mod damage;
 mod life;
 mod possible;
+mod roles;
 mod site;
