@@ -176,7 +176,7 @@ impl Place {
                     (found.count, found.shadow) = (survey.count, survey.shadow);
                 }
                 Ok(survey) => {
-                    found.shadow = survey.shadow;
+                    (found.shadow, found.log_rate) = (survey.shadow, survey.log_rate);
                     if elsewhere {
                         (found.size, found.count) = (survey.size, survey.count);
                     }

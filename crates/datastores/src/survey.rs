@@ -20,4 +20,6 @@ pub struct Survey {
     pub obstacles: Vec<String>,
     /// Whether a shadow of it can be made.
     pub shadow: Shadowing,
+    /// Bytes of changes that it writes down in a second, as of lately; `None` where it does not tell.
+    pub log_rate: Option<u64>,
 }

@@ -159,6 +159,9 @@ pub struct Datastore {
     /// Whether a shadow of it can be made.
     #[serde(default)]
     pub shadow: Shadowing,
+    /// Bytes of changes that it writes down in a second, as of lately; `None` where nothing tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_rate: Option<u64>,
 }
 
 /// Whether a live copy of a datastore can be made that follows it.

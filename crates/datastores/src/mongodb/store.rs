@@ -61,6 +61,7 @@ impl Mongodb {
             writers: client.writers()?,
             obstacles: self.server.obstacles(&client, &layout),
             shadow: Shadowing::Impossible { because },
+            log_rate: None,
         })
     }
 

@@ -53,6 +53,11 @@ impl About {
 }
 
 #[derive(serde::Deserialize)]
+struct Rate {
+    rate: u64,
+}
+
+#[derive(serde::Deserialize)]
 struct Named {
     name: String,
 }
@@ -188,6 +193,13 @@ impl Server {
             .into_iter()
             .next()
             .ok_or_else(|| self.silent("no answer to a question about itself"))
+    }
+
+    /// What it writes to its log in a second, where it tells.
+    pub(super) fn log_rate(&self, commands: &Commands) -> Option<u64> {
+        let answers = self.ask(commands, None, self.database(), sql::LOG_RATE);
+        let rates: Vec<Rate> = answers.ok()?;
+        rates.first().map(|found| found.rate)
     }
 
     /// Every database of the server.

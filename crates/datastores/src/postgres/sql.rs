@@ -179,6 +179,13 @@ pub(super) const ABOUT: &str = "select json_build_object(
   'standby', pg_is_in_recovery());
 ";
 
+/// Bytes of log a second since the last checkpoint began, which is minutes ago at the most where anything is written.
+/// One that began a moment ago says nothing of minutes.
+pub(super) const LOG_RATE: &str = "select json_build_object('rate',
+  (pg_wal_lsn_diff(pg_current_wal_insert_lsn(), redo_lsn)
+    / greatest(extract(epoch from clock_timestamp() - checkpoint_time), 10))::bigint) from pg_control_checkpoint();
+";
+
 /// Sessions that could write, and transactions that are prepared and not committed.
 ///
 /// Of the sessions of others a role that may not look (`pg_read_all_stats`) is shown that they are there, and who,

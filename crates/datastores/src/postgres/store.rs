@@ -60,6 +60,7 @@ impl Postgres {
             writers: self.server.writers(commands, None)?,
             obstacles,
             shadow: self.server.shadowing(commands),
+            log_rate: self.server.log_rate(commands),
         })
     }
 

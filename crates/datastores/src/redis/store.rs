@@ -1,6 +1,7 @@
 //! The datastore port for a Redis server.
 
 use std::cell::{Cell, OnceCell};
+use std::collections::BTreeMap;
 
 use switchback_engine::ports::{Context, Datastore, Failure, Finding, Hold, Reach};
 use switchback_engine::process::{Commands, Secret};
@@ -47,6 +48,7 @@ impl Redis {
         let client = self.server.client(commands)?;
         let engine = self.server.engine(commands)?;
         let memory = client.info("memory")?;
+        let stats = client.info("stats")?;
         let mut obstacles: Vec<String> = self.server.obstacle(commands)?.into_iter().collect();
         let layout = self.server.layout(commands)?;
         if let Err(failure) = layout.on_host(&self.server.name, &self.server.location) {
@@ -63,8 +65,15 @@ impl Redis {
             writers: self.server.writers(commands)?,
             obstacles,
             shadow,
+            log_rate: log_rate(&stats),
         })
     }
+}
+
+/// What clients send it in a second: not all of that are changes, and no change is larger than what was sent.
+fn log_rate(stats: &BTreeMap<String, String>) -> Option<u64> {
+    let kilobytes: f64 = stats.get("instantaneous_input_kbps")?.parse().ok()?;
+    Some((kilobytes.clamp(0.0, 1e9) * 1024.0) as u64)
 }
 
 fn answered<T>(answer: Result<T, Failure>, finding: impl FnOnce(T) -> Finding) -> Finding {
@@ -194,5 +203,20 @@ impl Datastore for Redis {
     fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
         self.server.clean_server(cx)?;
         self.server.clean(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_is_told_in_kilobytes() {
+        let of = |told: &str| {
+            let name = "instantaneous_input_kbps".to_owned();
+            log_rate(&BTreeMap::from([(name, told.to_owned())]))
+        };
+        assert_eq!(of("1500.50"), Some(1_536_512));
+        assert_eq!((of("0.00"), of("-1"), of("?")), (Some(0), Some(0), None));
     }
 }

@@ -301,6 +301,7 @@ impl Look<'_> {
             size: None,
             count: None,
             shadow: Shadowing::Unknown,
+            log_rate: None,
         };
         let server = match &datastore.location.access {
             Access::Container { service } => {

@@ -385,6 +385,7 @@ impl Deployment {
                 size: None,
                 count: None,
                 shadow: Shadowing::Unknown,
+                log_rate: None,
             };
             problems.extend(self.asking(|asker| asker.look(&mut found, &Server::outside())));
             datastores.push(found);

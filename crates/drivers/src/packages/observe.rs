@@ -245,6 +245,7 @@ fn datastores(place: &Place, found: &mut Vec<Problem>) -> Vec<Datastore> {
             size: None,
             count: None,
             shadow: Shadowing::Unknown,
+            log_rate: None,
         };
         if seen.location.kind == DatastoreKind::Files && place.host.name().is_some() {
             measure_there(place, &mut seen);

@@ -1,6 +1,7 @@
 //! What things take, as far as it can be told before they were measured. Every number here is a
 //! judgement; a rehearsal replaces it by a measurement.
 
+use switchback_model::Rate;
 use switchback_model::product::DatastoreKind;
 
 /// Bytes of a PostgreSQL database that `pg_dump` writes per second: 3 GB took 27 s on a loaded
@@ -42,12 +43,14 @@ pub(crate) const SERVER: u64 = STOP + TOUCH;
 /// network makes it less.
 const FETCH: u64 = 100_000_000;
 
-/// Bytes that a shadow takes beside the data, for a log that is written while it is copied: one part
+/// Bytes that a shadow takes beside the data at least, for a log that is written while it is copied: one part
 /// in this many of the data, at most what servers keep anyway ([`SHADOW_LOG`]).
 const SHADOW_LOG_SHARE: u64 = 10;
 /// Bytes of log that PostgreSQL keeps at the most by default (`max_wal_size`), and about what a busy
 /// Redis appends during a copy.
 const SHADOW_LOG: u64 = 1_000_000_000;
+/// Bytes a second from which on a plan says what is written: less is lost among what servers keep anyway.
+pub(crate) const BUSY: u64 = 1_000_000;
 
 /// Bytes that an image takes which is not here yet, unpacked: The Things Stack takes about 250 MB.
 pub(crate) const IMAGE: u64 = 500_000_000;
@@ -66,14 +69,22 @@ pub(crate) fn seal(kind: DatastoreKind, size: u64) -> u64 {
     TOUCH + size / pace
 }
 
-/// Bytes that a shadow takes.
-pub(crate) fn shadow(kind: DatastoreKind, size: u64) -> u64 {
-    match kind {
-        DatastoreKind::Files => size,
-        DatastoreKind::Postgres | DatastoreKind::Redis | DatastoreKind::Mongodb => {
-            size + (size / SHADOW_LOG_SHARE).min(SHADOW_LOG)
-        }
+/// Bytes that a shadow takes: the data, and the log of what is written while they are copied and compared, for only
+/// after that is it let go. `log_rate` is what is written in a second, where that is known.
+pub(crate) fn shadow(
+    kind: DatastoreKind,
+    size: u64,
+    max_rate: Option<Rate>,
+    log_rate: Option<u64>,
+) -> u64 {
+    if kind == DatastoreKind::Files {
+        return size;
     }
+    let copying = size / max_rate.map_or(COPY, |rate| rate.bytes().clamp(1, COPY));
+    let written = log_rate
+        .unwrap_or(0)
+        .saturating_mul(copying + reading(kind, size));
+    size + written.max((size / SHADOW_LOG_SHARE).min(SHADOW_LOG))
 }
 
 /// Seconds in which a shadow that only the repository has still takes the place of the data.

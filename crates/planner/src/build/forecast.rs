@@ -33,7 +33,7 @@ pub(super) fn forecast(input: &Input<'_>, keeping: &Keeping, stages: &[Stage]) -
             .map(|name| {
                 (
                     name.clone(),
-                    of_datastore(keeping, &estimates, stages, name),
+                    of_datastore(input.observed, keeping, &estimates, stages, name),
                 )
             })
             .collect(),
@@ -42,12 +42,13 @@ pub(super) fn forecast(input: &Input<'_>, keeping: &Keeping, stages: &[Stage]) -
 
 /// What keeping one datastore costs.
 fn of_datastore(
+    observed: &Observed,
     keeping: &Keeping,
     estimates: &Estimates<'_>,
     stages: &[Stage],
     name: &DatastoreName,
 ) -> KeepingForecast {
-    let (kind, size) = keeping.measure(name);
+    let size = keeping.measure(name).1;
     let completes = |step: &&Step| matches!(&step.act, Act::Seal { datastore } | Act::Prove { datastore } if datastore == name);
     let downtime_seconds = stages
         .iter()
@@ -60,7 +61,7 @@ fn of_datastore(
     if keeping.is_shadowed(name) {
         return KeepingForecast {
             downtime_seconds,
-            space: costs::shadow(kind, size) * rounds,
+            space: shadow(observed, keeping, name) * rounds,
             way_back_seconds: estimates.way_back(name),
             holds: keeping.holding(std::slice::from_ref(name)),
         };
@@ -71,6 +72,19 @@ fn of_datastore(
         way_back_seconds: estimates.way_back(name),
         holds: None,
     }
+}
+
+/// Bytes that one shadow of a datastore takes.
+fn shadow(observed: &Observed, keeping: &Keeping, name: &DatastoreName) -> u64 {
+    let (kind, size) = keeping.measure(name);
+    let max_rate = keeping.plans()[name].max_rate;
+    costs::shadow(kind, size, max_rate, log_rate(observed, name))
+}
+
+/// Bytes that it writes in a second.
+fn log_rate(observed: &Observed, name: &DatastoreName) -> Option<u64> {
+    let mut found = observed.datastores.iter();
+    found.find(|found| found.name == *name)?.log_rate
 }
 
 /// How many backups of each datastore a run of these stages makes.
@@ -197,11 +211,19 @@ fn space(
         add(Some(backup), purpose, size * rounds);
     }
     for name in keeping.shadowed() {
-        let (kind, size) = keeping.measure(name);
         // A shadow lies where the data does, so that it can take its place by renaming.
         let home = home(observed, name, &keeping.plans()[name]);
-        let bytes = costs::shadow(kind, size) * rounds;
-        add(home, format!("shadow of {name}"), bytes);
+        let bytes = shadow(observed, keeping, name) * rounds;
+        let purpose = match log_rate(observed, name) {
+            Some(rate) if rate >= costs::BUSY => {
+                format!(
+                    "shadow of {name}, which writes {} a second",
+                    self::bytes(rate)
+                )
+            }
+            _ => format!("shadow of {name}"),
+        };
+        add(home, purpose, bytes);
     }
     for (backup, size) in largest.into_values().filter(|(_, size)| *size > 0) {
         // Backups are proven one after the other, and each copy goes before the next comes.

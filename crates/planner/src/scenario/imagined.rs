@@ -234,6 +234,7 @@ impl<'a> Imagined<'a> {
             size: Some(size),
             count: Some(1_000),
             shadow: Shadowing::Possible,
+            log_rate: None,
         });
     }
 

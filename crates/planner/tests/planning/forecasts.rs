@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use switchback_model::config::DatastoreConfig;
 use switchback_model::observed::Shadowing;
-use switchback_model::plan::{Act, Plan};
+use switchback_model::plan::{Act, Forecast, Plan};
 use switchback_model::{RunId, StepNumber};
 use switchback_planner::Proven;
 
@@ -163,4 +164,42 @@ fn a_dump_comes_back_as_fast_as_it_was_proven_twice() {
     assert!(!because.contains("estimated: restore"), "{because}");
     let rest = seconds - 8 * restores;
     assert!((3..=10).contains(&rest), "{seconds} s: {because}");
+}
+
+#[test]
+fn a_shadow_takes_what_is_written_while_it_is_copied_and_compared() {
+    let mut site = site();
+    let quiet = plan(&site).forecast;
+    let size = site.datastore("identity").size.expect("known");
+    let seconds = size / 150_000_000 + size / 100_000_000;
+    let share = quiet.keeping[&"identity".into()].space - size;
+    for (rate, log) in [
+        (1_000, share),
+        (20_000_000, 20_000_000 * seconds),
+        (200_000_000, 200_000_000 * seconds),
+    ] {
+        site.datastore("identity").log_rate = Some(rate);
+        let forecast = plan(&site).forecast;
+        assert_eq!(
+            forecast.keeping[&"identity".into()].space,
+            size + log,
+            "at {rate}"
+        );
+        let needed = |forecast: &Forecast| forecast.space.iter().map(|it| it.needed).sum::<u64>();
+        assert_eq!(needed(&forecast) - needed(&quiet), log - share, "at {rate}");
+    }
+    let told = plan(&site).forecast.space;
+    let told: Vec<&String> = told.iter().flat_map(|space| &space.uses).collect();
+    let expected = "shadow of identity, which writes 200 MB a second";
+    assert!(told.iter().any(|use_| *use_ == expected), "{told:?}");
+    // A copy that is told to be slow takes longer, and more is written meanwhile.
+    site.datastore("identity").log_rate = Some(20_000_000);
+    let slowly = DatastoreConfig {
+        max_rate: Some("10MB".parse().expect("a rate")),
+        ..DatastoreConfig::default()
+    };
+    site.config.datastores.insert("identity".into(), slowly);
+    let slow = plan(&site).forecast.keeping[&"identity".into()].space;
+    let seconds = size / 10_000_000 + size / 100_000_000;
+    assert_eq!(slow, size + 20_000_000 * seconds);
 }

@@ -160,6 +160,7 @@ impl Site {
             size: Some(size),
             count: Some(1_000),
             shadow: Shadowing::Unknown,
+            log_rate: None,
         });
     }
 
@@ -179,6 +180,7 @@ impl Site {
                 because: "the server is no member of a replica set, and nothing else can follow it"
                     .to_owned(),
             },
+            log_rate: None,
         });
     }
 
@@ -194,6 +196,7 @@ impl Site {
             size: Some(size),
             count: Some(10),
             shadow: Shadowing::Unknown,
+            log_rate: None,
         });
     }
 

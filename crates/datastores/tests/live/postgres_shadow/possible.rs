@@ -9,7 +9,7 @@ use switchback_model::plan::BackupState;
 
 use super::site::{NAME, Site};
 use crate::bench::{UPGRADE, restored};
-use crate::cluster::{Cluster, until};
+use crate::cluster::{Cluster, PASSWORD, until};
 
 #[test]
 fn a_restore_within_an_upgrade_copies_so_that_the_shadow_still_serves() {
@@ -159,4 +159,21 @@ fn what_is_not_logged_is_lost_only_where_it_may_be() {
         "counts are as sealed, the empty one too"
     );
     site.sql("INSERT INTO cache VALUES ('it is a table like any other')");
+}
+
+#[test]
+fn how_much_is_written_in_a_second_is_told() {
+    let site = Site::new();
+    let rate = || {
+        let survey = site.whole_survey_as("admin", PASSWORD);
+        survey.log_rate.expect("it tells")
+    };
+    site.sql("CHECKPOINT");
+    let quiet = rate();
+    assert!(quiet < 200_000, "{quiet}");
+    site.sql(
+        "CREATE TABLE noise AS SELECT repeat(md5(i::text), 30) FROM generate_series(1, 40000) i",
+    );
+    let busy = rate();
+    assert!(busy > 1_000_000, "{busy}");
 }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::process::Child;
 
+use switchback_datastores::Survey;
 use switchback_engine::ports::{Context, Datastore, Failure, Finding, Progress};
 use switchback_engine::process::Secret;
 use switchback_model::event::Outcome;
@@ -110,6 +111,10 @@ impl Site {
     }
 
     pub(crate) fn survey_as(&self, user: &str, password: &str) -> Shadowing {
+        self.whole_survey_as(user, password).shadow
+    }
+
+    pub(crate) fn whole_survey_as(&self, user: &str, password: &str) -> Survey {
         switchback_datastores::survey(
             &NAME.into(),
             &self.cluster.location("app", user),
@@ -118,7 +123,6 @@ impl Site {
             &self.cluster.bench.commands,
         )
         .expect("surveyed")
-        .shadow
     }
 }
 
