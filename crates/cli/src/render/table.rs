@@ -11,6 +11,8 @@ use super::wrap;
 const GAP: usize = 2;
 /// A wrapped column is not made narrower than this.
 const NARROWEST: usize = 14;
+/// Where nothing is wrapped, a cell wider than this pushes what stands behind it instead of widening its column.
+const WIDEST: usize = 80;
 
 /// One cell: plain text in one style.
 #[derive(Clone, Debug)]
@@ -93,18 +95,26 @@ impl Table {
 
     /// Columns that it takes where nothing is wrapped.
     pub(crate) fn natural_width(&self) -> usize {
-        self.whole(&self.widths(usize::MAX))
+        self.whole(&self.natural(usize::MAX).0)
     }
 
-    /// As text of at most `limit` columns, with a newline after each line.
+    /// As text of at most `limit` columns, with a newline after each line. `usize::MAX` is no limit: nothing is wrapped.
     pub(crate) fn text(&self, limit: usize) -> String {
-        let widths = self.widths(limit);
+        let widths = match limit {
+            usize::MAX => self.natural(WIDEST).0,
+            limit => self.widths(limit),
+        };
         let mut text = String::new();
         // What does not fit beside one heading stands beside the next.
         let mut over = None;
         for row in &self.rows {
             match row {
-                Row::Cells(cells) => self.cells(&mut text, cells, &widths),
+                Row::Cells(cells) if limit == usize::MAX => {
+                    self.cells(&mut text, cells, &widths, |_| usize::MAX);
+                }
+                Row::Cells(cells) => {
+                    self.cells(&mut text, cells, &widths, |column| widths[column]);
+                }
                 Row::Heading(heading, over_last) => {
                     over = over_last.as_deref().or(over);
                     if self.heading_line(&mut text, heading, over, &widths) {
@@ -116,7 +126,9 @@ impl Table {
         text
     }
 
-    fn widths(&self, limit: usize) -> Vec<usize> {
+    /// What each column takes where nothing is wrapped and only cells of at most `counted` columns widen it, and its
+    /// longest word.
+    fn natural(&self, counted: usize) -> (Vec<usize>, Vec<usize>) {
         let mut widths: Vec<usize> = Vec::new();
         let mut words: Vec<usize> = Vec::new();
         for row in &self.rows {
@@ -124,11 +136,17 @@ impl Table {
             widths.resize(widths.len().max(cells.len()), 0);
             words.resize(widths.len(), 0);
             for (column, cell) in cells.iter().enumerate() {
-                widths[column] = widths[column].max(wrap::width(&cell.text));
+                let width = Some(wrap::width(&cell.text)).filter(|width| *width <= counted);
+                widths[column] = widths[column].max(width.unwrap_or(0));
                 let longest = cell.text.split(' ').map(wrap::width).max();
                 words[column] = words[column].max(longest.unwrap_or(0));
             }
         }
+        (widths, words)
+    }
+
+    fn widths(&self, limit: usize) -> Vec<usize> {
+        let (mut widths, words) = self.natural(usize::MAX);
         // A word wider than its column would push the others out of line: no column goes below its longest one
         // as long as another has blanks to wrap at.
         self.narrow(&mut widths, limit, &words);
@@ -172,11 +190,18 @@ impl Table {
         self.indent + gaps + widths.iter().sum::<usize>()
     }
 
-    fn cells(&self, text: &mut String, cells: &[Cell], widths: &[usize]) {
+    /// One row. A column is padded to its width, and wrapped where `wrapped_at` says.
+    fn cells(
+        &self,
+        text: &mut String,
+        cells: &[Cell],
+        widths: &[usize],
+        wrapped_at: impl Fn(usize) -> usize,
+    ) {
         let wrapped: Vec<Vec<String>> = cells
             .iter()
-            .zip(widths)
-            .map(|(cell, width)| wrap::lines(&cell.text, *width))
+            .enumerate()
+            .map(|(column, cell)| wrap::lines(&cell.text, wrapped_at(column)))
             .collect();
         let height = wrapped.iter().map(Vec::len).max().unwrap_or(0);
         for line in 0..height {
@@ -253,6 +278,18 @@ mod tests {
         assert_eq!(
             table.text(46),
             "a-name-without-any-blank  one two three    end\n                          four\nshort                     five             end\n"
+        );
+    }
+
+    #[test]
+    fn without_a_limit_a_very_long_cell_pushes_only_what_stands_behind_it() {
+        let mut table = Table::indented(0);
+        let long = "x".repeat(WIDEST + 1);
+        table.row(["a", &long, "end"]);
+        table.row(["b", "short", "end"]);
+        assert_eq!(
+            table.text(usize::MAX),
+            format!("a  {long}  end\nb  short  end\n")
         );
     }
 
