@@ -28,24 +28,50 @@ pub(crate) fn failure(code: &str, what: impl Into<String>, error: &io::Error) ->
     }
 }
 
+/// What a server must find free to go on for a while, where something of ours grows beside it: two segments of a
+/// log. A server whose log has no room left ends.
+const BESIDE: u64 = 32 << 20;
+
+/// Fails where a server that has its data on the filesystem of `directory` would soon have no room.
+pub(crate) fn leave_room(directory: &Path) -> Result<(), Failure> {
+    let Some(free) = free(directory).filter(|free| *free < BESIDE) else {
+        return Ok(());
+    };
+    Err(Failure::new(
+        "disk-full",
+        format!("hardly any space is left in {}", directory.display()),
+    )
+    .cause(format!(
+        "{} are free, and a server that has its data there needs {} to go on",
+        amount::bytes(free),
+        amount::bytes(BESIDE)
+    ))
+    .hint("free space on that filesystem, then resume"))
+}
+
+/// Bytes that are free where `path` is or will be, as far as the system tells.
+fn free(path: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(nearest(path)?).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// The directory that is there of those that lead to `path`.
+fn nearest(path: &Path) -> Option<&Path> {
+    path.ancestors().find(|path| path.exists())
+}
+
 /// Refuses to begin writing where `needed` bytes are not free.
 pub(crate) fn require_space(directory: &Path, needed: u64, what: &str) -> Result<(), Failure> {
-    let Some(existing) = directory.ancestors().find(|path| path.exists()) else {
+    let enough = needed.saturating_add(RESERVE);
+    let Some(free) = free(directory).filter(|free| *free < enough) else {
         return Ok(());
     };
-    let Ok(found) = rustix::fs::statvfs(existing) else {
-        return Ok(());
-    };
-    let free = found.f_bavail.saturating_mul(found.f_frsize);
-    if free >= needed.saturating_add(RESERVE) {
-        return Ok(());
-    }
     Err(Failure::new(
         "disk-full",
         format!(
             "{what} needs {} in {}, and {} are free",
             amount::bytes(needed),
-            existing.display(),
+            nearest(directory).unwrap_or(directory).display(),
             amount::bytes(free)
         ),
     )

@@ -66,6 +66,11 @@ impl Cluster {
         std::fs::write(&secret, format!("{PASSWORD}\n")).expect("a password file");
         let whole = cluster.bench.root().display();
         shell(&format!("chown -R postgres {whole} && chmod 755 {whole}"));
+        // From version 18 on it is otherwise where nothing is said.
+        let initdb = match initdb {
+            "" if cluster.own.major() >= 18 => "--no-data-checksums",
+            said => said,
+        };
         cluster.own.as_postgres(&format!(
             "initdb --pgdata={} --username=admin --auth=scram-sha-256 --pwfile={} --encoding=UTF8 --locale=C.UTF-8 --no-sync {initdb}",
             cluster.data().display(),
@@ -222,6 +227,18 @@ impl Own {
 
     fn runs(&self) -> bool {
         self.data().join("postmaster.pid").exists()
+    }
+
+    fn major(&self) -> u32 {
+        let told = Command::new(self.program("postgres"))
+            .arg("--version")
+            .output()
+            .expect("it tells");
+        let told = String::from_utf8_lossy(&told.stdout).into_owned();
+        let mut numbers = told.split(|c: char| !c.is_ascii_digit());
+        numbers
+            .find_map(|number| number.parse().ok())
+            .expect("a version")
     }
 
     fn as_postgres(&self, command: &str) {

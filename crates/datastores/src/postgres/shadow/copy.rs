@@ -14,6 +14,7 @@ use super::facts::{Facts, Phase};
 use super::follower::{COPY, FOLLOW, stopped};
 use super::layout::{Layout, layout_of};
 use super::possible::Able;
+use super::prepare::note;
 use super::sql;
 use super::verify::{COPY_DAMAGED, Checked, Reading};
 use crate::backup::Backup;
@@ -163,6 +164,7 @@ impl Server {
                     return Err(self.copy_failed(code, output));
                 }
             }
+            self.leave_room(cx, companion.as_ref(), layout)?;
             courteous = courteous || self.senders_give_way(cx);
             let bytes = match measured {
                 Some((at, bytes)) if at.elapsed() < MEASURE => bytes,
@@ -177,6 +179,46 @@ impl Server {
             stopped(cx, "copying the data")?;
             std::thread::sleep(LOOK);
         }
+    }
+
+    /// Takes a shadow away before it leaves its original no room.
+    pub(super) fn leave_room(
+        &self,
+        cx: &Context<'_>,
+        companion: &dyn Companion,
+        layout: &Layout,
+    ) -> Result<(), Failure> {
+        match disk::leave_room(layout.place()) {
+            Err(failure) => Err(self.made_room(cx, companion, layout, failure)?),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Takes a shadow away, for there is no room for both: it can be had again, and the original cannot.
+    pub(super) fn made_room(
+        &self,
+        cx: &Context<'_>,
+        companion: &dyn Companion,
+        layout: &Layout,
+        failure: Failure,
+    ) -> Result<Failure, Failure> {
+        companion.end(cx, "SIGINT")?;
+        let backup = self.backup(cx, cx.run);
+        if let Some(manifest) = backup.shadow()? {
+            let facts = Facts {
+                phase: Phase::Refuted,
+                ..Facts::of(&manifest)?
+            };
+            note(&backup, &facts)?;
+        }
+        disk::remove(&layout.data())
+            .map_err(|error| disk::failure("backup-io", "cannot remove the shadow", &error))?;
+        Ok(failure
+            .state(self.name.to_string(), "up, and not touched")
+            .state(
+                format!("shadow of {}", self.name),
+                "removed; resume begins it anew",
+            ))
     }
 
     /// Lets those that send the copy give way to users; false while there are none yet, or nobody tells: what the copy

@@ -256,6 +256,7 @@ impl Server {
                 cx.progress
                     .report("waiting for the shadow's server", None, None, None);
             }
+            self.leave_room(cx, companion, layout)?;
             let output = companion.output(cx)?;
             if output.contains("has already been removed") {
                 return Ok(Waited::Lost(output));

@@ -1,5 +1,7 @@
 //! Comparing a shadow with its original while both are up and the product writes.
 
+use std::path::Path;
+
 use serde::Deserialize;
 use switchback_engine::ports::{Companion, Context, Failure};
 use switchback_engine::process::CommandError;
@@ -73,9 +75,13 @@ impl Server {
                 self.following(cx, &facts)?.ok_or_else(|| self.gone())?
             }
         };
-        let compared = self.compare(cx, companion.as_ref(), &facts);
+        let layout = layout_of(&manifest).ok_or_else(|| self.gone())?;
+        let compared = self.compare(cx, companion.as_ref(), &facts, layout.place());
         let both = match compared {
             Ok(both) => both,
+            Err(failure) if failure.code == "disk-full" => {
+                return Err(self.made_room(cx, companion.as_ref(), &layout, failure)?);
+            }
             Err(failure) => {
                 if ["backup-differs", "backup-damaged"].contains(&failure.code.as_str()) {
                     companion.end(cx, "SIGINT")?;
@@ -126,6 +132,7 @@ impl Server {
         cx: &Context<'_>,
         companion: &dyn Companion,
         facts: &Facts,
+        place: &Path,
     ) -> Result<Both, Failure> {
         let original = self.original(cx.commands, Some(cx.run))?;
         if let Some(because) = possible::missed(cx, &self.name, &original.unlogged) {
@@ -138,7 +145,7 @@ impl Server {
         }
         let mut seen: Vec<Difference> = Vec::new();
         for reading in 1..=READINGS {
-            let both = self.read_both(cx, companion, facts)?;
+            let both = self.read_both(cx, companion, facts, place)?;
             let mut differences = both.original.differences(&both.shadow);
             if reading > 1 {
                 // A collection that differed once, and not again, was another moment.
@@ -168,6 +175,7 @@ impl Server {
         cx: &Context<'_>,
         companion: &dyn Companion,
         facts: &Facts,
+        place: &Path,
     ) -> Result<Both, Failure> {
         let mut come = String::new();
         let ours = self.client(self.database(), Some(cx.run), |connection| {
@@ -176,10 +184,12 @@ impl Server {
         })?;
         let theirs = companion.inside(self.reader(cx, companion.directory(), facts))?;
         // Where one side fails, the other's client is cut off in the middle of an answer, which is no reason.
-        let mut reason = None;
+        let (mut reason, mut short) = (None, None);
         let read = self.held.with(cx.commands, &ours, Some(&come), |original| {
             let read = self.follower.with(cx.commands, &theirs, None, |follower| {
-                self.converse_with_both(cx, original, follower)
+                self.converse_with_both(cx, original, follower, &mut || {
+                    disk::leave_room(place).inspect_err(|failure| short = Some(failure.clone()))
+                })
             });
             read.map_err(|broken| match broken {
                 Broken::Client(error) if cut_off(&error) => self.gone(),
@@ -192,7 +202,7 @@ impl Server {
                 Broken::Own { error, .. } => error,
             })
         });
-        read.map_err(|broken| match (reason, broken) {
+        read.map_err(|broken| match (short.or(reason), broken) {
             (Some(reason), _) => reason,
             (None, Broken::Client(error)) => self.failure(error, "cannot be read"),
             (None, Broken::Pipe(error)) => self.pipe_broke(&error),
@@ -205,6 +215,7 @@ impl Server {
         cx: &Context<'_>,
         original: &mut Conversation,
         follower: &mut Conversation,
+        watch: &mut dyn FnMut() -> Result<(), Failure>,
     ) -> Result<Both, Failure> {
         self.say(original, "select pg_backend_pid();\n")?;
         self.reach.give_way(self.hear(original)?);
@@ -236,6 +247,8 @@ impl Server {
             read += 1;
             cx.progress
                 .report("comparing", Some(read), None, Some("tables"));
+            // What is written meanwhile waits in the shadow's log while it is read.
+            watch()?;
         }
         let mut beside = Contents::default();
         self.say(follower, &reading::read_unlogged_as_empty())?;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fs;
 
-use switchback_engine::ports::{Context, Finding};
+use switchback_engine::ports::{Context, Datastore, Failure, Finding};
 use switchback_model::RunId;
 use switchback_model::event::{Completed, Outcome};
 use switchback_model::plan::{BackupState, Expectation};
@@ -276,5 +276,63 @@ fn a_disk_that_fills_up_during_the_copy_is_said_and_nothing_half_stays() {
     fs::remove_file(&filler).expect("removed");
     site.cluster.bench.slow_down(NAME, "1GB");
     site.proven();
+    assert_eq!(site.look(BackupState::Compared), Finding::Holds);
+}
+
+/// Leaves so many bytes free where the site's disk is, of which others take some at the same time.
+fn fill(site: &Site, but: u64) -> std::path::PathBuf {
+    let filler = site.cluster.bench.path("filler");
+    let file = fs::File::create(&filler).expect("made");
+    let (mut filled, none) = (0, rustix::fs::FallocateFlags::empty());
+    loop {
+        let found = rustix::fs::statvfs(site.cluster.bench.root()).expect("asked");
+        let Some(more) = (found.f_bavail * found.f_frsize).checked_sub(but) else {
+            return filler;
+        };
+        let piece = more.clamp(1 << 12, 8 << 20);
+        if rustix::fs::fallocate(&file, none, filled, piece).is_ok() {
+            filled += piece;
+        }
+    }
+}
+
+#[test]
+fn a_shadow_goes_before_its_original_has_no_room_left() {
+    const LITTLE: u64 = 24 << 20;
+    let site = Site::on(Cluster::start_on_disk(400));
+    assert!(site.cluster.has_disk());
+    site.cluster.bench.slow_down(NAME, "4MB");
+    let full = |at: &'static str,
+                call: fn(&dyn Datastore, &Context<'_>) -> Result<Outcome, Failure>| {
+        let filler = RefCell::default();
+        let failure = site.within(UPGRADE, |store, cx| {
+            let progress = Then::once(at, || *filler.borrow_mut() = Some(fill(&site, LITTLE)));
+            let cx = Context {
+                progress: &progress,
+                ..*cx
+            };
+            call(store, &cx).expect_err("no room for both")
+        });
+        assert_eq!(failure.code, "disk-full", "{failure:?}");
+        assert!(failure.what.starts_with("hardly any space"), "{failure:?}");
+        assert!(!site.shadow().join("data").exists(), "{at}");
+        assert_ne!(site.look(BackupState::Prepared), Finding::Holds, "{at}");
+        assert_eq!(site.sql("SELECT count(*) FROM users"), "5000", "it is up");
+        for name in ["copy", "follow"] {
+            assert_eq!(site.cluster.companion(UPGRADE, name), None, "{at}");
+        }
+        fs::remove_file(filler.take().expect("filled")).expect("removed");
+    };
+    full("copying the data", |store, cx| store.prepare(cx));
+    site.cluster.bench.slow_down(NAME, "1GB");
+    full("waiting for the shadow's server", |store, cx| {
+        store.prepare(cx)
+    });
+    site.prepared();
+    full("comparing", |store, cx| store.prove(cx));
+    site.within(UPGRADE, |store, cx| {
+        store.follow(cx).expect("is begun anew");
+        store.prove(cx).expect("proves");
+    });
     assert_eq!(site.look(BackupState::Compared), Finding::Holds);
 }
