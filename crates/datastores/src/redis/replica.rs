@@ -244,6 +244,7 @@ impl Server {
         let mut last = Standing::default();
         loop {
             self.require_running(cx, replica)?;
+            self.leave_room(cx, replica)?;
             let asked = self
                 .replica_client(cx, replica)?
                 .converse(|mut session| Standing::of(&mut session));
@@ -280,6 +281,26 @@ impl Server {
             }
             thread::sleep(ASK);
         }
+    }
+
+    /// Takes a shadow away before it leaves its original no room: it can be had again, and the original cannot.
+    fn leave_room(&self, cx: &Context<'_>, replica: &dyn Companion) -> Result<(), Failure> {
+        let backup = self.backup(cx, cx.run);
+        let Some(manifest) = backup.shadow()? else {
+            return Ok(());
+        };
+        let place = backup.place_of(&manifest)?;
+        let Err(failure) = disk::leave_room(place) else {
+            return Ok(());
+        };
+        self.take_away(cx, &backup, replica)?;
+        disk::remove(&place.join(DATA)).map_err(|error| backup.io("remove", &error))?;
+        Err(failure
+            .state(self.name.to_string(), "runs, and is unchanged")
+            .state(
+                format!("shadow of {}", self.name),
+                "removed; resume begins it anew",
+            ))
     }
 
     fn not_followed(&self, why: &str) -> Failure {

@@ -274,7 +274,7 @@ impl Server {
     }
 
     /// Ends a replica that is no good, such that whoever goes on begins anew.
-    fn take_away(
+    pub(super) fn take_away(
         &self,
         cx: &Context<'_>,
         backup: &Backup,

@@ -123,6 +123,26 @@ fn a_shadow_that_has_no_room_is_not_begun() {
     server.bench.within(UPGRADE, |cx| {
         store.prepare(cx).expect("prepares");
     });
+    // Others fill the disk while it follows: it goes, before its original has no room left.
+    let filler = Filler::on(&disk.0);
+    server.bench.within(UPGRADE, |cx| {
+        let refused = store.prove(cx).expect_err("no room for both");
+        assert_eq!(refused.code, "disk-full", "{refused:?}");
+        assert!(refused.what.starts_with("hardly any space"), "{refused:?}");
+    });
+    assert!(server.beside().is_none() && server.runs());
+    assert!(
+        !server
+            .bench
+            .backup(redis::NAME)
+            .join("shadow/data")
+            .exists()
+    );
+    drop(filler);
+    server.bench.within(UPGRADE, |cx| {
+        store.follow(cx).expect("is begun anew");
+        store.prove(cx).expect("proves");
+    });
     // Whoever works on the disk ends before it goes.
     let root = server.bench.root().to_owned();
     drop((store, server));
