@@ -4,34 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::kind::DatastoreKind;
 use crate::id::DatastoreName;
 use crate::version::Version;
-
-/// What kind of program keeps a datastore.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DatastoreKind {
-    /// A PostgreSQL database.
-    Postgres,
-    /// A Redis or Valkey server.
-    Redis,
-    /// A directory of files.
-    Files,
-    /// A MongoDB database.
-    Mongodb,
-}
-
-impl DatastoreKind {
-    /// As definitions and people write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Postgres => "postgres",
-            Self::Redis => "redis",
-            Self::Files => "files",
-            Self::Mongodb => "mongodb",
-        }
-    }
-}
 
 /// A datastore of the product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,17 +4,13 @@
 use switchback_model::exit::Exit;
 use switchback_model::observed::{Access, Datastore, Observed, Service};
 use switchback_model::plan::EngineChange;
-use switchback_model::product::{DatastoreKind, Product};
+use switchback_model::product::{Product, ServerChange};
 use switchback_model::{Config, DatastoreName, Problem, ServiceName};
 
 use super::input::Input;
 use super::keeping::Keeping;
 use super::preconditions::{is_numbered, major};
 use super::reference;
-
-/// What is kept of PostgreSQL and Redis: a server outside of these could not be backed up, so none is made.
-const POSTGRES: std::ops::RangeInclusive<u32> = 12..=18;
-const REDIS: std::ops::RangeInclusive<u32> = 6..=8;
 
 /// A server that shall become another version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,11 +146,10 @@ pub(super) fn in_server<'k>(
 
 fn wish(observed: &Observed, found: &Datastore, to: &str) -> Result<Option<EngineWish>, Problem> {
     let name = &found.name;
-    let supported = match found.location.kind {
-        DatastoreKind::Postgres => POSTGRES,
-        DatastoreKind::Redis => REDIS,
-        DatastoreKind::Mongodb => return Err(climbs_by_hand(found, to)),
-        DatastoreKind::Files => {
+    let supported = match found.location.kind.server_change() {
+        ServerChange::Rebuilt(majors) => majors,
+        ServerChange::Climbs { format, .. } => return Err(climbs_by_hand(found, to, format)),
+        ServerChange::None => {
             return Err(refused(
                 "engine-none",
                 format!("`{name}` is files, and no server keeps them"),
@@ -247,8 +242,8 @@ fn at_engine(reference: &str, to: &str) -> Option<String> {
     })
 }
 
-/// A MongoDB server climbs line by line where its packages are installed, and cannot go back down.
-fn climbs_by_hand(found: &Datastore, to: &str) -> Problem {
+/// Such a server climbs line by line where its packages are installed, and cannot go back down.
+fn climbs_by_hand(found: &Datastore, to: &str, format: &str) -> Problem {
     let name = &found.name;
     let runs = found.engine.as_deref().unwrap_or("unknown");
     refused(
@@ -256,7 +251,9 @@ fn climbs_by_hand(found: &Datastore, to: &str) -> Problem {
         format!("the server of `{name}` cannot become {to} by a plan"),
     )
     .state(name.as_str(), format!("version {runs}"))
-    .why("it goes up one line at a time, each with featureCompatibilityVersion set before the next, and not down again")
+    .why(format!(
+        "it goes up one line at a time, each with {format} set before the next, and not down again"
+    ))
     .hint("upgrade it where it runs, as its own documentation says, then plan again")
     .hint(format!(
         "take `engine` out of [datastores.{name}] in switchback.toml"

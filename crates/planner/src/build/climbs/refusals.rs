@@ -1,8 +1,9 @@
 //! Climbs that no run can wait for, and where else they can be made.
 
 use switchback_model::exit::Exit;
+use switchback_model::observed::Datastore;
 use switchback_model::problem::Citation;
-use switchback_model::product::{Engine, Product};
+use switchback_model::product::{Engine, Product, ServerChange};
 use switchback_model::{Problem, Version};
 
 use super::{defined, is_waited_for, runs_with};
@@ -10,15 +11,12 @@ use crate::build::input::Input;
 use crate::build::keeping::Keeping;
 use crate::path::{Act, Leg};
 
-/// The first line of MongoDB that is kept: of a server before it there would be no backup to come back to.
-const KEPT_FROM: &str = "3.2";
-
 /// Why the server of a climb cannot be waited for.
 enum Obstacle {
     NoBackup,
     Unseen,
-    /// It is of a line before the first that is kept.
-    TooOld,
+    /// It is of a line before the first that is kept, which is this: there would be no backup to come back to.
+    TooOld(&'static str),
     /// It is not where the path begins to climb.
     Elsewhere(String),
 }
@@ -32,7 +30,8 @@ pub(in crate::build) fn can_be(input: &Input<'_>, keeping: &Keeping) -> Result<(
                 continue;
             };
             let version = versions.get(&engine.id).map(String::as_str);
-            if let Some(obstacle) = obstacle(engine, keeping, act, version) {
+            let found = found(input, engine);
+            if let Some(obstacle) = obstacle(engine, found, keeping, act, version) {
                 return Err(refusal(input, leg, act, engine, &obstacle));
             }
             if let Some(last) = act.rungs.last() {
@@ -43,8 +42,15 @@ pub(in crate::build) fn can_be(input: &Input<'_>, keeping: &Keeping) -> Result<(
     Ok(())
 }
 
+/// The datastore whose server an engine is.
+fn found<'o>(input: &Input<'o>, engine: &Engine) -> Option<&'o Datastore> {
+    let mut found = input.observed.datastores.iter();
+    found.find(|datastore| datastore.name == engine.id)
+}
+
 fn obstacle(
     engine: &Engine,
+    found: Option<&Datastore>,
     keeping: &Keeping,
     act: &Act,
     version: Option<&str>,
@@ -61,8 +67,11 @@ fn obstacle(
     let first = act.rungs.first().and_then(|line| engine.line(line))?;
     // Of two ways to climb, each for its family, the other has been there.
     let is_there = act.rungs.last().and_then(|line| engine.line(line))? <= place;
-    if engine.line(KEPT_FROM).is_some_and(|kept| place < kept) {
-        return Some(Obstacle::TooOld);
+    if let Some(ServerChange::Climbs { kept_from, .. }) =
+        found.map(|it| it.location.kind.server_change())
+        && engine.line(kept_from).is_some_and(|kept| place < kept)
+    {
+        return Some(Obstacle::TooOld(kept_from));
     }
     (place + 1 != first && !is_there).then(|| Obstacle::Elsewhere(version.to_owned()))
 }
@@ -79,7 +88,7 @@ fn refusal(
     let but = match obstacle {
         Obstacle::NoBackup => format!("`{store}` has no backup"),
         Obstacle::Unseen => "nothing could ask it for its version".to_owned(),
-        Obstacle::TooOld => format!("no server before {KEPT_FROM} can be backed up"),
+        Obstacle::TooOld(kept_from) => format!("no server before {kept_from} can be backed up"),
         Obstacle::Elsewhere(version) => format!("it is {version}, where the path does not begin"),
     };
     let what = format!(
@@ -89,17 +98,18 @@ fn refusal(
     let mut problem = Problem::new(Exit::Refused, "engine-climb", what)
         .state("deployment", "unchanged")
         .why("a server goes up one line at a time and never down again: only a backup leads back from a rung");
-    let mut found = input.observed.datastores.iter();
-    let runs = found
-        .find(|datastore| datastore.name == *store)
-        .and_then(|datastore| datastore.engine.as_deref());
+    let found = found(input, engine);
+    let runs = found.and_then(|datastore| datastore.engine.as_deref());
     problem = match runs {
         Some(version) => problem.state(store.as_str(), format!("version {version}")),
         None => problem.unknown(format!("version of {store}")),
     };
     // A server that starts on the data of a line below its own refuses to be followed by the next one.
     if let Some(line) = input.observed.probes.get(&engine.compatibility()) {
-        let format = format!("{line} (featureCompatibilityVersion)");
+        let format = match found.map(|it| it.location.kind.server_change()) {
+            Some(ServerChange::Climbs { format, .. }) => format!("{line} ({format})"),
+            _ => line.clone(),
+        };
         problem = problem.state("format of its data", format);
     }
     problem = match obstacle {
@@ -108,14 +118,14 @@ fn refusal(
                 "take `backup = \"none\"` out of [datastores.{store}] in switchback.toml: the plan climbs with you then"
             )),
         Obstacle::Unseen => problem.hint("see why it does not answer: `switchback doctor`"),
-        Obstacle::TooOld => problem,
+        Obstacle::TooOld(_) => problem,
         Obstacle::Elsewhere(_) => problem.hint(format!(
             "leave out what was said of it by hand (`--feature {}=…`): it is asked itself",
             engine.probe
         )),
     };
     let up_to = match obstacle {
-        Obstacle::TooOld => KEPT_FROM,
+        Obstacle::TooOld(kept_from) => kept_from,
         _ => last,
     };
     for hint in by_hand(input, leg, engine, runs, up_to) {

@@ -200,6 +200,21 @@ fn an_action_that_does_nothing_or_only_expects() {
 }
 
 #[test]
+fn an_action_that_says_itself_what_a_server_has_to_be() {
+    let done = r#"done = { server = { datastore = "store", lines = ["3.6"], format = true } }"#;
+    tells(
+        "steps = [\"climb\"]\n",
+        &format!("steps = [\"climb\"]\n{done}\n"),
+        done,
+        (
+            "own-look",
+            "the action `up` says itself what a server has to be",
+            "say `climbs`: each rung is looked at then",
+        ),
+    );
+}
+
+#[test]
 fn an_action_that_a_later_release_lacks_without_a_stop_before() {
     let text = SOUND.replace(
         "at = [\"1.2\"]\nbecause",
