@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use switchback_engine::ports::{Context, Failure};
 use switchback_engine::process::{Argv, CommandError};
 use switchback_model::amount;
@@ -24,7 +25,27 @@ pub(crate) fn failure(code: &str, what: impl Into<String>, error: &io::Error) ->
                 .cause(error)
                 .hint("run switchback as a user who may write there, e.g. root")
         }
+        _ if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => {
+            Failure::new(code, what).cause(error).hint(BROKEN)
+        }
         _ => Failure::new(code, what).cause(error),
+    }
+}
+
+/// What to do where the kernel could neither read nor write.
+const BROKEN: &str =
+    "see what the kernel says of that disk or network filesystem (dmesg), mend it, then resume";
+
+/// Files that cannot be read. Root may read whatever is on a disk of its own machine, so either somebody else asks, or
+/// something else has them.
+pub(crate) fn unreadable(what: impl Into<String>, error: &io::Error) -> Failure {
+    let failure = Failure::new("files-unreadable", what).cause(error);
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => failure
+            .hint("let root read it, then resume: of a network filesystem its server decides that (`no_root_squash`)")
+            .hint("on this machine: run switchback as root"),
+        io::ErrorKind::NotFound => failure.hint("see that it is there, then resume"),
+        _ => failure.hint(BROKEN),
     }
 }
 

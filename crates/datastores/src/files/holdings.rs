@@ -216,7 +216,7 @@ impl Shadow<'_> {
             self.name,
             self.directory.display()
         );
-        disk::failure("files-unreadable", what, error)
+        disk::unreadable(what, error)
     }
 }
 

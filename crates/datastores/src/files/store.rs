@@ -126,8 +126,7 @@ impl Files {
     }
 
     fn unreadable(&self, directory: &Path, error: &std::io::Error) -> Failure {
-        disk::failure(
-            "files-unreadable",
+        disk::unreadable(
             format!("cannot read `{}` in {}", self.name, directory.display()),
             error,
         )

@@ -194,7 +194,10 @@ impl Update<'_> {
         if hands.sides.as_ref().is_none_or(|open| open.place != *place) {
             let source = match self.source.directory(place) {
                 Err(error) if root::vanished(&error) => return Ok(None),
-                source => source.map_err(Trouble::at("open", &path_of(place, &[])))?,
+                source => {
+                    let original = self.source.path().join(path_of(place, &[]));
+                    source.map_err(Trouble::at("read", &original))?
+                }
             };
             let path = self.copy.path().join(path_of(place, &[]));
             let copy = self
@@ -219,7 +222,10 @@ impl Update<'_> {
         let name = &*change.name;
         let from = match root::file(&sides.source, name) {
             Err(error) if root::vanished(&error) => return Ok(None),
-            from => from?,
+            from => from.map_err(|error| {
+                let original = self.source.path().join(change.path());
+                Halt::Trouble(Trouble::at("read", &original)(error))
+            })?,
         };
         let entry = Entry::of(&fs::fstat(&from).map_err(io::Error::from)?);
         if !entry.is_file() {
@@ -400,7 +406,10 @@ pub(super) fn dress_place(
     let path = copy.path().join(path_of(place, &[]));
     let original = match source.directory(place) {
         Err(error) if root::vanished(&error) => return Ok(None),
-        original => original.map_err(Trouble::at("open", &path))?,
+        original => {
+            let path = source.path().join(path_of(place, &[]));
+            original.map_err(Trouble::at("read", &path))?
+        }
     };
     let copied = match copy.directory(place) {
         // It was removed with what it was in.

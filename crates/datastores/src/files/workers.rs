@@ -42,10 +42,14 @@ pub(super) enum Trouble {
     },
 }
 
+/// What is tried with originals alone, which nothing is written to.
+const READING: [&str; 3] = ["read", "look at", "compare"];
+
 impl Trouble {
     /// For `map_err`.
     pub(super) fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
-        let path = path.to_owned();
+        // That of a directory may end with a slash.
+        let path = path.components().collect();
         move |error| Self::Io { doing, path, error }
     }
 
@@ -56,8 +60,14 @@ impl Trouble {
                 stopped: true,
                 ..Failure::new("stopped", what)
             },
-            Self::Io { doing, path, error } => disk::failure(code, what, &error)
-                .cause(format!("cannot {doing} {}", path.display())),
+            Self::Io { doing, path, error } => {
+                let cause = format!("cannot {doing} {}", path.display());
+                match READING.contains(&doing) {
+                    true => disk::unreadable(what, &error),
+                    false => disk::failure(code, what, &error),
+                }
+                .cause(cause)
+            }
             Self::Foreign { path } => Failure::new("files-mounted", what)
                 .cause(format!(
                     "{} is another filesystem or subvolume inside the directory",

@@ -83,3 +83,105 @@ fn holder(file: &File) -> io::Result<Option<Pid>> {
     };
     Ok(fcntl_getlk(file, &whole)?.and_then(|held| held.pid))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::path::PathBuf;
+    use std::process::{Child, Command, Stdio};
+    use std::time::Instant;
+
+    use super::*;
+
+    /// What the other process is told: where the lock is.
+    const SHADOWS: &str = "SWITCHBACK_TEST_SHADOWS";
+    const DIRECTORY: &str = "/opt/packs";
+    /// Nothing takes longer, unless it hangs.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    #[derive(Default)]
+    struct Heard(Cell<u32>);
+
+    impl Progress for Heard {
+        fn report(&self, doing: &str, _: Option<u64>, _: Option<u64>, _: Option<&str>) {
+            assert_eq!(
+                doing,
+                "waiting for what was begun before the connection was lost"
+            );
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    /// The older call: another process that holds the lock, as a shell starts it.
+    fn older(shadows: &Path, before: &str) -> Child {
+        let line = format!(
+            "{before} exec \"$0\" --exact files::elsewhere::lock::tests::holds_it --ignored"
+        );
+        let child = Command::new("sh")
+            .args(["-c", &line])
+            .arg(std::env::current_exe().expect("this test"))
+            .env(SHADOWS, shadows)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("started");
+        let begun = Instant::now();
+        while !shadows.join("held").exists() {
+            assert!(begun.elapsed() < PATIENCE, "it never holds it");
+            std::thread::sleep(AGAIN);
+        }
+        child
+    }
+
+    fn taken(shadows: &Path, heard: &Heard, stop: &StopSignal) -> Option<Lock> {
+        Lock::take(shadows, DIRECTORY, heard, stop).expect("no trouble")
+    }
+
+    #[test]
+    #[ignore = "the other process of the tests below"]
+    fn holds_it() {
+        let shadows = PathBuf::from(std::env::var_os(SHADOWS).expect("said where"));
+        let lock = taken(&shadows, &Heard::default(), &StopSignal::default());
+        assert!(lock.is_some());
+        std::fs::write(shadows.join("held"), "").expect("written");
+        std::thread::sleep(PATIENCE);
+    }
+
+    #[test]
+    fn the_older_call_is_asked_to_end_and_makes_room() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let shadows = directory.path().join("shadows");
+        let mut child = older(&shadows, "");
+        let (heard, stop) = (Heard::default(), StopSignal::default());
+        let lock = taken(&shadows, &heard, &stop);
+        assert!(lock.is_some() && heard.0.get() > 0);
+        let ended = child.wait().expect("it has ended");
+        assert_eq!(ended.signal(), Some(Signal::TERM.as_raw()));
+        // Another directory's is another lock, and one's own was given back.
+        assert!(Lock::take(&shadows, "/srv/other", &heard, &stop).is_ok_and(|lock| lock.is_some()));
+        drop(lock);
+        let waited = heard.0.get();
+        assert!(taken(&shadows, &heard, &stop).is_some());
+        assert_eq!(heard.0.get(), waited, "nobody had to be waited for");
+    }
+
+    #[test]
+    fn one_that_does_not_end_is_waited_for_until_the_operator_insists() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let shadows = directory.path().join("shadows");
+        let mut child = older(&shadows, "trap '' TERM;");
+        let (heard, stop) = (Heard::default(), StopSignal::default());
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(AGAIN * 5);
+                while stop.raise() != Urgency::Now {}
+            });
+            assert!(taken(&shadows, &heard, &stop).is_none());
+        });
+        assert!(heard.0.get() > 1, "it waited");
+        assert_eq!(child.try_wait().expect("asked"), None, "it is still there");
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        assert!(taken(&shadows, &heard, &StopSignal::default()).is_some());
+    }
+}

@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::rc::Rc;
 use std::thread;
 
@@ -247,6 +249,87 @@ fn no_room_over_there_is_said_before_anything_is_copied() {
     );
     fs::write(stage.root.join("large"), vec![7; 8 << 20]).expect("written");
     stage.prepare();
+}
+
+/// Says that a test is the one that root's right to read everything was taken from.
+const BOUNDED: &str = "SWITCHBACK_TEST_BOUNDED";
+
+/// Runs this test once more, as a root that may not read what is not its own: as a server that exports a network
+/// filesystem has it. True in that process.
+fn as_bounded_root(test: &str) -> bool {
+    if std::env::var_os(BOUNDED).is_some() {
+        return true;
+    }
+    let ended = Command::new("setpriv")
+        .args(["--bounding-set", "-dac_override,-dac_read_search"])
+        .arg(std::env::current_exe().expect("this test"))
+        .args(["--exact", test, "--nocapture"])
+        .env(BOUNDED, "1")
+        .status()
+        .expect("setpriv is there");
+    assert!(ended.success(), "{ended}");
+    false
+}
+
+/// Nobody but user 7 may read it.
+fn close(path: &Path) {
+    std::os::unix::fs::chown(path, Some(7), Some(7)).expect("given away");
+    let mode = if path.is_dir() { 0o700 } else { 0o600 };
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("closed");
+}
+
+fn unreadable(failure: Failure, what: &str, path: &Path) {
+    assert_eq!(
+        (failure.code.as_str(), failure.what.as_str()),
+        ("files-unreadable", what)
+    );
+    let named = format!("cannot read {}", path.display());
+    assert_eq!(
+        failure.causes,
+        ["Permission denied (os error 13)", named.as_str()]
+    );
+    assert!(
+        failure.hints[0].starts_with("let root read it, then resume: "),
+        "{:?}",
+        failure.hints
+    );
+}
+
+#[test]
+fn what_even_root_may_not_read_over_there_is_named_with_who_can_change_that() {
+    let name = "files::elsewhere::what_even_root_may_not_read_over_there_is_named_with_who_can_change_that";
+    if !as_bounded_root(name) {
+        return;
+    }
+    let bench = Bench::new();
+    let root = bench.path("blob");
+    fs::create_dir_all(root.join("pictures/deep")).expect("made");
+    let machine = Machine::at(bench.path("machine"));
+    let store = opened(&machine, &root);
+    let stage = Stage::set(root, bench).kept_by(store);
+    let secret = stage.root.join("pictures/secret");
+    fs::write(&secret, "of user 7").expect("written");
+    close(&secret);
+    let refused = stage.upgrade(|cx| stage.store.prepare(cx).expect_err("unreadable"));
+    unreadable(refused, "cannot copy `blobs` (on `machine`)", &secret);
+    // With a directory it is known before there is a plan.
+    let closed = stage.root.join("pictures/deep");
+    close(&closed);
+    let directory = location(&stage.root);
+    let commands = &stage.bench.commands;
+    let refused =
+        switchback_datastores::survey(&NAME.into(), &directory, reach(&machine), None, commands);
+    let what = format!(
+        "cannot read `blobs` in {} (on `machine`)",
+        stage.root.display()
+    );
+    unreadable(refused.expect_err("unreadable"), &what, &closed);
+    for path in [&secret, &closed] {
+        std::os::unix::fs::chown(path, Some(0), Some(0)).expect("given back");
+    }
+    stage.prepare();
+    stage.prove();
+    same(&listing(&stage.copy()), &listing(&stage.root));
 }
 
 #[test]
