@@ -14,6 +14,8 @@ use crate::uri::Uri;
 
 /// Where a server is that the product does not name: products look for it beside themselves.
 const HOST: &str = "127.0.0.1";
+/// What locations call the servers that are named behind the first.
+pub(crate) const OTHERS: &str = "others";
 /// Options of a MongoDB URI, and what locations call them.
 const QUERY: [(&str, &str); 6] = [
     ("tls", "tls"),
@@ -111,6 +113,7 @@ fn location(text: &str, kind: DatastoreKind, settings: &SettingsFile) -> Option<
         options.extend(said.map(|said| (option.clone(), plain(said))));
     }
     options.extend(whole.into_iter().flat_map(|(_, uri)| asked(uri)));
+    options.extend(others(kind, &uri));
     let owned = |found: Option<&str>| found.map(str::to_owned);
     Some(DatastoreLocation {
         kind,
@@ -130,6 +133,12 @@ fn location(text: &str, kind: DatastoreKind, settings: &SettingsFile) -> Option<
         server_directory: None,
         options,
     })
+}
+
+/// Further members of a replica set: whichever answers leads to its primary.
+pub(crate) fn others(kind: DatastoreKind, uri: &Uri) -> Option<(String, String)> {
+    let several = kind == DatastoreKind::Mongodb && !uri.others.is_empty();
+    several.then(|| (OTHERS.to_owned(), uri.others.join(",")))
 }
 
 /// What a URI asks for after its `?`.
@@ -233,6 +242,7 @@ mod tests {
         assert_eq!(location.user.as_deref(), Some("u"));
         assert_eq!(location.database.as_deref(), Some("st2db"));
         assert_eq!(location.options["replica-set"], "rs0");
+        assert_eq!(location.options["others"], "b:27018");
         assert_eq!(location.options["auth-source"], "admin");
         assert!(matches!(location.password, Some(SecretRef::Setting { key, .. }) if key == "host"));
     }

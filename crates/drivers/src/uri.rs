@@ -11,6 +11,8 @@ pub(crate) struct Uri {
     pub(crate) host: Option<String>,
     /// Its port.
     pub(crate) port: Option<u16>,
+    /// Further servers, as they are written.
+    pub(crate) others: Vec<String>,
     /// First segment of the path.
     pub(crate) database: Option<String>,
 }
@@ -46,13 +48,14 @@ impl Uri {
             },
             None => (None, None),
         };
-        let server = servers.split(',').next().unwrap_or_default();
-        let (host, port) = split_port(server);
+        let mut servers = servers.split(',');
+        let (host, port) = split_port(servers.next().unwrap_or_default());
         Self {
             user: user.map(decoded),
             password: password.map(decoded),
             host: some(host).map(decoded),
             port,
+            others: servers.map(decoded).collect(),
             database: path
                 .and_then(|path| some(path.split('/').next()?))
                 .map(decoded),
@@ -127,7 +130,9 @@ mod tests {
         let bare = Uri::parse("postgresql://db/tts");
         assert_eq!((bare.user, bare.port), (None, None));
         assert_eq!(Uri::parse("[::1]:6379").host.as_deref(), Some("::1"));
-        assert_eq!(Uri::parse("a:1,b:2").host.as_deref(), Some("a"));
+        let many = Uri::parse("a:1,b:2,c");
+        assert_eq!((many.host.as_deref(), many.port), (Some("a"), Some(1)));
+        assert_eq!(many.others, ["b:2", "c"]);
     }
 
     #[test]

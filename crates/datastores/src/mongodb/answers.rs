@@ -3,6 +3,7 @@
 use bson::raw::{RawBsonRef, RawDocument};
 use switchback_engine::ports::Failure;
 use switchback_model::DatastoreName;
+use switchback_model::product::{DatastoreKind, ServerChange};
 
 use super::wire::Broken;
 
@@ -10,6 +11,12 @@ const UNAUTHORIZED: i64 = 13;
 const AUTHENTICATION_FAILED: i64 = 18;
 const NO_NAMESPACE: i64 = 26;
 const OUT_OF_DISK: i64 = 14031;
+/// What a member says that is the primary no more, or never was.
+const NOT_A_PRIMARY: [i64; 5] = [10107, 13435, 13436, 189, 11602];
+/// The same of servers that give no code.
+const NOT_MASTER: &str = "not master";
+/// Most members have not said in time that they have it.
+const NOT_CONFIRMED: i64 = 64;
 /// A server says so in words, too, where its storage engine fails.
 const FULL: [&str; 2] = ["No space left on device", "out of disk space"];
 
@@ -17,6 +24,10 @@ const FULL: [&str; 2] = ["No space left on device", "out of disk space"];
 pub(super) const MISSING: &str = "mongodb-namespace-missing";
 /// The code of failures that are about a missing right.
 pub(super) const DENIED: &str = "datastore-permission";
+/// The code of failures that are about a server which takes no writes.
+pub(super) const NOT_PRIMARY: &str = "datastore-not-primary";
+/// The code of failures that are about members which lack what was written.
+pub(super) const UNCONFIRMED: &str = "datastore-unconfirmed";
 
 /// Nothing where the server did what it was asked.
 pub(super) fn understood(
@@ -79,6 +90,9 @@ fn no(name: &DatastoreName, database: &str, command: &str, answer: &RawDocument)
         )),
         Some(OUT_OF_DISK) => full_disk(name, words),
         _ if full => full_disk(name, words),
+        Some(code) if NOT_A_PRIMARY.contains(&code) => stepped_down(name, words),
+        None if words.starts_with(NOT_MASTER) => stepped_down(name, words),
+        Some(NOT_CONFIRMED) => unconfirmed(name, words),
         Some(NO_NAMESPACE) => {
             Failure::new(MISSING, format!("`{name}` has not what `{command}` is about"))
                 .cause(words)
@@ -90,6 +104,26 @@ fn no(name: &DatastoreName, database: &str, command: &str, answer: &RawDocument)
         .cause(words)
         .hint("look at the server's log, then resume"),
     }
+}
+
+fn stepped_down(name: &DatastoreName, words: String) -> Failure {
+    Failure::new(
+        NOT_PRIMARY,
+        format!("the server of `{name}` is the primary of its replica set no longer"),
+    )
+    .cause(words)
+    .state(name.to_string(), "takes no writes there")
+    .hint("see that the set has a primary, in a shell: rs.status(); then resume: what was begun is looked at there")
+}
+
+fn unconfirmed(name: &DatastoreName, words: String) -> Failure {
+    Failure::new(
+        UNCONFIRMED,
+        format!("most members of the replica set of `{name}` do not confirm a write"),
+    )
+    .cause(words)
+    .state(name.to_string(), "written on its primary alone")
+    .hint("see which members are down or behind, in a shell: rs.status(); then resume")
 }
 
 fn full_disk(name: &DatastoreName, words: String) -> Failure {
@@ -118,6 +152,25 @@ pub(super) fn broken(name: &DatastoreName, address: &str, broken: Broken) -> Fai
             "where it is elsewhere: `address` under [datastores.{name}] in switchback.toml"
         )),
     }
+}
+
+/// The connection ended in the middle. `way` says whose it was, where that is not the server's alone.
+pub(super) fn broke_off(
+    name: &DatastoreName,
+    address: &str,
+    way: Option<&str>,
+    failure: Broken,
+) -> Failure {
+    let Broken::Lost(error) = failure else {
+        return broken(name, address, failure);
+    };
+    let what = format!("the connection to the server of `{name}` at {address} was lost");
+    let mut told = Failure::new("datastore-lost", what).cause(error);
+    if let Some(way) = way {
+        told = told.cause(way);
+    }
+    told.state(name.to_string(), "unknown")
+        .hint("see that it runs; then switchback resume asks it anew, and does nothing twice")
 }
 
 /// An answer that cannot be understood.
@@ -167,13 +220,21 @@ pub(super) fn unseen(name: &DatastoreName, failure: Failure) -> Failure {
 
 /// A server whose protocol is too old.
 pub(super) fn too_old(name: &DatastoreName) -> Failure {
+    let kept_from = match DatastoreKind::Mongodb.server_change() {
+        ServerChange::Climbs { kept_from, .. } => kept_from,
+        _ => "",
+    };
     Failure::new(
         "datastore-unsupported",
-        format!("the server of `{name}` is older than MongoDB 3.2, and is not kept"),
+        format!("the server of `{name}` is older than MongoDB {kept_from}, and is not kept"),
     )
-    .cause("indexes and documents are read by commands that came with 3.2")
+    .cause(format!(
+        "indexes and documents are read by commands that came with {kept_from}"
+    ))
     .state(name.to_string(), "not changed")
-    .hint("bring it to 3.2, one line after the other, as its own documentation says, then plan again")
+    .hint(format!(
+        "bring it to {kept_from}, one line after the other, as its own documentation says, then plan again"
+    ))
     .hint(format!(
         "or back it up by its own means, and say so: backup = \"none\" under [datastores.{name}] in switchback.toml"
     ))
@@ -208,7 +269,10 @@ mod tests {
         let nested = doc! { "ok": 1, "writeErrors": [{ "code": 11000, "errmsg": "E11000 twice" }] };
         assert_eq!(told(nested).expect_err("no").causes, ["E11000 twice"]);
         let nested = doc! { "ok": 1, "writeConcernError": { "code": 64, "errmsg": "too slow" } };
-        assert_eq!(code(nested), "datastore-answer");
+        assert_eq!(code(nested), UNCONFIRMED);
+        assert_eq!(code(no(189, "stepped down")), NOT_PRIMARY);
+        let old = doc! { "ok": 0.0, "errmsg": "not master and slaveOk=false" };
+        assert_eq!(code(old), NOT_PRIMARY);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use switchback_model::observed::DatastoreLocation;
 use super::answers;
 use super::scram::{Mechanism, Scram};
 use super::wire::{self, Link};
-use super::{tls, uri};
+use super::{set, tls, uri};
 
 /// The first wire version with the newer message (3.6).
 const NEWER: i32 = 6;
@@ -32,6 +32,8 @@ pub(super) struct Client<'a> {
     pub(super) server: Hello,
     /// Host and port, for people.
     pub(super) address: String,
+    /// Where the server is, in half a sentence, where it is reached by way of another machine.
+    far: Option<String>,
 }
 
 /// What a server says of itself at first.
@@ -45,17 +47,25 @@ pub(super) struct Hello {
     primary: Option<String>,
     /// True where it takes writes.
     pub(super) writable: bool,
+    /// What it is in its set where it takes none, for people.
+    pub(super) role: &'static str,
+    /// Which election made it the primary.
+    pub(super) election: Option<Bson>,
     /// True for a router of a sharded cluster.
     pub(super) router: bool,
     mechanisms: Vec<String>,
 }
 
+/// Where a host and a port are reached from here; nothing where that is there.
+pub(super) type Way<'w> = &'w dyn Fn(&str, u16) -> Result<Option<(String, u16)>, Failure>;
+
 /// Where and as whom to connect.
 pub(super) struct Door<'a, 's> {
     pub(super) name: &'a DatastoreName,
     pub(super) location: &'a DatastoreLocation,
-    /// Where the way leads to it from here, in place of what the location says.
-    pub(super) led: Option<(String, u16)>,
+    pub(super) way: Way<'s>,
+    /// What is said of a server that is reached by such a way.
+    pub(super) far: Option<String>,
     pub(super) password: Option<&'a Secret>,
     pub(super) stop: Option<&'s StopSignal>,
 }
@@ -63,18 +73,36 @@ pub(super) struct Door<'a, 's> {
 impl<'a> Door<'a, '_> {
     /// Connects to the server, or to the primary of its replica set, and says who we are.
     pub(super) fn open(&self) -> Result<Client<'a>, Failure> {
-        let led = self.led.clone();
-        let (host, port) = led.unwrap_or_else(|| uri::address(self.location));
-        let client = self.connect(&host, port)?;
-        // By the name that it has over there a primary would be looked for here.
-        let elsewhere = client.server.primary.clone().filter(|_| self.led.is_none());
-        match elsewhere.filter(|_| !client.server.writable) {
-            None => self.admitted(client),
-            Some(primary) => {
-                let (host, port) = uri::split(&primary);
-                self.connect(&host, port)
-                    .and_then(|client| self.admitted(client))
+        let ((host, port), others) = uri::addresses(self.location);
+        let mut found = self.primary_by(&host, port);
+        // What is wrong with the first that is named is told, unless another one knows better.
+        for (host, port) in others {
+            if found.as_ref().err().is_none_or(|failure| failure.stopped) {
+                break;
             }
+            found = self.primary_by(&host, port).or(found);
+        }
+        found.and_then(|client| self.admitted(client))
+    }
+
+    /// A server that takes writes: this one, or the primary that it names.
+    fn primary_by(&self, host: &str, port: u16) -> Result<Client<'a>, Failure> {
+        let client = self.connect(host, port)?;
+        let wanted = self.location.options.get(uri::REPLICA_SET);
+        set::require_named(self.name, &client.address, wanted, &client.server)?;
+        if client.server.writable {
+            return Ok(client);
+        }
+        let Some(primary) = &client.server.primary else {
+            return Err(set::no_primary(self.name, &client.address, &client.server));
+        };
+        let (host, port) = uri::split(primary);
+        let found = self.connect(&host, port).map_err(|failure| {
+            failure.cause(format!("{} names it as the primary", client.address))
+        })?;
+        match found.server.writable {
+            true => Ok(found),
+            false => Err(set::no_primary(self.name, &found.address, &found.server)),
         }
     }
 
@@ -82,7 +110,11 @@ impl<'a> Door<'a, '_> {
         let address = format!("{host}:{port}");
         let tls = tls::configured(self.name, self.location)?;
         let broken = |error| answers::broken(self.name, &address, error);
-        let mut link = Link::connect(host, port, tls, self.stop).map_err(broken)?;
+        let led = (self.way)(host, port)?;
+        let (there, at) = led
+            .as_ref()
+            .map_or((host, port), |(host, port)| (host.as_str(), *port));
+        let mut link = Link::connect((there, at), host, tls, self.stop).map_err(broken)?;
         let mut command = doc! {
             "isMaster": 1,
             "client": {
@@ -110,6 +142,7 @@ impl<'a> Door<'a, '_> {
             database: uri::database(self.location),
             server,
             address,
+            far: self.far.clone().filter(|_| led.is_some()),
         })
     }
 
@@ -183,14 +216,21 @@ fn next(answer: &Document, bytes: Vec<u8>) -> Document {
 }
 
 impl Hello {
-    fn read(answer: &Document) -> Self {
+    pub(super) fn read(answer: &Document) -> Self {
         let text = |key: &str| answer.get_str(key).ok().map(str::to_owned);
+        let is = |key: &str| answer.get_bool(key).unwrap_or(false);
         let mechanisms = answer.get_array("saslSupportedMechs").into_iter().flatten();
         Self {
             wire: answer.get_i32("maxWireVersion").unwrap_or(0),
             set: text("setName"),
             primary: text("primary"),
-            writable: answer.get_bool("ismaster").unwrap_or(false),
+            writable: is("ismaster"),
+            role: match (is("arbiterOnly"), is("secondary")) {
+                (true, _) => "an arbiter",
+                (_, true) => "a secondary",
+                _ => "a member",
+            },
+            election: answer.get("electionId").cloned(),
             router: answer.get_str("msg").is_ok_and(|msg| msg == "isdbgrid"),
             mechanisms: mechanisms
                 .filter_map(Bson::as_str)
@@ -233,10 +273,9 @@ impl Client<'_> {
             }
             other => other,
         };
-        let answer = self
-            .link
-            .ask(database, &raw, beside)
-            .map_err(|error| answers::broken(self.name, &self.address, error))?;
+        let answer = self.link.ask(database, &raw, beside).map_err(|error| {
+            answers::broke_off(self.name, &self.address, self.far.as_deref(), error)
+        })?;
         answers::understood(self.name, database, &what, &answer)?;
         Ok(answer)
     }

@@ -47,6 +47,7 @@ impl Server {
         )?;
         self.require_room(&about)?;
         client.rehearse(cx.run)?;
+        client.settle(cx)?;
         backup.prepare(Some(about.version.clone()))?;
         Ok(Outcome {
             summary: format!("room for {}", amount::bytes(about.data)),
@@ -109,6 +110,7 @@ impl Server {
         if !writers.is_empty() {
             return Err(connected(&self.name, writers));
         }
+        client.settle(cx)?;
         let layout = client.layout()?;
         self.require_suitable(&client, &layout)?;
         let about = client.about()?;
@@ -186,6 +188,7 @@ impl Server {
             place.describe(name, shape).map_err(written)?;
             tallies.insert(name.clone(), tally);
         }
+        client.require_same_primary()?;
         Ok(tallies)
     }
 

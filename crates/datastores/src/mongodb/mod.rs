@@ -16,6 +16,7 @@ mod names;
 mod restore;
 mod scram;
 mod server;
+mod set;
 mod store;
 mod tls;
 mod uri;

@@ -117,12 +117,15 @@ impl Server {
     ) -> Result<(), Failure> {
         cx.progress.report("switching", None, None, None);
         let (aside, new) = (Family::named(&switching.aside), Family::new(backup.run()));
+        // What a note says is done must be so on whichever member is elected next.
+        client.settle(cx)?;
         note(backup, &switching)?;
         if switching.phase == Phase::Aside {
             // Nothing that was restored is in its place yet: all that is no copy of ours is moved.
             for name in client.layout()?.collections.into_keys() {
                 client.rename(&name, &aside.of(&name))?;
             }
+            client.settle(cx)?;
             switching.phase = Phase::Place;
             note(backup, &switching)?;
         }
@@ -131,6 +134,7 @@ impl Server {
                 client.rename(&name, original)?;
             }
         }
+        client.settle(cx)?;
         disk::remove(&backup.path(SWITCHING)).map_err(|error| backup.io("tidy", &error))
     }
 

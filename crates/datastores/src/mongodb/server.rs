@@ -49,32 +49,37 @@ impl Server {
 
     /// Connects. Who talks is this machine, whichever one the product is on.
     pub(super) fn client(&self, stop: Option<&StopSignal>) -> Result<Client<'_>, Failure> {
-        let (host, port) = uri::address(&self.location);
-        let led = match &self.elsewhere {
-            Some(reach) => reach.reached_at(&host, port)?,
-            None => None,
-        };
-        if self.elsewhere.is_some() && led.is_none() && uri::is_loopback(&host) {
-            return Err(Failure::new(
-                "datastore-unreachable",
-                format!("the server of `{}` is not to be reached from here", self.name),
-            )
-            .cause(format!("it listens on {host} of the machine or the container that it is on"))
-            .state(self.name.to_string(), "not asked")
-            .hint("run switchback on the machine that the server is on")
-            .hint(format!(
-                "or let the server listen for this machine, too, and say where: `address` under [datastores.{}] in switchback.toml",
-                self.name
-            )));
-        }
         Door {
             name: &self.name,
             location: &self.location,
-            led,
+            way: &|host, port| self.way(host, port),
+            far: self.elsewhere.as_ref().and_then(|reach| reach.foreign()),
             password: self.password.as_ref(),
             stop,
         }
         .open()
+    }
+
+    /// Where a server is reached from here, as its own machine names it.
+    fn way(&self, host: &str, port: u16) -> Result<Option<(String, u16)>, Failure> {
+        let Some(reach) = &self.elsewhere else {
+            return Ok(None);
+        };
+        let led = reach.reached_at(host, port)?;
+        if led.is_some() || !uri::is_loopback(host) {
+            return Ok(led);
+        }
+        Err(Failure::new(
+            "datastore-unreachable",
+            format!("the server of `{}` is not to be reached from here", self.name),
+        )
+        .cause(format!("it listens on {host} of the machine or the container that it is on"))
+        .state(self.name.to_string(), "not asked")
+        .hint("run switchback on the machine that the server is on")
+        .hint(format!(
+            "or let the server listen for this machine, too, and say where: `address` under [datastores.{}] in switchback.toml",
+            self.name
+        )))
     }
 
     /// Why this server cannot be kept, one line each.
@@ -82,8 +87,6 @@ impl Server {
         let mut found = layout.obstacles.clone();
         if client.server.router {
             found.push("it is a router of a sharded cluster: every shard would have to be kept at one moment".to_owned());
-        } else if !client.server.writable {
-            found.push("it takes no writes, and its replica set names no primary".to_owned());
         }
         found
     }
@@ -124,6 +127,7 @@ impl Server {
                     .insert(name.clone(), tally.collection());
             }
         }
+        client.require_same_primary()?;
         Ok(contents)
     }
 }

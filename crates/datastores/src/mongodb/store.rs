@@ -50,7 +50,7 @@ impl Mongodb {
             None => "the server is no member of a replica set, and nothing else can follow it"
                 .to_owned(),
             Some(set) => format!(
-                "a member that follows would have to be added to the replica set `{set}`, which changes who elects its primary"
+                "a member of ours would change the configuration of the replica set `{set}`, and stay in it where a run dies; for a quicker way back keep a hidden, delayed member of your own"
             ),
         };
         Ok(Survey {

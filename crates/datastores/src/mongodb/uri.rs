@@ -4,15 +4,26 @@ use switchback_model::observed::DatastoreLocation;
 
 /// The database in which the user is known, where it is another than the one that is kept.
 pub(super) const SOURCE: &str = "auth-source";
+/// The replica set that the product names.
+pub(super) const REPLICA_SET: &str = "replica-set";
+/// Further servers that the product names, with commas between them: any of them may be the one that answers.
+const OTHERS: &str = "others";
 /// Where a server listens that was not told otherwise.
 const PORT: u16 = 27017;
 /// The database of a connection that names none.
 const DATABASE: &str = "test";
 
-/// Host and port.
-pub(super) fn address(location: &DatastoreLocation) -> (String, u16) {
+/// Host and port of the first server, and of the others that are named with it.
+pub(super) fn addresses(
+    location: &DatastoreLocation,
+) -> ((String, u16), impl Iterator<Item = (String, u16)>) {
     let host = location.host.as_deref().unwrap_or("127.0.0.1");
-    (host.to_owned(), location.port.unwrap_or(PORT))
+    let others = location.options.get(OTHERS).map_or("", String::as_str);
+    let others = others.split(',').filter(|other| !other.is_empty());
+    (
+        (host.to_owned(), location.port.unwrap_or(PORT)),
+        others.map(split),
+    )
 }
 
 /// True for addresses by which a machine or a container means itself.

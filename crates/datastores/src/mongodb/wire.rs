@@ -61,10 +61,11 @@ impl From<io::Error> for Broken {
 }
 
 impl Link {
-    /// Connects, with TLS where `tls` has a configuration for it.
+    /// Connects, with TLS where `tls` has a configuration for it. `name` is what the server's certificate is for: the
+    /// way to it may begin elsewhere.
     pub(super) fn connect(
-        host: &str,
-        port: u16,
+        (host, port): (&str, u16),
+        name: &str,
         tls: Option<std::sync::Arc<rustls::ClientConfig>>,
         stop: Option<&StopSignal>,
     ) -> Result<Self, Broken> {
@@ -87,7 +88,7 @@ impl Link {
         let stream = match tls {
             None => Stream::Plain(stream),
             Some(config) => {
-                let name = rustls::pki_types::ServerName::try_from(host.to_owned())
+                let name = rustls::pki_types::ServerName::try_from(name.to_owned())
                     .map_err(|error| Broken::Odd(error.to_string()))?;
                 let client = ClientConnection::new(config, name)
                     .map_err(|error| Broken::Odd(error.to_string()))?;

@@ -7,6 +7,7 @@ mod files;
 mod mistral;
 mod mongodb;
 mod mongodb_server;
+mod mongodb_set;
 mod no_room;
 mod postgres;
 mod postgres_shadow;

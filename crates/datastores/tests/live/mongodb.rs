@@ -28,19 +28,19 @@ db.token_d_b.insert_one({'_id': 1, 'at': datetime.datetime(2036, 1, 1)})
 db.token_d_b.create_index('at', expireAfterSeconds=3600)
 ";
 
-const CHANGE: &str = "
+pub(crate) const CHANGE: &str = "
 db.rule_d_b.update_one({'_id': 17}, {'$set': {'body': 'other'}})
 db.odd.drop()
 db['new'].insert_one({'_id': 1})
 ";
 
-fn filled() -> Option<MongodbServer> {
+pub(crate) fn filled() -> Option<MongodbServer> {
     let server = MongodbServer::start()?;
     server.run(FILL);
     Some(server)
 }
 
-fn kept(server: &MongodbServer, store: &dyn Datastore) {
+pub(crate) fn kept(server: &MongodbServer, store: &dyn Datastore) {
     server.bench.within(UPGRADE, |cx| {
         store.prepare(cx).expect("prepares");
         store.seal(cx).expect("seals");
@@ -49,11 +49,11 @@ fn kept(server: &MongodbServer, store: &dyn Datastore) {
 }
 
 /// All names in the database, sorted.
-fn names(server: &MongodbServer) -> String {
+pub(crate) fn names(server: &MongodbServer) -> String {
     server.run("print(' '.join(sorted(db.list_collection_names())))")
 }
 
-const NAMES: &str = "a.b c/d capped empty odd rule_d_b token_d_b";
+pub(crate) const NAMES: &str = "a.b c/d capped empty odd rule_d_b token_d_b";
 
 #[test]
 fn keeps_the_contract_and_indexes_and_options() {

@@ -26,7 +26,7 @@ pub(crate) const PASSWORD: &str = "pen,c=il ü";
 pub(crate) struct MongodbServer {
     pub(crate) bench: Bench,
     environment: PathBuf,
-    port: u16,
+    pub(crate) port: u16,
     settings: RefCell<Vec<String>>,
     process: RefCell<Option<Child>>,
     shell: RefCell<Option<Shell>>,
@@ -54,6 +54,28 @@ for line in sys.stdin:
     print(json.dumps(answer), flush=True)
 ";
 
+/// A member of the set that is not the primary: the stand-in, saying so.
+pub(crate) struct Member {
+    pub(crate) port: u16,
+    process: Child,
+}
+
+/// What it says of itself beside its own words: the first is the primary's address, which may be empty.
+const MEMBER: &str = "
+import sys
+from secantus import cli, commands
+real = commands._hello
+def hello(document, context):
+    answer = real(document, context)
+    answer.update(isWritablePrimary=False, ismaster=False, secondary=True, primary=sys.argv[1])
+    if not sys.argv[1]:
+        del answer['primary']
+    return answer
+for name in ('hello', 'isMaster', 'ismaster'):
+    commands._HANDLERS[name] = hello
+sys.exit(cli.main(sys.argv[2:]))
+";
+
 impl MongodbServer {
     /// Starts one; `None`, and a word about it, where none is installed.
     #[expect(clippy::print_stdout, reason = "says what was not tried, and why")]
@@ -62,8 +84,7 @@ impl MongodbServer {
             println!("not tried: {STAND_IN} names no environment with a server");
             return None;
         };
-        let free = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        let port = free.local_addr().expect("its address").port();
+        let port = free_port();
         let server = Self {
             bench: Bench::new(),
             environment: environment.into(),
@@ -72,9 +93,26 @@ impl MongodbServer {
             process: RefCell::default(),
             shell: RefCell::default(),
         };
-        drop(free);
         server.up(&[]);
         Some(server)
+    }
+
+    /// Starts a member that names `primary`, or none.
+    pub(crate) fn member(&self, primary: Option<u16>) -> Member {
+        let port = free_port();
+        let primary = primary.map_or_else(String::new, |port| format!("127.0.0.1:{port}"));
+        let process = Command::new(self.environment.join("bin/python"))
+            .args(["-c", MEMBER, &primary, "--host", "127.0.0.1", "--port"])
+            .arg(port.to_string())
+            .arg("--storage-path")
+            .arg(self.bench.path(&format!("member-{port}")))
+            .current_dir(self.bench.root())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the member starts");
+        until_answers(port);
+        Member { port, process }
     }
 
     /// Starts it again with these settings on the same data.
@@ -93,11 +131,7 @@ impl MongodbServer {
             .spawn()
             .expect("the server starts");
         *self.process.borrow_mut() = Some(process);
-        let begun = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(begun.elapsed() < Duration::from_mins(1), "it never answers");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        until_answers(self.port);
     }
 
     pub(crate) fn down(&self) {
@@ -229,6 +263,26 @@ impl MongodbServer {
             drop(shell.input);
             let _ = shell.child.wait();
         }
+    }
+}
+
+fn free_port() -> u16 {
+    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    free.local_addr().expect("its address").port()
+}
+
+fn until_answers(port: u16) {
+    let begun = Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(begun.elapsed() < Duration::from_mins(1), "it never answers");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

@@ -248,6 +248,9 @@ fn corrected(
     if let Some(address) = &said.address {
         let uri = Uri::parse(address);
         location.access = Access::Local;
+        location.options.remove(settings_file::OTHERS);
+        let others = settings_file::others(location.kind, &uri);
+        location.options.extend(others);
         location.host = uri.host;
         location.port = uri.port;
     }
