@@ -154,9 +154,8 @@ fn waited(cx: &Context<'_>, what: &str, begun: Instant) -> Result<(), Failure> {
 fn not_stopped(what: &str) -> Failure {
     Failure::new("service-not-stopped", format!("{what} does not end"))
         .state(what, "runs, though it was killed")
-        .hint(
-            "see what it waits for: a process in state D hangs in a device; then switchback resume",
-        )
+        .hint("see what it waits for: ps -eo pid,stat,wchan:30,args (state D: a disk or a file server that does not answer)")
+        .hint("when it is gone: switchback resume; nothing goes on before that")
 }
 
 /// Lets units start again and starts `services`, and what a new version brought and enabled.

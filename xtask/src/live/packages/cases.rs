@@ -6,7 +6,7 @@ use super::super::lab::Lab;
 use super::super::{Case, judge};
 use super::host::Host;
 use super::verdict::{BACK, judged};
-use super::{contract, redhat, refused, remote, stackstorm};
+use super::{contract, redhat, refused, remote, stackstorm, undead};
 
 /// What the operator wrote into the conffile.
 const EDIT: &str = "# Mine: behind a proxy.";
@@ -23,6 +23,7 @@ pub(in super::super) fn cases() -> Vec<Case> {
         Case::new("packages_contract", contract),
     ];
     cases.extend(refused::cases());
+    cases.push(undead::case());
     cases.extend(redhat::cases());
     cases.extend(remote::cases());
     cases.extend(stackstorm::cases());

@@ -44,13 +44,20 @@ pub(super) struct Host {
 impl Host {
     /// Boots one and does `switchback init` on it.
     pub(super) fn boot(lab: &Lab, name: &str) -> Result<Self> {
-        image()?;
-        Self::boot_of(lab, name, IMAGE)
+        Self::boot_of(lab, name, image()?)
+    }
+
+    /// As [`Host::boot`], with more words for Docker.
+    pub(super) fn boot_with(lab: &Lab, name: &str, more: &[&str]) -> Result<Self> {
+        Self::begun(Self::up(lab, name, image()?, more)?)
     }
 
     /// As [`Host::boot`], from another image.
     pub(super) fn boot_of(lab: &Lab, name: &str, image: &str) -> Result<Self> {
-        let host = Self::up(lab, name, image, &[])?;
+        Self::begun(Self::up(lab, name, image, &[])?)
+    }
+
+    fn begun(host: Self) -> Result<Self> {
         host.expect(&["init"], 0)?;
         // Its process ignores a polite end: half a minute of waiting would prove no more than three seconds do.
         host.ok("sed -i 's/^\\[packages\\]$/[packages]\\npatience = 3/' switchback.toml")?;

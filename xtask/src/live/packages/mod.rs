@@ -11,6 +11,7 @@ mod refused;
 mod remote;
 mod repository;
 mod stackstorm;
+mod undead;
 mod verdict;
 
 pub(super) use cases::cases;

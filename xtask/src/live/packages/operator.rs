@@ -38,8 +38,13 @@ pub(super) struct Operator<'a> {
 }
 
 impl<'a> Operator<'a> {
-    /// `name` is that of the case, `definition` that of the product.
-    pub(super) fn new(lab: &Lab, host: &'a Host, name: &str, definition: &str) -> Result<Self> {
+    /// `name` is that of the case, `definition` that of a product which switchback does not know.
+    pub(super) fn new(
+        lab: &Lab,
+        host: &'a Host,
+        name: &str,
+        definition: Option<&str>,
+    ) -> Result<Self> {
         let operator = Self {
             host,
             binary: lab.binary().to_owned(),
@@ -49,9 +54,12 @@ impl<'a> Operator<'a> {
         if directory.exists() {
             fs::remove_dir_all(directory)?;
         }
-        let catalog = directory.join("catalog/flow");
+        let catalog = directory.join("catalog");
         fs::create_dir_all(&catalog)?;
-        fs::write(catalog.join("product.toml"), definition)?;
+        if let Some(definition) = definition {
+            fs::create_dir(catalog.join("flow"))?;
+            fs::write(catalog.join("flow/product.toml"), definition)?;
+        }
         tool("ssh-keygen")
             .args(["-q", "-t", "ed25519", "-N", "", "-f"])
             .arg(directory.join("key"))
@@ -141,7 +149,8 @@ impl<'a> Operator<'a> {
         Ok(said)
     }
 
-    fn said(&self) -> String {
+    /// What it has said until now.
+    pub(super) fn said(&self) -> String {
         fs::read_to_string(self.directory.join("said")).unwrap_or_default()
     }
 

@@ -20,7 +20,7 @@ pub(super) fn cases() -> Vec<Case> {
 fn over_ssh(lab: &Lab) -> Result<()> {
     let full = format!("{THERE}:size=256k,mode=0755");
     let host = Host::boot_to_be_reached(lab, "ssh", host::image()?, &["--tmpfs", &full])?;
-    let operator = Operator::new(lab, &host, "over-ssh", family::DEFINITION)?;
+    let operator = Operator::new(lab, &host, "over-ssh", Some(family::DEFINITION))?;
     hindered(&operator)?;
     operator.expect(&["plan", "--to", "2.2.0"], 0)?;
     without_room(&operator)?;

@@ -22,7 +22,7 @@ pub(in crate::live::packages) fn case(name: &str) -> Case {
 
 fn there_and_back(lab: &Lab) -> Result<()> {
     let host = machine::boot(lab)?;
-    let operator = Operator::new(lab, &host, "over-ssh-data", DEFINITION)?;
+    let operator = Operator::new(lab, &host, "over-ssh-data", Some(DEFINITION))?;
     operator.trust_the_machine()?;
     operator.may_be_root()?;
     let before = machine::sum(&host)?;

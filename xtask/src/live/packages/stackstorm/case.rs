@@ -5,6 +5,7 @@ use anyhow::{Result, ensure};
 
 use super::database::Database;
 use super::family::{self, FIRST, LAST};
+use super::remote;
 use crate::live::Case;
 use crate::live::judge;
 use crate::live::lab::Lab;
@@ -16,7 +17,10 @@ use crate::setup;
 const ACCEPTED: &str = "finish-workflows,py3-packs,xenial-python36,mongodb-4.0";
 
 pub(in crate::live::packages) fn cases() -> Vec<Case> {
-    vec![Case::new("packages_stackstorm", there_and_back)]
+    vec![
+        Case::new("packages_stackstorm", there_and_back),
+        Case::new("packages_stackstorm_over_ssh", remote::there_and_back),
+    ]
 }
 
 fn there_and_back(lab: &Lab) -> Result<()> {
@@ -29,7 +33,7 @@ fn there_and_back(lab: &Lab) -> Result<()> {
     };
     family::image()?;
     let host = Host::up(lab, "stackstorm", family::IMAGE, &[])?;
-    let mut database = Database::start(lab, &host, environment)?;
+    let mut database = Database::start(lab, &host, "st2", environment)?;
     let before = database.sum()?;
     judge::told(
         &host.expect(&["init"], 0)?,
@@ -131,13 +135,13 @@ fn climbs(host: &Host, database: &mut Database) -> Result<()> {
 }
 
 /// As [`judge::told`], wherever lines were broken.
-fn told(text: &str, words: &[&str]) -> Result<()> {
+pub(super) fn told(text: &str, words: &[&str]) -> Result<()> {
     let words_of_it: Vec<&str> = text.split_whitespace().collect();
     judge::told(&words_of_it.join(" "), words)
 }
 
 /// This version is installed and runs.
-fn is_at(host: &Host, version: &str) -> Result<()> {
+pub(super) fn is_at(host: &Host, version: &str) -> Result<()> {
     let installed =
         host.ok("dpkg-query --show --showformat '${Version} ${db:Status-Status}' st2")?;
     ensure!(

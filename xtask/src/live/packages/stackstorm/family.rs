@@ -13,8 +13,9 @@ use crate::images;
 pub(super) const IMAGE: &str = "switchback-xtask/st2:1";
 
 pub(super) const FIRST: &str = "2.10.4";
+pub(super) const MIDDLE: &str = "3.2.0";
 pub(super) const LAST: &str = "3.4.1";
-const VERSIONS: [&str; 3] = [FIRST, "3.2.0", LAST];
+const VERSIONS: [&str; 3] = [FIRST, MIDDLE, LAST];
 
 const SERVICE: &str = include_str!("programs/service.pl");
 const CONTROL: &str = include_str!("programs/st2ctl.pl");

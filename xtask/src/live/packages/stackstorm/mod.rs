@@ -4,5 +4,6 @@
 mod case;
 mod database;
 mod family;
+mod remote;
 
 pub(super) use case::cases;
