@@ -48,11 +48,18 @@ impl Subject {
         // The Network Server's keys as that release has them: the next one's migration expects it.
         let answer = subject.deployment.product(&["ns-db", "migrate"])?;
         ensure!(answer.status.success(), "ns-db migrate: {}", answer.stderr);
+        // So much is written at once that every page would go into the log anew with every checkpoint.
+        let log = |command: &str| {
+            let reloaded = format!("ALTER SYSTEM {command}; SELECT pg_reload_conf();");
+            subject.deployment.sql(&reloaded)
+        };
+        log("SET max_wal_size = '4GB'")?;
         let rows = gigabytes * ROWS_PER_GIGABYTE;
         let parts: Vec<u32> = (1..=rows).step_by(AT_ONCE as usize).collect();
         for pair in parts.chunks(2) {
             subject.fill_at_once(pair)?;
         }
+        log("RESET max_wal_size")?;
         subject.deployment.sql("VACUUM ANALYZE; CHECKPOINT;")?;
         for part in 0..redis * UPLINKS_PER_GIGABYTE / UPLINKS_AT_ONCE {
             subject
@@ -196,13 +203,13 @@ impl Subject {
     }
 }
 
-/// Attributes of devices, as integrations write them: tokens and addresses.
+/// Attributes of devices, as integrations write them: tokens and addresses. Those of a device come together.
 fn filler(from: u32, to: u32) -> String {
     format!(
         "INSERT INTO attributes (entity_id, entity_type, key, value)
   SELECT md5((n % {DEVICES})::text)::uuid, 'end_device', 'token-' || n,
     (SELECT string_agg(encode(sha256((n || '/' || part)::bytea), 'base64'), '') FROM generate_series(1, 7) part)
-  FROM generate_series({from}, {to}) n;"
+  FROM (SELECT n FROM generate_series({from}, {to}) n ORDER BY md5((n % {DEVICES})::text)) devices;"
     )
 }
 
