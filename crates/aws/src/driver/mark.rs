@@ -14,7 +14,6 @@ use switchback_model::stack::{Snapshot, Store};
 
 use super::outcome;
 use crate::account::{Account, whose};
-use crate::fault::Fault;
 use crate::marks::{self, Reach};
 use crate::notes;
 use crate::snapshots::written;
@@ -32,77 +31,94 @@ pub(super) fn set(
     store: &Store,
     name: &str,
 ) -> Result<Outcome, Failure> {
-    let what = format!(
-        "cannot mark a moment of the {} `{}` of `{}`",
-        store.kind.word(),
-        store.physical,
-        store.stack
-    );
-    let failed = |fault: Fault| {
-        let failure = fault.failure(what.as_str());
-        failure.state(store.logical.as_str(), "was not changed")
-    };
-    let refused = |code: &str, cause: String, hint: &str| {
-        Failure::new(code, what.as_str())
-            .cause(cause)
-            .state(store.logical.as_str(), "was not changed")
-            .hint(hint)
-    };
+    let marking = Marking { account, store };
     let place = place(cx.backups, cx.run, name);
-    let mut noted = read(&place)?;
-    let mut completed = Completed::Adopted;
+    let noted = read(&place)?;
+    let mut reach = marking.reach()?;
+    let (moment, completed) = match noted {
+        Some(moment) => (moment, Completed::Adopted),
+        None => (marking.note(&reach, &place)?, Completed::Done),
+    };
+    let marked = said(Some(moment));
     let mut patience = Patience::default();
     let mut pace = Pace::new(cx.stop);
-    loop {
-        let found = marks::reach(account, store.kind, &store.physical).map_err(failed)?;
+    while !reach.has(moment) {
+        let reached = said(reach.latest);
+        if patience.is_over(&reach, Instant::now()) {
+            return Err(marking.stalled(&marked, &reached));
+        }
+        let physical = &store.physical;
+        let doing = format!("mark of `{physical}`: {marked}, restorable to {reached}");
+        cx.progress.report(&doing, None, None, None);
+        pace.pause(&format!("the mark of `{physical}`"))?;
+        reach = marking.reach()?;
+    }
+    let summary = format!("{marked}, for {} days", reach.days);
+    Ok(outcome(completed, summary, &[("mark", &marked)]))
+}
+
+/// The store that is marked, and how it is told that it cannot be.
+struct Marking<'a> {
+    account: &'a Account,
+    store: &'a Store,
+}
+
+impl Marking<'_> {
+    /// How far its automated backups reach by now.
+    fn reach(&self) -> Result<Reach, Failure> {
+        let store = self.store;
+        let found = marks::reach(self.account, store.kind, &store.physical);
+        let found = found.map_err(|fault| self.unchanged(fault.failure(self.what())))?;
         let Some(reach) = found else {
             let cause = format!("there is no `{}`", store.physical);
-            return Err(refused(
-                "store-missing",
-                cause,
-                "it was replaced since: plan again",
-            ));
+            return Err(self.refused("store-missing", cause, "it was replaced since: plan again"));
         };
         if reach.days == 0 {
-            return Err(refused(
+            return Err(self.refused(
                 "automated-backups-off",
                 format!("`{}` keeps automated backups for 0 days", store.physical),
                 "plan again: it is kept by a snapshot then",
             ));
         }
-        let moment = match noted {
-            Some(moment) => moment,
-            None => {
-                let moment = reach.moment().ok_or_else(|| {
-                    let cause = "the answer of AWS carries no date".to_owned();
-                    refused("aws-clock", cause, "type the same command again")
-                })?;
-                note(&place, moment)?;
-                completed = Completed::Done;
-                noted = Some(moment);
-                moment
-            }
-        };
-        let (marked, reached) = (said(Some(moment)), said(reach.latest));
-        if reach.has(moment) {
-            let days = reach.days;
-            let summary = format!("{marked}, for {days} days");
-            return Ok(outcome(completed, summary, &[("mark", &marked)]));
-        }
-        if patience.is_over(&reach, Instant::now()) {
-            return Err(refused(
-                "mark-not-reached",
-                format!("AWS can restore it to {reached}, which has stood still for half an hour; the mark is {marked}"),
-                "see that the database is available (one that is stopped makes no backups), then resume",
-            )
-            .hint("or say `snapshot` for it under [aws.keep] in switchback.toml, and plan again"));
-        }
-        let doing = format!(
-            "mark of `{}`: {marked}, restorable to {reached}",
-            store.physical
-        );
-        cx.progress.report(&doing, None, None, None);
-        pace.pause(&format!("the mark of `{}`", store.physical))?;
+        Ok(reach)
+    }
+
+    /// The moment is on disk before it is waited for.
+    fn note(&self, reach: &Reach, place: &Path) -> Result<DateTime, Failure> {
+        let moment = reach.moment().ok_or_else(|| {
+            let cause = "the answer of AWS carries no date".to_owned();
+            self.refused("aws-clock", cause, "type the same command again")
+        })?;
+        note(place, moment)?;
+        Ok(moment)
+    }
+
+    fn stalled(&self, marked: &str, reached: &str) -> Failure {
+        self.refused(
+            "mark-not-reached",
+            format!("AWS can restore it to {reached}, which has stood still for half an hour; the mark is {marked}"),
+            "see that the database is available (one that is stopped makes no backups), then resume",
+        )
+        .hint("or say `snapshot` for it under [aws.keep] in switchback.toml, and plan again")
+    }
+
+    fn refused(&self, code: &str, cause: String, hint: &str) -> Failure {
+        let failure = Failure::new(code, self.what()).cause(cause);
+        self.unchanged(failure).hint(hint)
+    }
+
+    fn unchanged(&self, failure: Failure) -> Failure {
+        failure.state(self.store.logical.as_str(), "was not changed")
+    }
+
+    fn what(&self) -> String {
+        let store = self.store;
+        format!(
+            "cannot mark a moment of the {} `{}` of `{}`",
+            store.kind.word(),
+            store.physical,
+            store.stack
+        )
     }
 }
 

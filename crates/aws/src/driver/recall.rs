@@ -27,13 +27,51 @@ impl Seen {
         })
     }
 
-    /// The snapshot, once nothing else is left to do.
-    fn whole(&self, mark: &Snapshot) -> Option<&Taken> {
-        let snapshot = self.snapshot.as_ref()?;
-        let complete = snapshot.state == SnapshotState::Complete && snapshot.handle == mark.handle;
-        let alone = matches!(self.copy, None | Some(CopyState::Going));
-        (complete && alone).then_some(snapshot)
+    /// What comes next, whoever began it.
+    fn next(&self, mark: &Snapshot) -> Next<'_> {
+        let Some(snapshot) = &self.snapshot else {
+            return match &self.copy {
+                None => Next::Restore,
+                Some(CopyState::Available) => Next::Snapshot,
+                Some(CopyState::Underway(_)) => Next::Wait("copy"),
+                Some(CopyState::Going) => Next::Wait("end of an earlier copy"),
+                Some(CopyState::Broken(state)) => Next::Stuck("copy", state),
+            };
+        };
+        match (&snapshot.state, &self.copy) {
+            (SnapshotState::Failed(state), _) => Next::Stuck("snapshot", state),
+            (SnapshotState::Complete, None | Some(CopyState::Going))
+                if snapshot.handle == mark.handle =>
+            {
+                Next::Nothing(snapshot)
+            }
+            (SnapshotState::Complete, None) => {
+                Next::Stuck("snapshot", "another account's or region's")
+            }
+            (SnapshotState::Complete, Some(_)) => Next::Remove,
+            (SnapshotState::Underway(_), Some(CopyState::Broken(state))) => {
+                Next::Stuck("copy", state)
+            }
+            (SnapshotState::Underway(_), _) => Next::Wait("snapshot of the copy"),
+        }
     }
+}
+
+/// What has to be done.
+#[derive(Debug, PartialEq)]
+enum Next<'s> {
+    /// The copy is made.
+    Restore,
+    /// A snapshot is taken of it.
+    Snapshot,
+    /// It is removed.
+    Remove,
+    /// This is waited for.
+    Wait(&'static str),
+    /// The snapshot is complete, and nothing else is left.
+    Nothing(&'s Taken),
+    /// This thing is in a state that it does not leave.
+    Stuck(&'static str, &'s str),
 }
 
 /// Makes the snapshot of a mark.
@@ -43,11 +81,11 @@ pub(super) fn make(
     mark: &Snapshot,
 ) -> Result<Outcome, Failure> {
     let (store, name) = (&mark.store, name_of_kept(mark));
+    let (kind, physical) = (store.kind, &store.physical);
     let at = mark.at.as_deref().unwrap_or_default();
     let what = format!(
-        "cannot make the {} `{}` of `{}` as it was at {at}",
-        store.kind.word(),
-        store.physical,
+        "cannot make the {} `{physical}` of `{}` as it was at {at}",
+        kind.word(),
         store.stack
     );
     let moment =
@@ -57,48 +95,29 @@ pub(super) fn make(
     let mut pace = Pace::new(cx.stop);
     loop {
         let seen = Seen::of(account, mark, &name).map_err(failed)?;
-        if let Some(snapshot) = seen.whole(mark) {
-            let handle = &snapshot.handle;
-            let summary = format!("{handle}, as it was at {at}");
-            return Ok(outcome(completed, summary, &[("snapshot", handle)]));
-        }
-        let state = seen.snapshot.as_ref().map(|taken| &taken.state);
-        let doing = match (state, &seen.copy) {
-            (Some(SnapshotState::Failed(state)), _) => {
-                return Err(broken(&what, mark, "snapshot", &name, state));
+        let doing = match seen.next(mark) {
+            Next::Nothing(Taken { handle, .. }) => {
+                let summary = format!("{handle}, as it was at {at}");
+                return Ok(outcome(completed, summary, &[("snapshot", handle)]));
             }
-            (Some(SnapshotState::Complete), Some(_)) => {
-                marks::remove(account, store.kind, &name).map_err(failed)?;
-                "end of the copy"
-            }
-            (Some(SnapshotState::Complete), None) => {
-                return Err(broken(
-                    &what,
-                    mark,
-                    "snapshot",
-                    &name,
-                    "another account's or region's",
-                ));
-            }
-            (_, Some(CopyState::Broken(state))) => {
-                return Err(broken(&what, mark, "copy", &name, state));
-            }
-            (Some(_), _) => "snapshot of the copy",
-            (None, None) => {
-                marks::restore(account, store.kind, &store.physical, moment, &name)
-                    .map_err(failed)?;
+            Next::Stuck(thing, state) => return Err(stuck(&what, mark, thing, &name, state)),
+            Next::Restore => {
+                marks::restore(account, kind, physical, moment, &name).map_err(failed)?;
                 completed = Completed::Done;
                 "copy"
             }
-            (None, Some(CopyState::Available)) => {
-                snapshots::take(account, store.kind, &name, &name).map_err(failed)?;
+            Next::Snapshot => {
+                snapshots::take(account, kind, &name, &name).map_err(failed)?;
                 completed = Completed::Done;
                 "snapshot of the copy"
             }
-            (None, Some(CopyState::Underway(_))) => "copy",
-            (None, Some(CopyState::Going)) => "end of an earlier copy",
+            Next::Remove => {
+                marks::remove(account, kind, &name).map_err(failed)?;
+                "end of the copy"
+            }
+            Next::Wait(doing) => doing,
         };
-        let doing = format!("{doing} of `{}` at {at}", store.physical);
+        let doing = format!("{doing} of `{physical}` at {at}");
         cx.progress.report(&doing, None, None, None);
         pace.pause(&doing)?;
     }
@@ -108,18 +127,15 @@ pub(super) fn make(
 pub(super) fn look(account: &Account, mark: &Snapshot) -> Result<Finding, Fault> {
     let name = name_of_kept(mark);
     let seen = Seen::of(account, mark, &name)?;
-    Ok(match seen.whole(mark) {
-        Some(_) => Finding::Holds,
-        None => Finding::Differs {
-            found: match seen.copy {
-                Some(_) => format!("the copy `{name}` is there"),
-                None => format!("there is no snapshot `{name}`"),
-            },
-        },
-    })
+    let found = match (seen.next(mark), &seen.copy) {
+        (Next::Nothing(_), _) => return Ok(Finding::Holds),
+        (_, Some(_)) => format!("the copy `{name}` is there"),
+        (_, None) => format!("there is no snapshot `{name}`"),
+    };
+    Ok(Finding::Differs { found })
 }
 
-fn broken(what: &str, mark: &Snapshot, thing: &str, name: &str, state: &str) -> Failure {
+fn stuck(what: &str, mark: &Snapshot, thing: &str, name: &str, state: &str) -> Failure {
     Failure::new("recall-failed", what)
         .cause(format!("the {thing} `{name}` is {state}"))
         .state(mark.store.logical.as_str(), "was not changed")
@@ -142,5 +158,84 @@ fn refused(fault: &Fault, what: &str, mark: &Snapshot) -> Failure {
         code if code.contains("QuotaExceeded") => failure
             .hint("remove databases or snapshots that nobody needs, or ask AWS for more, then resume"),
         _ => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use switchback_model::stack::{KeepBy, Store, StoreKind};
+    use switchback_model::{PlanId, RunId};
+
+    use super::*;
+
+    const HANDLE: &str = "arn:aws:rds:eu-west-1:1:cluster-snapshot:switchback-1";
+
+    fn mark() -> Snapshot {
+        Snapshot {
+            store: Store {
+                stack: "tts".to_owned(),
+                logical: "DBCluster".to_owned(),
+                physical: "aurora".to_owned(),
+                kind: StoreKind::DatabaseCluster,
+                engine: None,
+                gibibytes: None,
+                history: None,
+            },
+            run: RunId::new("r-1"),
+            plan: PlanId::new("p-1"),
+            round: 1,
+            handle: HANDLE.to_owned(),
+            at: None,
+            by: KeepBy::Mark,
+        }
+    }
+
+    fn taken(state: SnapshotState, handle: &str) -> Option<Taken> {
+        Some(Taken {
+            handle: handle.to_owned(),
+            state,
+            at: None,
+        })
+    }
+
+    fn next(snapshot: Option<Taken>, copy: Option<CopyState>) -> String {
+        format!("{:?}", Seen { snapshot, copy }.next(&mark()))
+    }
+
+    #[test]
+    fn every_state_in_which_a_process_may_have_died_has_one_next_step() {
+        let underway = || CopyState::Underway("creating".to_owned());
+        for (copy, wanted) in [
+            (None, "Restore"),
+            (Some(underway()), r#"Wait("copy")"#),
+            (Some(CopyState::Available), "Snapshot"),
+            (Some(CopyState::Going), r#"Wait("end of an earlier copy")"#),
+        ] {
+            assert_eq!(next(None, copy), wanted);
+        }
+        let begun = || taken(SnapshotState::Underway(None), HANDLE);
+        let waits = r#"Wait("snapshot of the copy")"#;
+        assert_eq!(next(begun(), Some(underway())), waits);
+        assert_eq!(next(begun(), Some(CopyState::Available)), waits);
+        let complete = || taken(SnapshotState::Complete, HANDLE);
+        assert_eq!(next(complete(), Some(CopyState::Available)), "Remove");
+        assert!(next(complete(), Some(CopyState::Going)).starts_with("Nothing"));
+        assert!(next(complete(), None).starts_with("Nothing"));
+    }
+
+    #[test]
+    fn what_is_broken_or_anothers_is_not_waited_for() {
+        let broken = || Some(CopyState::Broken("storage-full".to_owned()));
+        let stuck = r#"Stuck("copy", "storage-full")"#;
+        assert_eq!(next(None, broken()), stuck);
+        let begun = taken(SnapshotState::Underway(None), HANDLE);
+        assert_eq!(next(begun, broken()), stuck);
+        let failed = taken(SnapshotState::Failed("error".to_owned()), HANDLE);
+        assert_eq!(next(failed, None), r#"Stuck("snapshot", "error")"#);
+        let elsewhere = taken(SnapshotState::Complete, "arn:aws:rds:us-east-1:1:x");
+        assert_eq!(
+            next(elsewhere, None),
+            r#"Stuck("snapshot", "another account's or region's")"#
+        );
     }
 }
