@@ -18,6 +18,8 @@ pub(crate) enum Kind {
     Unknown,
     /// They are good, and this is not allowed.
     Denied,
+    /// A key of the customer's is not there, or may not be used.
+    Key,
     /// Asked too fast, also after every repetition.
     Throttled,
     /// No answer came: whether it was done is not known.
@@ -110,6 +112,13 @@ impl Fault {
         self.message.contains(words)
     }
 
+    /// What is not allowed: for an encrypted bucket it is another action than the one that was asked for.
+    fn demanded(&self) -> &str {
+        let told = self.message.split_once("is not authorized to perform: ");
+        let told = told.and_then(|(_, rest)| rest.split_whitespace().next());
+        told.unwrap_or(&self.action)
+    }
+
     /// What an operator is told; `what` names the effect that did not come about.
     pub(crate) fn failure(&self, what: impl Into<String>) -> Failure {
         let action = &self.action;
@@ -131,7 +140,13 @@ impl Fault {
                 .hint("check the profile, the clock of this machine, and that the key was not removed"),
             Kind::Denied => failure("aws-access-denied")
                 .state("AWS", "refused the request; nothing was changed by it")
-                .hint(format!("allow `{action}` to the caller; the guide lists what each phase needs")),
+                .hint(format!(
+                    "allow `{}` to the caller; the guide lists what each phase needs",
+                    self.demanded()
+                )),
+            Kind::Key => failure("aws-key-refused")
+                .state("AWS", "refused the request; nothing was changed by it")
+                .hint("see that the key is enabled, and allow its use to the caller: the guide's list of what AWS must allow ends with keys"),
             Kind::Throttled => failure("aws-throttled")
                 .state("AWS", "refused every repetition; nothing was changed by the request")
                 .hint("something else in this account asks very often; wait a minute, then type the same command again"),
@@ -166,6 +181,7 @@ fn kind(code: &str, message: &str, status: u16) -> Kind {
         | "NotAuthorized" => Kind::Denied,
         // What a stack's own change is not allowed to do comes back as a validation error.
         "ValidationError" if message.contains("is not authorized to perform") => Kind::Denied,
+        "KMSKeyNotAccessibleFault" | "InvalidKMSKeyFault" => Kind::Key,
         "Throttling"
         | "ThrottlingException"
         | "ThrottledException"
@@ -229,6 +245,29 @@ mod tests {
             "{told:?}"
         );
         assert_eq!(told.state.len(), 1, "{told:?}");
+    }
+
+    #[test]
+    fn a_key_that_may_not_be_used_is_what_is_to_be_allowed() {
+        let user = "User: arn:aws:iam::1:user/ops is not authorized to perform:";
+        let denied = fault(
+            "AccessDenied",
+            &format!("{user} kms:GenerateDataKey on resource: arn:aws:kms:eu-west-1:1:key/k"),
+            403,
+        );
+        let told = denied.failure("cannot put a template");
+        assert_eq!(
+            told.hints,
+            ["allow `kms:GenerateDataKey` to the caller; the guide lists what each phase needs"]
+        );
+        let refused = fault(
+            "KMSKeyNotAccessibleFault",
+            "you do not have permissions",
+            400,
+        );
+        let told = refused.failure("cannot take a snapshot");
+        assert_eq!(told.code, "aws-key-refused");
+        assert!(told.hints[0].contains("ends with keys"), "{told:?}");
     }
 
     /// Every repetition was refused as well: the SDK and our own client give up after six.
