@@ -45,6 +45,20 @@ pub(crate) fn instances(
     Ok(answer.db_instances.unwrap_or_default())
 }
 
+/// Every cluster of databases in the region.
+pub(crate) fn all_clusters(account: &Account) -> Result<Vec<DbCluster>, Fault> {
+    let pages = account.rds.describe_db_clusters().into_paginator();
+    let all = account.wait(pages.items().send().collect::<Result<Vec<_>, _>>());
+    all.map_err(|error| Fault::of("rds:DescribeDBClusters", error))
+}
+
+/// Every database server in the region.
+pub(crate) fn all_instances(account: &Account) -> Result<Vec<DbInstance>, Fault> {
+    let pages = account.rds.describe_db_instances().into_paginator();
+    let all = account.wait(pages.items().send().collect::<Result<Vec<_>, _>>());
+    all.map_err(|error| Fault::of("rds:DescribeDBInstances", error))
+}
+
 /// Replication groups of caches by name.
 pub(crate) fn groups(account: &Account, ids: &[String]) -> Result<Vec<ReplicationGroup>, Fault> {
     let mut found = Vec::new();

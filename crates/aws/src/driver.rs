@@ -49,6 +49,8 @@ pub enum Operations {
     Command {
         /// The program before a migration's own words.
         program: String,
+        /// What it tells its version to.
+        version: Vec<String>,
         /// Environment of the program.
         environment: BTreeMap<String, String>,
     },

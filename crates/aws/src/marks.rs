@@ -2,7 +2,7 @@
 
 use aws_sdk_rds::types::{Tag, VpcSecurityGroupMembership};
 use aws_smithy_types::DateTime;
-use switchback_model::stack::StoreKind;
+use switchback_model::stack::{RecalledCopy, StoreKind};
 
 use crate::account::Account;
 use crate::described;
@@ -117,6 +117,42 @@ pub(crate) fn copy(
         }
         other => Err(no_moments(other)),
     }
+}
+
+/// Every copy in the region that was not removed, by its name and the tag that [`restore`] gives it.
+pub(crate) fn copies(account: &Account) -> Result<Vec<RecalledCopy>, Fault> {
+    let mut copies = Vec::new();
+    for found in described::all_clusters(account)? {
+        if let Some(name) = ours(found.db_cluster_identifier(), found.tag_list()) {
+            copies.push(RecalledCopy {
+                name,
+                kind: StoreKind::DatabaseCluster,
+                status: found.status().unwrap_or_default().to_owned(),
+                class: None,
+                gibibytes: None,
+            });
+        }
+    }
+    for found in described::all_instances(account)? {
+        if let Some(name) = ours(found.db_instance_identifier(), found.tag_list()) {
+            let size = found.allocated_storage();
+            copies.push(RecalledCopy {
+                name,
+                kind: StoreKind::DatabaseInstance,
+                status: found.db_instance_status().unwrap_or_default().to_owned(),
+                class: found.db_instance_class().map(str::to_owned),
+                gibibytes: size.and_then(|size| u64::try_from(size).ok()),
+            });
+        }
+    }
+    Ok(copies)
+}
+
+/// The name of what we made: others may be called `switchback-…` as well, but are not tagged with their own name.
+fn ours(name: Option<&str>, tags: &[Tag]) -> Option<String> {
+    let name = name?;
+    let tagged = |tag: &Tag| tag.key() == Some(TAG) && tag.value() == Some(name);
+    tags.iter().any(tagged).then(|| name.to_owned())
 }
 
 /// Begins to make a database of this name as `source` was at a moment, in its network. One that is there is fine.

@@ -13,7 +13,7 @@ use switchback_model::stack::{Cloud, Domain, Stack, StackEvent};
 use crate::account::{Account, whose};
 use crate::calls::Phase;
 use crate::stacks::{drift, events, read};
-use crate::{machines, services, stores};
+use crate::{machines, marks, services, stores};
 
 /// Certificates are counted over this time.
 const CERTIFICATES: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -30,6 +30,8 @@ pub struct Wanted {
     pub drift: bool,
     /// Whether to ask who uses each export: one call per export.
     pub imports: bool,
+    /// Whether to look for databases that ways back left: every database of the region is looked at.
+    pub recalled: bool,
 }
 
 impl Wanted {
@@ -46,6 +48,7 @@ impl Wanted {
                 .collect(),
             drift: false,
             imports: false,
+            recalled: false,
         }
     }
 }
@@ -97,6 +100,10 @@ pub fn observe(
     let tasks = services::of_stacks(account, &stacks).map_err(failed)?;
     let (groups, machines) = machines::of_stacks(account, &stacks).map_err(failed)?;
     let stores = stores::of_stacks(account, &stacks).map_err(failed)?;
+    let recalled = match wanted.recalled {
+        true => marks::copies(account).map_err(failed)?,
+        false => Vec::new(),
+    };
     let domains = domains(account, wanted, &mut stacks).map_err(failed)?;
     Ok(Observation {
         cloud: Cloud {
@@ -109,6 +116,7 @@ pub fn observe(
             groups,
             machines,
             stores,
+            recalled,
             domains,
         },
         texts,

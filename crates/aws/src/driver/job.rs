@@ -1,19 +1,18 @@
-//! Where a migration runs, what was started for it, and its end.
+//! A migration at AWS: what was started for it, how it goes, and its end.
+
+mod place;
+mod program;
 
 use std::collections::BTreeMap;
 
 use switchback_engine::ports::{Context, Failure, MigrationCall};
-use switchback_model::plan::Act;
-use switchback_model::stack::{Stack, TaskPlace};
+use switchback_model::stack::TaskPlace;
 
-use super::{AwsDriver, Operations};
 use crate::account::Account;
 use crate::command::{self, CommandState};
 use crate::fault::Fault;
 use crate::logs::Stream;
 use crate::notes::{Note, now};
-use crate::services;
-use crate::stacks::read;
 use crate::tasks::{self, TaskCall, TaskState};
 use crate::waiting::Pace;
 
@@ -47,57 +46,14 @@ enum Runs<'a> {
     Command {
         machine: String,
         program: &'a str,
+        /// What the program tells its version to.
+        version: &'a [String],
         environment: &'a BTreeMap<String, String>,
         output: String,
     },
 }
 
 impl<'a> Job<'a> {
-    /// As the step's act says.
-    pub(super) fn of_step(
-        cx: &Context<'_>,
-        account: &'a Account,
-        driver: &'a AwsDriver,
-    ) -> Result<Self, Failure> {
-        let stack = match cx.plan.step(cx.step).map(|step| &step.act) {
-            Some(Act::Migrate { service, .. }) => service.as_str(),
-            _ => {
-                return Err(Failure::new("internal", "this step runs no migration")
-                    .state("AWS", "nothing was changed"));
-            }
-        };
-        let failed = |fault: Fault| {
-            fault.failure(format!("cannot tell from `{stack}` where migrations run"))
-        };
-        let now = read::one(account, stack).map_err(failed)?.ok_or_else(|| {
-            Failure::new("stack-missing", format!("there is no stack `{stack}`"))
-                .state(stack, "is gone")
-                .hint("plan again")
-        })?;
-        let runs = match &driver.conduct.operations {
-            Operations::Task {
-                output,
-                container,
-                program,
-            } => Runs::Task {
-                place: place(&now, output)?,
-                container,
-                program,
-                log: None,
-            },
-            Operations::Command {
-                program,
-                environment,
-            } => Runs::Command {
-                machine: machine(account, now)?,
-                program,
-                environment,
-                output: String::new(),
-            },
-        };
-        Ok(Self { account, runs })
-    }
-
     /// What was started for the step's present try; its id goes into the note.
     pub(super) fn find(&self, cx: &Context<'_>, note: &mut Note) -> Result<Option<State>, Failure> {
         if note.asked.is_none() {
@@ -133,95 +89,6 @@ impl<'a> Job<'a> {
             }
             None if note.started.is_none() && note.is_young(now()) => Ok(None),
             None => Err(forgotten(note)),
-        }
-    }
-
-    /// Fails where what would run is not the planned image, or cannot be reached.
-    pub(super) fn fits(
-        &self,
-        cx: &Context<'_>,
-        name: &str,
-        call: &MigrationCall<'_>,
-    ) -> Result<(), Failure> {
-        let failed = |fault: Fault| fault.failure("cannot look at what migrations run with");
-        match &self.runs {
-            Runs::Task {
-                place, container, ..
-            } => {
-                let containers = self
-                    .account
-                    .wait(services::definition(self.account, &place.definition))
-                    .map_err(failed)?;
-                let own = containers.iter().find(|one| one.name == *container);
-                let found = own.map_or("no such container", |one| one.image.as_str());
-                if found == call.image.reference {
-                    return Ok(());
-                }
-                Err(Failure::new(
-                    "image-differs",
-                    format!(
-                        "`{container}` of `{}` is not the planned image",
-                        place.definition
-                    ),
-                )
-                .cause(format!("{found}, not {}", call.image.reference))
-                .state("database", "was not migrated")
-                .hint("plan again: the stack was updated with other parameters"))
-            }
-            Runs::Command {
-                machine,
-                program,
-                environment,
-                ..
-            } => {
-                let reached = command::reached(self.account, std::slice::from_ref(machine))
-                    .map_err(failed)?;
-                if reached.contains(machine) {
-                    let said = self.ask(cx, machine, &format!("{name}-version"), || {
-                        let argv = words(program, &["version".to_owned()]);
-                        (environment, argv)
-                    })?;
-                    return is_version(&said, call.version.as_str(), machine);
-                }
-                Err(Failure::new(
-                    "machine-unmanaged",
-                    format!("Systems Manager does not reach `{machine}`"),
-                )
-                .state("database", "was not migrated")
-                .hint("give the machine a role with AmazonSSMManagedInstanceCore and see that its agent runs, then resume")
-                .hint("or run the migration by hand over SSH, as the guide says"))
-            }
-        }
-    }
-
-    /// Runs a command that only tells something, and returns what it wrote.
-    fn ask<'e>(
-        &self,
-        cx: &Context<'_>,
-        machine: &str,
-        name: &str,
-        command: impl FnOnce() -> (&'e BTreeMap<String, String>, Vec<String>),
-    ) -> Result<String, Failure> {
-        let failed = |fault: Fault| fault.failure(format!("cannot ask `{machine}`"));
-        let (environment, argv) = command();
-        let id = command::send(self.account, machine, name, environment, &argv).map_err(failed)?;
-        let mut pace = Pace::new(cx.stop);
-        loop {
-            let seen = command::look(self.account, machine, &id).map_err(failed)?;
-            match seen.map(|seen| seen.state) {
-                Some(CommandState::Exited { output, .. }) => return Ok(output),
-                Some(CommandState::Lost(why)) => {
-                    return Err(Failure::new(
-                        "machine-unmanaged",
-                        format!("`{machine}` did not run `{}`", argv.join(" ")),
-                    )
-                    .cause(why)
-                    .state("database", "was not migrated")
-                    .hint("see that the agent of Systems Manager works there, then resume"));
-                }
-                Some(CommandState::Underway(_)) | None => {}
-            }
-            pace.pause(&format!("`{machine}`"))?;
         }
     }
 
@@ -372,75 +239,10 @@ impl From<CommandState> for State {
     }
 }
 
-/// The program on the machine must be of the version whose migration it is: another one would do another migration.
-fn is_version(said: &str, wanted: &str, machine: &str) -> Result<(), Failure> {
-    let mut found = said
-        .split_whitespace()
-        .map(|word| word.trim_start_matches('v'));
-    if found.any(|word| word == wanted) {
-        return Ok(());
-    }
-    let line = said.lines().find(|line| line.contains("ersion"));
-    Err(Failure::new(
-        "image-differs",
-        format!("the program on `{machine}` is not {wanted}"),
-    )
-    .cause(format!("it says: {}", line.unwrap_or(said).trim()))
-    .state("database", "was not migrated")
-    .hint(format!(
-        "put the program of {wanted} in its place on the machine, as the guide says, then resume"
-    )))
-}
-
 fn words(program: &str, run: &[String]) -> Vec<String> {
     std::iter::once(program.to_owned())
         .chain(run.iter().cloned())
         .collect()
-}
-
-fn place(stack: &Stack, output: &str) -> Result<TaskPlace, Failure> {
-    let said = stack
-        .outputs
-        .get(output)
-        .map(|output| output.value.as_str());
-    said.and_then(TaskPlace::read).ok_or_else(|| {
-        Failure::new(
-            "no-operations",
-            format!("`{}` does not tell where migrations run", stack.name),
-        )
-        .cause(match said {
-            Some(said) => {
-                format!("output `{output}` is `{said}`, not DEFINITION CLUSTER SUBNET… GROUP")
-            }
-            None => format!("it has no output `{output}`"),
-        })
-        .state("database", "was not migrated")
-        .hint("see that the stack is the one with the operations task, then plan again")
-    })
-}
-
-fn machine(account: &Account, stack: Stack) -> Result<String, Failure> {
-    let name = stack.name.clone();
-    let stacks = read::resources(account, vec![stack])
-        .map_err(|fault| fault.failure(format!("cannot look at the resources of `{name}`")))?;
-    let machines: Vec<String> = stacks
-        .iter()
-        .flat_map(|stack| &stack.resources)
-        .filter(|resource| resource.kind == "AWS::EC2::Instance")
-        .filter_map(|resource| resource.physical.clone())
-        .collect();
-    match machines.as_slice() {
-        [one] => Ok(one.clone()),
-        several => Err(Failure::new(
-            "no-operations",
-            format!(
-                "`{name}` has {} machines, and migrations run on one",
-                several.len()
-            ),
-        )
-        .state("database", "was not migrated")
-        .hint("plan again")),
-    }
 }
 
 fn not_started(fault: &Fault, what: String) -> Failure {
@@ -471,7 +273,7 @@ fn forgotten(note: &Note) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_version, not_started};
+    use super::not_started;
     use crate::fault::Fault;
 
     /// ECS answers such a request well, with a failure in it.
@@ -498,16 +300,5 @@ mod tests {
             told.hints,
             ["the cluster has no room for the task: make some, then resume"]
         );
-    }
-
-    #[test]
-    fn another_program_than_the_planned_one_migrates_nothing() {
-        let said = "The Things Stack\nVersion:             3.32.1\nBuild date: 2024-10-09";
-        assert!(is_version(said, "3.32.1", "i-1").is_ok());
-        assert!(is_version("version v3.32.1", "3.32.1", "i-1").is_ok());
-        let failure = is_version(said, "3.32.0", "i-1").expect_err("another");
-        assert_eq!(failure.code, "image-differs");
-        assert!(failure.causes[0].contains("3.32.1"), "{failure:?}");
-        assert!(is_version("", "3.32.1", "i-1").is_err());
     }
 }

@@ -126,8 +126,6 @@ mod tests {
             name: "s".to_owned(),
             id: "arn:1".to_owned(),
             template: None,
-            template_because: None,
-            version_tag: None,
             status: StackStatus::new("UPDATE_COMPLETE"),
             reason: None,
             parameters: BTreeMap::from([

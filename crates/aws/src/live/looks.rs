@@ -71,7 +71,7 @@ fn a_deployment_is_seen_whole_in_few_calls() {
     assert_eq!(database.parameter("EngineVersion"), Some("16.11"));
     assert!(seen.texts[&database.body].starts_with("AWSTemplateFormatVersion"));
     let operations = &cloud.stacks["tts-5-2-ecs-ops"];
-    assert_eq!(operations.version_tag.as_deref(), Some("3.30.0"));
+    assert_eq!(operations.outputs["VersionTag"].value, "3.30.0");
     let place =
         switchback_model::stack::TaskPlace::read(&operations.outputs["OpsRunTaskArguments"].value);
     assert_eq!(place.expect("five words").cluster, "tts-prod-eu1");

@@ -131,12 +131,14 @@ fn recalled(lab: &Lab, mark: &Snapshot) -> u64 {
         ..lab.context()
     };
     let cx = lab.context();
+    let mut left = 0;
     for fatal in 1.. {
         let looked = lab.driver().look(&cx, &is_recalled);
         assert!(matches!(looked, Finding::Differs { .. }), "{looked:?}");
         crash.arm(fatal);
         let lived = survive(|| lab.driver().recall(&dying, mark));
         let lives = lived.is_ok();
+        left += told_of(&lab.account, kind, name);
         let done = lived.unwrap_or_else(|_| lab.driver().recall(&cx, mark));
         let done = done.expect("a snapshot");
         assert_eq!(done.facts["snapshot"], mark.handle, "as it was foreseen");
@@ -144,17 +146,31 @@ fn recalled(lab: &Lab, mark: &Snapshot) -> u64 {
         assert_eq!(lab.driver().look(&cx, &is_kept), Finding::Holds);
         let copy = marks::copy(&lab.account, kind, name).expect("looked");
         assert!(matches!(copy, None | Some(CopyState::Going)), "{copy:?}");
+        let now = marks::copies(&lab.account).expect("listed");
+        assert!(now.iter().all(|copy| copy.status == "deleting"), "{now:?}");
         let source = marks::copy(&lab.account, kind, &mark.store.physical);
         assert_eq!(source.expect("looked"), Some(CopyState::Available));
         if lives {
             assert_eq!(done.completed, Completed::Done);
             let again = lab.driver().recall(&cx, mark).expect("adopted");
             assert_eq!(again.completed, Completed::Adopted);
+            assert!(left >= 1, "a process died while there was a copy");
             return fatal - 1;
         }
         forget(&lab.account, kind, name);
     }
     unreachable!("there is always another process")
+}
+
+/// How many copies a look at the whole region tells of: none but this one, which an operator could remove.
+fn told_of(account: &Account, kind: StoreKind, name: &str) -> u64 {
+    let told = marks::copies(account).expect("listed");
+    for copy in &told {
+        assert_eq!((copy.kind, copy.name.as_str()), (kind, name));
+        let class = (kind == StoreKind::DatabaseInstance).then_some("db.t3.micro");
+        assert_eq!(copy.class.as_deref(), class);
+    }
+    told.len() as u64
 }
 
 /// Removes a snapshot, as an operator would.

@@ -63,6 +63,7 @@ fn one_machine_goes_over_a_stop_with_the_program_of_the_stop_and_is_replaced_onc
         machinery::with_machines(&standin, &named),
         Operations::Command {
             program: "/bin/tti-lw-stack".to_owned(),
+            version: vec!["version".to_owned()],
             environment: BTreeMap::from([(
                 "TTN_LW_CONFIG".to_owned(),
                 "/tti/lorawan-stack/config.yml".to_owned(),

@@ -221,12 +221,9 @@ fn described(stack: &Described) -> Stack {
             tag.value().unwrap_or_default().to_owned(),
         )
     });
-    let outputs: BTreeMap<String, Output> = outputs.collect();
     Stack {
         id: stack.stack_id().unwrap_or(name.as_str()).to_owned(),
         template: None,
-        template_because: None,
-        version_tag: outputs.get("VersionTag").map(|output| output.value.clone()),
         status: StackStatus::new(
             stack
                 .stack_status()
@@ -235,7 +232,7 @@ fn described(stack: &Described) -> Stack {
         ),
         reason: stack.stack_status_reason().map(str::to_owned),
         parameters: parameters.collect(),
-        outputs,
+        outputs: outputs.collect(),
         imports: Vec::new(),
         body: body_digest(""),
         resources: Vec::new(),

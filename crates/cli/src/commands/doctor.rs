@@ -1,5 +1,6 @@
 //! `switchback doctor`: every check that is made before anything stops, any time.
 
+mod recalled;
 mod stacks;
 
 use serde::Serialize;
@@ -41,7 +42,7 @@ struct Check {
     problem: Option<Problem>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Verdict {
     Good,

@@ -52,7 +52,7 @@ pub(crate) fn text(path: &Path, width: usize, explain: bool) -> String {
     } else {
         text.push_str(&left_out(path, width));
     }
-    for remark in &path.remarks {
+    for remark in path.remarks.iter().chain(&path.done_by_plan) {
         let mark = format!("  {} ", paint(WARN, BANG));
         let _ = writeln!(text, "{}", wrap::hanging(&mark, remark, width));
     }

@@ -148,10 +148,12 @@ fn operations(product: &Product, kind: AwsKind) -> Result<Operations, Problem> {
         },
         Runner {
             program,
+            version,
             environment,
             ..
         } => Operations::Command {
             program,
+            version,
             environment,
         },
     })

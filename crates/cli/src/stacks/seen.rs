@@ -73,7 +73,11 @@ fn told(stacks: &Stacks, product: &Product, cloud: &Cloud) -> Option<Version> {
         .filter(|stack| of(stack).is_some())
         .collect();
     known.sort_by_key(|stack| !runs_migrations(stack));
-    let tag = known.iter().find_map(|stack| stack.version_tag.as_deref());
+    let output = product.version_output.as_ref();
+    let tag = output.and_then(|output| {
+        let mut told = known.iter().filter_map(|stack| stack.outputs.get(output));
+        told.next().map(|output| output.value.as_str())
+    });
     let brought = || {
         known
             .iter()

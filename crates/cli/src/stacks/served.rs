@@ -17,7 +17,7 @@ impl Stacks {
         self.seen(product, &Wanted::of(&self.aws), progress)
     }
 
-    /// As [`Stacks::look`], also for what was changed by other means, which takes a minute.
+    /// As [`Stacks::look`], also for what was changed by other means, which takes a minute, and for what ways back left.
     pub(crate) fn examine(
         &self,
         product: &Product,
@@ -25,6 +25,7 @@ impl Stacks {
     ) -> Result<Seen, Problem> {
         let wanted = Wanted {
             drift: true,
+            recalled: true,
             ..Wanted::of(&self.aws)
         };
         self.seen(product, &wanted, progress)

@@ -54,7 +54,7 @@ impl Stacks {
         match *self {}
     }
 
-    /// As [`Stacks::look`], also for what was changed by other means, which takes a minute.
+    /// As [`Stacks::look`], also for what was changed by other means, which takes a minute, and for what ways back left.
     pub(crate) fn examine(&self, _: &Product, _: &dyn Progress) -> Result<Seen, Problem> {
         match *self {}
     }

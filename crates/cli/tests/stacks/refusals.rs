@@ -83,6 +83,40 @@ fn a_plan_shows_each_update_from_three_sides() {
     );
 }
 
+/// Relies on C16, D3 (ministack, ok). A copy that is made from a mark is one in `aws/src/live/marks.rs`.
+#[test]
+fn a_copy_that_a_way_back_left_is_told_with_what_removes_it_and_nobody_elses_database_is() {
+    let Some((ministack, lab)) = deployed() else {
+        return;
+    };
+    for (name, tag) in [
+        ("switchback-0123456789ab", "switchback-0123456789ab"),
+        ("switchback-ledger", "ledger"),
+    ] {
+        ministack.ask_databases(
+            "CreateDBCluster",
+            &[
+                ("DBClusterIdentifier", name),
+                ("Engine", "aurora-postgresql"),
+                ("MasterUsername", "postgres"),
+                ("MasterUserPassword", "changeme1234"),
+                ("Tags.member.1.Key", "switchback"),
+                ("Tags.member.1.Value", tag),
+            ],
+        );
+    }
+    let doctor = lab.switchback(&["doctor"]);
+    ends_with(
+        &doctor,
+        0,
+        &[
+            "copy switchback-0123456789ab database cluster, available, that a way back restored from a mark; AWS bills its storage;",
+            "no run known here made it; where no rollback goes on elsewhere: aws rds delete-db-cluster --db-cluster-identifier switchback-0123456789ab --skip-final-snapshot",
+        ],
+    );
+    assert!(!doctor.all.contains("ledger"), "{}", doctor.all);
+}
+
 #[test]
 fn another_account_region_or_stack_is_drift_and_nothing_is_changed() {
     let Some((ministack, lab)) = deployed() else {

@@ -63,6 +63,9 @@ pub struct Product {
     pub procedures: Vec<Procedure>,
     /// Templates that its infrastructure is made from, in the order in which they are updated.
     pub templates: Vec<Template>,
+    /// The output by which a template, and the stack that is made from it, tells its release; a release may have
+    /// brought it, so one that has none tells nothing.
+    pub version_output: Option<String>,
     /// What releases demand of the order in which templates are updated.
     pub orders: Vec<Order>,
     /// What a stage consists of beside migrations, in no particular order: each says when it is done.

@@ -9,6 +9,7 @@ mod meant;
 mod names;
 mod reasons;
 mod stops;
+mod templates;
 mod versions;
 
 use super::Product;
@@ -46,6 +47,7 @@ pub fn check_parsed(files: &[(&str, &str)], parsed: &Parsed) -> Vec<Diagnostic> 
         found: Vec::new(),
     };
     names::check(&mut lint);
+    templates::check(&mut lint);
     reasons::check(&mut lint);
     versions::check(&mut lint);
     stops::check(&mut lint);

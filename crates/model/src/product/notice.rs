@@ -75,6 +75,9 @@ pub struct Remark {
     /// Only where this holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<Condition>,
+    /// True where a plan's steps do what this says: paths tell it, plans do not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub done_by_plan: bool,
     /// One or two sentences.
     pub text: String,
     /// Where it was read.

@@ -42,6 +42,8 @@ struct Head {
     #[serde(default)]
     covers: Option<Range>,
     #[serde(default)]
+    version_output: Option<String>,
+    #[serde(default)]
     drivers: Vec<String>,
     #[serde(default)]
     secrets: Vec<String>,
@@ -228,6 +230,7 @@ fn assemble(head: Head, all: Sections, digest: Digest) -> Product {
         remarks: all.remark,
         procedures: all.procedure,
         templates: all.template,
+        version_output: head.version_output,
         orders: all.order,
         actions: all.action,
         engines: all.engine,

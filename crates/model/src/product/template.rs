@@ -67,6 +67,9 @@ pub struct Runner {
     /// The container of the stack's task whose command is replaced; `None` where the program runs on a machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
+    /// What a program on a machine tells its version to, e.g. `["version"]`: one of another version migrates nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub version: Vec<String>,
     /// Environment of a program on a machine.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,

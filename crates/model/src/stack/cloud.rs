@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::machine::{Machine, MachineGroup, Task};
-use super::store::Store;
+use super::store::{RecalledCopy, Store};
 use crate::digest::Digest;
 
 /// Everything of an account that belongs to one deployment.
@@ -28,6 +28,9 @@ pub struct Cloud {
     /// What holds data.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stores: Vec<Store>,
+    /// Databases that ways back made from marks, in the whole region; none where that was not asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recalled: Vec<RecalledCopy>,
     /// Domains whose certificates a replaced machine asks for anew.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub domains: Vec<Domain>,
@@ -55,12 +58,6 @@ pub struct Stack {
     pub id: String,
     /// The template of the product's definition that it was made from, by its name today; `None` where nothing tells.
     pub template: Option<String>,
-    /// Why that template, e.g. `its output VersionTag and its resources`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub template_because: Option<String>,
-    /// The release of the template, where it tells (`VersionTag`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version_tag: Option<String>,
     /// Its status.
     pub status: StackStatus,
     /// Why it has that status, as the provider says it.

@@ -32,7 +32,7 @@ pub use cloud::{
 pub use danger::DangerKind;
 pub use machine::{Launch, Machine, MachineGroup, Task, TaskContainer};
 pub use operations::{ContainerDefinition, Database, REHEARSAL, Served, TaskDefinition, TaskPlace};
-pub use store::{History, KeepBy, Snapshot, Store, StoreKind};
+pub use store::{History, KeepBy, RecalledCopy, Snapshot, Store, StoreKind};
 pub use template::{
     Call, Expression, Parameter, Resource, Template, TemplateOutput, body_digest, placeholders,
 };

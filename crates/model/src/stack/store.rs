@@ -98,6 +98,31 @@ pub struct Snapshot {
     pub by: KeepBy,
 }
 
+impl Snapshot {
+    /// What a snapshot of a database is called, and the copy that a mark is restored to on its way to be one.
+    pub fn name(&self) -> &str {
+        self.handle.rsplit(':').next().unwrap_or_default()
+    }
+}
+
+/// A database beside the deployment's own: a way back restores a mark to it, and removes it once a snapshot of it is
+/// complete. One that is left is billed until somebody removes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecalledCopy {
+    /// Its name in the account, see [`Snapshot::name`].
+    pub name: String,
+    /// A cluster or a database.
+    pub kind: StoreKind,
+    /// Its status, as the provider writes it.
+    pub status: String,
+    /// The class of its server; a cluster that was restored has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// Gibibytes that it is given, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gibibytes: Option<u64>,
+}
+
 /// What holds data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -55,6 +55,8 @@ pub struct Path {
     pub changes: Vec<Change>,
     /// What else has to be said about the answer itself.
     pub remarks: Vec<String>,
+    /// The same, of what a plan does by itself: for those who go the path by hand.
+    pub done_by_plan: Vec<String>,
     /// What nobody answered, and what is assumed on the path rests on.
     pub questions: Vec<Question>,
     /// Every stop of the definition and why it is on the path or not.
@@ -84,10 +86,11 @@ pub fn find(product: &Product, query: &Query) -> Result<Path, Refusal> {
     };
     let optional_procedures = taken(ProcedureKind::Optional);
     let possibilities = taken(ProcedureKind::Possible);
+    let done_by_plan = remarks::told(&ground, &legs, true);
     let remarks = [
         substitutions(&ground, &stations),
         remarks::versions(&ground),
-        remarks::told(&ground, &legs),
+        remarks::told(&ground, &legs, false),
         remarks::assumptions(&ground),
     ];
     let path = Path {
@@ -101,6 +104,7 @@ pub fn find(product: &Product, query: &Query) -> Result<Path, Refusal> {
         possibilities,
         templates,
         orders: templates::orders(&ground),
+        done_by_plan,
         deletions: crossed::deletions(&ground),
         changes: crossed::changes(&ground),
         remarks: remarks.concat(),
@@ -154,6 +158,7 @@ impl Path {
             deletions: Vec::new(),
             changes: Vec::new(),
             remarks: Vec::new(),
+            done_by_plan: Vec::new(),
             questions: Vec::new(),
             considered: Vec::new(),
         }

@@ -51,8 +51,8 @@ pub(super) fn versions(ground: &Ground<'_>) -> Vec<String> {
     remarks
 }
 
-/// What the definition says of paths that begin, end and run like this one.
-pub(super) fn told(ground: &Ground<'_>, legs: &[Leg]) -> Vec<String> {
+/// What the definition says of paths that begin, end and run like this one: what a plan does by itself, or the rest.
+pub(super) fn told(ground: &Ground<'_>, legs: &[Leg], done_by_plan: bool) -> Vec<String> {
     let runs = |id: &MigrationId| {
         let mut all = legs.iter().flat_map(|leg| &leg.migrations);
         all.any(|run| run.migration == *id)
@@ -63,7 +63,8 @@ pub(super) fn told(ground: &Ground<'_>, legs: &[Leg]) -> Vec<String> {
     };
     let all = ground.product.remarks.iter();
     let fitting = all.filter(|remark| {
-        holds(&remark.from, &ground.from)
+        remark.done_by_plan == done_by_plan
+            && holds(&remark.from, &ground.from)
             && holds(&remark.to, &ground.to)
             && (remark.runs.is_empty() || remark.runs.iter().any(runs))
             && !remark.runs_not.iter().any(runs)

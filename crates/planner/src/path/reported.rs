@@ -58,7 +58,7 @@ impl From<&Path> for Report {
                 .collect(),
             possibilities: path.possibilities.iter().map(Procedure::from).collect(),
             changes: path.changes.clone(),
-            remarks: path.remarks.clone(),
+            remarks: [path.remarks.as_slice(), &path.done_by_plan].concat(),
             questions: path.questions.clone(),
             rollover: None,
             hints: Vec::new(),

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use switchback_model::exit::Exit;
 use switchback_model::plan::{
     Act, Expectation, FORMAT, Forecast, Notice, Origin, Plan, Procedure, Purpose, Stage, StageKind,
 };
@@ -18,7 +17,7 @@ use super::recognise::recognise;
 use super::refusals;
 use super::review::Review;
 use super::rounds::{Round, rounds};
-use crate::build::{Note, Place, Planned};
+use crate::build::Planned;
 use crate::path::{Path, Query};
 
 /// What each update of a plan was seen to change, by its step.
@@ -38,51 +37,58 @@ pub fn build_reviewed(input: &Input<'_>) -> Result<(Planned, Reviews), Problem> 
     };
     let (path, rounds) = rounds(input.product, &query)?;
     if path.is_nothing() {
-        return Err(Problem::new(
-            Exit::Refused,
-            "nothing-to-do",
-            format!("this deployment is at {} already", path.to),
-        )
-        .state("deployment", "unchanged")
-        .hint("name another version: `switchback plan --to V`"));
+        return Err(refusals::nothing_to_do(&path.to));
     }
     let mut composer = Composer::new(&input, Direction::Forth)?;
     missing(&input, &rounds)?;
     of_their_releases(&input)?;
-    let mut stages = Vec::new();
-    for (place, round) in rounds.iter().enumerate() {
-        let steps = composer.round(round)?;
-        stages.push(Stage {
-            kind: match round.runs {
-                true => StageKind::Run {
-                    to: round.to.clone(),
-                },
-                false => StageKind::Migrate {
-                    to: round.to.clone(),
-                },
-            },
-            required_by: round.required_by.clone(),
-            round: u32::try_from(place + 1).unwrap_or(u32::MAX),
-            steps,
-        });
-    }
+    let mut stages = stages(&mut composer, &rounds)?;
     begin_as_found(&mut stages);
-    let told = marks::choose(&composer, &mut stages);
+    let kept = marks::choose(&composer, &mut stages);
     for text in marks::unheard(&composer) {
         composer.warn(text);
     }
-    let mut notices = composer.notices;
-    notices.extend(told);
+    for remark in &path.remarks {
+        composer.note(remark.clone());
+    }
+    let mut notices = std::mem::take(&mut composer.notices);
+    notices.extend(kept);
     notices.extend(path_notices(&path));
     notices.sort_by_key(|notice| notice.accept.is_none());
-    let mut notes = composer.notes;
-    notes.extend(
-        path.remarks
-            .iter()
-            .map(|remark| Note::new(Place::Plan, remark.clone())),
-    );
+    let planned = Planned {
+        plan: plan(&input, &path, &composer.carried_out, notices, stages).seal(),
+        notes: composer.notes,
+    };
+    Ok((planned, composer.reviews))
+}
+
+/// One stage for each round.
+fn stages<'a>(composer: &mut Composer<'a>, rounds: &[Round<'a>]) -> Result<Vec<Stage>, Problem> {
+    let numbered = rounds.iter().zip(1..);
+    let stages = numbered.map(|(round, number)| {
+        let to = round.to.clone();
+        Ok(Stage {
+            kind: match round.runs {
+                true => StageKind::Run { to },
+                false => StageKind::Migrate { to },
+            },
+            required_by: round.required_by.clone(),
+            round: number,
+            steps: composer.round(round)?,
+        })
+    });
+    stages.collect()
+}
+
+fn plan(
+    input: &Input<'_>,
+    path: &Path,
+    carried_out: &BTreeSet<String>,
+    notices: Vec<Notice>,
+    stages: Vec<Stage>,
+) -> Plan {
     let product = input.product;
-    let plan = Plan {
+    Plan {
         format: FORMAT,
         id: PlanId::new(""),
         purpose: Purpose::Upgrade,
@@ -95,21 +101,16 @@ pub fn build_reviewed(input: &Input<'_>) -> Result<(Planned, Reviews), Problem> 
         definition: product.digest.clone(),
         from: path.from.clone(),
         to: path.to.clone(),
-        because: because(&path),
+        because: because(path),
         notices,
-        procedures: procedures(&path, &composer.carried_out),
+        procedures: procedures(path, carried_out),
         origin: Origin::default(),
-        datastores: std::collections::BTreeMap::new(),
+        datastores: BTreeMap::new(),
         stages,
-        forecast: forecast(&input),
+        forecast: forecast(input),
         advice: product.advice.clone(),
         secrets: product.secrets.clone(),
-    };
-    let planned = Planned {
-        plan: plan.seal(),
-        notes,
-    };
-    Ok((planned, composer.reviews))
+    }
 }
 
 /// Nothing is begun, not even a snapshot, where a stack that will be updated is another than it was found.
@@ -189,10 +190,13 @@ fn missing(input: &Input<'_>, rounds: &[Round<'_>]) -> Result<(), Problem> {
 
 /// Refuses where a template tells that it is of another release than the one it was got for.
 fn of_their_releases(input: &Input<'_>) -> Result<(), Problem> {
+    let Some(output) = &input.product.version_output else {
+        return Ok(());
+    };
     for ((template, version), place) in input.offered {
         let text = input.templates.get(&place.digest);
         let Some(Expression::Text(tag)) = text
-            .and_then(|text| text.outputs.get("VersionTag"))
+            .and_then(|text| text.outputs.get(output))
             .map(|output| &output.value)
         else {
             continue;
@@ -205,10 +209,9 @@ fn of_their_releases(input: &Input<'_>) -> Result<(), Problem> {
             && told != wanted
         {
             return Err(refusals::other_release(
-                template,
-                version.as_str(),
-                tag,
+                (template, version.as_str()),
                 &place.place,
+                (output, tag),
             ));
         }
     }

@@ -12,9 +12,6 @@ use super::refusals;
 use super::rounds::Round;
 use crate::draft::Draft;
 
-/// Name of the program that a single machine migrates with; its version is the release's.
-const BINARY: &str = "tti-lw-stack";
-
 impl<'a> Composer<'a> {
     /// The round's migrations, run by the stack that was updated right before.
     pub(super) fn migrate(&mut self, stack: &str, round: &Round<'a>) -> Result<Vec<Step>, Problem> {
@@ -61,11 +58,17 @@ impl<'a> Composer<'a> {
         Ok(steps)
     }
 
+    /// What migrates: the program of a machine, whose version is the release's, or the image that a stack was given.
     fn migrates_with(&self, stack: &str, version: &Version) -> Result<ImagePin, Problem> {
-        let reference = match self.input.config.kind.driver() {
-            "ami" => format!("{BINARY}:{version}"),
-            _ => {
-                let image = self.stacks[stack].image(&self.repositories());
+        let of = &self.stacks[stack];
+        let on_machine = of.of.runner.as_ref().filter(|it| it.container.is_none());
+        let reference = match on_machine {
+            Some(runner) => {
+                let name = runner.program.rsplit('/').next().unwrap_or_default();
+                format!("{name}:{version}")
+            }
+            None => {
+                let image = of.image(&self.repositories());
                 let right = image.filter(|image| {
                     let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag);
                     let bare = tag.strip_prefix('v').unwrap_or(tag);

@@ -1,9 +1,9 @@
 //! What stops a plan for stacks, told so that an operator can act.
 
-use switchback_model::Problem;
 use switchback_model::exit::Exit;
 use switchback_model::product::Product;
 use switchback_model::stack::{DangerKind, Drift, Stack, StoreKind};
+use switchback_model::{Problem, Version};
 
 use super::carry::Unanswered;
 use super::danger::Danger;
@@ -11,6 +11,17 @@ use super::review::LockedExport;
 
 fn refused(code: &str, what: String, stack: &str) -> Problem {
     Problem::new(Exit::Refused, code, what).state(format!("stack {stack}"), "unchanged")
+}
+
+/// The version wanted is the one in use.
+pub(super) fn nothing_to_do(to: &Version) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "nothing-to-do",
+        format!("this deployment is at {to} already"),
+    )
+    .state("deployment", "unchanged")
+    .hint("name another version: `switchback plan --to V`")
 }
 
 /// A stack that cannot be updated as it is.
@@ -294,13 +305,17 @@ pub(super) fn templates_missing(missing: &[(String, String)]) -> Option<Problem>
 }
 
 /// A template that was got for one release and is of another.
-pub(super) fn other_release(template: &str, version: &str, tag: &str, place: &str) -> Problem {
+pub(super) fn other_release(
+    (template, version): (&str, &str),
+    place: &str,
+    (output, told): (&str, &str),
+) -> Problem {
     Problem::new(
         Exit::Refused,
         "template-of-another-release",
-        format!("the template `{template}` for {version} is of {tag}"),
+        format!("the template `{template}` for {version} is of {told}"),
     )
-    .cause(format!("`{place}`: its output VersionTag says {tag}"))
+    .cause(format!("`{place}`: its output {output} says {told}"))
     .state("stacks", "unchanged")
     .why("parameters and resources of another release do not fit the images and migrations of this one")
     .hint(format!(

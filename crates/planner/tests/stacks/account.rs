@@ -125,6 +125,8 @@ pub(crate) struct Site {
     pub(crate) withheld: Vec<String>,
     /// The release whose templates lie where those of the target should.
     pub(crate) in_place_of: Option<String>,
+    /// The definition that is planned with.
+    pub(crate) product: &'static Product,
     templates: BTreeMap<Digest, Template>,
 }
 
@@ -147,6 +149,7 @@ impl Site {
                 groups: Vec::new(),
                 machines: Vec::new(),
                 stores: Vec::new(),
+                recalled: Vec::new(),
                 domains: Vec::new(),
             },
             query: Query::new(from, to)
@@ -156,6 +159,7 @@ impl Site {
             change_sets: BTreeMap::new(),
             withheld: Vec::new(),
             in_place_of: None,
+            product: product(),
             templates: BTreeMap::new(),
         }
     }
@@ -259,8 +263,6 @@ impl Site {
             name: name.to_owned(),
             id: format!("arn:aws:cloudformation:eu-west-1:123456789012:stack/{name}/1"),
             template: None,
-            template_because: None,
-            version_tag: None,
             status: StackStatus::new("UPDATE_COMPLETE"),
             reason: None,
             parameters,
@@ -339,7 +341,7 @@ impl Site {
 
     /// The plan, which the checker must not object to.
     pub(crate) fn plan(&self) -> Result<Planned, Problem> {
-        let product = product();
+        let product = self.product;
         let mut templates = self.templates.clone();
         let mut offered = BTreeMap::new();
         let wanted = templates_wanted(product, &self.config, &self.query, &self.cloud)?;

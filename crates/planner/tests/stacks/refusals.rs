@@ -5,7 +5,7 @@ use switchback_model::stack::{
     ResourceChange, StackStatus,
 };
 
-use super::account::Site;
+use super::account::{Site, product};
 
 #[test]
 fn everything_that_stops_a_plan_says_what_why_and_what_to_do() {
@@ -96,6 +96,10 @@ fn everything_that_stops_a_plan_says_what_why_and_what_to_do() {
         "## templates of another release\n{}",
         mixed.refused()
     ));
+    let mut silent = product().clone();
+    silent.version_output = None;
+    mixed.product = Box::leak(Box::new(silent));
+    assert!(mixed.plan().is_ok(), "no output tells a release");
     let mut undecided = Site::numbered("3.19.2", "3.24.2");
     undecided.config.parameters.clear();
     told.push(format!("## undecided\n{}", undecided.refused()));

@@ -114,23 +114,76 @@ impl StandIn {
     }
 
     /// Asks for something that no client of the product asks for. Stand-ins check no signature.
-    pub fn cloudformation(&self, mut form: Vec<(String, String)>) -> String {
-        form.push(("Version".to_owned(), "2010-05-15".to_owned()));
-        let mut answer = ureq::post(&self.url)
-            .header("Authorization", signature("cloudformation"))
-            .send_form(form)
-            .expect("the stand-in does it");
-        answer.body_mut().read_to_string().expect("it answers")
+    pub fn cloudformation(&self, form: Vec<(String, String)>) -> String {
+        let action = form.iter().find(|(key, _)| key == "Action");
+        let action = action.map(|(_, action)| action.clone()).unwrap_or_default();
+        let form = form.iter().filter(|(key, _)| key != "Action");
+        let form: Vec<(&str, &str)> = form
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
+        self.done("cloudformation", &action, &form)
     }
 
     /// What RDS answers to a question without parameters, as text.
     pub fn databases(&self, action: &str) -> String {
-        let form = [("Action", action), ("Version", "2014-10-31")];
-        let mut answer = ureq::post(&self.url)
-            .header("Authorization", signature("rds"))
-            .send_form(form)
-            .expect("the stand-in does it");
+        self.ask_databases(action, &[])
+    }
+
+    /// What RDS answers, as text.
+    pub fn ask_databases(&self, action: &str, form: &[(&str, &str)]) -> String {
+        self.done("rds", action, form)
+    }
+
+    fn done(&self, service: &str, action: &str, form: &[(&str, &str)]) -> String {
+        let (status, answer) = self.ask(service, action, form);
+        assert_eq!(status, 200, "{action}: {answer}");
+        answer
+    }
+
+    /// Asks a service that takes forms, and says how it answers.
+    pub fn ask(&self, service: &str, action: &str, form: &[(&str, &str)]) -> (u16, String) {
+        let version = match service {
+            "cloudformation" => "2010-05-15",
+            "rds" => "2014-10-31",
+            "elasticache" => "2015-02-02",
+            "ec2" => "2016-11-15",
+            "autoscaling" => "2011-01-01",
+            _ => "2011-06-15",
+        };
+        let mut whole = vec![("Action", action), ("Version", version)];
+        whole.extend(form);
+        let request = ureq::post(&self.url).header("Authorization", signature(service));
+        let request = request.config().http_status_as_error(false).build();
+        let mut answer = request.send_form(whole).expect("the stand-in answers");
+        let text = answer.body_mut().read_to_string().expect("it answers");
+        (answer.status().as_u16(), text)
+    }
+
+    /// Makes a bucket, or puts an object into one: `BUCKET/KEY`.
+    pub fn put(&self, place: &str, content: &str) {
+        ureq::put(format!("{}/{place}", self.url))
+            .header("Authorization", signature("s3"))
+            .send(content)
+            .expect("the stand-in takes it");
+    }
+
+    /// What S3 answers to a question about a bucket or an object, as text.
+    pub fn get(&self, place: &str) -> String {
+        let mut answer = ureq::get(format!("{}/{place}", self.url))
+            .header("Authorization", signature("s3"))
+            .call()
+            .expect("the stand-in answers");
         answer.body_mut().read_to_string().expect("it answers")
+    }
+
+    /// Gives a parameter of Systems Manager another value, behind its stack's back.
+    pub fn parameter_store(&self, body: &str) {
+        ureq::post(&self.url)
+            .header("Authorization", signature("ssm"))
+            .header("Content-Type", "application/x-amz-json-1.1")
+            .header("X-Amz-Target", "AmazonSSM.PutParameter")
+            .send(body)
+            .expect("the stand-in does it");
     }
 
     /// What ECS answers to a question, as text.

@@ -5,7 +5,7 @@ use switchback_model::config::AwsConfig;
 use switchback_model::stack::{Cloud, Drift, REHEARSAL, Stack, Store};
 use switchback_planner::stack::recognise;
 
-use super::{Check, Verdict, of_service};
+use super::{Check, Verdict, of_service, recalled};
 use crate::commands::rehearse::REMOVE;
 use crate::place::deployment::Found;
 use crate::render::{measure, waiting};
@@ -32,7 +32,10 @@ pub(super) fn checks(
         stacks.examine(&place.product, told)
     });
     match seen {
-        Ok(seen) => checks.extend(looked(place, found, &seen)),
+        Ok(seen) => {
+            checks.extend(looked(place, found, &seen));
+            checks.extend(recalled::checks(session, found, &seen.cloud.recalled));
+        }
         Err(problem) => checks.push(Check::of("deployment", &problem)),
     }
     checks

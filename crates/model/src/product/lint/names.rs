@@ -240,28 +240,9 @@ fn conditions(lint: &mut Lint<'_>) {
     for (index, end) in product.dead_ends.iter().enumerate() {
         collect(format!("dead-end[{index}].when"), &end.when);
     }
-    let templates: Vec<&str> = product.templates.iter().map(|it| it.id.as_str()).collect();
-    for (index, procedure) in product.procedures.iter().enumerate() {
-        if let Some(name) = &procedure.template {
-            let path = format!("procedure[{index}].template");
-            unknown(lint, &path, "template", name, &templates);
-        }
-    }
-    orders(lint, &templates);
     let probes: Vec<&str> = product.probes.keys().map(String::as_str).collect();
     let editions: Vec<&str> = product.editions.iter().map(|it| it.id.as_str()).collect();
     let drivers: Vec<&str> = product.drivers.iter().map(String::as_str).collect();
-    let migrations_known: Vec<&str> = product.migrations.iter().map(|it| it.id.as_str()).collect();
-    for (index, template) in product.templates.iter().enumerate() {
-        let path = format!("template[{index}].driver");
-        unknown(lint, &path, "driver", &template.driver, &drivers);
-        for (store, migrations) in &template.migrated_by {
-            let path = format!("template[{index}].migrated-by.{store}");
-            for name in migrations {
-                unknown(lint, &path, "migration", name.as_str(), &migrations_known);
-            }
-        }
-    }
     for (path, condition) in uses {
         if let Some(probe) = &condition.probe {
             unknown(
@@ -281,35 +262,6 @@ fn conditions(lint: &mut Lint<'_>) {
             unknown(lint, &path, "driver", driver, &drivers);
         }
         super::host::condition(lint, &path, condition);
-    }
-}
-
-/// An order speaks of templates, of a kind of deployment and of a procedure that there are.
-fn orders(lint: &mut Lint<'_>, templates: &[&str]) {
-    let product = lint.product;
-    let drivers: Vec<&str> = product.drivers.iter().map(String::as_str).collect();
-    let procedures: Vec<&str> = product.procedures.iter().map(|it| it.id.as_str()).collect();
-    for (index, order) in product.orders.iter().enumerate() {
-        let path = |field: &str| format!("order[{index}].{field}");
-        unknown(lint, &path("driver"), "driver", &order.driver, &drivers);
-        for (field, name) in [("needs", &order.needs), ("around", &order.around)] {
-            if let Some(name) = name {
-                unknown(lint, &path(field), "template", name, templates);
-            }
-        }
-        if let Some(name) = &order.instead_of {
-            unknown(lint, &path("instead-of"), "procedure", name, &procedures);
-        }
-        for (place, name) in order.skip.iter().enumerate() {
-            let path = path(&format!("skip[{place}]"));
-            unknown(lint, &path, "template", name, templates);
-        }
-        for (field, moves) in [("before", &order.before), ("after", &order.after)] {
-            for (place, step) in moves.iter().enumerate() {
-                let path = path(&format!("{field}[{place}].template"));
-                unknown(lint, &path, "template", &step.template, templates);
-            }
-        }
     }
 }
 
