@@ -172,6 +172,7 @@ fn the_examples_show_every_key() {
         "backup",
         "max-rate",
         "volatile",
+        "options",
         "engine",
         "patience",
         "ssh",

@@ -157,6 +157,10 @@ pub struct DatastoreConfig {
     /// definition names, e.g. `public.sessions`; `*` matches any run of characters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volatile: Vec<String>,
+    /// What else a connection takes and observation did not find: `tls`, `tls-ca-file`, `tls-certificate-file`,
+    /// `tls-key-file`. Paths are those of where the server runs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
 }
 
 /// `[verify]`.

@@ -212,6 +212,31 @@ pub struct DatastoreLocation {
     pub options: BTreeMap<String, String>,
 }
 
+impl DatastoreLocation {
+    /// What a client program of Redis is told of TLS; nothing where `options` do not ask for it. A server of the same
+    /// machine or container for which no authorities are named is taken as it is: nothing that is said to it leaves that.
+    pub fn redis_tls(&self) -> Vec<String> {
+        let option = |name: &str| self.options.get(name).map(String::as_str);
+        if option("tls") != Some("true") {
+            return Vec::new();
+        }
+        let mut words = vec!["--tls"];
+        for (flag, name) in [
+            ("--cacert", "tls-ca-file"),
+            ("--cert", "tls-certificate-file"),
+            ("--key", "tls-key-file"),
+        ] {
+            words.extend(option(name).into_iter().flat_map(|value| [flag, value]));
+        }
+        let host = self.host.as_deref().unwrap_or("localhost");
+        let near = host == "localhost" || host == "::1" || host.starts_with("127.");
+        if near && option("tls-ca-file").is_none() {
+            words.push("--insecure");
+        }
+        words.into_iter().map(str::to_owned).collect()
+    }
+}
+
 /// A filesystem that will be written to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filesystem {

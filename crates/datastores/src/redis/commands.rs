@@ -27,6 +27,7 @@ pub(super) fn client(
     if let Some(port) = location.port {
         argv = argv.args(["-p".to_owned(), port.to_string()]);
     }
+    argv = argv.args(location.redis_tls());
     if let Some(user) = location
         .user
         .as_deref()

@@ -14,6 +14,7 @@ use super::contents::lasting_in;
 use super::keep::{SCRATCH, entries};
 use super::server::{Server, kept_layout};
 use super::shadow::KEYS;
+use super::tls::IDENTITY;
 use crate::backup::{self, Backup, Manifest};
 use crate::swap::Swap;
 use crate::{disk, shadow};
@@ -195,7 +196,7 @@ impl Server {
             let Some(place) = backup.shadow()?.and_then(|manifest| manifest.place) else {
                 continue;
             };
-            [SCRATCH, SETTINGS]
+            [SCRATCH, SETTINGS, IDENTITY]
                 .iter()
                 .try_for_each(|name| disk::remove(&place.join(name)))
                 .map_err(|error| backup.io("tidy", &error))?;

@@ -34,5 +34,6 @@ mod session;
 mod shadow;
 mod shadowing;
 mod store;
+mod tls;
 
 pub(crate) use store::Redis;

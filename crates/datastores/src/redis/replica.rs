@@ -22,6 +22,7 @@ use super::commands::{self, DATA, SETTINGS};
 use super::layout::Layout;
 use super::server::{ASK, SILENCE, Server};
 use super::session::Session;
+use super::tls::{IDENTITY, Identity};
 use crate::backup::Backup;
 use crate::disk;
 
@@ -151,7 +152,11 @@ impl Server {
                 .and_then(|()| disk::give_to(&made_one, &owner))
                 .map_err(made)?;
         }
-        let (known, port) = self.client(cx.commands)?.converse(|mut session| {
+        let (known, port, identity) = self.client(cx.commands)?.converse(|mut session| {
+            let identity = match self.is_behind_tls() {
+                true => Some(Identity::of(&mut session)?.map_err(|why| self.not_followed(&why))?),
+                false => None,
+            };
             let known = session.settings(&["replica-announced", "oom-score-adj"])?;
             let port = match self.location.port {
                 Some(port) => port,
@@ -161,17 +166,21 @@ impl Server {
                     .and_then(|port| port.parse().ok())
                     .unwrap_or(6379),
             };
-            Ok((known.unwrap_or_default(), port))
+            Ok((known.unwrap_or_default(), port, identity))
         })?;
         let host = self.location.host.as_deref().unwrap_or("127.0.0.1");
         let user = self.location.user.as_deref();
-        let text = commands::replica_settings(
+        let mut text = commands::replica_settings(
             layout,
             (host, port),
             user.filter(|user| *user != "default" && !user.is_empty()),
             self.password.as_ref(),
             &known,
         );
+        if let Some(identity) = &identity {
+            self.bring(cx.commands, identity, place, &owner)?;
+            text.push_str(&identity.settings());
+        }
         let settings = place.join(SETTINGS);
         let started = write_secret(&settings, &text, &owner)
             .map_err(made)
@@ -184,7 +193,9 @@ impl Server {
                 Ok(replica)
             });
         // It has read them, or never will.
-        disk::remove(&settings).map_err(made)?;
+        disk::remove(&settings)
+            .and_then(|()| disk::remove(&place.join(IDENTITY)))
+            .map_err(made)?;
         started
     }
 
@@ -343,7 +354,7 @@ fn refusal(output: &str) -> Option<String> {
 }
 
 /// Writes what nobody else may read.
-fn write_secret(path: &Path, text: &str, owner: &fs::Metadata) -> std::io::Result<()> {
+pub(super) fn write_secret(path: &Path, text: &str, owner: &fs::Metadata) -> std::io::Result<()> {
     disk::remove(path)?;
     let mut file = fs::OpenOptions::new()
         .write(true)

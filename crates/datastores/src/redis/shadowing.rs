@@ -10,6 +10,7 @@ use super::layout::Layout;
 use super::reply::{Reply, Value, quoted};
 use super::server::Server;
 use super::session::Session;
+use super::tls::Identity;
 use crate::shadow;
 
 /// Memory that must be free, in hundredths of what the original holds: the replica, and for a while a
@@ -46,6 +47,11 @@ impl Server {
             return Ok(Some("the server listens on no port".to_owned()));
         }
         if let Some(why) = self.right_to_follow(session)? {
+            return Ok(Some(why));
+        }
+        if self.is_behind_tls()
+            && let Err(why) = Identity::of(session)?
+        {
             return Ok(Some(why));
         }
         let directory = layout.on_host(&self.name, &self.location)?;

@@ -19,6 +19,9 @@ use crate::bench::Bench;
 
 pub(crate) const PASSWORD: &str = "hunter2-secret";
 
+/// Stands for the server's port among its settings.
+pub(crate) const PORT: &str = "{port}";
+
 /// A server that ends with the test.
 pub(crate) struct RedisServer {
     pub(crate) bench: Bench,
@@ -29,6 +32,8 @@ pub(crate) struct RedisServer {
 struct Process {
     arguments: Vec<String>,
     port: u16,
+    /// It takes TLS alone.
+    tls: bool,
     running: RefCell<Option<Child>>,
     companion: RefCell<Option<Rc<Beside>>>,
     log: PathBuf,
@@ -49,6 +54,7 @@ impl RedisServer {
         std::fs::create_dir(&data).expect("a data directory");
         let port = free_port();
         let port_text = port.to_string();
+        let tls = settings.contains(&"--tls-port");
         let data_text = data.display().to_string();
         let fixed = [
             "--bind",
@@ -67,9 +73,10 @@ impl RedisServer {
             arguments: fixed
                 .iter()
                 .chain(settings)
-                .map(|word| (*word).to_owned())
+                .map(|word| word.replace(PORT, &port_text))
                 .collect(),
             port,
+            tls,
             running: RefCell::default(),
             companion: RefCell::default(),
             log: bench.path("server.log"),
@@ -124,6 +131,7 @@ impl RedisServer {
                 &database.to_string(),
                 "--raw",
             ])
+            .args(["--tls", "--insecure"].iter().filter(|_| self.process.tls))
             .env("REDISCLI_AUTH", PASSWORD)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -182,7 +190,12 @@ impl RedisServer {
             password: None,
             directory: Some(self.data().display().to_string()),
             server_directory: Some(self.data().display().to_string()),
-            options: std::collections::BTreeMap::new(),
+            options: self
+                .process
+                .tls
+                .then(|| ("tls".to_owned(), "true".to_owned()))
+                .into_iter()
+                .collect(),
         }
     }
 

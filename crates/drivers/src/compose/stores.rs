@@ -1,6 +1,7 @@
 //! Finds what keeps each datastore of the product: from the product's own
 //! settings first, then by image, corrected by `switchback.toml`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use switchback_model::config::{Config, DatastoreConfig, SecretRef};
@@ -101,7 +102,7 @@ impl Search<'_> {
             password: None,
             directory: None,
             server_directory: None,
-            options: std::collections::BTreeMap::new(),
+            options: BTreeMap::new(),
         };
         if let (Some((variable, _)), Some(_)) = (pointer, &uri.password) {
             location.password = Some(SecretRef::ServiceUri {
@@ -116,6 +117,11 @@ impl Search<'_> {
             location.user = location
                 .user
                 .or_else(|| sibling("USERNAME").map(|found| found.1));
+            let tls = sibling("TLS_REQUIRE").is_some_and(|(_, value)| value == "true")
+                || pointer.is_some_and(|(_, value)| value.starts_with("rediss://"));
+            if tls {
+                location.options.insert("tls".to_owned(), "true".to_owned());
+            }
             if let (None, Some((variable, _))) = (&location.password, sibling("PASSWORD")) {
                 location.password = Some(SecretRef::Service {
                     service: self.component.name.clone(),
@@ -161,7 +167,11 @@ impl Search<'_> {
                 }
                 of_server("PGDATA").unwrap_or_else(|| "/var/lib/postgresql/data".to_owned())
             }
-            _ => redis_directory(&server.words),
+            _ => {
+                let tls = redis_tls(&server.words, location.port);
+                location.options.extend(tls);
+                redis_directory(&server.words)
+            }
         };
         location.directory = (self.on_host)(&server.name, &data);
         location.server_directory = Some(data);
@@ -209,7 +219,7 @@ impl Search<'_> {
             password: None,
             directory: Some(on_host),
             server_directory: inside,
-            options: std::collections::BTreeMap::new(),
+            options: BTreeMap::new(),
         }))
     }
 
@@ -257,19 +267,43 @@ fn corrected(
     location.database = said.database.clone().or(location.database);
     location.user = said.user.clone().or(location.user);
     location.password = said.password.clone().or(location.password);
+    location.options.extend(said.options.clone());
     location
 }
 
 /// Where a Redis server keeps its files: its `--dir`, or what its image says.
 fn redis_directory(words: &[String]) -> String {
-    let words: Vec<&str> = words
-        .iter()
-        .flat_map(|word| word.split_whitespace())
-        .collect();
-    words
-        .windows(2)
-        .find(|pair| pair[0] == "--dir")
-        .map_or_else(|| "/data".to_owned(), |pair| pair[1].to_owned())
+    redis_setting(words, "--dir").unwrap_or("/data").to_owned()
+}
+
+/// How a Redis server is reached that takes TLS at `port`, or alone. Where it asks its clients for a certificate, as it
+/// does unless it is told otherwise, its own serves: whoever asks is beside it.
+fn redis_tls(words: &[String], port: Option<u16>) -> BTreeMap<String, String> {
+    let setting = |name: &str| redis_setting(words, name);
+    let Some(secure) = setting("--tls-port").and_then(|port| port.parse::<u16>().ok()) else {
+        return BTreeMap::new();
+    };
+    if setting("--port") != Some("0") && port != Some(secure) {
+        return BTreeMap::new();
+    }
+    let mut options = BTreeMap::from([("tls".to_owned(), "true".to_owned())]);
+    if setting("--tls-auth-clients").is_none_or(|asks| asks == "yes") {
+        for (option, name) in [
+            ("tls-certificate-file", "--tls-cert-file"),
+            ("tls-key-file", "--tls-key-file"),
+        ] {
+            let path = setting(name).map(|path| (option.to_owned(), path.to_owned()));
+            options.extend(path);
+        }
+    }
+    options
+}
+
+/// What follows `name` where a Redis server is started.
+fn redis_setting<'w>(words: &'w [String], name: &str) -> Option<&'w str> {
+    let mut words = words.iter().flat_map(|word| word.split_whitespace());
+    words.find(|word| *word == name)?;
+    words.next()
 }
 
 #[cfg(test)]

@@ -135,6 +135,7 @@ pub(crate) fn redis(
             argv = argv.arg(flag).arg(value);
         }
     }
+    argv = argv.args(location.redis_tls());
     if let Some(password) = password {
         argv = argv.env("REDISCLI_AUTH", password.clone());
     }

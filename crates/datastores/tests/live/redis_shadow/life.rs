@@ -1,6 +1,8 @@
 //! What follows, what is compared, what is sealed, and what comes back.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -14,7 +16,7 @@ use switchback_model::plan::BackupState;
 use super::site::{compared, contents, place, sealed, shadowed};
 use crate::bench::{ROLLBACK, UPGRADE, reached, released, restored};
 use crate::redis::{APPENDING, NAME, SNAPSHOTS, emptied_and_back};
-use crate::redis_server::RedisServer;
+use crate::redis_server::{PORT, RedisServer};
 
 /// An upgrade that goes wrong, and its way back.
 fn comes_back(settings: &[&str]) {
@@ -24,6 +26,7 @@ fn comes_back(settings: &[&str]) {
         !place(&server).join("replica.conf").exists(),
         "the password is on no disk"
     );
+    assert!(!place(&server).join("tls").exists(), "nor is a key");
     server.cli(0, "SET late arrival\nEXPIRE string:1 10000");
     let before = contents(&server, store.as_ref());
     sealed(&server, store.as_ref());
@@ -148,6 +151,74 @@ fn a_user_with_just_enough_rights_and_one_without() {
     sealed(&server, store.as_ref());
 }
 
+/// Certificate and key of a server that is its own authority, made in `directory`.
+fn certificate(directory: &Path) -> [String; 2] {
+    let paths = ["server.pem", "server.key"].map(|name| directory.join(name).display().to_string());
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+        ])
+        .args([
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-out",
+            &paths[0],
+            "-keyout",
+            &paths[1],
+        ])
+        .output()
+        .expect("openssl comes with PostgreSQL's package");
+    assert!(made.status.success());
+    paths
+}
+
+#[test]
+fn comes_back_from_behind_tls_and_leaves_no_key() {
+    let made = tempfile::tempdir().expect("temporary directory");
+    let [certificate, key] = certificate(made.path());
+    let behind = [
+        "--port",
+        "0",
+        "--tls-port",
+        PORT,
+        "--tls-auth-clients",
+        "optional",
+        "--tls-cert-file",
+        &certificate,
+        "--tls-key-file",
+        &key,
+        "--tls-ca-cert-file",
+        &certificate,
+    ];
+    comes_back(&[APPENDING, &behind].concat());
+    // One that tells nobody where its files are gets no shadow.
+    let silent = ["--rename-command", "CONFIG", ""];
+    let server = RedisServer::start(&[APPENDING, &behind, &silent].concat());
+    let survey = switchback_datastores::survey(
+        &NAME.into(),
+        &server.location(),
+        server.reach(),
+        Some(Secret::new("hunter2-secret")),
+        &server.bench.commands,
+    );
+    let because =
+        "the server takes TLS alone and does not tell its `tls-cert-file`, which a follower needs";
+    assert_eq!(
+        survey.expect("answers").shadow,
+        Shadowing::Impossible {
+            because: because.to_owned()
+        }
+    );
+}
+
 #[test]
 fn what_cannot_be_followed_says_why() {
     let found = |settings: &[&str]| {
@@ -266,6 +337,31 @@ fn groups_functions_and_every_database_come_back() {
     assert_eq!(server.cli(0, "FCALL one 0"), "1");
     assert_eq!(contents(&server, store.as_ref()), before);
     assert!(server.cli(7, "XPENDING stream workers").starts_with('1'));
+}
+
+/// What dies by itself while it is sealed is gone when it comes back, and its loss is no damage.
+#[test]
+fn keys_that_expire_while_sealed_are_missed_by_nobody() {
+    let (server, store) = shadowed(APPENDING);
+    server.cli(0, "SET brief x PX 4000\nSET long x EX 10000");
+    compared(&server, store.as_ref());
+    let before = contents(&server, store.as_ref());
+    sealed(&server, store.as_ref());
+    let run = RunId::new(UPGRADE);
+    server.bench.within(UPGRADE, |cx| {
+        assert_eq!(store.sealed_contents(cx, &run).expect("read"), before);
+    });
+    thread::sleep(Duration::from_secs(4));
+    server.bench.within(UPGRADE, |cx| {
+        let proven = store.prove(cx).expect("it is as it was sealed");
+        assert!(proven.summary.contains("equal"), "{}", proven.summary);
+    });
+    server.cli(0, "FLUSHALL");
+    server
+        .bench
+        .within(ROLLBACK, |cx| store.restore(cx, &run).expect("goes back"));
+    assert_eq!(server.cli(0, "EXISTS brief\nGET long"), "0\nx");
+    assert_eq!(contents(&server, store.as_ref()), before);
 }
 
 #[test]

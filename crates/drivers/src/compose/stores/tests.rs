@@ -126,6 +126,44 @@ fn postgres_is_found_by_the_products_own_setting() {
 }
 
 #[test]
+fn redis_behind_tls_is_reached_as_its_command_and_the_product_say() {
+    let found = |command: &str, address: &str, options: BTreeMap<String, String>| {
+        let answer = ANSWER
+            .replace(r#""--appendonly","yes""#, command)
+            .replace("cache:6380", address);
+        let said = DatastoreConfig {
+            options,
+            ..DatastoreConfig::default()
+        };
+        let mut config = config();
+        config.datastores.insert("redis".into(), said);
+        let location = find(&answer, &redis(), &config).expect("no problem");
+        location.expect("found").redis_tls().join(" ")
+    };
+    let tls = r#""--tls-port","6380","--tls-cert-file","/c/s.pem","--tls-key-file","/c/s.key""#;
+    let none = BTreeMap::new;
+    assert_eq!(
+        found(tls, "cache:6380", none()),
+        "--tls --cert /c/s.pem --key /c/s.key --insecure"
+    );
+    let open = format!(r#"{tls},"--tls-auth-clients","no""#);
+    assert_eq!(found(&open, "cache:6380", none()), "--tls --insecure");
+    assert_eq!(found(&open, "cache:6379", none()), "", "it takes both");
+    let alone = format!(r#"{open},"--port","0""#);
+    assert_eq!(found(&alone, "cache", none()), "--tls --insecure");
+    assert_eq!(
+        found("\"x\"", "rediss://cache:6380", none()),
+        "--tls --insecure"
+    );
+    let authority = [("tls", "true"), ("tls-ca-file", "/c/ca.pem")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(
+        found("\"x\"", "cache:6380", authority.into()),
+        "--tls --cacert /c/ca.pem"
+    );
+}
+
+#[test]
 fn redis_takes_password_and_database_from_the_settings_beside_it() {
     let location = find(ANSWER, &redis(), &config())
         .expect("no problem")
