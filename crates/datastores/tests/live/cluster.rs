@@ -273,6 +273,8 @@ impl Own {
             .args(["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"])
             .arg(self.program(&argv.program))
             .args(words)
+            // As whoever has the data, and not as whoever runs this test.
+            .env_remove("HOME")
             .envs(argv.env.iter().map(|(name, secret)| (name, secret.expose())))
             .spawn()
             .expect("setsid starts");

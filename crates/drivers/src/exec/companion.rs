@@ -12,7 +12,7 @@ use switchback_engine::signal::Urgency;
 use switchback_model::{Digest, RunId};
 
 use super::local::LocalServer;
-use super::owner::as_owner;
+use super::owner::as_owner_at_home;
 use super::place::Place;
 use super::{passage, short};
 use crate::detached::process::{self, Process};
@@ -85,7 +85,7 @@ pub(super) fn begin(
         .chain(argv.args)
         .map(|word| word.replace(SCRATCH_DIRECTORY, &seen))
         .collect();
-    let words = as_owner(&owner, program);
+    let words = as_owner_at_home(&owner, program);
     let argv = process::companion(&notes, &words, &argv.env).directory(&directory);
     cx.commands.capture(&argv).map_err(|error| {
         not_started(error.into_failure("companion-not-started", what.as_str()))

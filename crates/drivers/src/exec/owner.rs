@@ -18,3 +18,10 @@ pub(super) fn as_owner(owner: &fs::Metadata, program: Vec<String>) -> Vec<String
     words.extend(program);
     words
 }
+
+/// The same for a program that looks for files in its user's home (clients of PostgreSQL look for certificates there): it
+/// finds its owner's, and not ours, in which it may not look.
+pub(super) fn as_owner_at_home(owner: &fs::Metadata, program: Vec<String>) -> Vec<String> {
+    let away = ["env", "-u", "HOME"].map(str::to_owned);
+    as_owner(owner, away.into_iter().chain(program).collect())
+}

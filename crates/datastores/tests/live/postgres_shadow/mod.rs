@@ -6,3 +6,4 @@ mod life;
 mod possible;
 mod roles;
 mod site;
+mod tls;
