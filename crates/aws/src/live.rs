@@ -13,6 +13,7 @@ mod marks;
 mod migrations;
 mod refusals;
 mod releases;
+mod replayed;
 mod single;
 mod standins;
 mod sweep;
