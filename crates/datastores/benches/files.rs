@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use switchback_datastores::{open, survey};
-use switchback_engine::ports::{Companion, Context, Datastore, Failure, Progress, Reach, Scratch};
+use switchback_engine::ports::{Companion, Context, Datastore, Failure, Reach, Scratch, Silent};
 use switchback_engine::process::{Argv, Commands};
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
@@ -186,7 +186,7 @@ impl Bench {
             step: StepNumber(1),
             backups: &self.backups,
             commands: &self.commands,
-            progress: &Silence,
+            progress: &Silent,
             stop: &self.stop,
         });
         let took = Took {
@@ -225,12 +225,6 @@ fn plan(location: &DatastoreLocation) -> Plan {
         },
     );
     plan
-}
-
-struct Silence;
-
-impl Progress for Silence {
-    fn report(&self, _: &str, _: Option<u64>, _: Option<u64>, _: Option<&str>) {}
 }
 
 /// Files have no server.

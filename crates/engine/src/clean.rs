@@ -48,7 +48,7 @@ impl Run<'_> {
     /// died in the middle: then its step's guard says so, and the end of the run cleans again, for good.
     pub(crate) fn tidy_datastores(&self, run: &RunId) {
         for round in self.rounds() {
-            self.with_context_of(run, StepNumber(0), round, |cx| {
+            self.with_context_of(run, StepNumber::NONE, round, |cx| {
                 for datastore in self.means.site.datastores.values() {
                     let _ = datastore.clean(cx);
                 }
@@ -61,7 +61,7 @@ impl Run<'_> {
     pub(crate) fn clean_up(&self) -> Result<(), Interruption> {
         let run = self.order.run;
         for round in self.rounds() {
-            self.with_context_of(run, StepNumber(0), round, |cx| {
+            self.with_context_of(run, StepNumber::NONE, round, |cx| {
                 self.means
                     .site
                     .datastores
@@ -77,7 +77,7 @@ impl Run<'_> {
     /// In every round, for a driver keeps its own files beside the backups.
     pub(crate) fn clean_driver(&self, run: &RunId) -> Result<(), Failure> {
         self.rounds().try_for_each(|round| {
-            self.with_context_of(run, StepNumber(0), round, |cx| {
+            self.with_context_of(run, StepNumber::NONE, round, |cx| {
                 self.means.site.driver.clean(cx)
             })
         })

@@ -69,6 +69,11 @@ name! {
 #[serde(transparent)]
 pub struct StepNumber(pub u32);
 
+impl StepNumber {
+    /// Stands where a call serves no step.
+    pub const NONE: Self = Self(0);
+}
+
 impl fmt::Display for StepNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)

@@ -1,6 +1,6 @@
 //! The simulated driver and datastores keep the same contract as the real ones.
 
-use switchback_engine::ports::{Context, MigrationCall, Progress};
+use switchback_engine::ports::{Context, MigrationCall, Silent};
 use switchback_engine::process::Commands;
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
@@ -11,12 +11,6 @@ use switchback_testkit::content::SimCarrier;
 use switchback_testkit::contract::{self, DatastoreTrial, DriverTrial};
 use switchback_testkit::plans::{image, services};
 use switchback_testkit::scenario::TO;
-
-struct Silent;
-
-impl Progress for Silent {
-    fn report(&self, _: &str, _: Option<u64>, _: Option<u64>, _: Option<&str>) {}
-}
 
 fn with_context(plan: &Plan, call: impl FnOnce(&Context<'_>)) {
     let directory = tempfile::tempdir().expect("a temporary directory");

@@ -1,6 +1,6 @@
 //! What brings content keeps the contract that its simulation keeps.
 
-use switchback_engine::ports::{Context, Progress};
+use switchback_engine::ports::{Context, Silent};
 use switchback_engine::process::Commands;
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
@@ -10,12 +10,6 @@ use switchback_testkit::contract;
 
 use super::scene::{NEW_KEY, OLD_KEY, Scene};
 use super::whole::judge;
-
-struct Silent;
-
-impl Progress for Silent {
-    fn report(&self, _: &str, _: Option<u64>, _: Option<u64>, _: Option<&str>) {}
-}
 
 #[test]
 fn the_carrier_keeps_the_contract() {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use switchback_engine::ports::{Context, Failure, Progress};
+use switchback_engine::ports::{Context, Failure, Progress, Silent};
 use switchback_engine::signal::{StopSignal, Urgency};
 
 use crate::disk;
@@ -195,7 +195,7 @@ impl<'a> Workers<'a> {
     /// As fast as it goes, without anybody to tell.
     pub(super) fn unheard() -> Self {
         Self {
-            progress: &Silence,
+            progress: &Silent,
             stop: StopSignal::default(),
             gentle: false,
             threads: threads(),
@@ -294,12 +294,6 @@ fn threads() -> usize {
     std::thread::available_parallelism()
         .map_or(1, usize::from)
         .min(THREADS)
-}
-
-struct Silence;
-
-impl Progress for Silence {
-    fn report(&self, _: &str, _: Option<u64>, _: Option<u64>, _: Option<&str>) {}
 }
 
 /// What progress says.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use switchback_engine::ports::{
-    Context, Finding, MigrationCall, MigrationTrace, Progress, SCRATCH_DIRECTORY,
+    Context, Finding, MigrationCall, MigrationTrace, SCRATCH_DIRECTORY, Silent,
 };
 use switchback_engine::process::{Argv, Commands};
 use switchback_engine::redact::Redactor;
@@ -32,12 +32,6 @@ struct Lab {
     directory: tempfile::TempDir,
     config: Config,
     product: Product,
-}
-
-struct Silent;
-
-impl Progress for Silent {
-    fn report(&self, _: &str, _: Option<u64>, _: Option<u64>, _: Option<&str>) {}
 }
 
 fn lab() -> Lab {

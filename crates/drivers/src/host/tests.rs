@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use switchback_engine::ports::{Context, MigrationTrace, Progress};
+use switchback_engine::ports::{Context, MigrationTrace, Silent};
 use switchback_engine::process::{Argv, Commands, Secret};
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
@@ -23,12 +23,6 @@ use self::sshd::Sshd;
 use super::{Far, Host, failure_of};
 use crate::detached::one_off::OneOff;
 use crate::filesystem::Use;
-
-struct Silent;
-
-impl Progress for Silent {
-    fn report(&self, _: &str, _: Option<u64>, _: Option<u64>, _: Option<&str>) {}
-}
 
 fn commands(directory: &Path) -> Commands {
     let children = directory.join("children");

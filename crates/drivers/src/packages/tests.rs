@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use switchback_engine::ports::{Context, MigrationCall, Progress};
+use switchback_engine::ports::{Context, MigrationCall, Silent};
 use switchback_engine::process::Commands;
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
@@ -20,12 +20,6 @@ use crate::filesystem::Directories;
 
 /// Names the file with the definition of the product that is installed on this machine.
 const HOST: &str = "SWITCHBACK_PACKAGED_PRODUCT";
-
-struct Silent;
-
-impl Progress for Silent {
-    fn report(&self, _: &str, _: Option<u64>, _: Option<u64>, _: Option<&str>) {}
-}
 
 fn definition() -> Option<PathBuf> {
     let said = std::env::var_os(HOST).map(PathBuf::from);

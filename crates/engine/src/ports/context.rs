@@ -28,10 +28,44 @@ pub struct Context<'a> {
     pub stop: &'a StopSignal,
 }
 
+impl<'a> Context<'a> {
+    /// The context of a call that serves no step: a backup made or proven by command, a copy filled for
+    /// a rehearsal. What stops `commands` stops the call, and nobody hears of its progress.
+    pub fn outside_steps(
+        plan: &'a Plan,
+        run: &'a RunId,
+        backups: &'a Path,
+        commands: &'a Commands,
+    ) -> Self {
+        Self {
+            plan,
+            run,
+            step: StepNumber::NONE,
+            backups,
+            commands,
+            progress: &Silent,
+            stop: commands.stop(),
+        }
+    }
+
+    /// The same, and `progress` hears how far it is.
+    #[must_use]
+    pub fn telling(self, progress: &'a dyn Progress) -> Self {
+        Self { progress, ..self }
+    }
+}
+
 /// Listens to how far a step is.
 pub trait Progress {
     /// `doing` says what is done or waited for; numbers where there are any.
     fn report(&self, doing: &str, done: Option<u64>, of: Option<u64>, unit: Option<&str>);
+}
+
+/// Nobody listens.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn report(&self, _: &str, _: Option<u64>, _: Option<u64>, _: Option<&str>) {}
 }
 
 /// The answer to an [`Expectation`](switchback_model::plan::Expectation).

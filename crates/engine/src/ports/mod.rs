@@ -14,7 +14,7 @@ mod failure;
 mod reach;
 mod site;
 
-pub use context::{Context, Finding, Progress};
+pub use context::{Context, Finding, Progress, Silent};
 pub use datastore::{Datastore, Hold, UNCOUNTED};
 pub use driver::{Driver, MigrationCall, MigrationTrace, no_stacks};
 pub use elsewhere::Elsewhere;

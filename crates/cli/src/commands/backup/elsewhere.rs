@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use switchback_engine::ports::Context;
 use switchback_engine::process::Commands;
 use switchback_engine::signal::StopSignal;
+use switchback_model::Problem;
 use switchback_model::exit::Exit;
-use switchback_model::{Problem, StepNumber};
 
 use super::scratch;
 use crate::backups::local::Entry;
@@ -52,15 +52,8 @@ pub(super) fn remove(
         );
         let what = format!("removing the backup of {}", manifest.datastore);
         waiting::telling(session.screen, &what, |progress| {
-            let context = Context {
-                plan: &plan,
-                run: &manifest.run,
-                step: StepNumber(0),
-                backups: &entry.root,
-                commands: &commands,
-                progress,
-                stop,
-            };
+            let context = Context::outside_steps(&plan, &manifest.run, &entry.root, &commands)
+                .telling(progress);
             keeper.forget(&context, &manifest.run)
         })
         .map_err(|failure| told(&failure))?;

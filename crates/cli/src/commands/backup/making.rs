@@ -10,7 +10,7 @@ use switchback_engine::process::Commands;
 use switchback_engine::signal::{StopSignal, Urgency};
 use switchback_model::exit::Exit;
 use switchback_model::plan::{BackupMethod, BackupState, Expectation, Plan};
-use switchback_model::{DatastoreName, Problem, RunId, StepNumber};
+use switchback_model::{DatastoreName, Problem, RunId};
 
 use crate::backups::local::{self, Entry};
 use crate::backups::store::{self, Origin, Sent};
@@ -239,15 +239,7 @@ impl Making<'_> {
     }
 
     fn context<'c>(&'c self, commands: &'c Commands, progress: &'c waiting::Told) -> Context<'c> {
-        Context {
-            plan: self.plan,
-            run: self.run,
-            step: StepNumber(0),
-            backups: &self.root,
-            commands,
-            progress,
-            stop: self.stop,
-        }
+        Context::outside_steps(self.plan, self.run, &self.root, commands).telling(progress)
     }
 
     fn send(&self, locked: &mut Locked, entries: &[Entry]) -> Result<Vec<Sent>, Failed> {

@@ -12,7 +12,7 @@ use switchback_journal::{Holder, Journal, ProcessIdentity, RunRecord};
 use switchback_model::event::Outcome;
 use switchback_model::exit::Exit;
 use switchback_model::plan::{BackupMethod, DatastorePlan, Plan};
-use switchback_model::{DatastoreName, Problem, RunId, StepNumber};
+use switchback_model::{DatastoreName, Problem, RunId};
 
 use super::{list, scratch};
 use crate::arguments::BackupOf;
@@ -213,15 +213,8 @@ fn read(
         })?;
     let what = format!("proving the backup of {}", manifest.datastore);
     waiting::telling(session.screen, &what, |progress| {
-        let context = Context {
-            plan,
-            run: &manifest.run,
-            step: StepNumber(0),
-            backups: &entry.root,
-            commands: &commands,
-            progress,
-            stop,
-        };
+        let context =
+            Context::outside_steps(plan, &manifest.run, &entry.root, &commands).telling(progress);
         let proven = keeper.prove(&context);
         // Also after a failure nothing of ours stays in the server.
         let cleaned = keeper.clean(&context);

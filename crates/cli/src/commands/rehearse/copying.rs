@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use switchback_drivers::compose::copy::{Blueprint, CopiedProject};
-use switchback_engine::ports::{Context, Datastore, Failure, Progress};
+use switchback_engine::ports::{Context, Datastore, Failure};
 use switchback_engine::process::Commands;
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
@@ -17,7 +17,7 @@ use switchback_model::observed::Observed;
 use switchback_model::plan::{BackupMethod, DatastorePlan, Plan};
 use switchback_model::product::DatastoreKind;
 use switchback_model::rehearsal::Copied;
-use switchback_model::{DatastoreName, Problem, RunId, StepNumber};
+use switchback_model::{DatastoreName, Problem, RunId};
 
 use super::space;
 use super::stage::Stage;
@@ -48,13 +48,6 @@ pub(super) struct Copy<'a> {
     pub(super) blueprint: Blueprint,
 }
 
-/// Nobody listens: the line of the piece says what is done.
-pub(super) struct Silent;
-
-impl Progress for Silent {
-    fn report(&self, _: &str, _: Option<u64>, _: Option<u64>, _: Option<&str>) {}
-}
-
 /// Reads production's data and files, and leaves production alone from then on.
 pub(super) fn take(
     stage: &Stage<'_>,
@@ -83,15 +76,7 @@ fn captured(
     let run = RunId::new(stage.id);
     let captured = stage.captured();
     let mut taken_all = BTreeMap::new();
-    let cx = Context {
-        plan: &plan,
-        run: &run,
-        step: StepNumber(0),
-        backups: &captured,
-        commands: &commands,
-        progress: &Silent,
-        stop: stage.stop,
-    };
+    let cx = Context::outside_steps(&plan, &run, &captured, &commands);
     for (name, datastore) in served(&plan) {
         stage.go_on()?;
         let keeper = original.keeper(name, &datastore.location)?;
@@ -171,15 +156,7 @@ fn clean(
     );
     let run = RunId::new(stage.id);
     let captured = stage.captured();
-    let cx = Context {
-        plan,
-        run: &run,
-        step: StepNumber(0),
-        backups: &captured,
-        commands: &commands,
-        progress: &Silent,
-        stop: &stop,
-    };
+    let cx = Context::outside_steps(plan, &run, &captured, &commands);
     let keeper = original.keeper(name, &plan.datastores[name].location)?;
     keeper
         .clean(&cx)
@@ -349,15 +326,7 @@ fn fill(
     let commands = stage.commands(place.redactor());
     let run = RunId::new(stage.id);
     let captured = stage.captured();
-    let cx = Context {
-        plan: &plan,
-        run: &run,
-        step: StepNumber(0),
-        backups: &captured,
-        commands: &commands,
-        progress: &Silent,
-        stop: stage.stop,
-    };
+    let cx = Context::outside_steps(&plan, &run, &captured, &commands);
     let mut copies = Vec::new();
     for (name, datastore) in served(&plan) {
         stage.go_on()?;

@@ -11,9 +11,9 @@ use switchback_model::plan::{BackupMethod, Notice, Plan};
 use switchback_model::product::{NoticeKind, Product};
 use switchback_model::rehearsal::{Changes, Production as Seen, Proof, Verdict};
 use switchback_model::structure::StructureChanges;
-use switchback_model::{DatastoreName, Digest, RunId, StepNumber, Structure};
+use switchback_model::{DatastoreName, Digest, RunId, Structure};
 
-use super::copying::{Copy, Silent, told};
+use super::copying::{Copy, told};
 use super::stage::Stage;
 use crate::failure::Failed;
 use crate::render::measure;
@@ -52,15 +52,7 @@ pub(super) fn changes(
     let after = Shapes::read(stage, copy, plan)?;
     let commands = stage.commands(copy.place.redactor());
     let backups = copy.session.state.backups(&copy.found.key());
-    let cx = Context {
-        plan,
-        run,
-        step: StepNumber(0),
-        backups: &backups,
-        commands: &commands,
-        progress: &Silent,
-        stop: stage.stop,
-    };
+    let cx = Context::outside_steps(plan, run, &backups, &commands);
     let mut changes = Vec::new();
     for (name, datastore) in &plan.datastores {
         if datastore.method == BackupMethod::None {

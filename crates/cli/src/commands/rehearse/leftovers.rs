@@ -12,9 +12,9 @@ use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
 use switchback_journal::{Journal, Life, ProcessIdentity};
 use switchback_model::exit::Exit;
-use switchback_model::{Problem, RunId, StepNumber};
+use switchback_model::{Problem, RunId};
 
-use super::copying::{Silent, for_copying};
+use super::copying::for_copying;
 use super::stacks;
 use crate::failure::Failed;
 use crate::place::deployment::Found;
@@ -177,15 +177,7 @@ fn tidy_production(session: &Session<'_>, found: &Found, marker: &Marker) {
     );
     let run = RunId::new(&marker.id);
     let captured = directory.join("captured");
-    let cx = Context {
-        plan: &plan,
-        run: &run,
-        step: StepNumber(0),
-        backups: &captured,
-        commands: &commands,
-        progress: &Silent,
-        stop: &stop,
-    };
+    let cx = Context::outside_steps(&plan, &run, &captured, &commands);
     // A server that is down has no sessions of ours; the next rehearsal says that it is down.
     for (name, datastore) in &plan.datastores {
         if let Ok(keeper) = place.keeper(name, &datastore.location) {

@@ -22,7 +22,6 @@ use switchback_model::stack::{ChangeAction, Cloud, REHEARSAL, Replacement};
 use switchback_model::{DatastoreName, Problem, Rehearsal, StepNumber};
 use switchback_planner::stack::{Copies, Review};
 
-use super::copying::Silent;
 use super::leftovers::left;
 use super::stage::Stage;
 use super::walked::{self, Ground, Walked};
@@ -321,15 +320,8 @@ pub(super) fn remove(session: &Session<'_>, marker: &Marker) -> Result<(), Faile
             Redactor::default(),
             stop.clone(),
         );
-        let cx = Context {
-            plan: &plan,
-            run: &record.run,
-            step: StepNumber(0),
-            backups: &directory.join("captured"),
-            commands: &commands,
-            progress: &Silent,
-            stop: &stop,
-        };
+        let captured = directory.join("captured");
+        let cx = Context::outside_steps(&plan, &record.run, &captured, &commands);
         stacks
             .remove_copies(&cx)
             .map_err(|problem| unseen(problem.into()))?;

@@ -5,9 +5,9 @@ use switchback_journal::Journal;
 use switchback_model::exit::Exit;
 use switchback_model::plan::{Check, Plan};
 use switchback_model::rehearsal::{FORMAT, Space};
-use switchback_model::{Problem, Rehearsal, RunId, StepNumber};
+use switchback_model::{Problem, Rehearsal, RunId};
 
-use super::copying::{self, Copy, Silent};
+use super::copying::{self, Copy};
 use super::findings;
 use super::parting::parted;
 use super::space::{self, Watch};
@@ -120,15 +120,8 @@ fn healthy(stage: &Stage<'_>, copy: &Copy<'_>, plan: &Plan) -> Result<(), Failed
     stage.go_on()?;
     let commands = stage.commands(copy.place.redactor());
     let run = RunId::new(stage.id);
-    let cx = Context {
-        plan,
-        run: &run,
-        step: StepNumber(0),
-        backups: &stage.captured(),
-        commands: &commands,
-        progress: &Silent,
-        stop: stage.stop,
-    };
+    let captured = stage.captured();
+    let cx = Context::outside_steps(plan, &run, &captured, &commands);
     let health: Vec<&Check> = plan
         .origin
         .checks
