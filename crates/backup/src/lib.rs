@@ -12,7 +12,6 @@
 //! without us. It never knows a datastore's format, and never sees a secret
 //! anywhere but in an environment. Start with [`Opened`].
 
-mod calendar;
 mod failure;
 mod fetched;
 mod labels;
@@ -23,7 +22,6 @@ mod restic;
 mod retention;
 mod stored;
 
-pub use calendar::{Day, Moment};
 pub use fetched::{Fetched, Proven};
 pub use labels::Labels;
 pub use locked::{Copy, Freed, Locked, Storing};

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use serde::Deserialize;
+use switchback_engine::clock::{Clock as _, SystemClock};
 use switchback_engine::ports::{Failure, Progress};
 use switchback_engine::signal::{StopSignal, Urgency};
 use switchback_model::Digest;
+use switchback_model::calendar::Moment;
 
-use crate::calendar::Moment;
 use crate::failure::Trouble;
 use crate::fetched::Proven;
 use crate::labels::{Labels, PROVEN};
@@ -229,7 +230,8 @@ impl Locked {
     pub fn mark(&mut self, proven: &Proven) -> Result<(), Failure> {
         let restic = &self.opened.restic;
         let backup = proven.backup();
-        let tag = format!("{PROVEN}{}", Moment::now().day());
+        let today = Moment(SystemClock::default().now()).day();
+        let tag = format!("{PROVEN}{}", today);
         if backup.proof.as_deref() == Some(tag.as_str()) {
             return Ok(());
         }

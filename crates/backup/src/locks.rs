@@ -5,9 +5,10 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use switchback_engine::clock::{Clock as _, SystemClock};
 use switchback_engine::ports::Failure;
+use switchback_model::calendar::Moment;
 
-use crate::calendar::Moment;
 use crate::failure::Trouble;
 use crate::restic::Restic;
 
@@ -79,7 +80,8 @@ impl Restic {
                 .state("repository", "unchanged")
                 .hint("see who holds it: `restic cat lock`; remove what is stale: `restic unlock`")
             })?;
-            if let Life::Alive(who) = lock.life(&here(), Moment::now(), &runs) {
+            let now = Moment(SystemClock::default().now());
+            if let Life::Alive(who) = lock.life(&here(), now, &runs) {
                 living.push(who);
             }
         }

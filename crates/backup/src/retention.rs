@@ -4,7 +4,8 @@
 
 use serde::Serialize;
 
-use crate::calendar::Moment;
+use switchback_model::calendar::Moment;
+
 use crate::stored::{BackupId, Stored};
 
 /// What is kept. All rules together: a backup that any of them keeps stays.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use switchback_engine::ports::Failure;
+use switchback_model::calendar::Moment;
 
-use crate::calendar::Moment;
 use crate::labels::{self, Labels, PROVEN};
 use crate::restic::Restic;
 

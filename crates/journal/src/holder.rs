@@ -5,6 +5,7 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 use switchback_model::RunId;
+use switchback_model::calendar::Moment;
 
 /// One process on one boot of one machine: no other has, had or will have all of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,43 +110,12 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "process {} of `{}` on `{}` since {} for run `{}`",
+            "process {} of `{}` on `{}` since {} UTC for run `{}`",
             self.process.pid,
             self.by,
             self.process.host,
             Moment(self.since),
             self.run
-        )
-    }
-}
-
-/// Milliseconds since the Unix epoch, shown as `2026-11-21 05:04:09 UTC`.
-struct Moment(u64);
-
-impl fmt::Display for Moment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0 / 1000;
-        let (days, second) = (seconds / 86_400, seconds % 86_400);
-        // Civil date from days since 1970-01-01, counted in eras of 400 years that begin in March.
-        let shifted = days + 719_468;
-        let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-        let year_of_era =
-            (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let shifted_month = (5 * day_of_year + 2) / 153;
-        let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-        let month = if shifted_month < 10 {
-            shifted_month + 3
-        } else {
-            shifted_month - 9
-        };
-        let year = era * 400 + year_of_era + u64::from(month <= 2);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC",
-            second / 3600,
-            second / 60 % 60,
-            second % 60
         )
     }
 }
@@ -223,18 +193,5 @@ mod tests {
         };
         assert!(matches!(elsewhere.life(&me), Life::CannotTell(_)));
         assert!(matches!(contained.life(&me), Life::CannotTell(_)));
-    }
-
-    #[test]
-    fn moments_are_civil_dates() {
-        assert_eq!(Moment(0).to_string(), "1970-01-01 00:00:00 UTC");
-        assert_eq!(
-            Moment(951_782_399_000).to_string(),
-            "2000-02-28 23:59:59 UTC"
-        );
-        assert_eq!(
-            Moment(1_795_237_449_000).to_string(),
-            "2026-11-21 05:04:09 UTC"
-        );
     }
 }

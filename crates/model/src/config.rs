@@ -224,6 +224,25 @@ pub struct BackupConfig {
 }
 
 impl Config {
+    /// A configuration that names the product and leaves everything else to what is found.
+    pub fn of(product: ProductId) -> Self {
+        Self {
+            name: None,
+            product,
+            edition: None,
+            features: Vec::new(),
+            host: None,
+            compose: None,
+            exec: None,
+            packages: None,
+            aws: None,
+            datastores: BTreeMap::new(),
+            verify: VerifyConfig::default(),
+            policy: PolicyConfig::default(),
+            backup: BackupConfig::default(),
+        }
+    }
+
     /// Whether the operator wants no backup of this datastore.
     pub fn declines(&self, datastore: &DatastoreName) -> bool {
         let said = self.datastores.get(datastore);

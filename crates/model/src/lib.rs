@@ -6,6 +6,7 @@
 //! (what happened); [`product`] is the language of the catalog.
 
 pub mod amount;
+pub mod calendar;
 pub mod command_line;
 pub mod config;
 pub mod contents;

@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use switchback_backup::{Copy, Labels, Locked, Moment, Opened, Settings};
+use switchback_backup::{Copy, Labels, Locked, Opened, Settings};
 use switchback_engine::ports::{Failure, Progress};
 use switchback_engine::process::{Commands, Secret};
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
+use switchback_model::calendar::Moment;
 use switchback_model::plan::BackupState;
 use switchback_model::product::DatastoreKind;
 use switchback_model::{DatastoreName, ProductId, RunId};

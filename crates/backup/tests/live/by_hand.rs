@@ -22,7 +22,7 @@ fn a_person_with_restic_lists_checks_and_restores() {
     let Some(bench) = Bench::new() else { return };
     let mut locked = bench.create();
     let older = switchback_backup::Copy {
-        made: switchback_backup::Moment(super::bench::MADE.0 - 86_400_000),
+        made: switchback_model::calendar::Moment(super::bench::MADE.0 - 86_400_000),
         ..bench.copy("r-1", b"older")
     };
     locked.store(&older, &bench.heard).expect("stored");

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use switchback_backup::{Copy, Moment, Opened, Retention, Storing};
+use switchback_backup::{Copy, Opened, Retention, Storing};
+use switchback_engine::clock::{Clock as _, SystemClock};
+use switchback_model::calendar::Moment;
 
 use super::bench::{Bench, MADE, labels, noise};
 
@@ -60,7 +62,12 @@ fn what_is_stored_comes_back_byte_for_byte() {
     let marked = locked.opened().find(id.as_str()).expect("found").clone();
     assert_eq!(
         marked.proven_on(),
-        Some(Moment::now().day().to_string().as_str())
+        Some(
+            Moment(SystemClock::default().now())
+                .day()
+                .to_string()
+                .as_str()
+        )
     );
     assert_ne!(marked.snapshot, backups_snapshot(&id));
     assert_eq!(marked.made, MADE);

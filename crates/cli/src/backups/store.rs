@@ -1,9 +1,10 @@
 //! From backups on this machine to backups in the repository.
 
 use serde::Serialize;
-use switchback_backup::{BackupId, Copy, Labels, Locked, Moment, Opened, Storing};
+use switchback_backup::{BackupId, Copy, Labels, Locked, Opened, Storing};
 use switchback_datastores::backup::{Manifest, There};
 use switchback_engine::signal::{StopSignal, Urgency};
+use switchback_model::calendar::Moment;
 use switchback_model::plan::{BackupState, Plan, Purpose, StageKind};
 use switchback_model::{DatastoreName, ProductId, RunId};
 

@@ -1,6 +1,7 @@
 //! Bytes, durations, counts and times as people say them.
 
 pub(crate) use switchback_model::amount::{bytes, count, plural};
+use switchback_model::calendar::Moment;
 
 /// `0.4 s`, `14 s`, `2 min 5 s`, `3 h 12 min`, `2 d 4 h`.
 pub(crate) fn duration(milliseconds: u64) -> String {
@@ -27,13 +28,9 @@ pub(crate) fn about(seconds: u64) -> String {
 
 /// `2026-11-21 05:01` (UTC) of milliseconds since the epoch.
 pub(crate) fn minute(at: u64) -> String {
-    let (days, seconds) = (at / 86_400_000, at / 1000 % 86_400);
-    let (year, month, day) = date(days);
-    format!(
-        "{year:04}-{month:02}-{day:02} {:02}:{:02}",
-        seconds / 3600,
-        seconds % 3600 / 60
-    )
+    let moment = Moment(at).to_string();
+    // Without its seconds.
+    moment[..moment.len() - 3].to_owned()
 }
 
 /// `just now`, `5 min ago`, `3 d ago`; the date where it is longer ago, or in the future.
@@ -45,25 +42,6 @@ pub(crate) fn ago(at: u64, now: u64) -> String {
         Some(gone @ 86_400..=1_209_599) => format!("{} d ago", gone / 86_400),
         _ => minute(at),
     }
-}
-
-/// Year, month and day of a day since 1970-01-01 (Gregorian, by the civil-from-days method).
-fn date(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    (year, month, day)
 }
 
 fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {

@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use switchback_engine::ports::{Failure, Finding};
 use switchback_model::Digest;
+use switchback_model::calendar::Moment;
 
 use super::sides::{Sides, of_new, of_old, unless};
 use crate::adapt::{KeyPair, Scope};
@@ -135,26 +136,7 @@ fn remaining(key: &KeyPair) -> Option<Option<u64>> {
 
 /// Seconds since the epoch of `2026-11-21T12:00:00.000000Z`.
 fn seconds(moment: &str) -> Option<u64> {
-    let (date, time) = moment.split_once('T')?;
-    let mut date = date.splitn(3, '-').map(|part| part.parse::<u64>().ok());
-    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
-    let mut time = time
-        .get(..8)?
-        .splitn(3, ':')
-        .map(|part| part.parse::<u64>().ok());
-    let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
-    if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    // Days since the epoch, with years that begin in March so that the odd day comes last.
-    let (years, months) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let days =
-        years * 365 + years / 4 - years / 100 + years / 400 + (months * 153 + 2) / 5 + day - 1;
-    Some((days - 719_468) * 86_400 + hour * 3600 + minute * 60 + second)
+    Moment::parse(moment).map(|moment| moment.0 / 1_000)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use switchback_backup::{Locked, Opened};
 use switchback_engine::ports::{Context, Datastore, Finding};
 use switchback_engine::process::Commands;
 use switchback_engine::signal::{StopSignal, Urgency};
+use switchback_model::calendar::Moment;
 use switchback_model::exit::Exit;
 use switchback_model::plan::{BackupMethod, BackupState, Expectation, Plan};
 use switchback_model::{DatastoreName, Problem, RunId};
@@ -285,7 +286,7 @@ impl Making<'_> {
 
 /// What is consistent with what, no more and no less.
 fn consistency(span: &Span) -> String {
-    let second = |at: u64| switchback_backup::Moment(at).to_string();
+    let second = |at: u64| Moment(at).to_string();
     if span.consistent {
         return format!(
             "All of one moment: nothing that could write ran between {} and {} UTC.",

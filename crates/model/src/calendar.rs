@@ -1,4 +1,4 @@
-//! Days and moments as restic writes and counts them, in UTC.
+//! Days and moments of the Gregorian calendar, in UTC: as people read them, and as other programs write them.
 
 use std::fmt;
 
@@ -52,7 +52,7 @@ impl Day {
     }
 
     /// Year and number of its week, as ISO 8601 counts: a week belongs to the year of its Thursday.
-    pub(crate) fn week(self) -> (i64, i64) {
+    pub fn week(self) -> (i64, i64) {
         let number = self.number();
         // 1970-01-01 was a Thursday.
         let monday_based = (number + 3).rem_euclid(7);
@@ -74,22 +74,18 @@ impl fmt::Display for Day {
 }
 
 impl Moment {
-    /// Now.
-    pub fn now() -> Self {
-        let since = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
-        Self(u64::try_from(since.as_millis()).unwrap_or(0))
-    }
-
-    /// Reads what restic writes: `2026-01-02T03:04:05.678901234Z`, or with an offset instead of `Z`.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    /// Reads `2026-01-02T03:04:05.678901234Z`, or with an offset instead of `Z`; `None` for anything else and for what
+    /// was before 1970.
+    pub fn parse(text: &str) -> Option<Self> {
         let number = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
         let day = Day {
             year: i64::from(number(0, 4)?),
             month: number(5, 7)?,
             day: number(8, 10)?,
         };
+        if !(1..=12).contains(&day.month) || !(1..=31).contains(&day.day) {
+            return None;
+        }
         let of_day = number(11, 13)? * 3_600 + number(14, 16)? * 60 + number(17, 19)?;
         let rest = text.get(19..)?;
         let zone = rest.find(['Z', '+', '-'])?;
@@ -120,18 +116,20 @@ impl Moment {
         Day::at(self.seconds().div_euclid(SECONDS_OF_DAY))
     }
 
-    /// Without what a second has below it: restic takes times to the second.
-    pub(crate) fn to_the_second(self) -> Self {
+    /// Without what a second has below it.
+    #[must_use]
+    pub fn to_the_second(self) -> Self {
         Self(self.0 / 1_000 * 1_000)
     }
 
+    /// Whole seconds since the Unix epoch.
     fn seconds(self) -> i64 {
         i64::try_from(self.0 / 1_000).unwrap_or(i64::MAX)
     }
 }
 
 impl fmt::Display for Moment {
-    /// As restic's `--time` takes it.
+    /// `2026-11-21 05:04:09`, without its zone.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of_day = self.seconds().rem_euclid(SECONDS_OF_DAY);
         let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
@@ -146,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_every_form_that_restic_writes() {
+    fn reads_every_form_that_programs_write() {
         let read = |text| Moment::parse(text).map(|moment| moment.0);
         assert_eq!(read("1970-01-01T00:00:00Z"), Some(0));
         assert_eq!(
@@ -162,6 +160,14 @@ mod tests {
             read("2026-11-21T07:50:31Z")
         );
         assert_eq!(read("yesterday"), None);
+        assert_eq!(read("2026-13-01T00:00:00Z"), None);
+    }
+
+    #[test]
+    fn moments_are_civil_dates() {
+        assert_eq!(Moment(0).to_string(), "1970-01-01 00:00:00");
+        assert_eq!(Moment(951_782_399_000).to_string(), "2000-02-28 23:59:59");
+        assert_eq!(Moment(1_795_237_449_000).to_string(), "2026-11-21 05:04:09");
     }
 
     #[test]
