@@ -1,8 +1,6 @@
 //! The engine: takes the lease, reads the journal, admits the plan, walks it.
 
-use switchback_journal::{
-    Holder, Journal, JournalError, Key, Lease, ProcessIdentity, StateDirectory,
-};
+use switchback_journal::{Holder, Journal, Key, Lease, ProcessIdentity, StateDirectory};
 use switchback_model::Problem;
 
 use crate::admission;
@@ -73,10 +71,8 @@ impl Engine {
         let lease = journal.acquire(&key, &holder).map_err(told)?;
         let ended = self.under_lease(order, site, listener, &journal, &lease);
         // A lease that cannot be given back is taken over once this process has ended.
-        match (ended, journal.release(&lease)) {
-            (Ok(_), Err(error @ JournalError::LeaseLost { .. })) => Err(told(error)),
-            (ended, _) => ended,
-        }
+        let _ = journal.release(&lease);
+        ended
     }
 
     /// Everything is read again once the lease is ours: what was read before may be old.

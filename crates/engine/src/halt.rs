@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use switchback_journal::{RunState, StepStatus};
 use switchback_model::ServiceName;
 use switchback_model::exit::Exit;
-use switchback_model::hand_work::HandWork;
 use switchback_model::plan::{
     Act, BackupMethod, BackupState, Expectation, Interrupted, Plan, Purpose, Step,
 };
@@ -14,19 +13,10 @@ use switchback_model::product::Advice;
 use switchback_model::{DatastoreName, Problem};
 
 use crate::guard::{self, Guard};
-use crate::hand_work::{HAND_WORK, word_counts};
 use crate::ports::{Context, Failure, Finding};
 use crate::run::Run;
 use crate::signal::Urgency;
 use crate::words;
-
-/// Work of a person that the run cannot go past.
-pub(crate) struct Waits<'a> {
-    pub(crate) step: &'a Step,
-    pub(crate) work: &'a HandWork,
-    /// What a look just now found.
-    pub(crate) found: Finding,
-}
 
 /// A step that acted and failed.
 pub(crate) fn failed(run: &Run<'_>, step: &Step, failure: &Failure) -> Problem {
@@ -163,42 +153,6 @@ pub(crate) fn needs_a_person(run: &Run<'_>, step: &Step, because: &str) -> Probl
     with_next_commands(run, problem, Some(step), "put that right by hand, then: ")
 }
 
-/// Work for people, where nothing has failed. What a look found is of each, so that nobody does twice what is done.
-pub(crate) fn waits(run: &Run<'_>, waits: &[Waits<'_>]) -> Problem {
-    let names: Vec<&str> = waits.iter().map(|it| it.work.id.as_str()).collect();
-    let first = waits.first().map(|waits| waits.step);
-    let at = first.map_or_else(String::new, |step| format!(" at step {}", step.number));
-    let what = format!("waits for a person{at}: {}", names.join(", "));
-    let mut problem = Problem::new(Exit::Halted, HAND_WORK, what);
-    let mut said = String::new();
-    for Waits { step, work, found } in waits {
-        problem = match found {
-            Finding::Holds => problem,
-            Finding::Differs { found } => problem.state(work.id.as_str(), found),
-            Finding::Unknown { why } => problem
-                .unknown(work.id.as_str())
-                .cause(format!("cannot see whether `{}` is done: {why}", work.id)),
-        };
-        problem = problem.fact(Citation {
-            id: work.id.clone(),
-            text: step.because.clone().unwrap_or_default(),
-            source: work.source.clone(),
-        });
-        for todo in &work.steps {
-            problem = problem.hint(format!("{}: {todo}", work.id));
-        }
-        if word_counts(work, found) {
-            said.push_str(&format!(" --done {}", work.id));
-        }
-    }
-    if let Some(step) = first {
-        problem.state.extend(seen(run, step));
-    }
-    let id = run.order.run;
-    let problem = problem.hint(format!("when that is done: switchback resume {id}{said}"));
-    or_back(run, problem)
-}
-
 /// A journal that does not fit its plan.
 pub(crate) fn broken_record(run: &Run<'_>, because: &str) -> Problem {
     simple(
@@ -255,7 +209,8 @@ fn with_next_commands(
     or_back(run, problem)
 }
 
-fn or_back(run: &Run<'_>, problem: Problem) -> Problem {
+/// Adds how to go back, where that would be an ordinary way.
+pub(crate) fn or_back(run: &Run<'_>, problem: Problem) -> Problem {
     if run.taken_back().is_none() && run.state.borrow().has_acted() {
         let (from, id) = (&run.plan().from, run.order.run);
         problem.hint(format!("or go back to {from}: switchback rollback {id}"))
@@ -265,7 +220,7 @@ fn or_back(run: &Run<'_>, problem: Problem) -> Problem {
 }
 
 /// The state of services, datastores and backups, as a look just now tells.
-fn seen(run: &Run<'_>, step: &Step) -> Vec<State> {
+pub(crate) fn seen(run: &Run<'_>, step: &Step) -> Vec<State> {
     run.with_context(step, |cx| {
         let mut lines: Vec<State> = services(run.plan())
             .into_iter()

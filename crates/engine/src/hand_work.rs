@@ -6,13 +6,15 @@
 use std::time::Duration;
 
 use switchback_journal::{RunState, StepStatus};
-use switchback_model::StepNumber;
 use switchback_model::event::{Completed, Outcome};
+use switchback_model::exit::Exit;
 use switchback_model::hand_work::HandWork;
 use switchback_model::plan::{Act, Expectation, Plan, Step};
+use switchback_model::problem::Citation;
+use switchback_model::{Problem, StepNumber};
 
 use crate::guard::{self, Guard, Touched};
-use crate::halt::{self, Waits};
+use crate::halt;
 use crate::ports::Finding;
 use crate::run::{Interruption, Run};
 
@@ -31,6 +33,14 @@ pub struct Awaited<'a> {
     pub work: &'a HandWork,
 }
 
+/// Work of a person that the run cannot go past.
+struct Waits<'a> {
+    step: &'a Step,
+    work: &'a HandWork,
+    /// What a look just now found.
+    found: Finding,
+}
+
 /// What people can do now for a run of `plan` that stands at `state`: the first step that is open, where that is
 /// theirs, and those right behind it, for they need no other look of the run.
 pub fn awaited<'a>(plan: &'a Plan, state: &RunState) -> Vec<Awaited<'a>> {
@@ -45,7 +55,7 @@ pub fn awaited<'a>(plan: &'a Plan, state: &RunState) -> Vec<Awaited<'a>> {
 }
 
 /// Whether the word of whoever did it counts, after a look that found this.
-pub(crate) fn word_counts(work: &HandWork, found: &Finding) -> bool {
+fn word_counts(work: &HandWork, found: &Finding) -> bool {
     let unseen = matches!(found, Finding::Unknown { .. });
     work.done.can_be_said() || (unseen && work.done.can_be_said_unseen())
 }
@@ -67,7 +77,7 @@ impl<'a> Run<'a> {
         if self.is_said(step.number) && word_counts(work, &found) {
             return self.said(step);
         }
-        Err(Interruption::Halt(halt::waits(self, &self.waiting())))
+        Err(Interruption::Halt(halted(self, &self.waiting())))
     }
 
     fn is_said(&self, step: StepNumber) -> bool {
@@ -105,4 +115,40 @@ impl<'a> Run<'a> {
         };
         self.finish(step, outcome, Duration::ZERO)
     }
+}
+
+/// Work for people, where nothing has failed. What a look found is of each, so that nobody does twice what is done.
+fn halted(run: &Run<'_>, waits: &[Waits<'_>]) -> Problem {
+    let names: Vec<&str> = waits.iter().map(|it| it.work.id.as_str()).collect();
+    let first = waits.first().map(|waits| waits.step);
+    let at = first.map_or_else(String::new, |step| format!(" at step {}", step.number));
+    let what = format!("waits for a person{at}: {}", names.join(", "));
+    let mut problem = Problem::new(Exit::Halted, HAND_WORK, what);
+    let mut said = String::new();
+    for Waits { step, work, found } in waits {
+        problem = match found {
+            Finding::Holds => problem,
+            Finding::Differs { found } => problem.state(work.id.as_str(), found),
+            Finding::Unknown { why } => problem
+                .unknown(work.id.as_str())
+                .cause(format!("cannot see whether `{}` is done: {why}", work.id)),
+        };
+        problem = problem.fact(Citation {
+            id: work.id.clone(),
+            text: step.because.clone().unwrap_or_default(),
+            source: work.source.clone(),
+        });
+        for todo in &work.steps {
+            problem = problem.hint(format!("{}: {todo}", work.id));
+        }
+        if word_counts(work, found) {
+            said.push_str(&format!(" --done {}", work.id));
+        }
+    }
+    if let Some(step) = first {
+        problem.state.extend(halt::seen(run, step));
+    }
+    let id = run.order.run;
+    let problem = problem.hint(format!("when that is done: switchback resume {id}{said}"));
+    halt::or_back(run, problem)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, RwLock};
 
-/// Shorter values (`root`, `admin`) would mask ordinary words and paths; `doctor` calls them weak instead.
+/// Bytes of the shortest value that is masked: shorter ones (`root`, `admin`) would mask ordinary words and paths.
 const SHORTEST: usize = 6;
 
 /// Knows every secret that was resolved in this process, and masks them.

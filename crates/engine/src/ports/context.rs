@@ -15,10 +15,10 @@ pub struct Context<'a> {
     pub plan: &'a Plan,
     /// The run.
     pub run: &'a RunId,
-    /// The step, for labels and file names.
+    /// The step, for labels and file names; [`StepNumber::NONE`] where the call serves none.
     pub step: StepNumber,
-    /// Where backups of this deployment live: `<state>/shadows/<deployment>`.
-    /// A datastore uses `<backups>/<run>/<datastore>/`.
+    /// Where backups of this deployment live, those of the present round: `<state>/shadows/<deployment>`, with
+    /// `round-<n>` below it for a later one. A datastore uses `<backups>/<run>/<datastore>/`.
     pub backups: &'a Path,
     /// Starts child processes, captured, redacted, in groups of their own.
     pub commands: &'a Commands,

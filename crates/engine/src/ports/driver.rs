@@ -42,7 +42,7 @@ pub struct MigrationCall<'a> {
 
 /// Changes a deployment.
 pub trait Driver {
-    /// Answers the expectations about images, services and files.
+    /// Answers every expectation that is about no datastore: images, services, files, stacks, content, hand-work.
     fn look(&self, cx: &Context<'_>, expectation: &Expectation) -> Finding;
 
     /// Brings an image here and checks that it is the pinned one.
@@ -126,6 +126,15 @@ pub trait Driver {
 
     /// Ends and removes everything of this run that must not outlive it.
     fn clean(&self, cx: &Context<'_>) -> Result<(), Failure>;
+}
+
+/// The failure of a driver that is asked for a check which is not its own: counts and servers are the datastore's,
+/// content is a [`Carrier`](crate::content::Carrier)'s.
+pub fn not_for_a_driver() -> Failure {
+    Failure::new(
+        "not-for-the-driver",
+        "counts are the datastore's to compare",
+    )
 }
 
 /// The failure of a driver that is asked about a stack and has none.

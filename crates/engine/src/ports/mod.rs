@@ -16,7 +16,7 @@ mod site;
 
 pub use context::{Context, Finding, Progress, Silent};
 pub use datastore::{Datastore, Hold, UNCOUNTED};
-pub use driver::{Driver, MigrationCall, MigrationTrace, no_stacks};
+pub use driver::{Driver, MigrationCall, MigrationTrace, no_stacks, not_for_a_driver};
 pub use elsewhere::Elsewhere;
 pub use failure::Failure;
 pub use reach::{Companion, CompanionState, Reach, SCRATCH_DIRECTORY, Scratch};
