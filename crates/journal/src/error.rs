@@ -243,36 +243,12 @@ impl JournalError {
             Self::Illegal { .. } => problem
                 .state("journal", "unchanged")
                 .hint("this is a defect of switchback: please report it"),
-            // A rehearsal has no run to watch, and holds the deployment only while it copies.
-            Self::Held { holder, because, .. } if holder.run.as_str().starts_with("e-") => problem
-                .state("holder", because.clone())
-                .why("a rehearsal is copying the deployment, which must not change meanwhile")
-                .hint("wait until it has its copy")
-                .hint(format!(
-                    "or end it on `{}`: kill {}",
-                    holder.process.host, holder.process.pid
-                )),
             Self::Held {
                 holder,
                 because,
                 provable,
                 ..
-            } => {
-                let problem = problem
-                    .state("holder", because.clone())
-                    .hint(format!("watch it: switchback log {}", holder.run))
-                    .hint(format!(
-                        "or end it on `{}` (kill {}), then: switchback resume {}",
-                        holder.process.host, holder.process.pid, holder.run
-                    ));
-                if *provable {
-                    return problem;
-                }
-                problem.hint(format!(
-                    "or, once it is certain that it will never run again: {}",
-                    take_over(holder)
-                ))
-            }
+            } => held(problem.state("holder", because.clone()), holder, *provable),
             Self::AnotherHolder { holder, .. } => problem
                 .state("lease", "unchanged")
                 .why("what is given up is one process, by its name, so that no other is meant by mistake")
@@ -324,6 +300,34 @@ impl JournalError {
             _ => Self::Io { path, source },
         }
     }
+}
+
+/// What to do about another process that holds the deployment; `provable` says whether it certainly lives.
+fn held(problem: Problem, holder: &Holder, provable: bool) -> Problem {
+    let process = &holder.process;
+    // A rehearsal has no run to watch, and holds the deployment only while it copies.
+    if holder.run.as_str().starts_with("e-") {
+        return problem
+            .why("a rehearsal is copying the deployment, which must not change meanwhile")
+            .hint("wait until it has its copy")
+            .hint(format!(
+                "or end it on `{}`: kill {}",
+                process.host, process.pid
+            ));
+    }
+    let problem = problem
+        .hint(format!("watch it: switchback log {}", holder.run))
+        .hint(format!(
+            "or end it on `{}` (kill {}), then: switchback resume {}",
+            process.host, process.pid, holder.run
+        ));
+    if provable {
+        return problem;
+    }
+    problem.hint(format!(
+        "or, once it is certain that it will never run again: {}",
+        take_over(holder)
+    ))
 }
 
 /// Printed in full: an unlock command that needs an id which nobody printed helps nobody.

@@ -13,7 +13,7 @@ mod error;
 mod holder;
 mod journal;
 mod lease;
-mod leases;
+mod leasing;
 mod outputs;
 mod prefix;
 mod presence;

@@ -2,11 +2,15 @@
 //!
 //! ```text
 //! <state>/journal.db
+//!        /leases/<key>.lock                  locked while a process works on a deployment: see `presence`
 //!        /plans/<plan id>.json
-//!        /runs/<run id>/output/<digest>    captured output, redacted
-//!        /runs/<run id>/children/<pid>     children that run now
-//!        /shadows/<deployment>/<run id>/   backups
+//!        /runs/<run id>/output/<digest>      captured output, redacted
+//!        /runs/<run id>/children/<pid>       children that run now
+//!        /shadows/<deployment>/<run id>/     backups of a run's first round
+//!        /shadows/<deployment>/round-<n>/…   the same of its later rounds
 //! ```
+//!
+//! Reviews of updates (`reviews/`) and rehearsals (`rehearsals/`) are kept beside these by the CLI.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
