@@ -12,7 +12,7 @@ use switchback_model::product::{Probe, Product};
 use switchback_model::{Problem, ServiceName, Version};
 
 use crate::filesystem::Directories;
-use crate::{compose, exec, packages};
+use crate::{Glance, compose, exec, packages};
 
 /// A deployment that can be looked at and changed.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub fn glance(
     directory: &Path,
     config: &Config,
     product: Option<&Product>,
-) -> Result<Vec<compose::Glance>, Problem> {
+) -> Result<Vec<Glance>, Problem> {
     let of_processes = config.exec.is_some() || config.packages.is_some();
     match (of_processes, product) {
         (true, Some(product)) if config.exec.is_some() => exec::glance(directory, config, product),

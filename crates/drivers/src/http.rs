@@ -106,7 +106,9 @@ fn trust(checked: bool) -> TlsConfig {
 
 /// Addresses that a proxy could not reach.
 fn is_local(url: &str) -> bool {
-    let host = crate::uri::Uri::parse(url).host.unwrap_or_default();
+    let host = crate::formats::uri::Uri::parse(url)
+        .host
+        .unwrap_or_default();
     host == "localhost"
         || host
             .parse::<std::net::IpAddr>()

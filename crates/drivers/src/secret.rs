@@ -7,8 +7,8 @@ use switchback_model::config::SecretRef;
 use switchback_model::exit::Exit;
 use switchback_model::{Problem, ServiceName};
 
-use crate::settings_file;
-use crate::uri::Uri;
+use crate::formats::uri::Uri;
+use crate::locate::settings_file;
 
 /// Reads what `reference` names. Files are relative to `directory`; `setting` tells a service's settings.
 pub(crate) fn read(

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use switchback_drivers::compose::{self, Recognised};
+use switchback_drivers::{Recognised, compose};
 use switchback_drivers::{exec, packages};
 use switchback_engine::process::Commands;
 use switchback_engine::redact::Redactor;

@@ -6,7 +6,7 @@ mod stacks;
 
 use serde::Serialize;
 use switchback_datastores::backup::{self, Manifest};
-use switchback_drivers::compose::Glance;
+use switchback_drivers::Glance;
 use switchback_journal::{Journal, RunRecord};
 use switchback_model::exit::Exit;
 use switchback_model::observed::ServiceState;

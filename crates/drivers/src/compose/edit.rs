@@ -4,7 +4,7 @@
 use switchback_model::Digest;
 use switchback_model::plan::FileEdit;
 
-use super::{dotenv, yaml};
+use crate::formats::{dotenv, yaml};
 
 /// What a file is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,30 +5,19 @@ use std::path::Path;
 
 use bollard::Docker;
 use bollard::query_parameters::ListContainersOptionsBuilder;
-use serde::Serialize;
 use switchback_model::config::Config;
 use switchback_model::observed::ServiceState;
 use switchback_model::{Problem, ServiceName};
 
 use super::labels::{ONE_OFF, PROJECT, SERVICE};
 use super::problems;
+use crate::Glance;
 
 /// Label with the directory that Compose was run for.
 const DIRECTORY: &str = "com.docker.compose.project.working_dir";
 
-/// A service as it looks at a glance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Glance {
-    /// Its name.
-    pub service: ServiceName,
-    /// The image that its container was made from, as it was named then.
-    pub image: String,
-    /// Whether it runs.
-    pub state: ServiceState,
-}
-
 /// The containers of the project in `directory`, by service; empty where there are none.
-pub fn glance(directory: &Path, config: &Config) -> Result<Vec<Glance>, Problem> {
+pub(crate) fn glance(directory: &Path, config: &Config) -> Result<Vec<Glance>, Problem> {
     let host = std::env::var("DOCKER_HOST")
         .ok()
         .filter(|host| !host.is_empty())

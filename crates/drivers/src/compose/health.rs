@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use switchback_engine::ports::{Context, Failure, no_stacks};
+use switchback_engine::ports::{Context, Failure, no_stacks, not_for_a_driver};
 use switchback_model::ServiceName;
 use switchback_model::event::Outcome;
 use switchback_model::observed::ImagePin;
@@ -63,10 +63,7 @@ pub(super) fn check(shared: &Shared, cx: &Context<'_>, check: &Check) -> Result<
             })
         }
         Check::Machine { stack, .. } => Err(no_stacks(stack)),
-        Check::Counts { .. } | Check::Fits { .. } | Check::Content => Err(Failure::new(
-            "not-for-the-driver",
-            "counts are the datastore's to compare",
-        )),
+        Check::Counts { .. } | Check::Fits { .. } | Check::Content => Err(not_for_a_driver()),
     }
 }
 

@@ -9,7 +9,7 @@ use switchback_model::observed::ImagePin;
 
 use super::credentials;
 use super::engine_api::{Engine, EngineError, Image};
-use super::reference::Reference;
+use crate::formats::reference::Reference;
 
 /// Brings the pinned image here under its name, and checks that it is the pinned one.
 pub(super) fn fetch(

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use switchback_model::Problem;
 use switchback_model::config::ComposeConfig;
 
-use super::{dotenv, problems};
+use super::problems;
+use crate::formats::dotenv;
 
 /// Names that Compose looks for, best first.
 const DEFAULT: [&str; 4] = [

@@ -5,22 +5,20 @@ use std::fs;
 use std::path::Path;
 
 use switchback_model::observed::{
-    Access, Datastore, DatastoreLocation, Deployment, File, Filesystem, ImagePin, Observed,
-    Service, ServiceState, Shadowing, VersionPlace,
+    Access, Datastore, Deployment, File, Filesystem, ImagePin, Observed, Service, ServiceState,
+    VersionPlace,
 };
 use switchback_model::{Digest, Problem, ServiceName, Version};
 
 use super::engine_api::{Container, Status};
 use super::images::pin_of;
 use super::places::Files;
-use super::project::ServiceSpec;
-use super::reference::Reference;
-use super::settings::on_host;
 use super::shared::Shared;
-use super::stores::Search;
 use super::versions::{self, Named, Places};
 use super::{problems, updaters};
 use crate::filesystem::{self, Directories, Use};
+use crate::formats::reference::Reference;
+use crate::locate::{Search, ServiceSpec, on_host, settings_file};
 use crate::schedules::{self, About, Scheduled};
 use crate::servers::Server;
 
@@ -230,28 +228,22 @@ impl Look<'_> {
                 })
         };
         let search = Search {
-            project: &shared.project,
+            services: &shared.project.services,
             component,
             settings: &settings,
             config: &shared.config,
             directory: &shared.directory,
-            read: &crate::settings_file::here,
+            read: &settings_file::here,
             on_host: &locate,
         };
-        let mut found = Vec::new();
-        for datastore in &shared.product.datastores {
-            match search.find(datastore) {
-                Ok(Some(location)) => found.push((datastore.clone(), location)),
-                Ok(None) => {}
-                Err(problem) => self.problems.push(problem),
-            }
-        }
+        let found = search.all(&shared.product, &mut self.problems);
         let mut datastores = Vec::new();
-        for (datastore, location) in found {
-            if let Access::Container { service } = &location.access {
-                self.server_problems(&datastore, service);
+        for (defined, mut seen) in found {
+            if let Access::Container { service } = &seen.location.access {
+                self.server_problems(defined, service);
             }
-            datastores.push(self.facts(&datastore.name, location));
+            self.ask(&mut seen);
+            datastores.push(seen);
         }
         Ok(datastores)
     }
@@ -289,27 +281,15 @@ impl Look<'_> {
     }
 
     /// Version, size and count, as far as the server tells.
-    fn facts(
-        &mut self,
-        name: &switchback_model::DatastoreName,
-        location: DatastoreLocation,
-    ) -> Datastore {
-        let mut datastore = Datastore {
-            name: name.clone(),
-            location,
-            engine: None,
-            size: None,
-            count: None,
-            shadow: Shadowing::Unknown,
-            log_rate: None,
-        };
+    fn ask(&mut self, datastore: &mut Datastore) {
         let server = match &datastore.location.access {
             Access::Container { service } => {
                 let containers = self.containers.get(service).map_or(&[][..], Vec::as_slice);
                 if state_of(containers) != ServiceState::Running {
+                    let name = datastore.name.as_str();
                     self.problems
-                        .push(problems::datastore_stopped(name.as_str(), service));
-                    return datastore;
+                        .push(problems::datastore_stopped(name, service));
+                    return;
                 }
                 Server {
                     name: format!("service `{service}`"),
@@ -318,11 +298,8 @@ impl Look<'_> {
             }
             Access::Local => Server::outside(),
         };
-        let problem = self
-            .shared
-            .asking(|asker| asker.look(&mut datastore, &server));
+        let problem = self.shared.asking(|asker| asker.look(datastore, &server));
         self.problems.extend(problem);
-        datastore
     }
 
     /// Containers outside of our hands that replace or restart those of this project.

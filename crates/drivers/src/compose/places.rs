@@ -14,9 +14,10 @@ use std::path::{Path, PathBuf};
 
 use switchback_model::{Problem, ServiceName};
 
+use super::env_file::with_env_file;
 use super::interpolate::{Fragment, Origin, interpolate, text_of};
-use super::yaml::{Link, Node, Scalar};
-use super::{dotenv, problems, yaml};
+use super::problems;
+use crate::formats::yaml::{self, Link, Node, Scalar};
 
 /// `extends` chains longer than this are a cycle.
 const LONGEST_CHAIN: usize = 16;
@@ -294,20 +295,4 @@ fn from_environment(environment: &BTreeMap<String, String>) -> BTreeMap<String, 
             (name.clone(), vec![fragment])
         })
         .collect()
-}
-
-/// `known` and what the file adds to it; what is known already wins.
-fn with_env_file(
-    known: BTreeMap<String, Vec<Fragment>>,
-    path: &Path,
-    text: &str,
-) -> BTreeMap<String, Vec<Fragment>> {
-    let mut own: BTreeMap<String, Vec<Fragment>> = BTreeMap::new();
-    for assignment in dotenv::parse(text) {
-        let lookup = |name: &str| known.get(name).or_else(|| own.get(name)).cloned();
-        let value = dotenv::value_of(text, path, &assignment, &lookup);
-        own.insert(assignment.name, value);
-    }
-    own.extend(known);
-    own
 }

@@ -290,34 +290,6 @@ pub(crate) fn datastore_stopped(datastore: &str, service: &ServiceName) -> Probl
     .hint(format!("docker compose up -d {service}"))
 }
 
-/// The product's settings point at no service that keeps the datastore.
-pub(crate) fn datastore_missing(datastore: &str, looked: &str) -> Problem {
-    Problem::new(
-        Exit::Refused,
-        "datastore-missing",
-        format!("cannot find what keeps `{datastore}`"),
-    )
-    .state("looked at", looked)
-    .state("deployment", UNTOUCHED)
-    .hint(format!(
-        "name it in switchback.toml: [datastores.{datastore}] service = \"…\" (or address, or directory)"
-    ))
-}
-
-/// Uploaded files would vanish with the container.
-pub(crate) fn files_inside_container(datastore: &str, directory: &str) -> Problem {
-    Problem::new(
-        Exit::Refused,
-        "files-inside-container",
-        format!("`{datastore}` is in `{directory}` of the container, which no volume holds"),
-    )
-    .state("deployment", UNTOUCHED)
-    .why("an upgrade replaces the container, and these files with it")
-    .hint(format!(
-        "mount a directory at {directory} after copying the files out of the container"
-    ))
-}
-
 /// A restart may change a datastore's major version.
 pub(crate) fn datastore_moving(service: &ServiceName, image: &str) -> Problem {
     Problem::new(

@@ -6,6 +6,8 @@ use serde_json::Value;
 use switchback_engine::process::Secret;
 use switchback_model::ServiceName;
 
+use crate::locate::{Mount, Port, ServiceSpec, Source};
+
 /// A resolved Compose project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Project {
@@ -15,53 +17,6 @@ pub(crate) struct Project {
     pub(crate) services: Vec<ServiceSpec>,
     /// Names that the engine knows volumes by, by their key in the file.
     volumes: BTreeMap<String, String>,
-}
-
-/// One service. Values of its environment may be secrets and show themselves as such.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ServiceSpec {
-    pub(crate) name: ServiceName,
-    /// Empty where the service is only built.
-    pub(crate) image: String,
-    pub(crate) environment: BTreeMap<String, Secret>,
-    pub(crate) ports: Vec<Port>,
-    pub(crate) mounts: Vec<Mount>,
-    /// Entry point and command, where the file gives them.
-    pub(crate) words: Vec<String>,
-    pub(crate) replicas: u32,
-    /// `always`, `unless-stopped`, …
-    pub(crate) restart: Option<String>,
-    /// Names under which other services reach it.
-    pub(crate) names: Vec<String>,
-}
-
-/// A published port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Port {
-    /// Inside the container.
-    pub(crate) target: u16,
-    /// On this host, `host:port`.
-    pub(crate) published: Option<String>,
-}
-
-/// A directory of the container that outlives it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mount {
-    /// Path in the container.
-    pub(crate) target: String,
-    /// What is mounted there.
-    pub(crate) source: Source,
-}
-
-/// What is mounted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// A directory or file of this host.
-    Path(String),
-    /// A volume, by the name that the engine knows; `None` for an anonymous one.
-    Volume(Option<String>),
-    /// Memory, a secret, a config.
-    Other,
 }
 
 impl Project {
@@ -88,25 +43,9 @@ impl Project {
         Ok(project)
     }
 
-    /// A project without services, for processes that no Compose knows.
-    pub(crate) fn of_processes(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            services: Vec::new(),
-            volumes: BTreeMap::new(),
-        }
-    }
-
     /// The service with this name.
     pub(crate) fn service(&self, name: &ServiceName) -> Option<&ServiceSpec> {
         self.services.iter().find(|service| service.name == *name)
-    }
-
-    /// The service that other services reach under `host`.
-    pub(crate) fn service_at(&self, host: &str) -> Option<&ServiceSpec> {
-        self.services
-            .iter()
-            .find(|service| service.names.iter().any(|name| name == host))
     }
 
     fn service_from(&self, name: &str, service: &Value) -> ServiceSpec {
@@ -160,31 +99,6 @@ impl Project {
             target: text_of(&volume["target"])?,
             source,
         })
-    }
-}
-
-impl ServiceSpec {
-    /// A local process with this environment.
-    pub(crate) fn of_process(name: ServiceName, environment: BTreeMap<String, Secret>) -> Self {
-        Self {
-            names: vec![name.as_str().to_owned()],
-            name,
-            image: String::new(),
-            environment,
-            ports: Vec::new(),
-            mounts: Vec::new(),
-            words: Vec::new(),
-            replicas: 1,
-            restart: None,
-        }
-    }
-
-    /// The mount that holds `path` of the container, the most specific one.
-    pub(crate) fn mount_of(&self, path: &str) -> Option<&Mount> {
-        self.mounts
-            .iter()
-            .filter(|mount| std::path::Path::new(path).starts_with(&mount.target))
-            .max_by_key(|mount| mount.target.len())
     }
 }
 
@@ -267,8 +181,10 @@ mod tests {
     #[test]
     fn reads_what_upgrades_need() {
         let project = Project::from_json(ANSWER).expect("parses");
-        let postgres = project.service_at("db").expect("by alias");
-        assert_eq!(postgres.name.as_str(), "postgres");
+        let postgres = project
+            .service(&ServiceName::new("postgres"))
+            .expect("by name");
+        assert!(postgres.names.iter().any(|name| name == "db"), "by alias");
         assert_eq!(
             postgres.environment["POSTGRES_PASSWORD"].expose(),
             "p#ss$word"

@@ -1,31 +1,18 @@
 //! What `init` finds out about a directory with a compose file.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use switchback_engine::process::Commands;
-use switchback_model::config::{BackupConfig, ComposeConfig, Config, PolicyConfig, VerifyConfig};
+use switchback_model::Problem;
+use switchback_model::config::{ComposeConfig, Config};
 use switchback_model::product::{Edition, Product};
-use switchback_model::{Problem, ProductId};
 
 use super::commands::Compose;
 use super::deployment::read_project;
 use super::layout;
 use super::problems;
-use super::reference::Reference;
-
-/// A product found in a compose file.
-#[derive(Clone, Debug)]
-pub struct Recognised {
-    /// Which product.
-    pub product: ProductId,
-    /// Which of its editions.
-    pub edition: Option<String>,
-    /// The image that it was recognised by, as the file resolves it.
-    pub image: String,
-    /// The smallest configuration that describes it, to be written to `switchback.toml`.
-    pub config: Config,
-}
+use crate::Recognised;
+use crate::formats::reference::Reference;
 
 /// Recognises the one product of `products` that the compose project in `directory` runs: of `files`, or
 /// of what Compose itself would take where there are none.
@@ -52,26 +39,7 @@ pub fn recognise(
         .iter()
         .map(|service| service.image.clone())
         .collect();
-    let found = known(products, &images);
-    if found.len() > 1 {
-        let named: Vec<(&str, &str)> = found
-            .iter()
-            .map(|(product, _, image)| (product.id.as_str(), image.as_str()))
-            .collect();
-        return Err(problems::several_products(&named));
-    }
-    let Some((product, edition, image)) = found.into_iter().next() else {
-        let names: Vec<&str> = products
-            .iter()
-            .filter(|product| !product.path_only)
-            .map(|product| product.name.as_str())
-            .collect();
-        let known = match names.as_slice() {
-            [] => "a known product".to_owned(),
-            names => names.join(" or "),
-        };
-        return Err(problems::product_not_found(&known, &images));
-    };
+    let (product, edition, image) = one_of(products, &images)?;
     let files = layout
         .compose
         .iter()
@@ -88,23 +56,40 @@ pub fn recognise(
         edition: edition.clone(),
         image: image.clone(),
         config: Config {
-            name: None,
-            product: product.id.clone(),
             edition,
-            features: Vec::new(),
-            host: None,
             compose: Some(ComposeConfig {
                 files,
                 project: None,
             }),
-            exec: None,
-            packages: None,
-            aws: None,
-            datastores: BTreeMap::new(),
-            verify: VerifyConfig::default(),
-            policy: PolicyConfig::default(),
-            backup: BackupConfig::default(),
+            ..Config::of(product.id.clone())
         },
+    })
+}
+
+/// The only product whose image is there.
+fn one_of<'p, 'i>(
+    products: &'p [Product],
+    images: &'i [String],
+) -> Result<(&'p Product, &'p Edition, &'i String), Problem> {
+    let found = known(products, images);
+    if found.len() > 1 {
+        let named: Vec<(&str, &str)> = found
+            .iter()
+            .map(|(product, _, image)| (product.id.as_str(), image.as_str()))
+            .collect();
+        return Err(problems::several_products(&named));
+    }
+    found.into_iter().next().ok_or_else(|| {
+        let names: Vec<&str> = products
+            .iter()
+            .filter(|product| !product.path_only)
+            .map(|product| product.name.as_str())
+            .collect();
+        let known = match names.as_slice() {
+            [] => "a known product".to_owned(),
+            names => names.join(" or "),
+        };
+        problems::product_not_found(&known, images)
     })
 }
 
@@ -135,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_image_tells_product_and_edition() {
-        let products = [crate::compose::fixtures::product()];
+        let products = [crate::fixtures::product()];
         let images = |names: &[&str]| {
             names
                 .iter()
@@ -156,7 +141,7 @@ mod tests {
 
     #[test]
     fn every_product_that_is_there_is_known() {
-        let product = crate::compose::fixtures::product();
+        let product = crate::fixtures::product();
         let mut other = product.clone();
         other.editions.truncate(1);
         other.editions[0].images = vec!["redis".to_owned()];

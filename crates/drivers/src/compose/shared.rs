@@ -7,7 +7,7 @@ use switchback_engine::process::{Argv, Commands, Secret};
 use switchback_model::config::{Config, SecretRef};
 use switchback_model::observed::{Access, DatastoreLocation, ImagePin};
 use switchback_model::product::Product;
-use switchback_model::{Problem, ServiceName};
+use switchback_model::{Problem, ServiceName, pattern};
 
 use super::commands::{self, Compose};
 use super::credentials;
@@ -17,11 +17,11 @@ use super::labels::{ONE_OFF, PROJECT, SERVICE};
 use super::layout::{self, Layout};
 use super::places::Files;
 use super::problems;
-use super::project::{Project, ServiceSpec};
-use super::reference::Reference;
-use super::settings::Settings;
+use super::project::Project;
+use crate::formats::reference::Reference;
+use crate::formats::uri;
+use crate::locate::{ServiceSpec, Settings};
 use crate::servers::Asker;
-use crate::{glob, uri};
 
 /// What the deployment, its driver and its reaches have in common.
 #[derive(Debug)]
@@ -237,7 +237,7 @@ impl Shared {
                     .product
                     .secrets
                     .iter()
-                    .any(|pattern| glob::matches(pattern, &name));
+                    .any(|pattern| pattern::matches(pattern, &name));
                 if named && is_worth_hiding(value) {
                     redactor.register(value);
                 }

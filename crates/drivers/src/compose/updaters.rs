@@ -8,7 +8,7 @@ use switchback_model::Problem;
 
 use super::engine_api::Container;
 use super::problems;
-use super::reference::Reference;
+use crate::formats::reference::Reference;
 
 /// Variables that these programs read and that tell whom they touch. No other value is ever taken.
 pub(super) const SETTINGS: [&str; 14] = [

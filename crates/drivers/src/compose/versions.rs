@@ -13,7 +13,7 @@ use super::edit::{self, Language, Replacement};
 use super::interpolate::{Fragment, Origin, slice};
 use super::places::Files;
 use super::problems;
-use super::reference::Reference;
+use crate::formats::reference::Reference;
 
 /// A service's image, as Compose resolves it.
 pub(super) struct Named<'a> {
@@ -156,40 +156,13 @@ impl Places {
         // What stands behind the version in a tag names a variant of the image, and stays.
         let text = exact.map_or(tag, |length| &tag[..length]);
         let pieces = slice(fragments, range.start..range.start + text.len());
-        let (path, offset) = match pieces.as_slice() {
-            [
-                Fragment {
-                    origin: Origin::File { path, offset },
-                    ..
-                },
-            ] => (path, *offset),
-            [
-                Fragment {
-                    origin: Origin::Environment { variable },
-                    ..
-                },
-            ] => {
-                self.problems
-                    .push(problems::version_from_environment(named.service, variable));
-                return;
-            }
-            [
-                Fragment {
-                    origin: Origin::Escaped,
-                    ..
-                },
-            ] => {
-                self.problems
-                    .push(problems::version_escaped(named.service, named.image));
-                return;
-            }
-            _ => {
-                self.problems
-                    .push(problems::version_composed(named.service, named.image));
+        let (path, offset) = match written_at(named, &pieces) {
+            Ok(written) => written,
+            Err(problem) => {
+                self.problems.push(problem);
                 return;
             }
         };
-        let path = path.to_string_lossy().into_owned();
         if let Some(known) = self
             .places
             .iter_mut()
@@ -223,6 +196,20 @@ impl Places {
                 .push(problems::digest_pinned(&shown(&place), named.image)),
         }
         self.places.push(place);
+    }
+}
+
+/// Where the version of `named` is written, if one file says all of it in plain text.
+fn written_at(named: &Named<'_>, pieces: &[Fragment]) -> Result<(String, usize), Problem> {
+    let [Fragment { origin, .. }] = pieces else {
+        return Err(problems::version_composed(named.service, named.image));
+    };
+    match origin {
+        Origin::File { path, offset } => Ok((path.to_string_lossy().into_owned(), *offset)),
+        Origin::Environment { variable } => {
+            Err(problems::version_from_environment(named.service, variable))
+        }
+        Origin::Escaped => Err(problems::version_escaped(named.service, named.image)),
     }
 }
 

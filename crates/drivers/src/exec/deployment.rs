@@ -11,7 +11,7 @@ use switchback_model::config::{Config, SecretRef};
 use switchback_model::exit::Exit;
 use switchback_model::observed::{
     Datastore, DatastoreLocation, Deployment as Identity, File, ImagePin, Observed, Pinning,
-    Service, ServiceState, Shadowing, VersionPlace,
+    Service, ServiceState, VersionPlace,
 };
 use switchback_model::plan::FileEdit;
 use switchback_model::product::{Probe, Product};
@@ -20,14 +20,12 @@ use switchback_model::{Digest, Problem, ServiceName, Version};
 use super::driver::ExecDriver;
 use super::local::LocalServer;
 use super::place::Place;
+use super::problems;
 use super::release::version_of;
 use super::server::ServerReach;
-use crate::compose::problems;
-use crate::compose::project::{Project, ServiceSpec};
-use crate::compose::settings::Settings;
-use crate::compose::stores::Search;
 use crate::filesystem::{self, Directories, Use};
 use crate::local::LocalReach;
+use crate::locate::{Search, ServiceSpec, Settings, settings_file};
 use crate::schedules::{self, About, Scheduled};
 use crate::servers::{Asker, Server};
 
@@ -128,20 +126,11 @@ impl Deployment {
 
     fn not_here(&self, reference: &str, error: Option<&std::io::Error>) -> Problem {
         let place = self.place.releases.place(version_of(reference));
-        let what = match error {
-            Some(_) => format!("release `{reference}` cannot be read"),
-            None => format!("release `{reference}` is not on this host"),
+        let fitting = match self.place.releases.commands.binary {
+            Some(_) => format!("put its executable at {}", place.display()),
+            None => format!("install it into {}", place.display()),
         };
-        let problem = Problem::new(Exit::Refused, "image-unavailable", what)
-            .state("deployment", "not touched")
-            .hint(match self.place.releases.commands.binary {
-                Some(_) => format!("put its executable at {}", place.display()),
-                None => format!("install it into {}", place.display()),
-            });
-        match error {
-            Some(error) => problem.cause(error),
-            None => problem,
-        }
+        problems::not_here(reference, fitting, error)
     }
 
     /// What a release says of itself, where it says something else than its directory is called.
@@ -195,17 +184,14 @@ impl Deployment {
         };
         let path = Path::new(&place.path);
         let mut text =
-            fs::read_to_string(path).map_err(|error| problems::file_unreadable(path, &error))?;
+            fs::read_to_string(path).map_err(|error| problems::unreadable(path, &error))?;
         let mut old = place.text.clone();
         let mut lists = Vec::new();
         for version in versions {
             let mut next = text.clone();
             let end = place.offset + old.len();
             if text.get(place.offset..end) != Some(old.as_str()) {
-                return Err(problems::edit_refused(
-                    &place.path,
-                    &"it was changed since it was looked at",
-                ));
+                return Err(problems::changed(&place.path));
             }
             next.replace_range(place.offset..end, version.as_str());
             let edit = FileEdit {
@@ -267,12 +253,7 @@ impl Deployment {
         self.asking(|asker| asker.probed(location, probes))
     }
 
-    fn service(
-        &self,
-        name: &ServiceName,
-        version: &Version,
-        problems: &mut Vec<Problem>,
-    ) -> Service {
+    fn service(&self, name: &ServiceName, version: &Version, found: &mut Vec<Problem>) -> Service {
         let place = &self.place;
         let declared = place.releases.reference(version.as_str());
         let state = match (place.process(name), place.note(name).exists()) {
@@ -285,12 +266,12 @@ impl Deployment {
         if let Some(running) = &running
             && running.id != wanted
         {
-            let mut problem = problems::running_differs(name, &declared, &running.reference);
-            problem.hints = vec![
-                "start it from the release that the file names, or write into the file what runs"
-                    .to_owned(),
-            ];
-            problems.push(problem);
+            found.push(problems::running_differs(
+                name,
+                &place.current(),
+                &declared,
+                &running.reference,
+            ));
         }
         Service {
             name: name.clone(),
@@ -306,18 +287,14 @@ impl Deployment {
     fn version_place(
         &self,
         version: &Version,
-        problems: &mut Vec<Problem>,
+        found: &mut Vec<Problem>,
     ) -> Result<(VersionPlace, File), Problem> {
         let path = self.place.current();
         let text =
-            fs::read_to_string(&path).map_err(|error| problems::file_unreadable(&path, &error))?;
+            fs::read_to_string(&path).map_err(|error| problems::unreadable(&path, &error))?;
         let exact = self.place.product.scheme.parse(version).is_ok();
         if !exact {
-            problems.push(problems::moving_tag(
-                &path.to_string_lossy(),
-                version.as_str(),
-                None,
-            ));
+            found.push(problems::inexact(&path, version.as_str()));
         }
         let path = path.to_string_lossy().into_owned();
         let place = VersionPlace {
@@ -343,9 +320,8 @@ impl Deployment {
         Ok((place, File { path, digest }))
     }
 
-    fn datastores(&self, problems: &mut Vec<Problem>) -> Vec<Datastore> {
+    fn datastores(&self, found: &mut Vec<Problem>) -> Vec<Datastore> {
         let place = &self.place;
-        let project = Project::of_processes(place.releases.label());
         let component = ServiceSpec::of_process(
             place
                 .releases
@@ -359,36 +335,19 @@ impl Deployment {
         );
         let settings = Settings::read(&component, &place.product, &|_| None);
         let search = Search {
-            project: &project,
+            services: &[],
             component: &component,
             settings: &settings,
             config: &place.config,
             directory: &place.directory,
-            read: &crate::settings_file::here,
+            read: &settings_file::here,
             // Paths of a process are paths of this host.
             on_host: &|_, path| Some(path.to_owned()),
         };
         let mut datastores = Vec::new();
-        for datastore in &place.product.datastores {
-            let location = match search.find(datastore) {
-                Ok(Some(location)) => location,
-                Ok(None) => continue,
-                Err(problem) => {
-                    problems.push(problem);
-                    continue;
-                }
-            };
-            let mut found = Datastore {
-                name: datastore.name.clone(),
-                location,
-                engine: None,
-                size: None,
-                count: None,
-                shadow: Shadowing::Unknown,
-                log_rate: None,
-            };
-            problems.extend(self.asking(|asker| asker.look(&mut found, &Server::outside())));
-            datastores.push(found);
+        for (_, mut seen) in search.all(&place.product, found) {
+            found.extend(self.asking(|asker| asker.look(&mut seen, &Server::outside())));
+            datastores.push(seen);
         }
         datastores
     }

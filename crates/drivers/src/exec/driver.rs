@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use switchback_engine::ports::{
-    Context, Driver, Failure, Finding, MigrationCall, MigrationTrace, no_stacks,
+    Context, Driver, Failure, Finding, MigrationCall, MigrationTrace, no_stacks, not_for_a_driver,
 };
 use switchback_engine::process::Argv;
 use switchback_model::event::{Completed, Outcome};
@@ -410,10 +410,7 @@ impl Driver for ExecDriver {
                 })
             }
             Check::Machine { stack, .. } => Err(no_stacks(stack)),
-            Check::Counts { .. } | Check::Fits { .. } | Check::Content => Err(Failure::new(
-                "not-for-the-driver",
-                "counts are the datastore's to compare",
-            )),
+            Check::Counts { .. } | Check::Fits { .. } | Check::Content => Err(not_for_a_driver()),
         }
     }
 

@@ -12,7 +12,7 @@ use switchback_model::observed::ServiceState;
 use switchback_model::product::Product;
 
 use super::place::Place;
-use crate::compose::Glance;
+use crate::Glance;
 
 /// The services of a deployment, with the release that each runs or would run.
 pub(crate) fn glance(

@@ -19,6 +19,7 @@ mod owner;
 mod passage;
 mod paths;
 mod place;
+mod problems;
 mod recognise;
 mod release;
 mod server;

@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 
 use switchback_engine::process::{Commands, Secret};
 use switchback_model::config::{Config, ExecConfig, SecretRef};
-use switchback_model::exit::Exit;
 use switchback_model::observed::ImagePin;
 use switchback_model::product::Product;
 use switchback_model::{Problem, ServiceName, Version};
 
+use super::problems;
 use super::release::{Releases, version_of};
-use crate::compose::dotenv;
 use crate::detached::process::{self, Process};
+use crate::formats::{dotenv, uri};
 use crate::host::Host;
-use crate::{secret, uri};
+use crate::secret;
 
 /// What the deployment, its driver and its reaches have in common.
 #[derive(Debug)]
@@ -42,21 +42,14 @@ impl Place {
         commands: &Commands,
     ) -> Result<Self, Problem> {
         let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-        let exec = config.exec.clone().ok_or_else(|| {
-            Problem::new(
-                Exit::Usage,
-                "exec-not-configured",
-                "switchback.toml has no [exec]",
-            )
-            .hint("name releases and current under [exec], and binary and services where the definition does not")
-        })?;
+        let exec = config.exec.clone().ok_or_else(problems::not_configured)?;
         let name = config
             .name
             .clone()
             .or_else(|| Some(directory.file_name()?.to_string_lossy().into_owned()));
         let releases = Releases::new(&directory, &exec, Some(product));
         if releases.commands.services.is_empty() {
-            return Err(services_unknown(product));
+            return Err(problems::services_unknown(product));
         }
         let mut place = Self {
             name: name.unwrap_or_default(),
@@ -71,7 +64,8 @@ impl Place {
         };
         if let Some(file) = &place.exec.environment {
             let path = place.directory.join(file);
-            let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+            let text =
+                fs::read_to_string(&path).map_err(|error| problems::unreadable(&path, &error))?;
             place.environment = dotenv::parse(&text)
                 .into_iter()
                 .map(|assignment| (assignment.name, Secret::new(&text[assignment.value])))
@@ -101,7 +95,8 @@ impl Place {
     /// The version in use.
     pub(super) fn version(&self) -> Result<Version, Problem> {
         let path = self.current();
-        let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+        let text =
+            fs::read_to_string(&path).map_err(|error| problems::unreadable(&path, &error))?;
         Ok(Version::new(text.trim()))
     }
 
@@ -274,26 +269,4 @@ impl Unset {
             "set it in the file that [exec] names as environment",
         )
     }
-}
-
-fn services_unknown(product: &Product) -> Problem {
-    Problem::new(
-        Exit::Usage,
-        "exec-services-unknown",
-        format!("nothing says which processes `{}` consists of", product.id),
-    )
-    .state("deployment", "not touched")
-    .hint("name them in switchback.toml: [exec.services], NAME = [\"bin/program\", \"argument\"]")
-    .hint("or in the product's definition: [exec.services.NAME], start = [\"bin/program\", \"argument\"]")
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
-    Problem::new(
-        Exit::Usage,
-        "exec-file-unreadable",
-        format!("cannot read `{}`", path.display()),
-    )
-    .state("deployment", "not touched")
-    .cause(error)
-    .hint("correct [exec] in switchback.toml, or put the file back")
 }

@@ -5,11 +5,11 @@ use std::fs;
 use std::path::Path;
 
 use switchback_model::Version;
-use switchback_model::config::{BackupConfig, Config, ExecConfig, PolicyConfig, VerifyConfig};
+use switchback_model::config::{Config, ExecConfig};
 use switchback_model::product::Product;
 
 use super::release::Releases;
-use crate::compose::Recognised;
+use crate::Recognised;
 
 /// Where things are called what they are usually called.
 const RELEASES: &str = "releases";
@@ -54,19 +54,8 @@ fn installed(directory: &Path, version: &str, product: &Product) -> Option<Recog
         }),
     };
     let config = Config {
-        name: None,
-        product: product.id.clone(),
-        edition: None,
-        features: Vec::new(),
-        host: None,
-        compose: None,
         exec: Some(exec),
-        packages: None,
-        aws: None,
-        datastores: BTreeMap::new(),
-        verify: VerifyConfig::default(),
-        policy: PolicyConfig::default(),
-        backup: BackupConfig::default(),
+        ..Config::of(product.id.clone())
     };
     here.then(|| Recognised {
         product: product.id.clone(),

@@ -11,12 +11,11 @@ use std::path::{Path, PathBuf};
 
 use switchback_model::config::ExecConfig;
 use switchback_model::product::{Exec, ExecService, Product, filled};
-use switchback_model::{Digest, ServiceName};
+use switchback_model::{Digest, ServiceName, pattern};
 
 use super::paths;
-use crate::compose::reference::Reference;
 use crate::detached::process::Process;
-use crate::glob;
+use crate::formats::reference::Reference;
 
 /// Where releases are, and how they are told apart and run.
 #[derive(Debug)]
@@ -250,7 +249,10 @@ fn collect(
             let entry = entry?;
             let name = entry.file_name();
             let shown = name.to_string_lossy();
-            if written.iter().any(|pattern| glob::matches(pattern, &shown)) {
+            if written
+                .iter()
+                .any(|pattern| pattern::matches(pattern, &shown))
+            {
                 continue;
             }
             let found = entry.metadata()?;

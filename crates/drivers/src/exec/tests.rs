@@ -22,8 +22,8 @@ use switchback_model::{DatastoreName, MigrationId, RunId, ServiceName, StepNumbe
 use switchback_testkit::{contract, plans};
 
 use super::Deployment;
-use crate::compose::fixtures;
 use crate::filesystem::Directories;
+use crate::fixtures;
 
 mod companions;
 mod directories;

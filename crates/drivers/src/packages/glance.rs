@@ -11,7 +11,7 @@ use switchback_model::product::Product;
 
 use super::place::Place;
 use super::problems;
-use crate::compose::Glance;
+use crate::Glance;
 
 /// The product's services, with the version that is installed.
 pub(crate) fn glance(

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use switchback_engine::ports::Failure;
 use switchback_model::observed::{
-    Datastore, File, Filesystem, Observed, Pinning, Service, Shadowing, VersionPlace,
+    Datastore, File, Filesystem, Observed, Pinning, Service, VersionPlace,
 };
 use switchback_model::product::DatastoreKind;
 use switchback_model::{Problem, Version};
@@ -15,11 +15,9 @@ use super::packaging::{Package, Source, Wanted};
 use super::place::{Place, Record};
 use super::set::{self, Set, release_of};
 use super::{conffiles, hold, install, locks, problems};
-use crate::compose::project::{Project, ServiceSpec};
-use crate::compose::settings::Settings;
-use crate::compose::stores::Search;
 use crate::filesystem::{self, Directories, Use};
 use crate::host::ROOT;
+use crate::locate::{Search, ServiceSpec, Settings};
 use crate::schedules::{self, About, Scheduled};
 use crate::servers::{Asker, Server};
 
@@ -211,7 +209,6 @@ fn distribution_in(text: &str, place: &Place) -> String {
 }
 
 fn datastores(place: &Place, found: &mut Vec<Problem>) -> Vec<Datastore> {
-    let project = Project::of_processes(place.product.id.as_str());
     let first = place.services().into_iter().next();
     let component = ServiceSpec::of_process(
         first.unwrap_or_else(|| switchback_model::ServiceName::new("")),
@@ -219,7 +216,7 @@ fn datastores(place: &Place, found: &mut Vec<Problem>) -> Vec<Datastore> {
     );
     let settings = Settings::read(&component, &place.product, &|_| None);
     let search = Search {
-        project: &project,
+        services: &[],
         component: &component,
         settings: &settings,
         config: &place.config,
@@ -229,24 +226,7 @@ fn datastores(place: &Place, found: &mut Vec<Problem>) -> Vec<Datastore> {
         on_host: &|_, path| Some(path.to_owned()),
     };
     let mut datastores = Vec::new();
-    for datastore in &place.product.datastores {
-        let location = match search.find(datastore) {
-            Ok(Some(location)) => location,
-            Ok(None) => continue,
-            Err(problem) => {
-                found.push(problem);
-                continue;
-            }
-        };
-        let mut seen = Datastore {
-            name: datastore.name.clone(),
-            location,
-            engine: None,
-            size: None,
-            count: None,
-            shadow: Shadowing::Unknown,
-            log_rate: None,
-        };
+    for (_, mut seen) in search.all(&place.product, found) {
         if seen.location.kind == DatastoreKind::Files && place.host.name().is_some() {
             measure_there(place, &mut seen);
             datastores.push(seen);

@@ -1,18 +1,15 @@
 //! What `init` finds out about a host: which product's packages are installed.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use switchback_engine::process::Commands;
 use switchback_model::Problem;
-use switchback_model::config::{
-    BackupConfig, Config, HostConfig, PackagesConfig, PolicyConfig, VerifyConfig,
-};
+use switchback_model::config::{Config, HostConfig, PackagesConfig};
 use switchback_model::product::Product;
 
 use super::place::Place;
 use super::problems;
-use crate::compose::Recognised;
+use crate::Recognised;
 
 /// Recognises the products of `products` whose first package is installed on `host`, which is this machine where
 /// none is given; then there are none where there is no record of packages.
@@ -39,19 +36,10 @@ fn installed(
     commands: &Commands,
 ) -> Result<Option<Recognised>, Problem> {
     let config = Config {
-        name: None,
-        product: product.id.clone(),
         edition: edition(product),
-        features: Vec::new(),
         host: host.cloned(),
-        compose: None,
-        exec: None,
         packages: Some(PackagesConfig::default()),
-        aws: None,
-        datastores: BTreeMap::new(),
-        verify: VerifyConfig::default(),
-        policy: PolicyConfig::default(),
-        backup: BackupConfig::default(),
+        ..Config::of(product.id.clone())
     };
     let place = Place::read(directory, &config, product, commands);
     let record = match place.record() {

@@ -1,7 +1,7 @@
 //! How things are where a deployment is stacks at AWS.
 
 use serde::Serialize;
-use switchback_drivers::compose::Glance;
+use switchback_drivers::Glance;
 use switchback_engine::signal::StopSignal;
 use switchback_model::stack::{Account, Stack};
 

@@ -86,48 +86,14 @@ pub(super) fn draw(
 ) -> Result<Blueprint, Problem> {
     let servers = servers(request);
     let wanted = needed(original.config, wanted(request, &servers));
-    for service in &wanted {
-        if let Some(because) = service::not_isolated(&original.config["services"][service]) {
-            return Err(not_isolated(service, &because));
-        }
-    }
-    for (datastore, found) in &request.plan.datastores {
-        if is_outside(&found.location) {
-            return Err(outside(datastore));
-        }
-    }
+    copyable(original, request, &wanted)?;
     let data_directory = request.directory.join("data");
     let sources = Sources::of(original, request, &wanted);
     let places = Places::new(sources.all.iter().map(PathBuf::as_path), &data_directory);
     let mut drawing = Drawing::new(original, request, &places);
     let compose = drawing.document(project, &wanted);
-    let kept: Vec<PathBuf> = request
-        .plan
-        .datastores
-        .values()
-        .filter(|datastore| datastore.location.kind != DatastoreKind::Files)
-        .filter_map(|datastore| datastore.location.directory.as_ref().map(PathBuf::from))
-        .collect();
-    let mut transfers = places.transfers(&kept);
+    let mut transfers = places.transfers(&of_servers(request));
     transfers.extend(sources.files);
-    let data = request
-        .plan
-        .datastores
-        .iter()
-        .filter_map(|(name, datastore)| {
-            let directory = datastore.location.directory.as_ref()?;
-            Some((name.clone(), places.of(Path::new(directory))?))
-        })
-        .collect();
-    let runs = |service: &String| {
-        request.observed.services.iter().any(|found| {
-            found.name.as_str() == service
-                && matches!(
-                    found.state,
-                    ServiceState::Running | ServiceState::Restarting
-                )
-        })
-    };
     let all = original.config["services"].as_object();
     let all = all.into_iter().flatten().map(|(name, _)| name);
     Ok(Blueprint {
@@ -135,15 +101,15 @@ pub(super) fn draw(
         directory: request.directory.to_owned(),
         config: config(original, name, project, request, &places),
         transfers,
-        data,
+        data: data(request, &places),
         services: wanted
             .iter()
-            .filter(|service| runs(service) && !servers.contains(*service))
+            .filter(|service| runs(request, service) && !servers.contains(*service))
             .map(ServiceName::new)
             .collect(),
         servers: servers
             .iter()
-            .filter(|service| runs(service))
+            .filter(|service| runs(request, service))
             .map(ServiceName::new)
             .collect(),
         left_out: all
@@ -158,6 +124,52 @@ pub(super) fn draw(
         environment: drawing.environment(),
         compose: emit::yaml(&compose),
     })
+}
+
+/// Refuses what a copy could not be told apart from, or could not be kept away from.
+fn copyable(
+    original: &Original<'_>,
+    request: &Request<'_>,
+    wanted: &BTreeSet<String>,
+) -> Result<(), Problem> {
+    for service in wanted {
+        if let Some(because) = service::not_isolated(&original.config["services"][service]) {
+            return Err(not_isolated(service, &because));
+        }
+    }
+    for (datastore, found) in &request.plan.datastores {
+        if is_outside(&found.location) {
+            return Err(outside(datastore));
+        }
+    }
+    Ok(())
+}
+
+/// Directories that servers keep: their data comes by a backup, never file by file.
+fn of_servers(request: &Request<'_>) -> Vec<PathBuf> {
+    let datastores = request.plan.datastores.values();
+    datastores
+        .filter(|datastore| datastore.location.kind != DatastoreKind::Files)
+        .filter_map(|datastore| datastore.location.directory.as_ref().map(PathBuf::from))
+        .collect()
+}
+
+/// Where the copy keeps each datastore's data.
+fn data(request: &Request<'_>, places: &Places) -> BTreeMap<DatastoreName, PathBuf> {
+    let datastores = request.plan.datastores.iter();
+    datastores
+        .filter_map(|(name, datastore)| {
+            let directory = datastore.location.directory.as_ref()?;
+            Some((name.clone(), places.of(Path::new(directory))?))
+        })
+        .collect()
+}
+
+/// True where the service runs in production.
+fn runs(request: &Request<'_>, service: &str) -> bool {
+    let up = |state| matches!(state, ServiceState::Running | ServiceState::Restarting);
+    let mut services = request.observed.services.iter();
+    services.any(|found| found.name.as_str() == service && up(found.state))
 }
 
 /// The services of datastores' servers.

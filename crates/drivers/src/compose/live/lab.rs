@@ -19,8 +19,9 @@ use switchback_model::{MigrationId, RunId, ServiceName, StepNumber, Version};
 use switchback_testkit::plans;
 
 use super::super::engine_api::Engine;
-use super::super::{Deployment, fixtures, recognise};
+use super::super::{Deployment, recognise};
 use crate::filesystem::Directories;
+use crate::fixtures;
 
 /// What the image runs. `start` serves HTTP; the migrations write what they did into the volume.
 const APP: &str = r#"#!/bin/sh

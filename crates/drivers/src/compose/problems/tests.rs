@@ -85,11 +85,6 @@ fn of_what_runs() -> Vec<Problem> {
         image_not_located(&stack, "a/b:3.23.2", Some("a/b:3.0.0")),
         image_not_located(&stack, "a/b:3.23.2", None),
         datastore_stopped("identity", &ServiceName::new("postgres")),
-        datastore_missing(
-            "identity",
-            "TTN_LW_IS_DATABASE_URI, services with image postgres",
-        ),
-        files_inside_container("blobs", "/srv/ttn-lorawan/public/blob"),
         datastore_moving(&ServiceName::new("redis"), "redis:latest"),
         image_unavailable("a/b:3.32.1", "manifest unknown"),
         image_unavailable("a/b:3.32.1", "unauthorized: incorrect username or password"),

@@ -1,6 +1,6 @@
 //! What the operator does not want changed: locked versions, and names that are left out of what repositories have.
 
-use crate::glob;
+use switchback_model::pattern;
 
 /// Where versions are locked: dnf's list, then yum's.
 pub(super) const LOCKED: [&str; 2] = [
@@ -14,7 +14,7 @@ pub(super) fn is_locked(lists: &str, name: &str) -> bool {
         let line = line.split('#').next().unwrap_or_default().trim();
         // An exclamation mark forbids the version in place of all others.
         let pattern = line.trim_start_matches('!');
-        !pattern.is_empty() && glob::matches(name_in(pattern), name)
+        !pattern.is_empty() && pattern::matches(name_in(pattern), name)
     })
 }
 
@@ -40,7 +40,7 @@ pub(super) fn is_excluded(setting: &str, name: &str) -> bool {
     setting
         .split([',', ' ', '\t', '\n'])
         .filter(|pattern| !pattern.is_empty())
-        .any(|pattern| glob::matches(name_in(pattern), name))
+        .any(|pattern| pattern::matches(name_in(pattern), name))
 }
 
 #[cfg(test)]

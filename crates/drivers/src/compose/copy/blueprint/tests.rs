@@ -98,17 +98,6 @@ fn observed(plan: &Plan, running: &[&str]) -> Observed {
 
 fn drawn_of(config: &Value, plan: &Plan, outbound: bool) -> Result<Blueprint, Problem> {
     let said = Config {
-        name: None,
-        product: "the-things-stack".into(),
-        edition: None,
-        features: Vec::new(),
-        host: None,
-        compose: None,
-        exec: None,
-        packages: None,
-        aws: None,
-        datastores: BTreeMap::new(),
-        backup: switchback_model::config::BackupConfig::default(),
         verify: switchback_model::config::VerifyConfig {
             url: Some("https://lorawan.example.com".to_owned()),
             api_key: Some(SecretRef::File("api-key".to_owned())),
@@ -118,6 +107,7 @@ fn drawn_of(config: &Value, plan: &Plan, outbound: bool) -> Result<Blueprint, Pr
             require_rehearsal: Some("7d".to_owned()),
             ..Default::default()
         },
+        ..Config::of("the-things-stack".into())
     };
     let volume = |key: &str| (key != "later").then(|| format!("/volumes/lorawan_{key}/_data"));
     let original = Original {

@@ -10,7 +10,7 @@ use switchback_model::exit::Exit;
 use switchback_model::observed::{Access, DatastoreLocation};
 use switchback_model::product::{Datastore, DatastoreKind, SettingsFile};
 
-use crate::uri::Uri;
+use crate::formats::uri::Uri;
 
 /// Where a server is that the product does not name: products look for it beside themselves.
 const HOST: &str = "127.0.0.1";

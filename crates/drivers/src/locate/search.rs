@@ -5,20 +5,21 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use switchback_model::config::{Config, DatastoreConfig, SecretRef};
-use switchback_model::observed::{Access, DatastoreLocation};
-use switchback_model::product::{Datastore, DatastoreKind};
+use switchback_model::observed::{self, Access, DatastoreLocation, Shadowing};
+use switchback_model::product::{Datastore, DatastoreKind, Product};
 use switchback_model::{Problem, ServiceName};
 
 use super::problems;
-use super::project::{Project, ServiceSpec};
-use super::reference::Reference;
+use super::service::ServiceSpec;
 use super::settings::Settings;
-use crate::settings_file;
-use crate::uri::Uri;
+use super::settings_file;
+use crate::formats::reference::Reference;
+use crate::formats::uri::Uri;
 
 /// Everything that a search looks at.
 pub(crate) struct Search<'a> {
-    pub(crate) project: &'a Project,
+    /// Every service of the deployment that a container runs; none where there are no containers.
+    pub(crate) services: &'a [ServiceSpec],
     /// The service that runs the product.
     pub(crate) component: &'a ServiceSpec,
     pub(crate) settings: &'a Settings,
@@ -32,8 +33,37 @@ pub(crate) struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// Every datastore of the product that this deployment has, beside its definition; nothing was asked of it yet.
+    /// `problems` gets what keeps one from being found.
+    pub(crate) fn all<'p>(
+        &self,
+        product: &'p Product,
+        problems: &mut Vec<Problem>,
+    ) -> Vec<(&'p Datastore, observed::Datastore)> {
+        let mut all = Vec::new();
+        for datastore in &product.datastores {
+            match self.find(datastore) {
+                Ok(Some(location)) => {
+                    let seen = observed::Datastore {
+                        name: datastore.name.clone(),
+                        location,
+                        engine: None,
+                        size: None,
+                        count: None,
+                        shadow: Shadowing::Unknown,
+                        log_rate: None,
+                    };
+                    all.push((datastore, seen));
+                }
+                Ok(None) => {}
+                Err(problem) => problems.push(problem),
+            }
+        }
+        all
+    }
+
     /// Where `datastore` is; `None` where this deployment does without it.
-    pub(crate) fn find(&self, datastore: &Datastore) -> Result<Option<DatastoreLocation>, Problem> {
+    fn find(&self, datastore: &Datastore) -> Result<Option<DatastoreLocation>, Problem> {
         let said = self
             .config
             .datastores
@@ -76,9 +106,9 @@ impl Search<'_> {
             .or_else(|| said.address.as_deref().map(Uri::parse))
             .unwrap_or_default();
         let service = match (&said.service, &said.address, &uri.host) {
-            (Some(service), _, _) => self.project.service(service),
+            (Some(service), _, _) => self.services.iter().find(|known| known.name == *service),
             (None, Some(_), _) => None,
-            (None, None, Some(host)) => self.project.service_at(host),
+            (None, None, Some(host)) => self.service_at(host),
             (None, None, None) if datastore.optional => return None,
             (None, None, None) => Some(self.by_image(datastore)?),
         };
@@ -232,8 +262,15 @@ impl Search<'_> {
             .find_map(|variable| Some((variable.as_str(), self.settings.get(variable)?.expose())))
     }
 
+    /// The service that other services reach under `host`.
+    fn service_at(&self, host: &str) -> Option<&ServiceSpec> {
+        self.services
+            .iter()
+            .find(|service| service.names.iter().any(|name| name == host))
+    }
+
     fn by_image(&self, datastore: &Datastore) -> Option<&ServiceSpec> {
-        self.project.services.iter().find(|service| {
+        self.services.iter().find(|service| {
             let reference = Reference::parse(&service.image);
             datastore.images.iter().any(|image| reference.is_of(image))
         })

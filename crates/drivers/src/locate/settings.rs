@@ -11,8 +11,8 @@ use std::path::Path;
 use switchback_engine::process::Secret;
 use switchback_model::product::Product;
 
-use super::project::{Mount, ServiceSpec, Source};
-use super::yaml::{self, Node};
+use super::service::{Mount, ServiceSpec, Source};
+use crate::formats::yaml::{self, Node};
 
 /// A service's settings by the name of their environment variable.
 #[derive(Debug, Default)]

@@ -2,7 +2,9 @@ use std::path::PathBuf;
 
 use switchback_model::DatastoreName;
 
+use super::super::on_host;
 use super::*;
+use crate::compose::project::Project;
 
 fn datastore(name: &str, kind: DatastoreKind, images: &[&str], variables: &[&str]) -> Datastore {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
@@ -43,7 +45,7 @@ fn config() -> Config {
 }
 
 fn product(datastores: Vec<Datastore>) -> switchback_model::product::Product {
-    let mut product = crate::compose::fixtures::product();
+    let mut product = crate::fixtures::product();
     product.datastores = datastores;
     product
 }
@@ -59,14 +61,14 @@ fn find(
     let product = product(vec![identity(), redis(), blobs()]);
     let settings = Settings::read(component, &product, &|_| None);
     Search {
-        project: &project,
+        services: &project.services,
         component,
         settings: &settings,
         config,
         directory: &PathBuf::from("/srv/lorawan"),
-        read: &crate::settings_file::here,
+        read: &settings_file::here,
         on_host: &|service, path| {
-            crate::compose::settings::on_host(project.service(service)?, path, &|volume| {
+            on_host(project.service(service)?, path, &|volume| {
                 Some(format!("/volumes/{volume}"))
             })
         },

@@ -1,3 +1,0 @@
-//! Patterns in which `*` stands for any run of characters.
-
-pub(crate) use switchback_model::pattern::matches;
