@@ -1,6 +1,8 @@
 //! Servers of datastores that shall become another major version: who wants it, whether it can be, and with
 //! which image.
 
+use std::ops::RangeInclusive;
+
 use switchback_model::exit::Exit;
 use switchback_model::observed::{Access, Datastore, Observed, Service};
 use switchback_model::plan::EngineChange;
@@ -160,6 +162,30 @@ fn wish(observed: &Observed, found: &Datastore, to: &str) -> Result<Option<Engin
         }
     };
     let from = found.engine.as_deref().ok_or_else(|| unseen(name))?;
+    if !is_upgrade(name, from, to, &supported)? {
+        return Ok(None);
+    }
+    let by = reachable(found, from)?;
+    let image = service(observed, by).map(|service| service.image.as_str());
+    let reference = image
+        .and_then(|image| at_engine(image, to))
+        .ok_or_else(|| unnamed(name, by, image.unwrap_or("nothing"), to))?;
+    Ok(Some(EngineWish {
+        datastore: name.clone(),
+        service: by.clone(),
+        from: from.to_owned(),
+        to: to.to_owned(),
+        reference,
+    }))
+}
+
+/// True where `to` is a later major version that switchback keeps; false where it is the one that runs.
+fn is_upgrade(
+    name: &DatastoreName,
+    from: &str,
+    to: &str,
+    supported: &RangeInclusive<u32>,
+) -> Result<bool, Problem> {
     let (Some(is), Some(wanted)) = (major(from), major(to)) else {
         return Err(refused(
             "engine-version",
@@ -168,7 +194,7 @@ fn wish(observed: &Observed, found: &Datastore, to: &str) -> Result<Option<Engin
         .hint(format!("name one by its number: `--engine {name}=17`")));
     };
     if is == wanted {
-        return Ok(None);
+        return Ok(false);
     }
     if wanted < is {
         return Err(refused(
@@ -192,6 +218,12 @@ fn wish(observed: &Observed, found: &Datastore, to: &str) -> Result<Option<Engin
         .why("there would be no backup of it that is known to hold")
         .hint(format!("`--engine {name}={}`", supported.end())));
     }
+    Ok(true)
+}
+
+/// The service whose image decides the server's version, and whose data can be changed from here.
+fn reachable<'f>(found: &'f Datastore, from: &str) -> Result<&'f ServiceName, Problem> {
+    let name = &found.name;
     let Access::Container { service: by } = &found.location.access else {
         return Err(refused(
             "engine-elsewhere",
@@ -210,17 +242,7 @@ fn wish(observed: &Observed, found: &Datastore, to: &str) -> Result<Option<Engin
         .why("what the new server runs on is built beside it, and takes its place by renaming")
         .hint("keep its data in a volume or in a directory of this host"));
     }
-    let image = service(observed, by).map(|service| service.image.as_str());
-    let reference = image
-        .and_then(|image| at_engine(image, to))
-        .ok_or_else(|| unnamed(name, by, image.unwrap_or("nothing"), to))?;
-    Ok(Some(EngineWish {
-        datastore: name.clone(),
-        service: by.clone(),
-        from: from.to_owned(),
-        to: to.to_owned(),
-        reference,
-    }))
+    Ok(by)
 }
 
 /// The image `reference` with the server's version in its tag replaced; what follows the version names a variant

@@ -141,38 +141,15 @@ impl Keeping {
         let name = &found.name;
         let volatile = volatile(input, defined);
         let choice = choose(input, found, &volatile)?;
-        let together = self.in_same_place(&found.location);
-        let (method, kept_with, because) = match (together, choice) {
-            (Some(keeper), _) => (
-                BackupMethod::None,
-                Some(keeper.clone()),
-                format!("it lives in the same database as `{keeper}`, whose backup holds both"),
-            ),
-            (None, Choice::Shadow { without }) => {
-                if !without.is_empty() {
-                    self.notes.push(Note::warning(
-                        Place::Datastore(name.clone()),
-                        format!(
-                            "unlogged tables of `{name}` are in no shadow, and empty after a way back: {}",
-                            listed(&without)
-                        ),
-                    ));
-                }
-                (
-                    BackupMethod::Shadow,
-                    None,
-                    following(found.location.kind, &without),
-                )
+        let (method, kept_with, because) = match self.in_same_place(&found.location) {
+            Some(keeper) => {
+                let because =
+                    format!("it lives in the same database as `{keeper}`, whose backup holds both");
+                (BackupMethod::None, Some(keeper), because)
             }
-            (None, Choice::Dump(because)) => (BackupMethod::Dump, None, because),
-            (None, Choice::Declined) => (
-                BackupMethod::None,
-                None,
-                "`backup = \"none\"` in switchback.toml".to_owned(),
-            ),
-            (None, Choice::Impossible(why)) => {
-                self.notices.push(unkept(name, &why, to));
-                (BackupMethod::None, None, why)
+            None => {
+                let (method, because) = self.chosen(found, choice, to);
+                (method, None, because)
             }
         };
         if method == BackupMethod::None {
@@ -211,6 +188,35 @@ impl Keeping {
         self.plans.insert(name.clone(), plan);
         self.order.push(name.clone());
         Ok(())
+    }
+
+    /// How a datastore of a place of its own is kept, and why; says what the choice leaves out.
+    fn chosen(&mut self, found: &Found, choice: Choice, to: &Version) -> (BackupMethod, String) {
+        let name = &found.name;
+        match choice {
+            Choice::Shadow { without } => {
+                if !without.is_empty() {
+                    self.notes.push(Note::warning(
+                        Place::Datastore(name.clone()),
+                        format!(
+                            "unlogged tables of `{name}` are in no shadow, and empty after a way back: {}",
+                            listed(&without)
+                        ),
+                    ));
+                }
+                let because = following(found.location.kind, &without);
+                (BackupMethod::Shadow, because)
+            }
+            Choice::Dump(because) => (BackupMethod::Dump, because),
+            Choice::Declined => (
+                BackupMethod::None,
+                "`backup = \"none\"` in switchback.toml".to_owned(),
+            ),
+            Choice::Impossible(why) => {
+                self.notices.push(unkept(name, &why, to));
+                (BackupMethod::None, why)
+            }
+        }
     }
 
     /// The limit of the first copy, where one was set and there is a copy that it holds for.

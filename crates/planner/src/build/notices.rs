@@ -1,11 +1,11 @@
 //! What the operator has to know of this path, with what was found about it here; and what the path
 //! demands of the datastores' servers.
 
-use switchback_model::Problem;
 use switchback_model::exit::Exit;
 use switchback_model::plan::{Notice, Procedure, Stage};
 use switchback_model::problem::Citation;
 use switchback_model::product::ProcedureKind;
+use switchback_model::{Problem, amount};
 
 use super::actions;
 use super::engines::engines_wanted;
@@ -141,9 +141,9 @@ fn found(input: &Input<'_>, notice: &PathNotice) -> Option<String> {
     Some(match answer.parse::<u64>() {
         // A probe that only counts needs no more words than its number.
         Ok(count) if probe.sql.as_deref().is_some_and(counts_rows) => {
-            format!("{} rows here", grouped(count))
+            format!("{} rows here", amount::count(count))
         }
-        Ok(count) => format!("{} ({})", grouped(count), probe.question),
+        Ok(count) => format!("{} ({})", amount::count(count), probe.question),
         Err(_) => format!("{answer} ({})", probe.question),
     })
 }
@@ -164,19 +164,6 @@ fn numbers(version: &str) -> Vec<u64> {
         .collect()
 }
 
-/// A number with commas between its thousands.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,12 +175,5 @@ mod tests {
         assert!(numbers("6.2") >= numbers("6.2"));
         assert!(numbers("PostgreSQL 15.6 (Debian 15.6-1)") >= numbers("14"));
         assert!(numbers("unknown") < numbers("6.2"));
-    }
-
-    #[test]
-    fn thousands_are_grouped() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(1_204), "1,204");
-        assert_eq!(grouped(12_345_678), "12,345,678");
     }
 }

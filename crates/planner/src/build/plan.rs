@@ -15,7 +15,7 @@ use super::keeping::Keeping;
 use super::preconditions::{first_obstacle, locks_unasked};
 use super::route::{self, Leg};
 use super::stages::Composer;
-use super::{actions, climbs, engines, forecast, images, notices, verification};
+use super::{actions, climbs, engines, forecast, images, notices, space, verification};
 
 /// Makes the plan, or says why there is none. A pure function: equal inputs, equal bytes.
 pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
@@ -38,7 +38,7 @@ pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {
 
     let stages = Composer::new(input, &cast, &keeping, engines).stages(&legs)?;
     let forecast = forecast::forecast(input, &keeping, &stages);
-    forecast::enough_space(&forecast)?;
+    space::enough(&forecast)?;
 
     let mut all_notices = notices::notices(input);
     all_notices.splice(0..0, keeping.notices.iter().cloned());

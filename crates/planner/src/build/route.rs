@@ -39,7 +39,7 @@ pub(crate) struct Migration<'a> {
     pub(crate) datastore: &'a DatastoreName,
     pub(crate) not_repeatable: &'a [NotRepeatable],
     pub(crate) demanded_by: &'a [Version],
-    /// Why it runs, where that rests on something that could not be known.
+    /// True where it runs because of something that could not be known.
     pub(crate) assumed: bool,
 }
 

@@ -4,6 +4,7 @@
 //! the steps with a small picture of the world ([`world`]) and objects to whatever is not safe there.
 //! Start with [`check`]; [`check_against`] also asks the product's definition.
 
+mod backups;
 mod climbs;
 mod content;
 mod copies;

@@ -14,6 +14,7 @@
 
 mod act;
 mod actions;
+mod answer;
 mod because;
 mod condition;
 mod crossed;
@@ -35,13 +36,13 @@ mod stops;
 mod templates;
 
 pub use act::{Act, StagePackage};
+pub use answer::{Path, Question};
 pub use because::Because;
 pub use crossed::{Change, PathNotice, PathProcedure};
-pub use find::{Path, find};
+pub use find::find;
 pub use ground::{newest, next_goal};
 pub use legs::{Leg, OptionalMigration, Run};
 pub use query::{Policy, Query};
-pub use questions::Question;
 pub use refusal::{End, Hint, Reason, Refusal, Unknown};
 pub use report::{FORMAT, Outcome, Report};
 pub use stops::{Considered, Verdict};

@@ -2,20 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
 use switchback_model::product::Condition;
 
-use super::find::Path;
+use super::answer::{Path, Question};
 use super::ground::Ground;
-
-/// A question that nothing could answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Question {
-    /// The probe that asks it: `--fact PROBE=ANSWER` answers.
-    pub probe: String,
-    /// What it asks.
-    pub question: String,
-}
 
 /// What is to be answered before nothing on the path is assumed any more, by the probes' names. What features,
 /// the distribution and engines leave open is told by remarks.

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use switchback_model::product::{Moment, NoticeKind, ProcedureKind, Role};
 use switchback_model::{MigrationId, ProductId, Version};
 
+use super::answer::Path;
+use super::answer::Question;
 use super::crossed::Change;
-use super::find::Path;
-use super::questions::Question;
 use super::refusal::Refusal;
 use super::stops::{Considered, Verdict};
 use super::templates::PathTemplate;

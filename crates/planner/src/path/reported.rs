@@ -3,9 +3,9 @@
 use switchback_model::product::ProcedureKind;
 
 use super::act::Act;
+use super::answer::Path;
 use super::because::Because;
 use super::crossed::{PathNotice, PathProcedure};
-use super::find::Path;
 use super::legs::{Leg, OptionalMigration};
 use super::refusal::{Reason, Refusal};
 use super::report::{

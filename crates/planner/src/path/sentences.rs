@@ -1,159 +1,86 @@
 //! A refusal in words.
 
-use switchback_model::Problem;
-use switchback_model::Version;
 use switchback_model::exit::Exit;
 use switchback_model::problem::Citation;
-use switchback_model::product::Notice;
+use switchback_model::product::{Notice, Poisoned};
 use switchback_model::version::Range;
+use switchback_model::{MigrationId, Problem, Version};
 
+use super::because::Because;
 use super::refusal::{Hint, Reason, Refusal, Unknown};
 
 impl Refusal {
     /// The facts it rests on, the decisive one first.
     pub fn because(&self) -> Vec<Citation> {
-        let own = |text: String, source: &str| Citation {
-            id: self.id(),
-            text,
-            source: source.to_owned(),
-        };
-        let definition = format!("definition of {}", self.product);
         match &self.reason {
-            Reason::UnknownEdition { given, known } => vec![own(
-                match given {
-                    Some(given) => format!("`{given}` is no edition of {}", self.product),
-                    None => format!("{} has editions: {}", self.product, known.join(", ")),
-                },
-                &definition,
-            )],
+            Reason::UnknownEdition { given, known } => vec![self.defined(match given {
+                Some(given) => format!("`{given}` is no edition of {}", self.product),
+                None => format!("{} has editions: {}", self.product, known.join(", ")),
+            })],
             Reason::EditionNotDeployed {
                 edition,
                 driver,
                 known,
-            } => vec![own(
-                format!(
-                    "the {edition} edition does not come for {driver}, only {}",
-                    known.join(", ")
-                ),
-                &definition,
-            )],
-            Reason::UnknownDriver { given, known } => vec![own(
-                format!("`{given}` is not described, only {}", known.join(", ")),
-                &definition,
-            )],
+            } => {
+                let known = known.join(", ");
+                vec![self.defined(format!(
+                    "the {edition} edition does not come for {driver}, only {known}"
+                ))]
+            }
+            Reason::UnknownDriver { given, known } => {
+                let known = known.join(", ");
+                vec![self.defined(format!("`{given}` is not described, only {known}"))]
+            }
             Reason::UnknownVersion {
                 version, detail, ..
-            } => vec![self.unknown(version, detail, &definition)],
-            Reason::UnknownDistribution { given, known } => vec![own(
-                format!(
-                    "`{given}` is no distribution that {} is packaged for: {}",
-                    self.product,
-                    known.join(", ")
-                ),
-                &definition,
-            )],
+            } => vec![self.unknown(version, detail)],
+            Reason::UnknownDistribution { given, known } => vec![self.defined(format!(
+                "`{given}` is no distribution that {} is packaged for: {}",
+                self.product,
+                known.join(", ")
+            ))],
             Reason::NotOnDistribution {
                 version,
                 distribution,
                 releases,
                 source,
                 ..
-            } => vec![own(
-                format!(
+            } => {
+                let text = format!(
                     "{distribution} has packages of {} only: {version} cannot be what runs there",
                     spoken(releases)
-                ),
-                source,
-            )],
+                );
+                vec![self.fact(text, source)]
+            }
             Reason::RollOver {
                 because, source, ..
-            } => vec![own(because.clone(), source)],
-            Reason::Downgrade { one_way } => self.downgrade(one_way, &definition),
-            Reason::Poisoned { poisoned } => vec![own(
-                format!("{} must not be run: {}", poisoned.version, poisoned.because),
-                &poisoned.source,
-            )],
-            Reason::PreRelease { version } => vec![own(
-                format!("{version} is a pre-release, and the policy does not allow those"),
-                "policy: pre-releases",
-            )],
-            Reason::StopsForbidden { stops } => {
-                let policy = "the policy forbids stops, and this path needs them";
-                let mut facts = vec![own(policy.to_owned(), "policy: stops")];
-                facts.extend(stops.iter().map(|stop| Citation {
-                    id: stop.id.clone(),
-                    text: stop.text.clone(),
-                    source: stop.source.clone(),
-                }));
-                facts
+            } => vec![self.fact(because.clone(), source)],
+            Reason::Downgrade { one_way } => self.downgrade(one_way),
+            Reason::Poisoned { poisoned } => vec![self.fact(must_not(poisoned), &poisoned.source)],
+            Reason::PreRelease { version } => {
+                let text =
+                    format!("{version} is a pre-release, and the policy does not allow those");
+                vec![self.fact(text, "policy: pre-releases")]
             }
+            Reason::StopsForbidden { stops } => self.stops_forbidden(stops),
             Reason::Unreachable {
                 because,
                 source,
                 at,
                 poisoned,
                 ..
-            } => {
-                let text = format!("{because}; of {} none can be run here", list(at));
-                let mut facts = vec![own(text, source)];
-                facts.extend(poisoned.iter().map(|poisoned| Citation {
-                    id: format!("poisoned:{}", poisoned.version),
-                    text: format!("{} must not be run: {}", poisoned.version, poisoned.because),
-                    source: poisoned.source.clone(),
-                }));
-                facts
-            }
+            } => self.unreachable(because, source, at, poisoned),
             Reason::NoImage {
                 migration,
                 exists,
                 at,
                 demanded,
-            } => {
-                let text = format!(
-                    "{migration} is demanded, and {at} does not have it (releases {} do)",
-                    exists.as_str()
-                );
-                let mut facts = vec![own(text, &definition)];
-                facts.extend(demanded.iter().map(|(version, source)| Citation {
-                    id: format!("{migration}:{version}"),
-                    text: format!("{version} demands {migration}"),
-                    source: source.clone(),
-                }));
-                facts
-            }
+            } => self.no_image(migration, exists, at, demanded),
         }
     }
 
-    fn unknown(&self, version: &Version, detail: &Unknown, definition: &str) -> Citation {
-        let (text, source) = match detail {
-            Unknown::Malformed { error } => (error.clone(), definition),
-            Unknown::Never => (
-                format!("there is no release {version} of {}", self.product),
-                definition,
-            ),
-            Unknown::NotInEdition { editions, source } => (
-                format!(
-                    "{version} is a release of the {} edition, not of {}",
-                    editions.join(" and "),
-                    self.edition.as_deref().unwrap_or("this one")
-                ),
-                source.as_str(),
-            ),
-            Unknown::Newer {
-                covers: Some(covers),
-                ..
-            } => (
-                format!(
-                    "{version} is newer than the definition, which covers {}",
-                    covers.as_str()
-                ),
-                definition,
-            ),
-            Unknown::Newer { newest, .. } => (
-                format!("{version} is newer than the definition, which ends at {newest}"),
-                definition,
-            ),
-        };
+    /// The decisive fact.
+    fn fact(&self, text: String, source: &str) -> Citation {
         Citation {
             id: self.id(),
             text,
@@ -161,19 +88,95 @@ impl Refusal {
         }
     }
 
-    fn downgrade(&self, one_way: &[Notice], definition: &str) -> Vec<Citation> {
-        let mut facts = vec![Citation {
-            id: self.id(),
-            text: format!(
-                "{} is older than {}, and no source describes how migrations are taken back",
-                self.to, self.from
-            ),
-            source: definition.to_owned(),
-        }];
+    /// The decisive fact, where the product's definition says it by what is not in it.
+    fn defined(&self, text: String) -> Citation {
+        self.fact(text, &format!("definition of {}", self.product))
+    }
+
+    fn unknown(&self, version: &Version, detail: &Unknown) -> Citation {
+        match detail {
+            Unknown::Malformed { error } => self.defined(error.clone()),
+            Unknown::Never => {
+                self.defined(format!("there is no release {version} of {}", self.product))
+            }
+            Unknown::NotInEdition { editions, source } => {
+                let text = format!(
+                    "{version} is a release of the {} edition, not of {}",
+                    editions.join(" and "),
+                    self.edition.as_deref().unwrap_or("this one")
+                );
+                self.fact(text, source)
+            }
+            Unknown::Newer {
+                covers: Some(covers),
+                ..
+            } => self.defined(format!(
+                "{version} is newer than the definition, which covers {}",
+                covers.as_str()
+            )),
+            Unknown::Newer { newest, .. } => self.defined(format!(
+                "{version} is newer than the definition, which ends at {newest}"
+            )),
+        }
+    }
+
+    fn downgrade(&self, one_way: &[Notice]) -> Vec<Citation> {
+        let mut facts = vec![self.defined(format!(
+            "{} is older than {}, and no source describes how migrations are taken back",
+            self.to, self.from
+        ))];
         facts.extend(one_way.iter().map(|notice| Citation {
             id: notice.id.clone(),
             text: format!("{}: {}", notice.version, notice.text),
             source: notice.source.clone(),
+        }));
+        facts
+    }
+
+    fn stops_forbidden(&self, stops: &[Because]) -> Vec<Citation> {
+        let policy = "the policy forbids stops, and this path needs them";
+        let mut facts = vec![self.fact(policy.to_owned(), "policy: stops")];
+        facts.extend(stops.iter().map(|stop| Citation {
+            id: stop.id.clone(),
+            text: stop.text.clone(),
+            source: stop.source.clone(),
+        }));
+        facts
+    }
+
+    fn unreachable(
+        &self,
+        because: &str,
+        source: &str,
+        at: &[Version],
+        poisoned: &[Poisoned],
+    ) -> Vec<Citation> {
+        let text = format!("{because}; of {} none can be run here", list(at));
+        let mut facts = vec![self.fact(text, source)];
+        facts.extend(poisoned.iter().map(|poisoned| Citation {
+            id: format!("poisoned:{}", poisoned.version),
+            text: must_not(poisoned),
+            source: poisoned.source.clone(),
+        }));
+        facts
+    }
+
+    fn no_image(
+        &self,
+        migration: &MigrationId,
+        exists: &Range,
+        at: &Version,
+        demanded: &[(Version, String)],
+    ) -> Vec<Citation> {
+        let text = format!(
+            "{migration} is demanded, and {at} does not have it (releases {} do)",
+            exists.as_str()
+        );
+        let mut facts = vec![self.defined(text)];
+        facts.extend(demanded.iter().map(|(version, source)| Citation {
+            id: format!("{migration}:{version}"),
+            text: format!("{version} demands {migration}"),
+            source: source.clone(),
         }));
         facts
     }
@@ -261,6 +264,10 @@ pub(super) fn spoken(range: &Range) -> String {
             None => text.to_owned(),
         },
     }
+}
+
+fn must_not(poisoned: &Poisoned) -> String {
+    format!("{} must not be run: {}", poisoned.version, poisoned.because)
 }
 
 /// `a, b or c`.

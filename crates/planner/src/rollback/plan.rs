@@ -16,7 +16,7 @@ use super::proven::{Proven, Stretch};
 use super::steps::Composer;
 use super::taken_back::{Base, Changes};
 use crate::build::estimates::Estimates;
-use crate::build::{costs, forecast};
+use crate::build::{costs, space};
 use crate::experience::Experience;
 
 /// Plans the way back from what the journal proves about a run of `plan`.
@@ -32,22 +32,7 @@ pub fn rollback(
     experience: &Experience,
     observed: &Observed,
 ) -> Result<Plan, Problem> {
-    match &plan.purpose {
-        Purpose::Upgrade => {}
-        Purpose::Rollback { .. } => return Err(problems::of_a_way_back(&proven.run)),
-        Purpose::RollOver(content) => {
-            return Err(problems::roll_over_stays(&proven.run, &content.from.api));
-        }
-        // It is no run of the deployment: what it made is removed with it.
-        Purpose::Rehearsal { .. } => return Err(problems::of_a_rehearsal(&proven.run)),
-    }
-    if plan.deployment != observed.deployment {
-        return Err(problems::of_another_deployment(
-            &proven.run,
-            &plan.deployment.directory,
-            &observed.deployment.directory,
-        ));
-    }
+    may_be_taken_back(plan, proven, observed)?;
     let stretch = Stretch::of(plan, proven);
     let base = Base::of(plan, &stretch);
     let changes = Changes::of(plan, &stretch, proven);
@@ -67,7 +52,7 @@ pub fn rollback(
     }
     .stages();
     let forecast = cost(plan, experience, observed, &changes, &stages);
-    forecast::enough_space(&forecast)?;
+    space::enough(&forecast)?;
     let mut notices = notices(plan, &base, &changes, proven);
     notices.splice(0..0, servers(&base, &changes, observed, proven));
     notices.extend(files_changed(&base, changed));
@@ -97,6 +82,27 @@ pub fn rollback(
         secrets: plan.secrets.clone(),
     };
     Ok(back.seal())
+}
+
+/// Only an upgrade of this very deployment is taken back.
+fn may_be_taken_back(plan: &Plan, proven: &Proven, observed: &Observed) -> Result<(), Problem> {
+    match &plan.purpose {
+        Purpose::Upgrade => {}
+        Purpose::Rollback { .. } => return Err(problems::of_a_way_back(&proven.run)),
+        Purpose::RollOver(content) => {
+            return Err(problems::roll_over_stays(&proven.run, &content.from.api));
+        }
+        // It is no run of the deployment: what it made is removed with it.
+        Purpose::Rehearsal { .. } => return Err(problems::of_a_rehearsal(&proven.run)),
+    }
+    if plan.deployment != observed.deployment {
+        return Err(problems::of_another_deployment(
+            &proven.run,
+            &plan.deployment.directory,
+            &observed.deployment.directory,
+        ));
+    }
+    Ok(())
 }
 
 /// The version that the run had brought the deployment to: that of the last stage it had begun,
@@ -306,7 +312,7 @@ fn cost(
     let mut space: BTreeMap<&str, SpaceForecast> = BTreeMap::new();
     for name in changes.restore.iter().filter(|name| !is_shadowed(name)) {
         let datastore = &plan.datastores[name];
-        let Some(home) = forecast::home(observed, name, datastore) else {
+        let Some(home) = space::home(observed, name, datastore) else {
             continue;
         };
         let entry = space

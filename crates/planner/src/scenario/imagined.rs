@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use switchback_model::config::{BackupConfig, Config, DatastoreConfig, PolicyConfig, VerifyConfig};
+use switchback_model::config::{Config, DatastoreConfig};
 use switchback_model::observed::{
     Access, Datastore, DatastoreLocation, Deployment, File, Filesystem, ImagePin, Observed,
     Pinning, Service, ServiceState, Shadowing, VersionPlace,
@@ -342,19 +342,8 @@ fn processes(product: &Product) -> Option<&Exec> {
 
 fn config(product: &Product, edition: Option<&Edition>) -> Config {
     Config {
-        name: None,
-        product: product.id.clone(),
         edition: edition.map(|edition| edition.id.clone()),
-        features: Vec::new(),
-        host: None,
-        compose: None,
-        exec: None,
-        packages: None,
-        aws: None,
-        datastores: BTreeMap::new(),
-        verify: VerifyConfig::default(),
-        policy: PolicyConfig::default(),
-        backup: BackupConfig::default(),
+        ..Config::of(product.id.clone())
     }
 }
 

@@ -1,12 +1,16 @@
 //! What is refused before anything is planned: each with its code, exit code and words.
 
+mod datastores;
+mod filesystems;
+mod locks;
+
 use switchback_catalog as catalog;
 use switchback_model::Problem;
 use switchback_model::exit::Exit;
-use switchback_model::observed::{Filesystem, Pinning, ServiceState};
+use switchback_model::observed::{Pinning, ServiceState};
 use switchback_planner::obstacles;
 
-use super::site::{GB, Site};
+use super::site::Site;
 
 fn site() -> Site {
     Site::things_stack("open-source", "3.23.2").answer("ns-schema", "1")
@@ -169,179 +173,6 @@ fn a_service_that_restarts() {
 }
 
 #[test]
-fn a_datastore_that_was_not_found() {
-    let mut site = site();
-    site.observed
-        .datastores
-        .retain(|datastore| datastore.name.as_str() != "redis");
-    insta::assert_snapshot!(told(&refused(&site)), @r#"
-    3 datastore-missing: datastore `redis` was not found
-    state: deployment: unchanged
-    why: what is not found is not backed up, and could not be brought back
-    hint: name its service under [datastores.redis] in switchback.toml
-    "#);
-}
-
-#[test]
-fn a_datastore_that_is_stopped() {
-    let mut site = site();
-    site.service("postgres").state = ServiceState::Stopped;
-    site.datastore("identity").engine = None;
-    insta::assert_snapshot!(told(&refused(&site)), @r#"
-    3 datastore-stopped: datastore `identity` does not run
-    state: postgres: stopped
-    why: it must answer, to be measured and backed up
-    hint: start it: `docker compose up -d postgres`
-    "#);
-}
-
-#[test]
-fn a_datastore_that_does_not_answer() {
-    let mut site = site();
-    site.datastore("redis").engine = None;
-    insta::assert_snapshot!(told(&refused(&site)), @r#"
-    3 datastore-unreachable: datastore `redis` does not answer
-    state: service redis: running
-    state: data of redis: unknown
-    why: it must answer, to be measured and backed up
-    hint: check address, user and password under [datastores.redis] in switchback.toml: `switchback doctor`
-    "#);
-}
-
-#[test]
-fn a_server_that_is_too_old() {
-    let mut site = Site::things_stack("open-source", "3.16.2");
-    site.service("redis").image = "redis:6".to_owned();
-    site.datastore("redis").engine = Some("6.0.16".to_owned());
-    insta::assert_snapshot!(told(&refused(&site)), @r#"
-    3 engine-too-old: `redis` must be 6.2 or newer from 3.18.0 on, and is 6.0.16
-    state: redis: version 6.0.16
-    why: the new version does not run on it
-    hint: let the plan upgrade its server as well: `switchback plan --to 3.32.1 --engine redis=7`, or to a newer one
-    hint: or upgrade it by itself, see that all runs well, then plan again
-    "#);
-    site.datastore("redis").engine = Some("6.2.14".to_owned());
-    assert!(site.plan("3.32.1").is_ok(), "6.2 suffices");
-}
-
-#[test]
-fn cockroachdb() {
-    let mut by_image = site();
-    by_image.service("postgres").image = "cockroachdb/cockroach:v21.2.0".to_owned();
-    insta::assert_snapshot!(told(&refused(&by_image)), @r#"
-    3 datastore-unsupported: service `postgres` keeps `identity` in `cockroachdb/cockroach:v21.2.0`
-    state: deployment: unchanged
-    why: CockroachDB was the compose file's database up to 3.15.3, and no way from it to PostgreSQL is documented
-    hint: move the data to a supported server first, at the version that runs now
-    "#);
-    let mut by_answer = site();
-    by_answer.datastore("identity").engine = Some("CockroachDB CCL v21.2.0".to_owned());
-    insta::assert_snapshot!(told(&refused(&by_answer)), @r#"
-    3 cockroachdb: `identity` is kept by CockroachDB, not PostgreSQL
-    state: deployment: unchanged
-    why: its dumps cannot be restored into a copy and read, so no backup could be proven
-    hint: move the data to PostgreSQL first, at the version that runs now
-    "#);
-}
-
-#[test]
-fn a_directory_that_is_read_only() {
-    let mut site = site();
-    site.observed.filesystems[0].writable = false;
-    insta::assert_snapshot!(told(&refused(&site)), @r#"
-    3 directory-read-only: `/var/lib/switchback` cannot be written to
-    state: deployment: unchanged
-    why: it is needed for: backup, journal
-    hint: give this user the right to write there (or run as root), or mount it writable
-    "#);
-}
-
-#[test]
-fn only_what_is_written_by_us_must_be_writable() {
-    let mut site = site();
-    // As a member of the group `docker` sees it, who is not root.
-    site.observed.filesystems[1].writable = false;
-    assert!(site.plan("3.32.1").is_ok(), "the Engine writes there");
-    site.observed.filesystems[1].uses.push("redis".to_owned());
-    assert_eq!(refused(&site).code, "directory-read-only");
-    let site = site.backup("redis", "none");
-    assert!(site.plan("3.32.1").is_ok(), "nothing is copied from there");
-}
-
-#[test]
-fn too_little_space() {
-    let mut site = site();
-    site.observed.filesystems[0].free = GB;
-    insta::assert_snapshot!(told(&refused(&site)), @r#"
-    3 no-space: `/var/lib/switchback` has 1.0 GB free, and 2.4 GB are needed
-    state: /var/lib/switchback: 1.4 GB short, for backup of identity, backup of redis, backup of blobs, copy to prove a backup, journal
-    why: a migration or a restore that runs out of space leaves damage behind
-    hint: free space there, or put switchback's state on a larger filesystem with XDG_STATE_HOME
-    hint: leave one datastore out with `backup = "none"`, if its loss can be borne
-    "#);
-}
-
-#[test]
-fn filesystems_on_one_device_share_its_space() {
-    let mut site = site();
-    let enough_apart = 3 * GB;
-    for filesystem in &mut site.observed.filesystems {
-        filesystem.free = enough_apart;
-    }
-    assert!(site.plan("3.32.1").is_ok(), "on two devices it suffices");
-    for filesystem in &mut site.observed.filesystems {
-        filesystem.device = "the same".to_owned();
-    }
-    assert_eq!(refused(&site).code, "no-space");
-}
-
-#[test]
-fn what_is_kept_on_another_machine_needs_room_and_rights_there() {
-    let there = |free: u64, writable: bool| {
-        let mut site = site();
-        site.observed.filesystems.push(Filesystem {
-            path: "machine:/var/lib/switchback".to_owned(),
-            uses: vec![Filesystem::backup_of(&"blobs".into())],
-            device: "machine:fe01".to_owned(),
-            free,
-            total: 400 * GB,
-            writable,
-        });
-        site
-    };
-    let plan = there(300 * GB, true).plan("3.32.1").expect("a plan").plan;
-    let uses = |path: &str| {
-        let mut all = plan.forecast.space.iter();
-        let found = all.find(|space| space.path == path);
-        found.map(|space| space.uses.join(", ")).unwrap_or_default()
-    };
-    assert_eq!(
-        uses("machine:/var/lib/switchback"),
-        "backup of blobs, copy to prove a backup"
-    );
-    assert_eq!(
-        uses("/var/lib/switchback"),
-        "backup of identity, backup of redis, copy to prove a backup, journal"
-    );
-    assert_eq!(refused(&there(1, true)).code, "no-space");
-    let refusal = refused(&there(300 * GB, false));
-    assert_eq!(
-        refusal.what,
-        "`machine:/var/lib/switchback` cannot be written to"
-    );
-}
-
-#[test]
-fn an_unknown_way_to_back_up() {
-    let site = site().backup("redis", "prayer");
-    insta::assert_snapshot!(told(&refused(&site)), @r#"
-    2 backup-method-unknown: `prayer` is no way to back up `redis`
-    state: deployment: unchanged
-    hint: set `backup` to "shadow", "dump" or "none" under [datastores.redis] in switchback.toml, or leave the line out
-    "#);
-}
-
-#[test]
 fn what_the_driver_refuses_comes_first() {
     let mut site = site();
     site.observed.problems.push(
@@ -452,73 +283,4 @@ fn an_edit() -> switchback_model::plan::FileEdit {
         before: switchback_model::Digest::of("old"),
         after: switchback_model::Digest::of("new"),
     }
-}
-
-#[test]
-fn a_lock_that_a_dead_migrator_left() {
-    let site = site().answer("bun-migration-lock", "lock 1 on bun_migrations");
-    insta::assert_snapshot!(told(&refused(&site)), @r#"
-    3 lock-held: there is a migration of the Identity Server's database that was begun and not ended
-    state: deployment: unchanged
-    state: datastore identity: lock 1 on bun_migrations
-    hint: see whether any migration still runs: `docker compose exec postgres psql -d ttn_lorawan -c "select pid, application_name, xact_start, query from pg_stat_activity where datname = current_database()"`
-    hint: once nobody holds it any more, remove it and plan again: `docker compose exec postgres psql -d ttn_lorawan -c "delete from bun_migration_locks"`
-    "#);
-}
-
-#[test]
-fn a_transaction_that_somebody_forgot() {
-    let held = "session 4711 of root (psql), transaction since 2026-11-21 07:55 UTC";
-    let site = site().answer("forgotten-transactions", held);
-    insta::assert_snapshot!(told(&refused(&site)), @r#"
-    3 lock-held: there is a session that left a transaction in the Identity Server's database open
-    state: deployment: unchanged
-    state: datastore identity: session 4711 of root (psql), transaction since 2026-11-21 07:55 UTC
-    hint: see what it did last, and ask whoever it belongs to: `docker compose exec postgres psql -d ttn_lorawan -c "select pid, usename, client_addr, xact_start, query from pg_stat_activity where state like 'idle in transaction%'"`
-    hint: once nobody holds it any more, remove it and plan again: `docker compose exec postgres psql -d ttn_lorawan -c "select pg_terminate_backend(PID)"`
-    "#);
-}
-
-/// Unknown is never no, and no reason to refuse either: whoever applies the plan is told.
-#[test]
-fn a_lock_that_nothing_could_ask_about_is_said() {
-    let mut site = site();
-    site.observed.probes.remove("bun-migration-lock");
-    let planned = site.plan("3.32.1").expect("it is planned");
-    let told: Vec<&str> = planned
-        .notes
-        .iter()
-        .map(|note| note.text.as_str())
-        .collect();
-    let expected = "nothing could tell whether there is a migration of the Identity Server's database \
-                    that was begun and not ended";
-    assert!(told.contains(&expected), "{told:#?}");
-}
-
-#[test]
-fn a_server_whose_next_start_would_be_another_major_version() {
-    for (service, image, refused_too) in [
-        ("postgres", "postgres:17-alpine", true),
-        ("redis", "registry.local:5000/library/redis:8", true),
-        ("postgres", "postgres:15.8", false),
-        ("postgres", "timescale/timescaledb:2.11-pg17", false),
-        ("postgres", "postgres:latest", false),
-    ] {
-        let mut site = site();
-        site.service(service).image = image.to_owned();
-        let found = obstacles(&site.product, &site.config, &site.observed);
-        let told = found
-            .iter()
-            .any(|problem| problem.code == "server-major-differs");
-        assert_eq!(told, refused_too, "{image}");
-    }
-    let mut site = site();
-    site.service("postgres").image = "postgres:17-alpine".to_owned();
-    assert_eq!(
-        told(&refused(&site)),
-        "3 server-major-differs: the server of `identity` is version 15.6, and its configuration says `postgres:17-alpine`\n\
-         state: postgres: runs version 15.6\n\
-         why: its next start would put version 17 on data of version 15, and backups and the way back start it\n\
-         hint: write `postgres:15` for service `postgres` again; the server's own upgrade is part of a plan: `switchback plan --engine identity=17`"
-    );
 }

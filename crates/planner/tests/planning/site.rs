@@ -62,18 +62,8 @@ impl Site {
     pub(crate) fn new(product: Product, edition: Option<&str>, version: &str) -> Self {
         let config = Config {
             name: Some("lorawan".to_owned()),
-            product: ProductId::new(product.id.as_str()),
             edition: edition.map(str::to_owned),
-            features: Vec::new(),
-            host: None,
-            compose: None,
-            exec: None,
-            packages: None,
-            aws: None,
-            datastores: BTreeMap::new(),
-            verify: switchback_model::config::VerifyConfig::default(),
-            policy: switchback_model::config::PolicyConfig::default(),
-            backup: switchback_model::config::BackupConfig::default(),
+            ..Config::of(ProductId::new(product.id.as_str()))
         };
         let observed = Observed {
             deployment: Deployment {
