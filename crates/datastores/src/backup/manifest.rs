@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use switchback_engine::ports::Failure;
@@ -67,6 +68,23 @@ pub struct Manifest {
     /// Facts that only this kind of datastore needs again, e.g. the layout of its files.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
+}
+
+impl Manifest {
+    /// What was written down under `key` of its facts; a failure where that is not there or cannot be read.
+    pub(crate) fn fact<T: DeserializeOwned>(&self, key: &str) -> Result<T, Failure> {
+        let text = self.facts.get(key).map_or("", String::as_str);
+        serde_json::from_str(text).map_err(|error| {
+            Failure::new(
+                "backup-manifest",
+                format!(
+                    "the manifest of `{}` by {} is damaged",
+                    self.datastore, self.run
+                ),
+            )
+            .cause(error)
+        })
+    }
 }
 
 /// Manifests from before shadows say nothing of a method.

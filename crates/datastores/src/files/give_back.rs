@@ -11,12 +11,13 @@ use switchback_model::plan::Purpose;
 
 use super::compare::alike;
 use super::contents;
+use super::dress;
 use super::entry::{Entry, Moment};
 use super::holdings::{ABSENT, Shadow, copy_in};
 use super::index::{Change, Index};
 use super::root::Root;
 use super::transfer::Transfer;
-use super::update::{self, Update};
+use super::update::Update;
 use super::walk;
 use super::workers::Workers;
 use crate::backup::{self, Manifest};
@@ -185,7 +186,7 @@ impl Shadow<'_> {
         let incoming = swap.incoming().unwrap_or_else(|| swap.staged());
         let dressed = Root::open(&incoming)
             .and_then(|new| new.directory(b""))
-            .and_then(|new| update::dress(&new, &Root::open(self.directory)?.directory(b"")?));
+            .and_then(|new| dress::directory(&new, &Root::open(self.directory)?.directory(b"")?));
         dressed
             .map(drop)
             .map_err(|error| self.backup.io("restore", &error))

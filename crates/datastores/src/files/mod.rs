@@ -8,6 +8,7 @@
 mod attributes;
 mod compare;
 mod contents;
+mod dress;
 mod elsewhere;
 mod entry;
 mod give_back;

@@ -18,6 +18,7 @@ use switchback_model::{Contents, amount};
 
 use super::compare::{Compare, Compared};
 use super::contents;
+use super::dress;
 use super::entry::Moment;
 use super::holdings::{ABSENT, FIRST, INDEX, SEALED, Shadow, size};
 use super::index::{Change, Index};
@@ -326,7 +327,7 @@ impl Shadow<'_> {
         for left in left {
             disk::remove(&copy.path().join(left.path()))
                 .map_err(|error| self.backup.io("tidy", &error))?;
-            update::dress_place(source, copy, &left.directory)
+            dress::directory_at(source, copy, &left.directory)
                 .map_err(|trouble| self.trouble("tidy", trouble))?;
         }
         Ok(())

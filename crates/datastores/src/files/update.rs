@@ -6,12 +6,11 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{
-    self, AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid,
-};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::attributes::Bearer;
+use super::dress::{self, owner, times};
 use super::entry::{Entry, Moment, Record};
 use super::index::{Change, Place, path_of};
 use super::root::{self, Root};
@@ -388,48 +387,13 @@ impl Update<'_> {
         places.sort_unstable();
         places.dedup();
         for place in places.iter().rev() {
-            let found = dress_place(self.source, self.copy, place)?;
+            let found = dress::directory_at(self.source, self.copy, place)?;
             if let Some(at) = itself.get(place) {
                 changes[*at].now = found.map(|entry| Box::new(Record::seen(&entry, self.since)));
             }
         }
         Ok(())
     }
-}
-
-/// Gives one directory of a copy what the original has; `None` where one of them is gone.
-pub(super) fn dress_place(
-    source: &Root,
-    copy: &Root,
-    place: &[u8],
-) -> Result<Option<Entry>, Trouble> {
-    let path = copy.path().join(path_of(place, &[]));
-    let original = match source.directory(place) {
-        Err(error) if root::vanished(&error) => return Ok(None),
-        original => {
-            let path = source.path().join(path_of(place, &[]));
-            original.map_err(Trouble::at("read", &path))?
-        }
-    };
-    let copied = match copy.directory(place) {
-        // It was removed with what it was in.
-        Err(error) if root::vanished(&error) => return Ok(None),
-        copied => copied.map_err(Trouble::at("open", &path))?,
-    };
-    dress(&original, &copied)
-        .map(Some)
-        .map_err(Trouble::at("give owner and mode to", &path))
-}
-
-/// Gives one directory what another has.
-pub(super) fn dress(source: &OwnedFd, copy: &OwnedFd) -> io::Result<Entry> {
-    let entry = Entry::of(&fs::fstat(source)?);
-    let (uid, gid) = owner(&entry);
-    fs::fchown(copy, uid, gid)?;
-    Bearer::Open(copy).set(&Bearer::Open(source).attributes()?)?;
-    fs::fchmod(copy, Mode::from_raw_mode(entry.permissions()))?;
-    fs::futimens(copy, &times(&entry))?;
-    Ok(entry)
 }
 
 /// Makes the copies of `changes` durable: each for itself, many at a time, so that the filesystem makes one
@@ -481,27 +445,6 @@ fn followers(changes: &[Change]) -> Vec<(usize, usize)> {
         }
     }
     followers
-}
-
-fn owner(entry: &Entry) -> (Option<Uid>, Option<Gid>) {
-    (
-        Some(Uid::from_raw(entry.uid)),
-        Some(Gid::from_raw(entry.gid)),
-    )
-}
-
-fn times(entry: &Entry) -> Timestamps {
-    let (seconds, nanoseconds) = entry.modified;
-    Timestamps {
-        last_access: Timespec {
-            tv_sec: 0,
-            tv_nsec: UTIME_OMIT,
-        },
-        last_modification: Timespec {
-            tv_sec: seconds,
-            tv_nsec: nanoseconds.into(),
-        },
-    }
 }
 
 /// Why a copy ended early.

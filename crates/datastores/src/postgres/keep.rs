@@ -296,17 +296,7 @@ impl Server {
 
 /// The properties that a sealed backup keeps.
 pub(super) fn kept_properties(manifest: &Manifest) -> Result<Properties, Failure> {
-    let text = manifest.facts.get(PROPERTIES).map_or("", String::as_str);
-    serde_json::from_str(text).map_err(|error| {
-        Failure::new(
-            "backup-manifest",
-            format!(
-                "the manifest of `{}` by {} is damaged",
-                manifest.datastore, manifest.run
-            ),
-        )
-        .cause(error)
-    })
+    manifest.fact(PROPERTIES)
 }
 
 /// Names of half-written files in a backup's directory.

@@ -325,17 +325,7 @@ pub(super) fn wait_loaded(
 
 /// The layout that a sealed backup was made with.
 pub(super) fn kept_layout(manifest: &Manifest) -> Result<Layout, Failure> {
-    let text = manifest.facts.get(LAYOUT).map_or("", String::as_str);
-    serde_json::from_str(text).map_err(|error| {
-        Failure::new(
-            "backup-manifest",
-            format!(
-                "the manifest of `{}` by {} is damaged",
-                manifest.datastore, manifest.run
-            ),
-        )
-        .cause(error)
-    })
+    manifest.fact(LAYOUT)
 }
 
 /// What `MODULE LIST` tells: of each module its path and arguments; of one that is part of the program

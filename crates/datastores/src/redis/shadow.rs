@@ -4,8 +4,8 @@
 //! A key that expires while the shadow is sealed is lost to nobody who would still have it: its time of death
 //! is part of the data, and the server that loads it looks at the clock as the original would have.
 
-use std::collections::BTreeMap;
-use std::fs;
+mod notes;
+
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -16,13 +16,14 @@ use switchback_model::event::Outcome;
 use switchback_model::observed::Shadowing;
 use switchback_model::plan::BackupState;
 
+use self::notes::{FOLLOWED, described, note_followed, read_moving, write_moving};
 use super::commands::DATA;
-use super::compare::{self, Compared, MOVING, Place};
+use super::compare::{self, Compared, MOVING};
 use super::layout::Layout;
 use super::replica::Standing;
 use super::reply::Reply;
-use super::server::{LAYOUT, Server, kept_layout};
-use crate::backup::{self, Backup, Manifest, Seal};
+use super::server::{Server, kept_layout};
+use crate::backup::{Backup, Manifest, Seal};
 use crate::disk;
 use crate::said::{already, connected};
 use crate::{shadow, swap};
@@ -31,10 +32,6 @@ use crate::{shadow, swap};
 const LINK: &str = "link";
 /// Key of the manifest's facts: keys at the position of the seal, by database.
 pub(super) const KEYS: &str = "keys";
-/// Key of the manifest's facts: the replica had everything at least once.
-const FOLLOWED: &str = "followed";
-/// Names of keys that were always being written when the shadow was compared, in the backup's directory.
-const STILL_MOVING: &str = "moving.json";
 /// How often a comparison is begun again because the two lost each other meanwhile.
 const TRIES: u32 = 3;
 /// How often a replica that is ending is looked at: it is a matter of milliseconds.
@@ -420,26 +417,6 @@ impl Server {
     }
 }
 
-impl Backup {
-    /// Where the data of a shadow lies.
-    pub(super) fn place_of<'m>(&self, manifest: &'m Manifest) -> Result<&'m Path, Failure> {
-        manifest.place.as_deref().ok_or_else(|| {
-            Failure::new(
-                "backup-manifest",
-                format!(
-                    "the manifest of `{}` does not say where its shadow is",
-                    manifest.datastore
-                ),
-            )
-        })
-    }
-
-    /// The manifest as it is now.
-    fn sealed_or_begun(&self, earlier: Manifest) -> Result<Manifest, Failure> {
-        Ok(self.shadow()?.unwrap_or(earlier))
-    }
-}
-
 /// Makes what a replica appended durable, and removes everything else: the snapshot that it began from is old,
 /// and nobody may load it.
 pub(super) fn keep_only(data: &Path, appended: &str) -> std::io::Result<()> {
@@ -470,36 +447,4 @@ fn ease_seal(data: &Path, layout: &Layout) -> std::io::Result<()> {
 /// A position for people, and to compare.
 fn position(standing: &Standing) -> String {
     format!("{}:{}", standing.history, standing.offset)
-}
-
-fn described(backup: &Backup, layout: &Layout) -> Result<BTreeMap<String, String>, Failure> {
-    let text =
-        serde_json::to_string(layout).map_err(|error| backup.io("describe", &error.into()))?;
-    Ok([(LAYOUT.to_owned(), text)].into())
-}
-
-/// Writes down that the replica had everything: from now on the shadow counts as prepared.
-fn note_followed(backup: &Backup) -> Result<(), Failure> {
-    match backup.shadow()? {
-        Some(mut manifest) if manifest.state == BackupState::Prepared => {
-            manifest.facts.insert(FOLLOWED.to_owned(), "yes".to_owned());
-            backup.write(&manifest)
-        }
-        _ => Ok(()),
-    }
-}
-
-fn write_moving(backup: &Backup, moving: &[Place]) -> Result<(), Failure> {
-    serde_json::to_vec(moving)
-        .map_err(std::io::Error::from)
-        .and_then(|text| backup::write_durably(&backup.path(STILL_MOVING), &text))
-        .map_err(|error| backup.io("write", &error))
-}
-
-fn read_moving(backup: &Backup) -> Result<Vec<Place>, Failure> {
-    let text = match fs::read(backup.path(STILL_MOVING)) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        text => text.map_err(|error| backup.io("read", &error))?,
-    };
-    serde_json::from_slice(&text).map_err(|error| backup.io("read", &error.into()))
 }

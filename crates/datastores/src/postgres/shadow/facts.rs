@@ -70,17 +70,7 @@ pub(super) struct Exchange {
 impl Facts {
     /// From a manifest that says it is of a shadow.
     pub(super) fn of(manifest: &Manifest) -> Result<Self, Failure> {
-        let text = manifest.facts.get(KEY).map_or("", String::as_str);
-        serde_json::from_str(text).map_err(|error| {
-            Failure::new(
-                "backup-manifest",
-                format!(
-                    "the manifest of `{}` by {} is damaged",
-                    manifest.datastore, manifest.run
-                ),
-            )
-            .cause(error)
-        })
+        manifest.fact(KEY)
     }
 
     /// As a manifest keeps them.

@@ -57,6 +57,53 @@ pub(super) enum Waited {
     Lost(String),
 }
 
+/// What a server on a copy is told whatever its original is told: it listens to nobody but us, archives nothing,
+/// follows to the end and answers in the words that we read.
+const FIXED: [(&str, &str); 41] = [
+    ("listen_addresses", ""),
+    ("port", "5432"),
+    ("unix_socket_permissions", "0700"),
+    ("unix_socket_group", ""),
+    ("external_pid_file", ""),
+    ("ssl", "off"),
+    ("bonjour", "off"),
+    ("hot_standby", "on"),
+    ("hot_standby_feedback", "off"),
+    // What is read is never cut off: replaying waits.
+    ("max_standby_streaming_delay", "-1"),
+    ("max_standby_archive_delay", "-1"),
+    ("primary_slot_name", ""),
+    ("restore_command", ""),
+    ("archive_cleanup_command", ""),
+    ("recovery_end_command", ""),
+    ("recovery_min_apply_delay", "0"),
+    ("recovery_target", ""),
+    ("recovery_target_lsn", ""),
+    ("recovery_target_name", ""),
+    ("recovery_target_time", ""),
+    ("recovery_target_xid", ""),
+    ("recovery_target_timeline", "latest"),
+    ("wal_receiver_status_interval", "1s"),
+    ("archive_mode", "off"),
+    ("synchronous_standby_names", ""),
+    ("fsync", "on"),
+    ("full_page_writes", "on"),
+    ("huge_pages", "off"),
+    ("shared_buffers", SHARED_BUFFERS),
+    ("jit", "off"),
+    ("autovacuum", "off"),
+    ("statement_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+    ("default_transaction_read_only", "off"),
+    ("log_destination", "stderr"),
+    ("logging_collector", "off"),
+    ("log_statement", "none"),
+    ("log_min_duration_statement", "-1"),
+    ("lc_messages", "C"),
+    ("cluster_name", "switchback"),
+    ("restart_after_crash", "off"),
+];
+
 /// The server as it is started on a copy. What the operator configured stays out: neither his files nor what
 /// `ALTER SYSTEM` wrote may archive, listen, or restore here.
 pub(in super::super) fn server(
@@ -86,50 +133,7 @@ pub(in super::super) fn server(
     {
         set("wal_receiver_create_temp_slot", follows);
     }
-    for (name, value) in [
-        ("listen_addresses", ""),
-        ("port", "5432"),
-        ("unix_socket_permissions", "0700"),
-        ("unix_socket_group", ""),
-        ("external_pid_file", ""),
-        ("ssl", "off"),
-        ("bonjour", "off"),
-        ("hot_standby", "on"),
-        ("hot_standby_feedback", "off"),
-        // What is read is never cut off: replaying waits.
-        ("max_standby_streaming_delay", "-1"),
-        ("max_standby_archive_delay", "-1"),
-        ("primary_slot_name", ""),
-        ("restore_command", ""),
-        ("archive_cleanup_command", ""),
-        ("recovery_end_command", ""),
-        ("recovery_min_apply_delay", "0"),
-        ("recovery_target", ""),
-        ("recovery_target_lsn", ""),
-        ("recovery_target_name", ""),
-        ("recovery_target_time", ""),
-        ("recovery_target_xid", ""),
-        ("recovery_target_timeline", "latest"),
-        ("wal_receiver_status_interval", "1s"),
-        ("archive_mode", "off"),
-        ("synchronous_standby_names", ""),
-        ("fsync", "on"),
-        ("full_page_writes", "on"),
-        ("huge_pages", "off"),
-        ("shared_buffers", SHARED_BUFFERS),
-        ("jit", "off"),
-        ("autovacuum", "off"),
-        ("statement_timeout", "0"),
-        ("idle_in_transaction_session_timeout", "0"),
-        ("default_transaction_read_only", "off"),
-        ("log_destination", "stderr"),
-        ("logging_collector", "off"),
-        ("log_statement", "none"),
-        ("log_min_duration_statement", "-1"),
-        ("lc_messages", "C"),
-        ("cluster_name", "switchback"),
-        ("restart_after_crash", "off"),
-    ] {
+    for (name, value) in FIXED {
         set(name, value);
     }
     // A follower must have at least as much of these as its original.
