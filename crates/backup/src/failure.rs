@@ -70,121 +70,141 @@ impl Trouble {
 
     /// From an exit code other than zero.
     pub(crate) fn from_exit(code: i32, said: &str, repository: &str, command: &str) -> Self {
-        let told = |name: &str, what: String| {
-            let failure = Failure::new(name, what);
-            // What an exit code says needs no more than restic's own first word on it.
-            let failure = if KNOWN.contains(&code) {
-                said.lines().take(1).fold(failure, Failure::cause)
-            } else {
-                let lines: Vec<&str> = said.lines().collect();
-                let last = lines.iter().skip(lines.len().saturating_sub(TOLD));
-                last.fold(
-                    failure.cause(format!("`restic {command}` exited with {code}")),
-                    Failure::cause,
-                )
-            };
-            failure.output(said)
+        let cause = Cause::of(code, said);
+        let failure = cause.told(repository);
+        // What an exit code says needs no more than restic's own first word on it.
+        let failure = if KNOWN.contains(&code) {
+            said.lines().take(1).fold(failure, Failure::cause)
+        } else {
+            let lines: Vec<&str> = said.lines().collect();
+            let last = lines.iter().skip(lines.len().saturating_sub(TOLD));
+            last.fold(
+                failure.cause(format!("`restic {command}` exited with {code}")),
+                Failure::cause,
+            )
         };
+        let failure = failure.output(said);
+        match cause {
+            Cause::Locked => Self::Locked(failure),
+            Cause::Unreadable => Self::Incomplete(failure),
+            _ => Self::Other(failure),
+        }
+    }
+}
+
+/// What was in restic's way.
+#[derive(Clone, Copy)]
+enum Cause {
+    /// There is no repository.
+    Missing,
+    /// Somebody else holds a lock on it.
+    Locked,
+    /// The password does not open it.
+    Password,
+    /// No space is left in it.
+    Full,
+    /// It does not answer.
+    Unreachable,
+    /// It refuses access.
+    Permission,
+    /// Some of what was to be stored could not be read.
+    Unreadable,
+    /// Nothing that we know.
+    Unknown,
+}
+
+impl Cause {
+    /// Object stores say so in their own words, after which restic would try again for long.
+    const NO_BUCKET: [&str; 2] = ["bucket does not exist", "NoSuchBucket"];
+    const NO_SPACE: [&str; 2] = ["no space left on device", "disk quota exceeded"];
+    const NO_ANSWER: [&str; 7] = [
+        "connection refused",
+        "no such host",
+        "i/o timeout",
+        "network is unreachable",
+        "context canceled",
+        "no route to host",
+        "TLS handshake",
+    ];
+    const NO_ACCESS: [&str; 4] = [
+        "permission denied",
+        "Access Denied",
+        "AccessDenied",
+        "403 Forbidden",
+    ];
+
+    fn of(code: i32, said: &str) -> Self {
         let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
-        // Object stores say so in their own words, after which restic would try again for long.
-        if code == 10 || has(&["bucket does not exist", "NoSuchBucket"]) {
-            let failure = told(
+        match code {
+            10 => Self::Missing,
+            _ if has(&Self::NO_BUCKET) => Self::Missing,
+            11 => Self::Locked,
+            12 => Self::Password,
+            _ if has(&Self::NO_SPACE) => Self::Full,
+            _ if has(&Self::NO_ANSWER) => Self::Unreachable,
+            _ if has(&Self::NO_ACCESS) => Self::Permission,
+            3 => Self::Unreadable,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// What failed, what state things are in, what to type next.
+    fn told(self, repository: &str) -> Failure {
+        match self {
+            Self::Missing => Failure::new(
                 "repository-missing",
                 format!("there is no backup repository at `{repository}`"),
-            );
-            return Self::Other(
-                failure
-                    .state("repository", "nothing was made there")
-                    .hint("if a disk or share belongs there, mount it; else correct `repository` under [backup] in switchback.toml")
-                    .hint("to begin a new repository there: `switchback backup create --init`"),
-            );
-        }
-        if code == 11 {
-            let failure = told(
+            )
+            .state("repository", "nothing was made there")
+            .hint("if a disk or share belongs there, mount it; else correct `repository` under [backup] in switchback.toml")
+            .hint("to begin a new repository there: `switchback backup create --init`"),
+            Self::Locked => Failure::new(
                 "repository-locked",
                 format!("somebody else holds a lock on `{repository}`"),
-            );
-            return Self::Locked(failure.state("repository", "unchanged"));
-        }
-        if code == 12 {
-            let failure = told(
+            )
+            .state("repository", "unchanged"),
+            Self::Password => Failure::new(
                 "repository-password",
                 format!("the password does not open the backup repository `{repository}`"),
-            );
-            return Self::Other(
-                failure
-                    .state("repository", "unchanged")
-                    .hint("correct `password` under [backup] in switchback.toml, or what it names")
-                    .hint(
-                        "whoever knows another password of it can add this one: `restic key add`",
-                    ),
-            );
-        }
-        if has(&["no space left on device", "disk quota exceeded"]) {
-            let failure = told(
+            )
+            .state("repository", "unchanged")
+            .hint("correct `password` under [backup] in switchback.toml, or what it names")
+            .hint("whoever knows another password of it can add this one: `restic key add`"),
+            Self::Full => Failure::new(
                 "repository-full",
                 format!("no space is left while writing to `{repository}`"),
-            );
-            return Self::Other(
-                failure
-                    .state("repository", "every earlier backup is whole; this one is not in it")
-                    .state("local backups", "unchanged")
-                    .hint("free space there, or where restic keeps temporary files (TMPDIR), and type the same command again: what was sent is not sent again")
-                    .hint("where old backups may go: `switchback backup prune`"),
-            );
-        }
-        if has(&[
-            "connection refused",
-            "no such host",
-            "i/o timeout",
-            "network is unreachable",
-            "context canceled",
-            "no route to host",
-            "TLS handshake",
-        ]) {
-            let failure = told(
+            )
+            .state("repository", "every earlier backup is whole; this one is not in it")
+            .state("local backups", "unchanged")
+            .hint("free space there, or where restic keeps temporary files (TMPDIR), and type the same command again: what was sent is not sent again")
+            .hint("where old backups may go: `switchback backup prune`"),
+            Self::Unreachable => Failure::new(
                 "repository-unreachable",
                 format!("the backup repository `{repository}` cannot be reached"),
-            );
-            return Self::Other(
-                failure
-                    .state("repository", "unknown")
-                    .hint("see that the network and the server are up, and the name is right; then type the same command again")
-                    .hint("where nothing was ever stored there: `switchback backup create --init`"),
-            );
-        }
-        if has(&[
-            "permission denied",
-            "Access Denied",
-            "AccessDenied",
-            "403 Forbidden",
-        ]) {
-            let failure = told(
+            )
+            .state("repository", "unknown")
+            .hint("see that the network and the server are up, and the name is right; then type the same command again")
+            .hint("where nothing was ever stored there: `switchback backup create --init`"),
+            Self::Permission => Failure::new(
                 "repository-permission",
                 format!("the backup repository `{repository}` refuses access"),
-            );
-            return Self::Other(
-                failure
-                    .state("repository", "unchanged")
-                    .hint("run as the user who owns it, or correct the keys under [backup.environment] in switchback.toml"),
-            );
-        }
-        if code == 3 {
-            let failure = told(
+            )
+            .state("repository", "unchanged")
+            .hint("run as the user who owns it, or correct the keys under [backup.environment] in switchback.toml"),
+            Self::Unreadable => Failure::new(
                 "backup-source-unreadable",
-                "not every file of the backup could be read".to_owned(),
-            );
-            return Self::Incomplete(
-                failure.hint("run as the user who made the backup, usually root"),
-            );
+                "not every file of the backup could be read",
+            )
+            .hint("run as the user who made the backup, usually root"),
+            Self::Unknown => Failure::new(
+                "repository-failed",
+                format!("restic failed on `{repository}`"),
+            )
+            .state("repository", "unknown")
+            .hint(format!(
+                "look at it with restic itself: `restic --repo {repository} check`"
+            )),
         }
-        let failure = told(
-            "repository-failed",
-            format!("restic failed on `{repository}`"),
-        );
-        Self::Other(failure.state("repository", "unknown").hint(format!(
-            "look at it with restic itself: `restic --repo {repository} check`"
-        )))
     }
 }
 
