@@ -50,6 +50,26 @@ pub(crate) struct Marker {
     pub kept: bool,
 }
 
+impl Marker {
+    /// Says that the copy, or something of it, could not be removed.
+    pub(crate) fn left(&self, what: &str) -> Problem {
+        let problem = Problem::new(
+            Exit::Halted,
+            "rehearsal-left",
+            format!("the copy of rehearsal `{}` is left: {what}", self.id),
+        )
+        .state("production", "not touched");
+        let problem = match (&self.stack, &self.project) {
+            (Some(stack), _) => {
+                problem.state("copy", format!("stack `{stack}` at AWS, which bills it"))
+            }
+            (None, Some(project)) => problem.state("copy", format!("project `{project}`")),
+            (None, None) => problem,
+        };
+        problem.hint("free what holds it, then: `switchback rehearse --clean`")
+    }
+}
+
 impl Rehearsals {
     /// Those of a state directory.
     pub(crate) fn of(state: &StateDirectory) -> Self {

@@ -124,3 +124,18 @@ fn size_of(path: &Path) -> u64 {
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
     entries.map(|entry| size_of(&entry.path())).sum()
 }
+
+/// Removes a directory of a backup with everything in it; one that is not there is removed already.
+pub(crate) fn remove(directory: &Path) -> Result<(), Failed> {
+    match std::fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Problem::new(
+            Exit::Refused,
+            "backup-unremovable",
+            format!("`{}` cannot be removed", directory.display()),
+        )
+        .cause(error)
+        .hint("look at who owns it")
+        .into()),
+        _ => Ok(()),
+    }
+}

@@ -129,6 +129,13 @@ fn described(definition: &Definition, product: &Product, width: usize) -> String
         definition.origin,
         product.digest.short()
     );
+    text.push_str(&facts(product).text(width));
+    text.push_str(&warnings(product, width));
+    text
+}
+
+/// What the product consists of, and what it runs on.
+fn facts(product: &Product) -> Table {
     let mut facts = Table::indented(2);
     for edition in &product.editions {
         let images = [edition.images.clone(), edition.companions.clone()].concat();
@@ -171,7 +178,12 @@ fn described(definition: &Definition, product: &Product, width: usize) -> String
         ]);
     }
     host(&mut facts, product);
-    text.push_str(&facts.text(width));
+    facts
+}
+
+/// Releases that one must pass through, and those that one must not run.
+fn warnings(product: &Product, width: usize) -> String {
+    let mut text = String::new();
     for stop in &product.stops {
         let at: Vec<&str> = stop.at.iter().map(|version| version.as_str()).collect();
         let line = format!(

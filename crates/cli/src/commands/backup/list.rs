@@ -44,23 +44,7 @@ pub(super) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
     let mut unreadable = Vec::new();
     for entry in local::entries(&directory)? {
         match entry {
-            Ok(entry) => lines.push(Here {
-                directory: entry.place(),
-                machine: entry
-                    .manifest
-                    .there
-                    .as_ref()
-                    .map(|there| there.machine.clone()),
-                round: entry.round,
-                objects: entry.manifest.contents.total(),
-                bytes: entry.bytes(),
-                run: entry.manifest.run,
-                datastore: entry.manifest.datastore,
-                kind: entry.manifest.kind,
-                engine: entry.manifest.engine,
-                state: entry.manifest.state,
-                at: entry.manifest.at,
-            }),
+            Ok(entry) => lines.push(here(entry)),
             Err(failure) => unreadable.push(told(&failure)),
         }
     }
@@ -76,19 +60,12 @@ pub(super) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
         });
         return Ok(Exit::Ok);
     }
-    if lines.is_empty() {
-        screen.answer(&format!(
-            "No backups of {} {}yet: apply makes them\n",
-            found.name,
-            if repository.is_some() {
-                "on this machine "
-            } else {
-                ""
-            },
-        ));
-    } else {
-        screen.answer(&backups::here(&lines).text(screen.width));
-    }
+    screen.answer(&on_this_machine(
+        &found.name,
+        &lines,
+        repository.is_some(),
+        screen.width,
+    ));
     let problem = repository.as_ref().and_then(|there| there.problem.as_ref());
     if let Some(there) = repository.as_ref().filter(|there| there.problem.is_none()) {
         screen.answer(&format!("\nIn the repository {}\n", there.place));
@@ -111,6 +88,34 @@ pub(super) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
         screen.next(&[format!("switchback backup prove {}", last.run)]);
     }
     Ok(Exit::Ok)
+}
+
+fn here(entry: local::Entry) -> Here {
+    Here {
+        directory: entry.place(),
+        machine: entry
+            .manifest
+            .there
+            .as_ref()
+            .map(|there| there.machine.clone()),
+        round: entry.round,
+        objects: entry.manifest.contents.total(),
+        bytes: entry.bytes(),
+        run: entry.manifest.run,
+        datastore: entry.manifest.datastore,
+        kind: entry.manifest.kind,
+        engine: entry.manifest.engine,
+        state: entry.manifest.state,
+        at: entry.manifest.at,
+    }
+}
+
+fn on_this_machine(deployment: &str, lines: &[Here], elsewhere: bool, width: usize) -> String {
+    if lines.is_empty() {
+        let only_here = if elsewhere { "on this machine " } else { "" };
+        return format!("No backups of {deployment} {only_here}yet: apply makes them\n");
+    }
+    backups::here(lines).text(width)
 }
 
 /// What is in the repository; one that cannot be opened hides nothing of what is here.

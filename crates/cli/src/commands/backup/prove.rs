@@ -127,7 +127,7 @@ fn stored(session: &Session<'_>, said: &str, stop: &StopSignal) -> Result<Exit, 
     let began = Instant::now();
     let root = session.state.root().join(PROVING).join(backup.id.as_str());
     let fetched = root.join("fetched");
-    remove(&fetched)?;
+    local::remove(&fetched)?;
     let what = format!("fetching {}", backup.id);
     let fetched = waiting::telling(session.screen, &what, |progress| {
         opened.fetch(&backup, &fetched, progress)
@@ -141,7 +141,7 @@ fn stored(session: &Session<'_>, said: &str, stop: &StopSignal) -> Result<Exit, 
             })
             .map_err(|failure| Failed::from(told(&failure)))
     })?;
-    remove(&root)?;
+    local::remove(&root)?;
     say(session, name, &outcome, began);
     let marked = store::lock(session, opened, stop).and_then(|mut locked| {
         locked
@@ -251,20 +251,6 @@ fn say(session: &Session<'_>, name: &DatastoreName, outcome: &Outcome, began: In
             outcome.summary,
             paint(DIM, measure::duration(took)),
         ));
-    }
-}
-
-fn remove(directory: &std::path::Path) -> Result<(), Failed> {
-    match std::fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Problem::new(
-            Exit::Refused,
-            "backup-unremovable",
-            format!("`{}` cannot be removed", directory.display()),
-        )
-        .cause(error)
-        .hint("look at who owns it")
-        .into()),
-        _ => Ok(()),
     }
 }
 

@@ -1,8 +1,6 @@
 //! `switchback backup prune`: removes what nothing can go back to: never an open run's backups, never the
 //! newest that is nowhere else; and from the repository what the retention lets go.
 
-use std::path::Path;
-
 use switchback_backup::{BackupId, Opened, Stored};
 use switchback_engine::signal::StopSignal;
 use switchback_model::exit::Exit;
@@ -197,27 +195,13 @@ fn runs_of(entries: &[Entry]) -> Vec<RunId> {
 fn remove(entry: &Entry) -> Result<(), Failed> {
     // The manifest goes last, so that what is half removed is still known.
     for place in entry.beside() {
-        remove_directory(place)?;
+        local::remove(place)?;
     }
     let directory = entry.directory();
-    remove_directory(&directory)?;
+    local::remove(&directory)?;
     // The run's directory goes with its last backup; it stays where something else lies in it.
     if let Some(run) = directory.parent() {
         let _ = std::fs::remove_dir(run);
     }
     Ok(())
-}
-
-fn remove_directory(directory: &Path) -> Result<(), Failed> {
-    match std::fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Problem::new(
-            Exit::Refused,
-            "backup-unremovable",
-            format!("`{}` cannot be removed", directory.display()),
-        )
-        .cause(error)
-        .hint("look at who owns it")
-        .into()),
-        _ => Ok(()),
-    }
 }

@@ -11,8 +11,8 @@ use switchback_engine::process::{Commands, end_leftovers};
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
 use switchback_journal::{Journal, Life, ProcessIdentity};
+use switchback_model::RunId;
 use switchback_model::exit::Exit;
-use switchback_model::{Problem, RunId};
 
 use super::copying::for_copying;
 use super::stacks;
@@ -211,7 +211,9 @@ pub(super) fn remove(session: &Session<'_>, marker: &Marker) -> Result<(), Faile
                 directory: directory.join("deployment"),
             };
             project.remove(&commands).map_err(|error| {
-                left(marker, "its containers cannot be removed").caused_by(&error)
+                marker
+                    .left("its containers cannot be removed")
+                    .caused_by(&error)
             })?;
         }
         // A shadow may have been begun beside production's data, where a rename leads to them.
@@ -219,7 +221,8 @@ pub(super) fn remove(session: &Session<'_>, marker: &Marker) -> Result<(), Faile
         for place in begun.into_iter().flatten().filter_map(|kept| kept.place) {
             match fs::remove_dir_all(&place) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(left(marker, "a shadow cannot be removed")
+                    return Err(marker
+                        .left("a shadow cannot be removed")
                         .cause(error)
                         .into());
                 }
@@ -231,33 +234,15 @@ pub(super) fn remove(session: &Session<'_>, marker: &Marker) -> Result<(), Faile
             let path = entry.path();
             if path.is_dir() {
                 fs::remove_dir_all(&path)
-                    .map_err(|error| left(marker, "its files cannot be removed").cause(error))?;
+                    .map_err(|error| marker.left("its files cannot be removed").cause(error))?;
             }
         }
         match fs::remove_dir_all(&directory) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(left(marker, "its files cannot be removed")
-                    .cause(error)
-                    .into())
-            }
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(marker
+                .left("its files cannot be removed")
+                .cause(error)
+                .into()),
             _ => Ok(()),
         }
     })
-}
-
-pub(super) fn left(marker: &Marker, what: &str) -> Problem {
-    let problem = Problem::new(
-        Exit::Halted,
-        "rehearsal-left",
-        format!("the copy of rehearsal `{}` is left: {what}", marker.id),
-    )
-    .state("production", "not touched");
-    let problem = match (&marker.stack, &marker.project) {
-        (Some(stack), _) => {
-            problem.state("copy", format!("stack `{stack}` at AWS, which bills it"))
-        }
-        (None, Some(project)) => problem.state("copy", format!("project `{project}`")),
-        (None, None) => problem,
-    };
-    problem.hint("free what holds it, then: `switchback rehearse --clean`")
 }

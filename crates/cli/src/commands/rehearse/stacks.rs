@@ -22,7 +22,6 @@ use switchback_model::stack::{ChangeAction, Cloud, REHEARSAL, Replacement};
 use switchback_model::{DatastoreName, Problem, Rehearsal, StepNumber};
 use switchback_planner::stack::{Copies, Review};
 
-use super::leftovers::left;
 use super::stage::Stage;
 use super::walked::{self, Ground, Walked};
 use crate::failure::Failed;
@@ -292,7 +291,7 @@ fn compare(before: &Cloud, now: &Cloud) -> Production {
 /// Removes what rehearsals made of a stack of copies, however far they came.
 pub(super) fn remove(session: &Session<'_>, marker: &Marker) -> Result<(), Failed> {
     let unseen = |failed: Failed| -> Failed {
-        let mut problem = left(marker, "AWS cannot be asked");
+        let mut problem = marker.left("AWS cannot be asked");
         problem.causes.push(failed.problem.what.clone());
         problem.causes.extend(failed.problem.causes.iter().cloned());
         problem
@@ -311,7 +310,9 @@ pub(super) fn remove(session: &Session<'_>, marker: &Marker) -> Result<(), Faile
     let stop = StopSignal::default();
     let place = Place::open_quietly(session, &found, stop.clone()).map_err(unseen)?;
     let Some(stacks) = place.stacks() else {
-        return Err(left(marker, "the deployment is no longer one of stacks").into());
+        return Err(marker
+            .left("the deployment is no longer one of stacks")
+            .into());
     };
     for record in runs {
         let plan = state.plan(&record.plan)?;
