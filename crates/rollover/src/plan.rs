@@ -15,8 +15,8 @@ use switchback_model::{Digest, PlanId, Problem, ProductId, RunId, StepNumber, Ve
 
 use crate::git::PackState;
 use crate::inventory::{
-    Inventory, count, pack, source_id, trace_of_api_keys, trace_of_configs, trace_of_keys,
-    trace_of_rules,
+    FoundPack, Inventory, count, pack, source_id, trace_of_api_keys, trace_of_configs,
+    trace_of_keys, trace_of_rules,
 };
 use crate::refusals;
 use crate::release::{FIRST_TARGET, is_before};
@@ -134,25 +134,7 @@ fn refuse(inventory: &Inventory) -> Result<(), Problem> {
 /// In the order in which they are brought: what others need comes first. Keys come before packs, whose sensors
 /// read them from the moment they are installed.
 fn parcels(inventory: &Inventory) -> Vec<Parcel> {
-    let mut parcels = Vec::new();
-    for found in &inventory.packs {
-        let how = match &found.state {
-            PackState::Versioned { unpushed: 0, .. } => "its repository".to_owned(),
-            PackState::Versioned { unpushed, .. } => {
-                format!(
-                    "its repository, with {} that no remote has",
-                    count(*unpushed as usize, "commit")
-                )
-            }
-            PackState::Unversioned => "made from its files: it has no repository".to_owned(),
-        };
-        parcels.push(Parcel {
-            id: source_id(&found.name),
-            what: format!("{how} at {}", short(&found.commit)),
-            original: Digest::of(&found.commit),
-            facts: [("commit".to_owned(), found.commit.clone())].into(),
-        });
-    }
+    let mut parcels: Vec<Parcel> = inventory.packs.iter().map(source_of).collect();
     if !inventory.logs.is_empty() {
         parcels.push(logs(inventory));
     }
@@ -164,18 +146,7 @@ fn parcels(inventory: &Inventory) -> Vec<Parcel> {
         );
         parcels.push(parcel("keys/all", what, trace_of_keys(&inventory.keys)));
     }
-    for found in &inventory.packs {
-        parcels.push(Parcel {
-            id: format!("pack/{}", found.name),
-            what: format!("{} at {}", found.version, short(&found.commit)),
-            original: Digest::of(&found.commit),
-            facts: [
-                ("commit".to_owned(), found.commit.clone()),
-                ("version".to_owned(), found.version.clone()),
-            ]
-            .into(),
-        });
-    }
+    parcels.extend(inventory.packs.iter().map(pack_of));
     if !inventory.configs.is_empty() {
         let what = format!(
             "configurations of {}",
@@ -203,6 +174,39 @@ fn parcels(inventory: &Inventory) -> Vec<Parcel> {
         parcels.push(parcel("rules/all", what, trace_of_rules(&inventory.rules)));
     }
     parcels
+}
+
+/// Where a pack comes from.
+fn source_of(found: &FoundPack) -> Parcel {
+    let how = match &found.state {
+        PackState::Versioned { unpushed: 0, .. } => "its repository".to_owned(),
+        PackState::Versioned { unpushed, .. } => {
+            format!(
+                "its repository, with {} that no remote has",
+                count(*unpushed as usize, "commit")
+            )
+        }
+        PackState::Unversioned => "made from its files: it has no repository".to_owned(),
+    };
+    Parcel {
+        id: source_id(&found.name),
+        what: format!("{how} at {}", short(&found.commit)),
+        original: Digest::of(&found.commit),
+        facts: [("commit".to_owned(), found.commit.clone())].into(),
+    }
+}
+
+fn pack_of(found: &FoundPack) -> Parcel {
+    Parcel {
+        id: format!("pack/{}", found.name),
+        what: format!("{} at {}", found.version, short(&found.commit)),
+        original: Digest::of(&found.commit),
+        facts: [
+            ("commit".to_owned(), found.commit.clone()),
+            ("version".to_owned(), found.version.clone()),
+        ]
+        .into(),
+    }
 }
 
 fn logs(inventory: &Inventory) -> Parcel {

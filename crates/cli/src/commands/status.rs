@@ -300,30 +300,7 @@ fn versions(product: Option<&Product>, found: &Found, services: &[Glance]) -> Ve
 }
 
 fn text(document: &Document, width: usize) -> String {
-    let edition = document
-        .edition
-        .as_ref()
-        .map_or_else(String::new, |edition| format!(" {edition}"));
-    let versions = if document.versions.is_empty() {
-        "version unknown".to_owned()
-    } else {
-        document.versions.join(", ")
-    };
-    let mut text = format!(
-        "{}   {}{edition} {}",
-        paint(BOLD, &document.deployment),
-        document.product,
-        paint(BOLD, versions),
-    );
-    let place = match &document.host {
-        Some(host) => format!("   on {host}, described in {}", document.directory),
-        None => format!("   in {}", document.directory),
-    };
-    if wrap::width(&text) + wrap::width(&place) > width {
-        text.push('\n');
-    }
-    text.push_str(&place);
-    text.push('\n');
+    let mut text = heading(document, width);
     let mut table = Table::indented(2);
     if let Some(glanced) = &document.aws {
         stacks::rows(&mut table, glanced);
@@ -367,6 +344,35 @@ fn text(document: &Document, width: usize) -> String {
         ]);
     }
     text.push_str(&table.text(width));
+    text
+}
+
+/// Which deployment it is, what it runs and where; on two lines where one is too narrow.
+fn heading(document: &Document, width: usize) -> String {
+    let edition = document
+        .edition
+        .as_ref()
+        .map_or_else(String::new, |edition| format!(" {edition}"));
+    let versions = if document.versions.is_empty() {
+        "version unknown".to_owned()
+    } else {
+        document.versions.join(", ")
+    };
+    let mut text = format!(
+        "{}   {}{edition} {}",
+        paint(BOLD, &document.deployment),
+        document.product,
+        paint(BOLD, versions),
+    );
+    let place = match &document.host {
+        Some(host) => format!("   on {host}, described in {}", document.directory),
+        None => format!("   in {}", document.directory),
+    };
+    if wrap::width(&text) + wrap::width(&place) > width {
+        text.push('\n');
+    }
+    text.push_str(&place);
+    text.push('\n');
     text
 }
 

@@ -19,7 +19,7 @@ use super::commands;
 use super::contents::{self, Held};
 use super::layout::Layout;
 use super::server::{LAYOUT, Server, kept_layout, wait_loaded};
-use crate::backup::{Backup, Seal};
+use crate::backup::{Backup, Manifest, Seal};
 use crate::conversation;
 use crate::disk;
 use crate::said::{already, connected, differs, summary};
@@ -130,23 +130,7 @@ impl Server {
                 .into(),
             },
         )?;
-        let mut outcome = summary(&manifest, "copied");
-        if before.expiring > 0 {
-            outcome
-                .summary
-                .push_str(&format!(", {} expiring ones beside", before.expiring));
-        }
-        if layout.aof_directory.is_some()
-            && manifest
-                .files
-                .contains_key(&format!("{COPY}/{}", layout.aof))
-        {
-            outcome.summary.push_str(&format!(
-                "; a stale `{}` of an older Redis is kept as well",
-                layout.aof
-            ));
-        }
-        Ok(outcome)
+        Ok(copied_in_words(&manifest, &layout, before.expiring))
     }
 
     /// The server came back with other data than it had: its start-up settings load other files than those that
@@ -437,6 +421,27 @@ impl Server {
             .try_for_each(|name| disk::remove(&backup.path(name)))
             .map_err(|error| backup.io("tidy", &error))
     }
+}
+
+/// What was copied, with what a reader would not expect in it.
+fn copied_in_words(manifest: &Manifest, layout: &Layout, expiring: u64) -> Outcome {
+    let mut outcome = summary(manifest, "copied");
+    if expiring > 0 {
+        outcome
+            .summary
+            .push_str(&format!(", {} expiring ones beside", expiring));
+    }
+    if layout.aof_directory.is_some()
+        && manifest
+            .files
+            .contains_key(&format!("{COPY}/{}", layout.aof))
+    {
+        outcome.summary.push_str(&format!(
+            "; a stale `{}` of an older Redis is kept as well",
+            layout.aof
+        ));
+    }
+    outcome
 }
 
 /// The files and directories that hold the data, as far as they exist.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -173,6 +173,11 @@ impl ExecDriver {
         cx.commands
             .capture(&argv)
             .map_err(|error| error.into_failure("start-failed", what.as_str()))?;
+        self.came_up(service, &note)
+    }
+
+    /// Waits for the note of a process that was started, and looks whether it stays.
+    fn came_up(&self, service: &ServiceName, note: &Path) -> Result<(), Failure> {
         for _ in 0..LOOKS {
             if note.exists() {
                 break;

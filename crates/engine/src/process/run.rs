@@ -206,22 +206,7 @@ impl Commands {
         feed: Option<Feed>,
         output: &mut Output<'_>,
     ) -> io::Result<Option<(ExitStatus, Captured, Captured)>> {
-        let (sender, receiver) = mpsc::channel();
-        if let (Some(feed), Some(stdin)) = (feed, child.stdin.take()) {
-            // A child that does not read its input to the end says so by its exit code.
-            thread::spawn(move || {
-                let _ = feed.into(stdin);
-            });
-        }
-        let mut open = 0;
-        if let Some(stdout) = child.stdout.take() {
-            open += 1;
-            read_into(stdout, false, sender.clone());
-        }
-        if let Some(stderr) = child.stderr.take() {
-            open += 1;
-            read_into(stderr, true, sender);
-        }
+        let (receiver, mut open) = pipes(child, feed);
         let (mut out, mut err) = (Captured::default(), Captured::default());
         let mut line = Vec::new();
         let begun = Instant::now();
@@ -260,11 +245,17 @@ impl Commands {
         if !line.is_empty() {
             self.pass_lines(&mut line, b"\n", output);
         }
+        let status = self.ended(child)?;
+        Ok(status.map(|status| (status, out, err)))
+    }
+
+    /// Waits for a child whose pipes are closed; `None` where the operator wants to stop at once.
+    fn ended(&self, child: &mut Child) -> io::Result<Option<ExitStatus>> {
         // Its pipes are closed, so it ends at once, as a rule: looking too seldom would cost every step more.
         let mut nap = Duration::from_micros(50);
         loop {
             if let Some(status) = child.try_wait()? {
-                return Ok(Some((status, out, err)));
+                return Ok(Some(status));
             }
             if self.stop.urgency() == Urgency::Now {
                 self.end(child)?;
@@ -325,6 +316,27 @@ impl Commands {
         kill_group(child.id(), Signal::KILL);
         child.wait().map(drop)
     }
+}
+
+/// Feeds the child, and reads what it prints into one channel; beside that, from how many pipes it is read.
+fn pipes(child: &mut Child, feed: Option<Feed>) -> (mpsc::Receiver<Chunk>, u32) {
+    let (sender, receiver) = mpsc::channel();
+    if let (Some(feed), Some(stdin)) = (feed, child.stdin.take()) {
+        // A child that does not read its input to the end says so by its exit code.
+        thread::spawn(move || {
+            let _ = feed.into(stdin);
+        });
+    }
+    let mut open = 0;
+    if let Some(stdout) = child.stdout.take() {
+        open += 1;
+        read_into(stdout, false, sender.clone());
+    }
+    if let Some(stderr) = child.stderr.take() {
+        open += 1;
+        read_into(stderr, true, sender);
+    }
+    (receiver, open)
 }
 
 fn code_of(status: ExitStatus) -> i32 {

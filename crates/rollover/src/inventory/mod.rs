@@ -5,7 +5,7 @@ mod found;
 mod look;
 
 pub(crate) use files::{digest_of_beginning, pack, read_log};
-pub(crate) use found::source_id;
+pub(crate) use found::{FoundPack, source_id};
 pub use found::{Inventory, Wish};
 pub use look::inventory;
 pub(crate) use look::{
