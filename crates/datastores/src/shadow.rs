@@ -108,6 +108,12 @@ impl Backup {
         Ok(manifest.filter(|manifest| manifest.method == BackupMethod::Shadow))
     }
 
+    /// The same where it is not sealed yet.
+    pub(crate) fn unsealed_shadow(&self) -> Result<Option<Manifest>, Failure> {
+        let manifest = self.shadow()?;
+        Ok(manifest.filter(|manifest| manifest.state < BackupState::Sealed))
+    }
+
     /// Writes down that a shadow is begun at `place`, or begun anew: nothing of it counts yet.
     pub(crate) fn begin_shadow(
         &self,

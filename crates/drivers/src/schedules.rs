@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use switchback_model::Problem;
 use switchback_model::exit::Exit;
+use switchback_model::observed::Datastore;
 
 /// A script longer than this is not a script.
 const MOST: u64 = 64 * 1024;
@@ -67,6 +68,20 @@ impl Scheduled {
         .why("if it runs in the middle of an upgrade, it finds services stopped and data half changed")
         .hint("see that it does not run meanwhile")
     }
+}
+
+/// What the clock starts on this machine that is about processes in `directory`, or about the data of `datastores`.
+pub(crate) fn of_processes(directory: &Path, datastores: &[Datastore]) -> Vec<Problem> {
+    let directory = directory.to_string_lossy();
+    let data = datastores
+        .iter()
+        .filter_map(|datastore| datastore.location.directory.as_deref());
+    let about = About {
+        directories: std::iter::once(directory.as_ref()).chain(data).collect(),
+        ..About::default()
+    };
+    let scheduled = look(Path::new("/"), &about);
+    scheduled.iter().map(Scheduled::problem).collect()
 }
 
 /// Everything below `root` (`/`) that the clock starts and that is about this deployment.

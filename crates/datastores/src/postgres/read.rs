@@ -148,24 +148,33 @@ impl Server {
         let mut contents = Contents::default();
         cx.progress
             .report("counting rows", Some(0), Some(tables), Some("tables"));
-        loop {
-            match self.hear(session)? {
-                Line::End {} => break,
-                Line::Collection {
-                    collection,
-                    count,
-                    checksum,
-                } => {
-                    contents
-                        .collections
-                        .insert(collection, Collection { count, checksum });
-                    let read = (contents.collections.len() as u64).min(tables);
-                    cx.progress
-                        .report("counting rows", Some(read), Some(tables), Some("tables"));
-                }
-            }
+        while self.collection(session, &mut contents)? {
+            let read = (contents.collections.len() as u64).min(tables);
+            cx.progress
+                .report("counting rows", Some(read), Some(tables), Some("tables"));
         }
         Ok(contents)
+    }
+
+    /// Hears one collection; false at the end.
+    pub(super) fn collection(
+        &self,
+        session: &mut Conversation,
+        contents: &mut Contents,
+    ) -> Result<bool, Failure> {
+        match self.hear(session)? {
+            Line::End {} => Ok(false),
+            Line::Collection {
+                collection,
+                count,
+                checksum,
+            } => {
+                contents
+                    .collections
+                    .insert(collection, Collection { count, checksum });
+                Ok(true)
+            }
+        }
     }
 
     pub(super) fn say(&self, session: &mut Conversation, text: &str) -> Result<(), Failure> {

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use switchback_engine::ports::{Context, Failure};
 use switchback_model::event::Outcome;
-use switchback_model::plan::BackupState;
 
 use super::commands::DATA;
 use super::keep::entries;
@@ -22,10 +21,7 @@ impl Server {
         into: &Path,
     ) -> Result<Option<Outcome>, Failure> {
         let backup = self.backup(cx, cx.run);
-        let Some(manifest) = backup
-            .shadow()?
-            .filter(|manifest| manifest.state < BackupState::Sealed)
-        else {
+        let Some(manifest) = backup.unsealed_shadow()? else {
             return Ok(None);
         };
         let layout = kept_layout(&manifest)?;

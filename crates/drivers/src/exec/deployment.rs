@@ -26,7 +26,7 @@ use super::server::ServerReach;
 use crate::filesystem::{self, Directories, Use};
 use crate::local::LocalReach;
 use crate::locate::{Search, ServiceSpec, Settings, settings_file};
-use crate::schedules::{self, About, Scheduled};
+use crate::schedules;
 use crate::servers::{Asker, Server};
 
 /// Local processes whose configuration could be read.
@@ -85,16 +85,7 @@ impl Deployment {
                 directory.map(|directory| Use::new(directory, datastore.name.as_str(), false)),
             );
         }
-        let directory = place.directory.to_string_lossy();
-        let data = datastores
-            .iter()
-            .filter_map(|datastore| datastore.location.directory.as_deref());
-        let about = About {
-            directories: std::iter::once(directory.as_ref()).chain(data).collect(),
-            ..About::default()
-        };
-        let scheduled = schedules::look(Path::new("/"), &about);
-        problems.extend(scheduled.iter().map(Scheduled::problem));
+        problems.extend(schedules::of_processes(&place.directory, &datastores));
         Ok(Observed {
             deployment: self.identity(),
             version,

@@ -18,7 +18,7 @@ use super::{conffiles, hold, install, locks, problems};
 use crate::filesystem::{self, Directories, Use};
 use crate::host::ROOT;
 use crate::locate::{Search, ServiceSpec, Settings};
-use crate::schedules::{self, About, Scheduled};
+use crate::schedules;
 use crate::servers::{Asker, Server};
 
 /// The answer of a probe that definitions need not ask: which distribution this is.
@@ -296,16 +296,7 @@ fn scheduled(place: &Place, datastores: &[Datastore]) -> Vec<Problem> {
     if place.host.name().is_some() {
         return Vec::new();
     }
-    let directory = place.directory.to_string_lossy();
-    let data = datastores
-        .iter()
-        .filter_map(|datastore| datastore.location.directory.as_deref());
-    let about = About {
-        directories: std::iter::once(directory.as_ref()).chain(data).collect(),
-        ..About::default()
-    };
-    let scheduled = schedules::look(Path::new("/"), &about);
-    scheduled.iter().map(Scheduled::problem).collect()
+    schedules::of_processes(&place.directory, datastores)
 }
 
 /// The sets that references name, pinned; a refusal where an installation would change anything else.

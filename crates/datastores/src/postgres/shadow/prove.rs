@@ -36,17 +36,6 @@ struct Both {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Line {
-    Collection {
-        collection: String,
-        count: u64,
-        checksum: Option<String>,
-    },
-    End {},
-}
-
-#[derive(Deserialize)]
 struct Checked {
     index: Option<String>,
 }
@@ -268,27 +257,6 @@ impl Server {
             shadow: theirs,
             beside,
         })
-    }
-
-    /// Hears one collection; false at the end.
-    pub(in super::super) fn collection(
-        &self,
-        session: &mut Conversation,
-        contents: &mut Contents,
-    ) -> Result<bool, Failure> {
-        match self.hear(session)? {
-            Line::End {} => Ok(false),
-            Line::Collection {
-                collection,
-                count,
-                checksum,
-            } => {
-                contents
-                    .collections
-                    .insert(collection, Collection { count, checksum });
-                Ok(true)
-            }
-        }
     }
 
     /// Checks indexes where the operator has installed what checks them.
