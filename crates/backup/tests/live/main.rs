@@ -6,4 +6,5 @@ mod by_hand;
 mod hindered;
 mod keeping;
 mod killed;
+mod object_store;
 mod overhead;
