@@ -4,17 +4,18 @@
 mod again;
 mod alone;
 mod felt;
+mod rows;
 mod stored;
 mod subject;
 mod upgrade;
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use self::again::Whole;
 use self::subject::Subject;
 use self::upgrade::Upgrade;
 use super::{Row, report};
@@ -116,7 +117,7 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
 fn on_copies(template: &Subject, asked: &Asked, rows: &mut Vec<Row>) -> Result<()> {
     eprintln!("measuring the runbook and the server's own tools");
     let by_hand = template.with("hand", by_hand)?;
-    rows.extend(data_rows(&by_hand.size, by_hand.downtime));
+    rows.extend(rows::data(&by_hand.size, by_hand.downtime));
     let dump = asked
         .with_dump
         .then(|| {
@@ -127,17 +128,17 @@ fn on_copies(template: &Subject, asked: &Asked, rows: &mut Vec<Row>) -> Result<(
         })
         .transpose()?;
     if let Some(dump) = &dump {
-        rows.extend(downtime_rows("dump", dump, by_hand.downtime));
+        rows.extend(rows::downtime("dump", dump, by_hand.downtime));
     }
     let whole = template.with("shadow", |subject| {
         again::measure(subject, asked.times, true)
     })?;
     let shadow = &whole.first;
-    rows.extend(shadow_rows(&whole, by_hand.downtime));
-    rows.extend(copy_rows(shadow, Some(&by_hand)));
-    rows.extend(back_rows("shadow", shadow, "independent of size"));
+    rows.extend(rows::shadow(&whole, by_hand.downtime));
+    rows.extend(rows::copy(shadow, Some(&by_hand)));
+    rows.extend(rows::back("shadow", shadow, "independent of size"));
     if let Some(dump) = &dump {
-        rows.extend(back_rows("dump", dump, ""));
+        rows.extend(rows::back("dump", dump, ""));
     }
     rows.push(Row::new(
         "`pg_restore` alone, as documented",
@@ -161,10 +162,10 @@ fn on_one(subject: &Subject, asked: &Asked, rows: &mut Vec<Row>) -> Result<()> {
     let load = load();
     eprintln!("measuring the runbook");
     let downtime = runbook(subject)?;
-    rows.extend(data_rows(&size, downtime));
-    rows.extend(shadow_rows(&whole, downtime));
-    rows.extend(copy_rows(&whole.first, None));
-    rows.extend(back_rows("shadow", &whole.first, "independent of size"));
+    rows.extend(rows::data(&size, downtime));
+    rows.extend(rows::shadow(&whole, downtime));
+    rows.extend(rows::copy(&whole.first, None));
+    rows.extend(rows::back("shadow", &whole.first, "independent of size"));
     rows.push(Row::new("load of the machine meanwhile", load, "2 cores"));
     Ok(())
 }
@@ -216,6 +217,8 @@ fn runbook(subject: &Subject) -> Result<f64> {
 struct ThereAndBack {
     upgrade: Upgrade,
     outside: f64,
+    /// Bytes on the disk that the backups take once the upgrade is done.
+    kept: u64,
     rollback: Upgrade,
     /// From the command until the product answers again.
     back: f64,
@@ -233,116 +236,18 @@ fn there_and_back(
     let answers = || subject.deployment.is_healthy();
     let (upgrade, outside) = watched(answers, || Upgrade::apply(subject, TO))?;
     upgrade.require(method)?;
+    let backups = ["shadows", "backups"].map(|place| on_disk(&subject.state.join(place)));
     between()?;
     let since = Instant::now();
     let (rollback, silence) = watched(answers, || Upgrade::rollback(subject))?;
     Ok(ThereAndBack {
         upgrade,
         outside: outside.lasted.as_secs_f64(),
+        kept: backups.into_iter().sum::<Result<u64>>()?,
         rollback,
         back: (silence.over - since).as_secs_f64(),
         back_outside: silence.lasted.as_secs_f64(),
     })
-}
-
-fn data_rows(size: &str, by_hand: f64) -> [Row; 2] {
-    let devices = subject::DEVICES;
-    [
-        Row::new(
-            format!("data: PostgreSQL; Redis, {devices} end devices in it; pictures"),
-            size,
-            "",
-        ),
-        Row::new(
-            "downtime of the documented runbook, seen from outside",
-            seconds(by_hand),
-            "1 ×",
-        ),
-    ]
-}
-
-fn shadow_rows(whole: &Whole, by_hand: f64) -> Vec<Row> {
-    let shadow = &whole.first;
-    let mut rows = downtime_rows("shadow", shadow, by_hand);
-    rows.push(Row::new(
-        "shadow: downtime ÷ (stop + migrate + start + verify)",
-        format!(
-            "{:.2} ×",
-            shadow.upgrade.downtime() / shadow.upgrade.needed()
-        ),
-        "≤ 1.05 ×",
-    ));
-    rows.extend(whole.rows());
-    rows
-}
-
-fn downtime_rows(method: &str, found: &ThereAndBack, by_hand: f64) -> Vec<Row> {
-    vec![
-        Row::new(
-            format!("downtime by {method}, seen from outside"),
-            seconds(found.outside),
-            format!("the runbook's is {:.1} ×", by_hand / found.outside),
-        ),
-        Row::new(
-            format!("downtime by {method}, as the journal has it"),
-            seconds(found.upgrade.downtime()),
-            format!(
-                "stop {}, seal {}, prove {}, migrate {}, start {}, verify {}",
-                seconds(found.upgrade.down("stop")),
-                seconds(found.upgrade.down("seal")),
-                seconds(found.upgrade.down("prove")),
-                seconds(found.upgrade.down("migrate")),
-                seconds(found.upgrade.down("start")),
-                seconds(found.upgrade.down("verify")),
-            ),
-        ),
-    ]
-}
-
-fn back_rows(method: &str, found: &ThereAndBack, goal: &str) -> [Row; 3] {
-    [
-        Row::new(
-            format!("way back by {method}: `rollback` until healthy"),
-            seconds(found.back),
-            goal,
-        ),
-        Row::new(
-            format!("way back by {method}, downtime seen from outside"),
-            seconds(found.back_outside),
-            goal,
-        ),
-        Row::new(
-            format!("way back by {method}, as the journal has it"),
-            seconds(found.rollback.downtime()),
-            found.rollback.in_words(),
-        ),
-    ]
-}
-
-/// `alone`: what the server's own tools took, where they were measured.
-fn copy_rows(shadow: &ThereAndBack, alone: Option<&ByHand>) -> Vec<Row> {
-    let mut rows = Vec::new();
-    let mut pair = |tool: &str, alone: Option<f64>, what: &str, verb: &str| {
-        let ours = shadow.upgrade.of_kind(verb, "postgres");
-        let ratio = alone.map(|alone| {
-            rows.push(Row::new(tool, seconds(alone), ""));
-            format!("{:.2} × the speed, goal ≥ 0.9 ×", alone / ours)
-        });
-        rows.push(Row::new(what, seconds(ours), ratio.unwrap_or_default()));
-    };
-    pair(
-        "`pg_basebackup` and `pg_verifybackup` alone",
-        alone.map(|alone| alone.base_backup),
-        "shadow: prepare PostgreSQL, until it follows",
-        "prepare",
-    );
-    pair(
-        "`pg_dump` alone",
-        alone.map(|alone| alone.dump),
-        "shadow: prove PostgreSQL, both sides read",
-        "prove",
-    );
-    rows
 }
 
 fn seconds(number: f64) -> String {
@@ -355,6 +260,21 @@ fn load() -> String {
         .ok()
         .and_then(|text| text.split_whitespace().next().map(str::to_owned))
         .unwrap_or_default()
+}
+
+/// Bytes that what lies in a directory takes on its disk.
+fn on_disk(directory: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(directory).into_iter().flatten() {
+        let path = entry?.path();
+        let found = fs::symlink_metadata(&path)?;
+        bytes += if found.is_dir() {
+            on_disk(&path)?
+        } else {
+            found.blocks() * 512
+        };
+    }
+    Ok(bytes)
 }
 
 /// A place of ours that is empty.

@@ -15,6 +15,8 @@ pub(super) struct Upgrade {
     steps: Vec<Step>,
     downtime: f64,
     methods: BTreeMap<String, String>,
+    /// Bytes that the plan foretold for the backups.
+    pub(super) foretold: u64,
 }
 
 /// Verb, kind of datastore and downtime, by number of the step.
@@ -70,6 +72,7 @@ impl Upgrade {
                 (Some("run-started"), _) => {
                     let plan = subject.saved(event["plan"].as_str().unwrap_or_default())?;
                     (about, upgrade.methods) = (steps(&plan), methods(&plan));
+                    upgrade.foretold = space(&plan);
                 }
                 (Some("step-started"), Some((verb, ..))) => heard(verb),
                 (Some("step-finished"), Some((verb, kind, down))) => upgrade.steps.push(Step {
@@ -161,6 +164,13 @@ fn steps(plan: &Value) -> Steps {
             Some((step["number"].as_u64()?, (text(&act["do"]), kind, down)))
         })
         .collect()
+}
+
+/// Bytes of all backups, as the plan has it.
+fn space(plan: &Value) -> u64 {
+    let keeping = plan["forecast"]["keeping"].as_object();
+    let of = |forecast: &Value| forecast["space"].as_u64().unwrap_or(0);
+    keeping.into_iter().flatten().map(|(_, it)| of(it)).sum()
 }
 
 /// The chosen method of every datastore that has one of its own.
