@@ -271,12 +271,15 @@ impl Place {
             return Err(not_compose());
         };
         deployment.traces(commands).map_err(|error| {
-            Problem::new(
+            let unseen = Problem::new(
                 Exit::Refused,
                 "containers-unseen",
                 "the deployment's containers cannot be looked at",
             )
-            .caused_by(&error)
+            .state("deployment", "not touched")
+            .hint("see that the Docker Engine answers: docker ps");
+            let causes = error.into_failure("docker", "").causes.into_iter();
+            causes.fold(unseen, Problem::cause)
         })
     }
 

@@ -13,7 +13,8 @@ use anyhow::{Context, Result, bail, ensure};
 use super::Case;
 use super::judge;
 use super::lab::{Lab, TEMPLATE_VERSION};
-use super::subject::{Subject, TARGET, as_strs};
+use super::rehearsal;
+use super::subject::{BACK, Subject, TARGET, as_strs};
 use crate::images::Edition;
 use crate::tool::{docker, tool};
 
@@ -23,11 +24,23 @@ pub(crate) const INSIDE: &str = "live-inside-an-engine-of-its-own";
 /// The stop between the two.
 const STOP: &str = "3.24.2";
 
-/// What is told while the Engine is restarted: a shadow is copied, a migration runs, services start.
-const MOMENTS: [&str; 3] = ["copying the data", "is-db", "starting"];
+/// What is told while the Engine is restarted: a shadow is copied, compared, sealed, a migration runs, services start.
+const UP: [&str; 5] = [
+    "copying the data",
+    "comparing",
+    "ending the shadow",
+    "is-db",
+    "starting",
+];
+
+/// The same of a way back: a server gives way to its shadow, services start.
+const DOWN: [&str; 2] = ["stopping the server", "starting"];
+
+/// The same of a rehearsal: its copies are made, its migration runs.
+const REHEARSED: [&str; 2] = ["copying", "is-db"];
 
 pub(super) fn cases() -> Vec<Case> {
-    vec![Case::new("engine_restarted_mid_step", |lab| {
+    vec![Case::new("engine_restarted_in_every_phase", |lab| {
         let program = std::env::current_exe().context("cannot find this program")?;
         let answer = tool("unshare")
             .args(["--net", "--"])
@@ -63,31 +76,51 @@ fn trial(engine: &mut PrivateEngine) -> Result<()> {
     let lab = Lab::inside()?;
     let subject = Subject::new(&lab, "outage", Edition::OpenSource)?;
     let words = Subject::apply_words(&subject.plan()?);
-    let words = as_strs(&words);
-    let mut restarts = 0;
-    for moment in MOMENTS {
-        let mut running = subject.begin(&words)?;
-        if running.read_until(&[moment])?.is_some() {
-            engine.restart()?;
-            restarts += 1;
+    restarted(engine, &subject, &["rehearse"], &REHEARSED)?;
+    rehearsal::nothing_left(&subject)?;
+    judge::unchanged(&subject)?;
+    restarted(engine, &subject, &as_strs(&words), &UP)?;
+    judge::upgraded(&subject)?;
+    restarted(engine, &subject, &BACK, &DOWN)?;
+    judge::restored(&subject)?;
+    subject.remove()
+}
+
+/// Restarts the Engine at every moment, and types the same command again wherever it halted, until it has done its
+/// work.
+fn restarted(
+    engine: &mut PrivateEngine,
+    subject: &Subject<'_>,
+    words: &[&str],
+    moments: &[&str],
+) -> Result<()> {
+    let mut restarts: Vec<&str> = Vec::new();
+    let mut left = moments.iter().peekable();
+    for _ in 0..=moments.len() {
+        let mut running = subject.begin(words)?;
+        let mut told = String::new();
+        while let Some(line) = running.next_line()? {
+            if left.peek().is_some_and(|moment| line.contains(**moment)) {
+                engine.restart()?;
+                restarts.extend(left.next().copied());
+            }
+            told.push_str(&line);
         }
-        let (code, told) = running.finish()?;
+        let (code, _) = running.finish()?;
         ensure!(
             matches!(code, Some(0 | 4 | 5)),
-            "it ended with {code:?} when the Engine went away\n{told}"
+            "`{}` ended with {code:?} when the Engine went away at {restarts:?}\n{told}",
+            words[0]
         );
+        if code == Some(0) {
+            println!("        {}: restarted at {restarts:?}", words[0]);
+            ensure!(!restarts.is_empty(), "the Engine was never restarted");
+            return Ok(());
+        }
         // What ran before the Engine went away runs again: that is the containers' own restart policy.
         std::thread::sleep(Duration::from_secs(2));
-        if code == Some(0) {
-            break;
-        }
     }
-    ensure!(restarts > 0, "the Engine was never restarted");
-    if subject.deployment.version()? != TARGET || !subject.deployment.is_healthy() {
-        subject.expect(&words, 0)?;
-    }
-    judge::upgraded(&subject)?;
-    subject.remove()
+    bail!("`{}` does not come to its end", words[0])
 }
 
 /// An Engine with its own data, socket and network.

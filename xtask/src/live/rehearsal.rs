@@ -289,7 +289,7 @@ fn shut_in(subject: &Subject<'_>) -> Result<()> {
 }
 
 /// No container, network, volume, directory or session of a rehearsal is there any more.
-fn nothing_left(subject: &Subject<'_>) -> Result<()> {
+pub(super) fn nothing_left(subject: &Subject<'_>) -> Result<()> {
     let containers = copies(subject)?;
     ensure!(containers.is_empty(), "containers are left: {containers:?}");
     let begins = format!("{}-rehearsal-", subject.deployment.project());

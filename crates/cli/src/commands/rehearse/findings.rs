@@ -198,36 +198,43 @@ impl Production {
         })
     }
 
-    /// Looks again, and tells what is different, whoever made it so.
-    pub(super) fn compare(&self, stage: &Stage<'_>, original: &Place) -> Result<Seen, Failed> {
-        let commands = stage.commands(original.redactor());
-        let now = original.traces(&commands)?;
-        let mut differences = Vec::new();
-        for (name, before) in &self.containers {
-            match now.get(name) {
-                None => differences.push(format!("container {name} is gone")),
-                Some(after) if after.started != before.started => {
-                    differences.push(format!("container {name} was started anew"));
-                }
-                Some(after) if after != before => {
-                    differences.push(format!("container {name} is {}", after.status));
-                }
-                Some(_) => {}
+    /// Containers that are not what they were.
+    fn parted(&self, now: &BTreeMap<String, Trace>) -> Vec<String> {
+        let parted = |(name, before): (&String, &Trace)| match now.get(name) {
+            None => Some(format!("container {name} is gone")),
+            Some(after) if after.started != before.started => {
+                Some(format!("container {name} was started anew"))
             }
-        }
+            Some(after) if after != before => Some(format!("container {name} is {}", after.status)),
+            Some(_) => None,
+        };
+        self.containers.iter().filter_map(parted).collect()
+    }
+
+    /// Looks again, and tells what is different, whoever made it so.
+    pub(super) fn compare(&self, stage: &Stage<'_>, original: &Place) -> Seen {
+        let commands = stage.commands(original.redactor());
+        let mut differences = match original.traces(&commands) {
+            Ok(now) => self.parted(&now),
+            // Not the end of the report: what happened on the copy is known all the same.
+            Err(unseen) => {
+                let causes = unseen.causes.last().map(|cause| format!(": {cause}"));
+                vec![format!("{}{}", unseen.what, causes.unwrap_or_default())]
+            }
+        };
         for file in &self.files {
             let same = fs::read(&file.path).is_ok_and(|bytes| Digest::of(bytes) == file.digest);
             if !same {
                 differences.push(format!("`{}` was changed", file.path));
             }
         }
-        Ok(Seen {
+        Seen {
             untouched: differences.is_empty(),
             containers: self.containers.len(),
             files: self.files.len(),
             stacks: 0,
             differences,
-        })
+        }
     }
 }
 

@@ -11,8 +11,8 @@ use switchback_engine::process::{Commands, end_leftovers};
 use switchback_engine::redact::Redactor;
 use switchback_engine::signal::StopSignal;
 use switchback_journal::{Journal, Life, ProcessIdentity};
-use switchback_model::RunId;
 use switchback_model::exit::Exit;
+use switchback_model::{Problem, RunId};
 
 use super::copying::for_copying;
 use super::stacks;
@@ -211,9 +211,12 @@ pub(super) fn remove(session: &Session<'_>, marker: &Marker) -> Result<(), Faile
                 directory: directory.join("deployment"),
             };
             project.remove(&commands).map_err(|error| {
-                marker
-                    .left("its containers cannot be removed")
-                    .caused_by(&error)
+                // With what `docker` said: the Engine may be away.
+                let causes = error.into_failure("docker", "").causes.into_iter();
+                causes.fold(
+                    marker.left("its containers cannot be removed"),
+                    Problem::cause,
+                )
             })?;
         }
         // A shadow may have been begun beside production's data, where a rename leads to them.

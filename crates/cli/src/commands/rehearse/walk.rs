@@ -65,7 +65,7 @@ pub(super) fn through(
         report.changes = findings::changes(stage, &copy, &planned, &walked.run, &before)?;
         report.notices = findings::notices(stage.plan, &report.changes, &copy.place.product);
     }
-    report.production = production.compare(stage, &original)?;
+    report.production = production.compare(stage, &original);
     Ok(report)
 }
 

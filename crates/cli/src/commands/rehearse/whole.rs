@@ -110,19 +110,30 @@ fn rehearse(
             let Err(left) = removed else {
                 return Err(interrupted(&stop, failed));
             };
-            let width = session.screen.progress_width;
-            let text = crate::render::problem::text(&left.problem, width);
-            session.screen.advice(&text);
+            advise(session, &left);
             return Err(failed);
         }
     };
-    removed?;
     report.kept = keep.then(|| {
         let place = rehearsals.place(id).display().to_string();
         marker.stack.clone().unwrap_or(place)
     });
     rehearsals.save(&report)?;
-    told(session, &report, plan)
+    match (told(session, &report, plan), removed) {
+        (ended, Ok(())) => ended,
+        (Ok(_), Err(left)) => Err(left),
+        (Err(failed), Err(left)) => {
+            advise(session, &left);
+            Err(failed)
+        }
+    }
+}
+
+/// Tells of a second problem beside the one that a command ends with.
+fn advise(session: &Session<'_>, beside: &Failed) {
+    let width = session.screen.progress_width;
+    let text = crate::render::problem::text(&beside.problem, width);
+    session.screen.advice(&text);
 }
 
 /// A wish to stop is no failure of anything.
