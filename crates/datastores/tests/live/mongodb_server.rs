@@ -18,6 +18,8 @@ use crate::files::NoServer;
 
 /// Names the environment that the stand-in is installed in; `cargo xtask test` makes one.
 const STAND_IN: &str = "SWITCHBACK_MONGODB";
+/// How long it may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) const NAME: &str = "mongodb";
 pub(crate) const USER: &str = "stackstorm";
 pub(crate) const PASSWORD: &str = "pen,c=il ü";
@@ -137,6 +139,12 @@ impl MongodbServer {
     pub(crate) fn down(&self) {
         if let Some(mut process) = self.process.borrow_mut().take() {
             let _ = Command::new("kill").arg(process.id().to_string()).status();
+            let asked = Instant::now();
+            // The stand-in sometimes waits for itself then, for ever. What it has said it wrote is on the disk.
+            while asked.elapsed() < PATIENCE && matches!(process.try_wait(), Ok(None)) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let _ = process.kill();
             let _ = process.wait();
         }
     }
