@@ -2,6 +2,7 @@
 
 mod bench;
 mod capture;
+mod certificate;
 mod cluster;
 mod files;
 mod mistral;

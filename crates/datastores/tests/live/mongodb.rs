@@ -9,6 +9,7 @@ use switchback_model::plan::{BackupState, Expectation};
 use switchback_testkit::contract;
 
 use crate::bench::{ROLLBACK, SmallDisk, UPGRADE, reached, released, restored};
+use crate::certificate;
 use crate::mongodb_server::{MongodbServer, NAME, PASSWORD, USER};
 
 /// Documents of every kind, odd names, a collection that is capped, one that is empty, one that empties itself.
@@ -266,36 +267,7 @@ db.command('createUser', 'reader', pwd='{PASSWORD}', roles=[{{'role': 'read', 'd
 #[test]
 fn a_server_behind_tls_is_trusted_for_its_authority_only() {
     let Some(server) = filled() else { return };
-    let (certificate, key) = (
-        server.bench.path("server.pem"),
-        server.bench.path("server.key"),
-    );
-    let made = std::process::Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "2",
-        ])
-        .args([
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=DNS:localhost",
-        ])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .arg("-out")
-        .arg(&certificate)
-        .arg("-keyout")
-        .arg(&key)
-        .output()
-        .expect("openssl comes with PostgreSQL's package");
-    assert!(made.status.success());
+    let [certificate, key] = certificate::made(&server.bench.path(""));
     let path = |path: &std::path::Path| path.display().to_string();
     server.up(&[
         "--tls-cert-file",

@@ -1,13 +1,13 @@
 //! A server that lets nobody in over the network but by TLS.
 
 use std::fs;
-use std::process::Command;
 
 use switchback_engine::process::Secret;
 use switchback_model::observed::Shadowing;
 
 use super::site::{NAME, Site};
 use crate::bench::UPGRADE;
+use crate::certificate;
 use crate::cluster::{PASSWORD, until};
 
 #[test]
@@ -15,26 +15,7 @@ fn a_shadow_follows_by_tls_where_nothing_else_is_let_in() {
     let mut site = Site::new();
     // An address of this machine that no other test uses, for the port is everybody's.
     let address = format!("127.77.{}.{}", std::process::id() % 250, 5);
-    let (certificate, key) = (
-        site.cluster.bench.path("server.pem"),
-        site.cluster.bench.path("server.key"),
-    );
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-        ])
-        .args(["-nodes", "-days", "2", "-subj", "/CN=server", "-out"])
-        .arg(&certificate)
-        .arg("-keyout")
-        .arg(&key)
-        .output()
-        .expect("openssl comes with PostgreSQL's package");
-    assert!(made.status.success());
+    let [certificate, key] = certificate::made(&site.cluster.bench.path(""));
     for path in [&certificate, &key] {
         site.cluster.give(path);
     }

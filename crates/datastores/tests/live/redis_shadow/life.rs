@@ -1,8 +1,6 @@
 //! What follows, what is compared, what is sealed, and what comes back.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -15,6 +13,7 @@ use switchback_model::plan::BackupState;
 
 use super::site::{compared, contents, place, sealed, shadowed};
 use crate::bench::{ROLLBACK, UPGRADE, reached, released, restored};
+use crate::certificate;
 use crate::redis::{APPENDING, NAME, SNAPSHOTS, emptied_and_back};
 use crate::redis_server::{PORT, RedisServer};
 
@@ -151,39 +150,10 @@ fn a_user_with_just_enough_rights_and_one_without() {
     sealed(&server, store.as_ref());
 }
 
-/// Certificate and key of a server that is its own authority, made in `directory`.
-fn certificate(directory: &Path) -> [String; 2] {
-    let paths = ["server.pem", "server.key"].map(|name| directory.join(name).display().to_string());
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-        ])
-        .args([
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=localhost",
-            "-out",
-            &paths[0],
-            "-keyout",
-            &paths[1],
-        ])
-        .output()
-        .expect("openssl comes with PostgreSQL's package");
-    assert!(made.status.success());
-    paths
-}
-
 #[test]
 fn comes_back_from_behind_tls_and_leaves_no_key() {
     let made = tempfile::tempdir().expect("temporary directory");
-    let [certificate, key] = certificate(made.path());
+    let [certificate, key] = certificate::made(made.path()).map(|path| path.display().to_string());
     let behind = [
         "--port",
         "0",
