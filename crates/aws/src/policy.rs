@@ -134,7 +134,7 @@ const ACTIONS: [(&str, Phase, &str); 55] = [
     (
         "cloudformation:DeleteStack",
         Phase::Apply,
-        "removing a stack that the product no longer has",
+        "removing a stack that the product no longer has, or that a run made which is taken back",
     ),
     ("ecs:RunTask", Phase::Apply, "migrations"),
     ("ecs:ListTasks", Phase::Apply, "finding a migration again"),

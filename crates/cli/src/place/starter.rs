@@ -63,7 +63,9 @@ fn of_stacks(aws: &AwsConfig) -> String {
     match aws.kind {
         AwsKind::Cloudformation => text.push_str(
             "# Stacks whose running machines are replaced where they are behind what the stack says.\n\
-             # renew = [\"NAME\"]\n",
+             # renew = [\"NAME\"]\n\
+             # Stacks that are made where they are not there yet, each with its template.\n\
+             # add = { NAME = \"2-4c-mtls-s3\" }\n",
         ),
         AwsKind::Ami => text.push_str(
             "# Domains whose certificate a replaced machine asks for anew: five in seven days, no more.\n\

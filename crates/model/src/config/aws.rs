@@ -32,6 +32,9 @@ pub struct AwsConfig {
     /// Names of the stacks, each with the template it is made from: `"prod-1-1-vpc" = "1-1-vpc"`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub stacks: BTreeMap<String, String>,
+    /// Stacks that are made where they are not there yet, each with its template: `"prod-2-4c-mtls-s3" = "2-4c-mtls-s3"`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub add: BTreeMap<String, String>,
     /// Where the templates of a release are: a path or URL with `{version}` and `{template}` in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub templates: Option<String>,

@@ -11,7 +11,7 @@ use crate::hand_work::HandWork;
 use crate::id::{DatastoreName, MigrationId, RunId, ServiceName};
 use crate::observed::ImagePin;
 use crate::rollover::Parcel;
-use crate::stack::{KeepBy, Machine, MachineGroup, Snapshot, StackUpdate, Store};
+use crate::stack::{KeepBy, Machine, MachineGroup, Snapshot, StackUpdate, Store, UpdateMode};
 use crate::version::Version;
 
 /// What one step does.
@@ -213,7 +213,10 @@ impl Act {
             Self::Bring { .. } => "bring",
             Self::Snapshot { by, .. } => by.word(),
             Self::Recall { .. } => "recall",
-            Self::Update { .. } => "update",
+            Self::Update { update } => match update.mode {
+                UpdateMode::Update => "update",
+                UpdateMode::Create => "make",
+            },
             Self::Remove { .. } => "remove",
             Self::Terminate { .. } => "terminate",
             Self::Renew { .. } => "renew",

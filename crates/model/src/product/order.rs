@@ -32,6 +32,10 @@ pub struct Order {
     /// What is done after, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<Move>,
+    /// The template that takes over what `before` switches off: where that was on, the deployment has to have a stack of
+    /// it, or be given one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_over_by: Option<String>,
     /// Templates that are left as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skip: Vec<String>,

@@ -27,6 +27,8 @@ struct Known<'p> {
     changed: bool,
     /// The run that is taken back.
     run: Option<&'p RunId>,
+    /// What has to be accepted before the plan is carried out.
+    consents: BTreeSet<&'p str>,
 }
 
 pub(super) fn check(plan: &Plan, found: &mut Objections) {
@@ -39,6 +41,11 @@ pub(super) fn check(plan: &Plan, found: &mut Objections) {
     }
     let mut known = Known {
         run,
+        consents: plan
+            .notices
+            .iter()
+            .filter_map(|notice| notice.accept.as_deref())
+            .collect(),
         ..Known::default()
     };
     for stage in &plan.stages {
@@ -90,10 +97,10 @@ fn one<'p>(known: &mut Known<'p>, stage: &'p Stage, step: &'p Step, found: &mut 
         Act::Snapshot { store, by } => return snapshotted(known, step, store, *by, found),
         Act::Recall { mark } => return recalled(known, step, mark, found),
         Act::Verify { checks } => return looked(step, checks, found),
-        Act::Migrate { .. } | Act::Remove { .. } if known.run.is_some() => found.step(
+        Act::Migrate { .. } if known.run.is_some() => found.step(
             step.number,
             "migration-in-way-back",
-            "a way back restores: it neither migrates nor takes a stack away",
+            "a way back restores, and migrates nothing",
         ),
         Act::Update { update } => updates::updated(known, step, update, found),
         Act::Remove { stack, .. } => removed(known, step, stack, found),
@@ -152,6 +159,26 @@ fn removed<'p>(known: &mut Known<'p>, step: &Step, stack: &'p str, found: &mut O
         stack: stack.to_owned(),
     };
     needs_after(step, &gone, found);
+    let looks = step.before.iter().any(|expected| {
+        matches!(expected, Expectation::Stack { is }
+            if is.stack == stack && known.stacks.get(stack).is_none_or(|last| *last == is))
+    });
+    if !looks {
+        found.step(
+            step.number,
+            "guard",
+            format!("it does not look how `{stack}` is, which it takes away"),
+        );
+    }
+    // On the way back it goes for good, and a person has to have said so.
+    let consent = format!("removed-{stack}");
+    if known.run.is_some() && !known.consents.contains(consent.as_str()) {
+        found.step(
+            step.number,
+            "consent",
+            format!("nobody is asked whether `{stack}` may go"),
+        );
+    }
     known.gone.insert(stack);
 }
 

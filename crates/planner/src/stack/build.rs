@@ -16,7 +16,7 @@ use super::marks;
 use super::recognise::recognise;
 use super::refusals;
 use super::review::Review;
-use super::rounds::{Round, rounds};
+use super::rounds::{Round, needed, rounds};
 use crate::build::Planned;
 use crate::path::{Path, Query};
 
@@ -44,6 +44,7 @@ pub fn build_reviewed(input: &Input<'_>) -> Result<(Planned, Reviews), Problem> 
     of_their_releases(&input)?;
     let mut stages = stages(&mut composer, &rounds)?;
     begin_as_found(&mut stages);
+    composer.never_made();
     let kept = marks::choose(&composer, &mut stages);
     for text in marks::unheard(&composer) {
         composer.warn(text);
@@ -159,27 +160,12 @@ fn answered(input: &Input<'_>) -> Query {
 
 /// Refuses where a template that changes was not got.
 fn missing(input: &Input<'_>, rounds: &[Round<'_>]) -> Result<(), Problem> {
-    let here: BTreeSet<&str> = input
-        .cloud
-        .stacks
-        .values()
-        .filter(|stack| !input.config.leave.contains(&stack.name))
-        .filter_map(|stack| recognise(input.product, input.config, stack))
-        .map(|template| template.id.as_str())
-        .collect();
     let mut missing = Vec::new();
-    for round in rounds {
-        let skipped: Vec<&String> = round.orders.iter().flat_map(|order| &order.skip).collect();
-        for changed in &round.templates {
-            let key = (changed.id.clone(), round.to.clone());
-            if changed.role.is_template()
-                && !changed.removed
-                && here.contains(changed.id.as_str())
-                && !skipped.contains(&&changed.id)
-                && !input.offered.contains_key(&key)
-            {
-                missing.push((changed.id.clone(), round.to.to_string()));
-            }
+    for (round, template) in needed(input.product, input.config, input.cloud, rounds) {
+        let key = (template.id.clone(), round.to.clone());
+        let mut skipped = round.orders.iter().flat_map(|order| &order.skip);
+        if !skipped.any(|skipped| *skipped == template.id) && !input.offered.contains_key(&key) {
+            missing.push((template.id.clone(), round.to.to_string()));
         }
     }
     match refusals::templates_missing(&missing) {

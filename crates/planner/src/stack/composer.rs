@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use switchback_model::plan::{Notice, Step, WayBack};
 use switchback_model::{Problem, StepNumber};
 
+use super::added::all_known;
 use super::input::Input;
 use super::recognise::recognise;
 use super::refusals;
@@ -69,7 +70,11 @@ impl<'a> Composer<'a> {
             direction,
             next: 0,
         };
+        all_known(input.product, input.config)?;
         for stack in input.cloud.stacks.values() {
+            if input.config.add.contains_key(&stack.name) && stack.status.is_reserved() {
+                continue;
+            }
             let Some(of) = recognise(input.product, input.config, stack) else {
                 composer.note(format!(
                     "stack `{}` is left alone: no template of this product is known by its name",

@@ -114,7 +114,7 @@ impl<'a> Composer<'a> {
         for (name, stack) in &self.stacks {
             let serves = match tasks.is_empty() {
                 true => stack.of.migrations.is_none(),
-                false => tasks.iter().any(|task| task.stack == *name),
+                false => tasks.iter().any(|task| task.stack == *name) || stack.makes_services(),
             };
             if let Some(image) = stack.image(&repositories).filter(|_| serves) {
                 let pin = ImagePin {

@@ -36,6 +36,7 @@ impl<'a> Composer<'a> {
             })
             .collect();
         for order in &orders {
+            self.taken_over(order)?;
             self.carried_out.extend(order.instead_of.clone());
         }
         let mut steps = self.keep();
@@ -63,6 +64,7 @@ impl<'a> Composer<'a> {
                 continue;
             }
             steps.extend(self.turn(template, &orders, round)?);
+            steps.extend(self.add(template, round)?);
             let runner = template
                 .migrations
                 .is_some()
@@ -155,7 +157,7 @@ impl<'a> Composer<'a> {
                     }
                 }
                 MoveKind::Terminate => steps.extend(self.terminate(&stack, &order.because)),
-                MoveKind::Remove => steps.push(self.remove(&stack, order)),
+                MoveKind::Remove => steps.push(self.remove(&stack, &order.because)),
             }
         }
         Ok(steps)

@@ -1,7 +1,7 @@
 //! What stops a plan for stacks, told so that an operator can act.
 
 use switchback_model::exit::Exit;
-use switchback_model::product::Product;
+use switchback_model::product::{Order, Product};
 use switchback_model::stack::{DangerKind, Drift, Stack, StoreKind};
 use switchback_model::{Problem, Version};
 
@@ -132,6 +132,45 @@ pub(super) fn no_stacks(product: &Product) -> Problem {
     .state("stacks", "unchanged")
     .hint("name them, each with its template: [aws.stacks] in switchback.toml, `\"prod-vpc\" = \"1-1-vpc\"`")
     .hint("check `profile`, `role` and `region` under [aws] in switchback.toml")
+}
+
+/// A stack that is wanted of a template that there is none of.
+pub(super) fn no_such_template(
+    (stack, template): (&str, &str),
+    product: &Product,
+    known: &[&str],
+) -> Problem {
+    Problem::new(
+        Exit::Usage,
+        "config-add",
+        format!(
+            "`{template}` is no template of {}: `{stack}` under [aws.add]",
+            product.name
+        ),
+    )
+    .state("stacks", "unchanged")
+    .hint(format!("they are called {}", known.join(", ")))
+}
+
+/// What a release takes away is in use, and nothing takes it over.
+pub(super) fn not_taken_over(
+    stack: &str,
+    (parameter, off): (&str, &str),
+    template: &str,
+    order: &Order,
+) -> Problem {
+    refused(
+        "nothing-takes-over",
+        format!("`{parameter}` of stack `{stack}` is on, and there is no stack of `{template}`"),
+        stack,
+    )
+    .why(order.because.clone())
+    .hint(format!(
+        "for each that there shall be: \"NAME-{template}\" = \"{template}\" under [aws.add] in switchback.toml"
+    ))
+    .hint(format!(
+        "or do without: {parameter} = \"{off}\" under [aws.parameters.{stack}]"
+    ))
 }
 
 /// Migrations that nothing here could run.

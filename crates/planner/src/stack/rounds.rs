@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use switchback_model::config::AwsConfig;
-use switchback_model::product::{Order, Product, StopKind, TemplateChange, TemplateUse};
+use switchback_model::product::{Order, Product, StopKind, Template, TemplateChange, TemplateUse};
 use switchback_model::stack::Cloud;
 use switchback_model::{Problem, Version};
 
+use super::added::{absent, has};
 use super::input::Wanted;
 use super::recognise::{names, recognise};
 use crate::path::{Path, PathTemplate, Query, Run, find};
@@ -164,27 +165,51 @@ pub fn templates_wanted(
     cloud: &Cloud,
 ) -> Result<Vec<Wanted>, Problem> {
     let (_, rounds) = rounds(product, query)?;
-    let here: BTreeSet<&str> = cloud
+    let needed = needed(product, config, cloud, &rounds).into_iter();
+    let wanted = needed.map(|(round, template)| Wanted {
+        template: template.id.clone(),
+        version: round.to.clone(),
+        names: names(template).map(str::to_owned).collect(),
+    });
+    Ok(wanted.collect())
+}
+
+/// The templates that rounds bring to stacks that are there, and those that stacks are made from, each with its round.
+pub(super) fn needed<'r, 'a>(
+    product: &'a Product,
+    config: &AwsConfig,
+    cloud: &Cloud,
+    rounds: &'r [Round<'a>],
+) -> Vec<(&'r Round<'a>, &'a Template)> {
+    let mut here: BTreeSet<&str> = cloud
         .stacks
         .values()
         .filter(|stack| !config.leave.contains(&stack.name))
         .filter_map(|stack| recognise(product, config, stack))
         .map(|template| template.id.as_str())
         .collect();
-    let mut wanted = Vec::new();
-    for round in &rounds {
-        for changed in round.templates.iter().filter(|it| it.role.is_template()) {
-            let template = product.templates.iter().find(|it| it.id == changed.id);
-            if let Some(template) = template.filter(|_| !changed.removed)
-                && here.contains(template.id.as_str())
-            {
-                wanted.push(Wanted {
-                    template: template.id.clone(),
-                    version: round.to.clone(),
-                    names: names(template).map(str::to_owned).collect(),
-                });
-            }
-        }
+    let mut absent = absent(product, config, cloud);
+    let mut needed = Vec::new();
+    for round in rounds {
+        let made = |it: &(&str, &Template)| round.runs && has(product, it.1, &round.to);
+        let made: BTreeSet<&str> = absent
+            .extract_if(.., |it| made(it))
+            .map(|(_, template)| template.id.as_str())
+            .collect();
+        let brought: BTreeSet<&str> = round
+            .templates
+            .iter()
+            .filter(|changed| changed.role.is_template() && !changed.removed)
+            .map(|changed| changed.id.as_str())
+            .filter(|id| here.contains(id))
+            .collect();
+        let templates = product.templates.iter();
+        needed.extend(
+            templates
+                .filter(|it| brought.contains(it.id.as_str()) || made.contains(it.id.as_str()))
+                .map(|template| (round, template)),
+        );
+        here.extend(made);
     }
-    Ok(wanted)
+    needed
 }

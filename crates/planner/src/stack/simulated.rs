@@ -26,11 +26,22 @@ pub(super) struct Simulated<'a> {
 }
 
 impl Simulated<'_> {
+    /// True where the plan makes it: nobody knows its ARN before.
+    pub(super) fn is_made(&self) -> bool {
+        self.stack.id.is_empty()
+    }
+
+    /// True where the plan makes it with services in it.
+    pub(super) fn makes_services(&self) -> bool {
+        let mut resources = self.template.resources.values();
+        self.is_made() && resources.any(|resource| resource.kind == "AWS::ECS::Service")
+    }
+
     /// How it must be found.
     pub(super) fn is(&self) -> StackIs {
         StackIs {
             stack: self.stack.name.clone(),
-            id: Some(self.stack.id.clone()),
+            id: (!self.is_made()).then(|| self.stack.id.clone()),
             body: self.stack.body.clone(),
             parameters: self
                 .stack

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use switchback_model::plan::{Act, Expectation, Notice, Step};
-use switchback_model::product::{self, NoticeKind, Order};
+use switchback_model::product::{self, NoticeKind};
 use switchback_model::stack::{
     ChangeSet, ChangeSetState, DangerKind, ParameterWish, Replacement, Snapshot, StackUpdate,
     StoreKind, Template, TemplatePlace, UpdateMode,
@@ -111,7 +111,8 @@ impl<'a> Composer<'a> {
         Ok(steps)
     }
 
-    pub(super) fn remove(&mut self, stack: &str, order: &Order) -> Step {
+    /// Removes a stack.
+    pub(super) fn remove(&mut self, stack: &str, because: &str) -> Step {
         let simulated = self.stacks.remove(stack);
         let (id, before) = match &simulated {
             Some(simulated) => (
@@ -127,7 +128,7 @@ impl<'a> Composer<'a> {
             after: vec![Expectation::NoStack {
                 stack: stack.clone(),
             }],
-            because: Some(order.because.clone()),
+            because: Some(because.to_owned()),
             ..Draft::new(Act::Remove { stack, id })
         })
     }

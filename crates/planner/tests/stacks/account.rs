@@ -18,7 +18,7 @@ use switchback_planner::stack::{Input, build, templates_wanted};
 use switchback_planner::{Planned, check_against, outline, refusal};
 
 /// The fixtures, by the template's name today.
-pub(crate) const FIXTURES: [(&str, &str); 15] = [
+pub(crate) const FIXTURES: [(&str, &str); 17] = [
     ("1-1-vpc", include_str!("../fixtures/stacks/1-1-vpc.yml")),
     (
         "2-1-db-aurora-master",
@@ -73,6 +73,14 @@ pub(crate) const FIXTURES: [(&str, &str); 15] = [
         include_str!("../fixtures/stacks/2-3-db-redis.yml"),
     ),
     ("ami-byol", include_str!("../fixtures/stacks/ami-byol.yml")),
+    (
+        "2-4c-mtls-s3",
+        include_str!("../fixtures/stacks/2-4c-mtls-s3.yml"),
+    ),
+    (
+        "2-6-db-timescale-replica",
+        include_str!("../fixtures/stacks/2-6-db-timescale-replica.yml"),
+    ),
 ];
 
 pub(crate) fn product() -> &'static Product {
@@ -260,24 +268,23 @@ impl Site {
             })
             .collect();
         let stack = Stack {
-            name: name.to_owned(),
-            id: format!("arn:aws:cloudformation:eu-west-1:123456789012:stack/{name}/1"),
-            template: None,
-            status: StackStatus::new("UPDATE_COMPLETE"),
-            reason: None,
             parameters,
-            outputs: BTreeMap::new(),
-            imports: Vec::new(),
             body: body_digest(&text),
             resources,
-            capabilities: Vec::new(),
-            tags: BTreeMap::new(),
-            protected: false,
-            drift: Drift::Unknown,
-            events: Vec::new(),
+            ..empty(name)
         };
         self.templates.insert(stack.body.clone(), template);
         self.cloud.stacks.insert(name.to_owned(), stack);
+    }
+
+    /// A stack that is made, before anything is in it.
+    pub(crate) fn make(&mut self, name: &str, place: &TemplatePlace) {
+        let made = Stack {
+            body: place.digest.clone(),
+            ..empty(name)
+        };
+        let was = self.cloud.stacks.insert(name.to_owned(), made);
+        assert!(was.is_none(), "{name} is there already");
     }
 
     pub(crate) fn stack(&mut self, name: &str) -> &mut Stack {
@@ -305,6 +312,12 @@ impl Site {
         self.stack(stack)
             .parameters
             .insert(parameter.to_owned(), ParameterNow::plain(value));
+    }
+
+    /// A stack that the operator wants, of a template.
+    pub(crate) fn want(&mut self, stack: &str, template: &str) {
+        let add = &mut self.config.add;
+        add.insert(stack.to_owned(), template.to_owned());
     }
 
     /// What the operator says a parameter shall be.
@@ -399,6 +412,26 @@ impl Site {
             Err(problem) => told(&problem),
             Ok(planned) => panic!("{}", outline(&planned.plan)),
         }
+    }
+}
+
+fn empty(name: &str) -> Stack {
+    Stack {
+        name: name.to_owned(),
+        id: format!("arn:aws:cloudformation:eu-west-1:123456789012:stack/{name}/1"),
+        template: None,
+        status: StackStatus::new("UPDATE_COMPLETE"),
+        reason: None,
+        parameters: BTreeMap::new(),
+        outputs: BTreeMap::new(),
+        imports: Vec::new(),
+        body: body_digest(""),
+        resources: Vec::new(),
+        capabilities: Vec::new(),
+        tags: BTreeMap::new(),
+        protected: false,
+        drift: Drift::Unknown,
+        events: Vec::new(),
     }
 }
 

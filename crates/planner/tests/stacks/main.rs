@@ -1,6 +1,7 @@
 //! Plans for deployments that stacks describe: order, parameters, dangers, refusals.
 
 mod account;
+mod added;
 mod copies;
 mod marks;
 mod mutations;

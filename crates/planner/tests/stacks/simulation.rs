@@ -7,7 +7,7 @@ use std::rc::Rc;
 use switchback_model::plan::{Act, Plan, Stage, StageKind, Step};
 use switchback_model::stack::{
     Launch, Machine, ParameterNow, ParameterWish, Snapshot, StackResource, Store, StoreKind,
-    Template, TemplatePlace, body_digest,
+    Template, TemplatePlace, UpdateMode, body_digest,
 };
 use switchback_model::{Digest, Problem, RunId, StepNumber, Version};
 use switchback_planner::stack::{BackInput, way_back};
@@ -98,8 +98,16 @@ impl Site {
     /// Does what a step does.
     pub(crate) fn execute(&mut self, plan: &Plan, stage: &Stage, step: &Step) {
         match &step.act {
+            Act::Remove { stack, .. } => {
+                self.cloud.stacks.remove(stack).expect("it is there");
+                self.cloud.machines.retain(|it| it.stack != *stack);
+            }
             Act::Update { update } => {
                 let texts = texts(plan);
+                if update.mode == UpdateMode::Create {
+                    let place = update.template.as_ref().expect("it has one");
+                    self.make(&update.stack, place);
+                }
                 let stack = self.stack(&update.stack);
                 if let Some(place) = &update.template {
                     stack.body = place.digest.clone();

@@ -8,6 +8,7 @@ use switchback_model::{Digest, Version};
 use switchback_planner::outline;
 
 use super::account::{Site, told};
+use super::added::with_a_stack_for_the_replica;
 use super::marks::marked;
 use super::simulation::{handle, proven};
 
@@ -76,6 +77,7 @@ fn from_everywhere_a_way_back_makes_the_account_what_it_was() {
         Site::numbered("3.26.0", "3.36.0"),
         Site::single("3.21.0", "3.32.0"),
         marked("3.26.0", "3.36.0"),
+        with_a_stack_for_the_replica(),
     ];
     for site in sites {
         let plan = site.planned().plan;

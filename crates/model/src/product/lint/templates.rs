@@ -68,7 +68,12 @@ fn orders(lint: &mut Lint<'_>, templates: &[&str]) {
     for (index, order) in product.orders.iter().enumerate() {
         let path = |field: &str| format!("order[{index}].{field}");
         unknown(lint, &path("driver"), "driver", &order.driver, &drivers);
-        for (field, name) in [("needs", &order.needs), ("around", &order.around)] {
+        let named = [
+            ("needs", &order.needs),
+            ("around", &order.around),
+            ("taken-over-by", &order.taken_over_by),
+        ];
+        for (field, name) in named {
             if let Some(name) = name {
                 unknown(lint, &path(field), "template", name, templates);
             }

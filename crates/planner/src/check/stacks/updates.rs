@@ -1,6 +1,8 @@
 //! Rules of one update: it is expected as the step before left the stack, says every parameter, and touches no data that
 //! has no snapshot.
 
+use std::collections::BTreeMap;
+
 use switchback_model::plan::{Expectation, Step};
 use switchback_model::stack::{
     ChangeAction, ExpectedChanges, ForeseenChange, KeepBy, ParameterWish, Replacement, Snapshot,
@@ -24,8 +26,9 @@ pub(super) fn updated<'p>(
             format!("nothing tells how `{name}` is afterwards"),
         );
     };
-    if update.mode == UpdateMode::Update {
-        guarded(known, step, update, after, found);
+    match update.mode {
+        UpdateMode::Update => guarded(known, step, update, after, found),
+        UpdateMode::Create => made(known, step, update, after, found),
     }
     if let Some(template) = &update.template
         && template.digest != after.body
@@ -77,6 +80,40 @@ fn guarded(
         );
     }
     parameters(step, update, before, after, found);
+}
+
+/// A stack is made where there is none, from a template, with every parameter said.
+fn made(
+    known: &Known<'_>,
+    step: &Step,
+    update: &StackUpdate,
+    after: &StackIs,
+    found: &mut Objections,
+) {
+    let name = update.stack.as_str();
+    let none = Expectation::NoStack {
+        stack: name.to_owned(),
+    };
+    let there = known.stacks.contains_key(name) && !known.gone.contains(name);
+    if !step.before.contains(&none) || there {
+        found.step(
+            step.number,
+            "guard",
+            format!("it makes `{name}` without looking whether it is there"),
+        );
+    }
+    if update.template.is_none() {
+        found.step(
+            step.number,
+            "template",
+            format!("`{name}` would be made from nothing"),
+        );
+    }
+    let before = StackIs {
+        parameters: BTreeMap::new(),
+        ..after.clone()
+    };
+    parameters(step, update, &before, after, found);
 }
 
 /// What a store is made from was taken in this round, or kept by the run that is taken back.

@@ -12,8 +12,8 @@ use super::stretch::Stretch;
 /// The updates of one stack that a run may have made.
 #[derive(Clone, Debug)]
 pub(super) struct History<'p> {
-    /// What it was before the first.
-    first: &'p StackIs,
+    /// What it was before the first; `None` where that made it.
+    first: Option<&'p StackIs>,
     /// What each leaves, in order.
     after: Vec<(&'p StackUpdate, &'p StackIs)>,
 }
@@ -29,8 +29,9 @@ impl<'p> History<'p> {
                 _ => continue,
             };
             let name = update.stack.as_str();
-            let (Some(first), Some(after)) = (is(&step.before, name), is(&step.after, name)) else {
-                return Err(problems::made(name));
+            let first = is(&step.before, name);
+            let Some(after) = is(&step.after, name) else {
+                continue;
             };
             let history = histories.entry(name).or_insert(Self {
                 first,
@@ -41,12 +42,18 @@ impl<'p> History<'p> {
         Ok(histories)
     }
 
-    /// What it was before the update of this place, from 1 on; before the first one for 0 as well.
-    pub(super) fn before(&self, place: usize) -> &'p StackIs {
+    /// What it was before the update of this place, from 1 on; before the first one for 0 as well. `None` where it was not
+    /// there.
+    pub(super) fn before(&self, place: usize) -> Option<&'p StackIs> {
         match place.checked_sub(2).and_then(|at| self.after.get(at)) {
-            Some((_, is)) => is,
+            Some((_, is)) => Some(is),
             None => self.first,
         }
+    }
+
+    /// True where the run made it.
+    pub(super) fn is_made(&self) -> bool {
+        self.first.is_none()
     }
 
     /// The update of this place.
@@ -66,7 +73,8 @@ impl<'p> History<'p> {
     /// How many of its updates the stack shows: of states that are alike, the one that takes the least to take back.
     /// Parameters in `free` do not count: they name snapshots, which a way back leaves as they are.
     pub(super) fn shown(&self, now: &Stack, free: &BTreeSet<&str>) -> Option<usize> {
-        (0..=self.after.len()).find(|place| fits(self.before(place + 1), now, free))
+        let before = |place: &usize| self.before(place + 1);
+        (0..=self.after.len()).find(|place| before(place).is_some_and(|is| fits(is, now, free)))
     }
 }
 

@@ -75,6 +75,7 @@ pub fn way_back(input: &BackInput<'_>) -> Result<Planned, Problem> {
             .collect(),
         by_hand: Vec::new(),
         restored: Vec::new(),
+        unmade: Vec::new(),
         left: Vec::new(),
     };
     let mut steps = walk.steps(&stretch)?;
@@ -85,6 +86,7 @@ pub fn way_back(input: &BackInput<'_>) -> Result<Planned, Problem> {
     steps.push(walk.composer.look(stretch.base));
     let mut notices = lost(&walk, &stretch);
     notices.extend(stays(&staying, &walk, &stretch));
+    notices.extend(unmade(&walk, &stretch));
     notices.extend(left(&walk, &stretch));
     let by_hand = &walk.by_hand;
     notices.extend(
@@ -186,6 +188,25 @@ fn stays(staying: &[&Store], walk: &Walk<'_, '_>, stretch: &Stretch<'_>) -> Opti
         found: None,
         source: format!("journal of {}", walk.input.proven.run),
         accept: None,
+    })
+}
+
+/// Stacks that the run made, and that go with all that was written to them.
+fn unmade<'w>(
+    walk: &'w Walk<'_, '_>,
+    stretch: &'w Stretch<'_>,
+) -> impl Iterator<Item = Notice> + use<'w> {
+    walk.unmade.iter().map(|stack| {
+        let id = format!("removed-{stack}");
+        Notice {
+            kind: NoticeKind::OneWay,
+            version: stretch.base.clone(),
+            text: format!("Stack `{stack}`, which the run made, is removed with what is in it."),
+            found: None,
+            source: format!("journal of {}", walk.input.proven.run),
+            accept: Some(id.clone()),
+            id,
+        }
     })
 }
 

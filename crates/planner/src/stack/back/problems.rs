@@ -87,18 +87,6 @@ pub(super) fn removed(stack: &str) -> Problem {
     ))
 }
 
-pub(super) fn made(stack: &str) -> Problem {
-    Problem::new(
-        Exit::Refused,
-        "no-way-back",
-        format!("stack `{stack}` was made by the run, and a way back takes no stack away"),
-    )
-    .state("stacks", "unchanged by this command")
-    .hint(format!(
-        "where nothing in it is needed: aws cloudformation delete-stack --stack-name {stack}"
-    ))
-}
-
 pub(super) fn snapshot_gone(run: &RunId, store: &Store, by: KeepBy) -> Problem {
     let gone = match by {
         KeepBy::Snapshot => "its snapshot is gone",

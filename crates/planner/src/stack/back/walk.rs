@@ -34,6 +34,8 @@ pub(super) struct Walk<'i, 'a> {
     pub(super) by_hand: Vec<ByHand<'a>>,
     /// What comes back by the steps so far.
     pub(super) restored: Vec<&'a Snapshot>,
+    /// Stacks that are removed, because the run made them.
+    pub(super) unmade: Vec<&'a str>,
     /// Stacks that stay, each with the rule that says so.
     pub(super) left: Vec<(&'a str, &'a Order)>,
 }
@@ -65,6 +67,8 @@ impl<'i, 'a> Walk<'i, 'a> {
             };
             if place > shown[name] {
                 self.is_not_there(name, step);
+            } else if history.before(place).is_none() {
+                steps.push(self.unmake(name));
             } else if let Some(order) = self.stays(name) {
                 self.left.extend((place == 1).then_some((name, order)));
             } else {
@@ -81,7 +85,10 @@ impl<'i, 'a> Walk<'i, 'a> {
     fn shown(&self, name: &str, history: &History<'a>) -> Result<usize, Problem> {
         let run = &self.input.proven.run;
         let Some(stack) = self.composer.stacks.get(name) else {
-            return Err(problems::gone(run, name));
+            return match history.is_made() && !self.input.cloud.stacks.contains_key(name) {
+                true => Ok(0),
+                false => Err(problems::gone(run, name)),
+            };
         };
         let free: BTreeSet<&str> = stack.of.snapshots.values().map(String::as_str).collect();
         history
@@ -123,9 +130,17 @@ impl<'i, 'a> Walk<'i, 'a> {
         })
     }
 
+    /// A stack that the run made goes, and what is in it with it.
+    fn unmake(&mut self, name: &'a str) -> Step {
+        self.unmade.push(name);
+        let run = &self.input.proven.run;
+        self.composer.remove(name, &format!("`{run}` made it"))
+    }
+
     fn is_not_there(&mut self, name: &str, step: &Step) {
-        let status = &self.composer.stacks[name].stack.status;
-        let text = match (self.input.proven.is_finished(step), status.as_str()) {
+        let stack = self.composer.stacks.get(name);
+        let status = stack.map_or("", |it| it.stack.status.as_str());
+        let text = match (self.input.proven.is_finished(step), status) {
             (true, _) => "was taken back already",
             (false, "UPDATE_ROLLBACK_COMPLETE") => {
                 "did not happen: CloudFormation took it back by itself"
@@ -144,7 +159,9 @@ impl<'i, 'a> Walk<'i, 'a> {
         history: &History<'a>,
         place: usize,
     ) -> Result<Vec<Step>, Problem> {
-        let was = history.before(place);
+        let Some(was) = history.before(place) else {
+            return Ok(Vec::new());
+        };
         let template = self.template_of(name, was)?;
         let stack = &self.composer.stacks[name];
         let snapshots: BTreeSet<&str> = stack.of.snapshots.values().map(String::as_str).collect();
