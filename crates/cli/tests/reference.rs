@@ -222,6 +222,7 @@ fn the_examples_show_every_key() {
         "host",
         "aws",
         "stacks",
+        "add",
         "parameters",
         "keep",
         "certificates-used",

@@ -63,7 +63,8 @@ pub(super) fn update(
     // The token is the change set's own: one that is made anew after a rollback has another.
     let token = token(&name, &set.id);
     execute::execute(account, &set, &token)?;
-    let id = match now {
+    // A stack that is made may be another than the one that was reserved for an earlier try.
+    let id = match now.filter(|_| update.mode == UpdateMode::Update) {
         Some(now) => now.id,
         None => read::one(account, stack)
             .map_err(failed)?

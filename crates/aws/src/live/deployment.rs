@@ -13,7 +13,9 @@ use switchback_journal::{Key, StateDirectory, StepStatus};
 use switchback_model::config::{AwsConfig, AwsKind};
 use switchback_model::plan::{Act, Plan};
 use switchback_model::product::Product;
-use switchback_model::stack::{ChangeSet, ChangeSetState, ParameterWish, Template, body_digest};
+use switchback_model::stack::{
+    ChangeSet, ChangeSetState, ParameterWish, Template, UpdateMode, body_digest,
+};
 use switchback_model::{Digest, Problem, RunId, observed};
 use switchback_planner::path::Query;
 use switchback_planner::stack::{BackInput, Input, build, templates_wanted, way_back};
@@ -268,10 +270,11 @@ impl Deployment {
             };
             let mut wishes = update.parameters.values();
             let waits = wishes.any(|wish| matches!(wish, ParameterWish::Snapshot { .. }));
-            if waits || known.contains(&&update.stack) {
+            let seen = known.contains(&&update.stack);
+            known.push(&update.stack);
+            if waits || seen || update.mode == UpdateMode::Create {
                 continue;
             }
-            known.push(&update.stack);
             let set = preview(account, &self.conduct(), update, &StopSignal::default());
             let set = set.unwrap_or_else(|failure| panic!("{}: {failure:?}", update.stack));
             if !matches!(set.state, ChangeSetState::Failed { .. }) {

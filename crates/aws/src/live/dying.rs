@@ -101,6 +101,10 @@ impl Driver for Dying {
         self.act(cx, |cx| self.driver.update(cx, update))
     }
 
+    fn remove(&self, cx: &Context<'_>, stack: &str, id: &str) -> Result<Outcome, Failure> {
+        self.act(cx, |cx| self.driver.remove(cx, stack, id))
+    }
+
     fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
         self.driver.clean(cx)
     }

@@ -8,7 +8,7 @@ use switchback_engine::signal::StopSignal;
 use switchback_model::Problem;
 use switchback_model::exit::Exit;
 use switchback_model::plan::{Act, Plan};
-use switchback_model::stack::{ChangeSet, ChangeSetState, ParameterWish, StackUpdate};
+use switchback_model::stack::{ChangeSet, ChangeSetState, ParameterWish, StackUpdate, UpdateMode};
 use switchback_planner::{Note, Place, Weight};
 
 use super::opened::Stacks;
@@ -59,7 +59,8 @@ pub(super) fn computed(
     Ok(computed)
 }
 
-/// The first update of each stack, without those that wait for a snapshot of the same run.
+/// The first update of each stack, without those that wait for a snapshot of the same run. A stack that is made has none:
+/// its change set would leave a stack with nothing in it behind, and a plan leaves nothing.
 fn first_updates(plan: &Plan) -> Vec<&StackUpdate> {
     let mut known: BTreeSet<&str> = BTreeSet::new();
     let mut updates = Vec::new();
@@ -69,7 +70,8 @@ fn first_updates(plan: &Plan) -> Vec<&StackUpdate> {
         };
         let mut wishes = update.parameters.values();
         let waits = wishes.any(|wish| matches!(wish, ParameterWish::Snapshot { .. }));
-        if known.insert(&update.stack) && !waits {
+        let made = update.mode == UpdateMode::Create;
+        if known.insert(&update.stack) && !waits && !made {
             updates.push(update);
         }
     }
