@@ -274,7 +274,11 @@ fn updated(update: &StackUpdate, set: Option<&ChangeSet>) -> String {
     let Some(set) = set else {
         return format!("`{stack}` {done}");
     };
-    let mut said = vec![format!("`{stack}` {done}: {} resources", set.changes.len())];
+    let changed = match set.changes.len() {
+        1 => "1 resource".to_owned(),
+        several => format!("{several} resources"),
+    };
+    let mut said = vec![format!("`{stack}` {done}: {changed}")];
     said.extend(update.expected.doubts(set));
     said.join("; ")
 }

@@ -110,7 +110,7 @@ impl<'a> Composer<'a> {
         }
         if !carried.defaults.is_empty() {
             self.warn(format!(
-                "stack `{name}` is made with the defaults of its template for {}: --explain shows them",
+                "stack `{name}` is made with the defaults of its template for {}",
                 carried.defaults.join(", ")
             ));
         }
