@@ -6,6 +6,7 @@ mod procedure;
 mod program;
 mod report;
 mod shadows;
+mod stacks;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -37,7 +38,8 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
         [] => everything_small(),
         ["shadows", rest @ ..] => shadows::run(rest),
         ["files", rest @ ..] => files::run(rest),
-        _ => bail!("usage: cargo xtask bench [shadows [--size 1G] | files [COUNT]]"),
+        ["stacks"] => stacks::run(),
+        _ => bail!("usage: cargo xtask bench [shadows [--size 1G] | files [COUNT] | stacks]"),
     }
 }
 

@@ -38,6 +38,7 @@ Tasks of this repository: cargo xtask TASK
   bench shadows [--size 1G] [--redis 1G] [--times N] [--no-dump] [--program PATH]
                     the same upgrade by the documented runbook, by dumps and by shadows
   bench files [COUNT]
+  bench stacks      thirty stacks at a stand-in for AWS
                     a shadow of very many small files
   setup             installs and starts what tests and demo need
   deploy DIR VERSION [--rows N] [--port P] [--enterprise]

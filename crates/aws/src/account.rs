@@ -233,7 +233,10 @@ impl Account {
 
     /// Waits for what a client answers.
     pub(crate) fn wait<T>(&self, answer: impl Future<Output = T>) -> T {
-        self.runtime.block_on(answer)
+        let answer = || self.runtime.block_on(answer);
+        #[cfg(test)]
+        let answer = || self.calls.waiting(answer);
+        answer()
     }
 
     /// The credentials of the next call; refreshed where they expire.

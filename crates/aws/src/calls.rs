@@ -50,6 +50,12 @@ struct Ledger {
 #[derive(Clone, Debug, Default)]
 pub struct Calls {
     ledger: Arc<Mutex<Ledger>>,
+    /// Where tests die between what AWS did and whoever asked for it, and for which step that was.
+    #[cfg(test)]
+    pub(crate) deaths: Arc<Mutex<Option<(switchback_testkit::CrashPoints, String)>>>,
+    /// How long somebody waited for AWS: what is measured beside it is our own time.
+    #[cfg(test)]
+    pub(crate) waited: Arc<Mutex<std::time::Duration>>,
 }
 
 impl Calls {
@@ -83,6 +89,25 @@ impl Calls {
 
     pub(crate) fn sent(&self, action: String) {
         self.change(action, |count| count.requests += 1);
+    }
+
+    /// AWS has done it, and nobody knows yet.
+    #[cfg(test)]
+    pub(crate) fn done(&self, action: &str) {
+        let deaths = self.deaths.lock();
+        let deaths = deaths.unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((crash, place)) = deaths.filter(|_| changes_something(action)) {
+            crash.point(&format!("behind {action} of {place}"));
+        }
+    }
+
+    /// Measures how long `answer` takes.
+    #[cfg(test)]
+    pub(crate) fn waiting<T>(&self, answer: impl FnOnce() -> T) -> T {
+        let begun = std::time::Instant::now();
+        let answer = answer();
+        *self.waited.lock().unwrap_or_else(PoisonError::into_inner) += begun.elapsed();
+        answer
     }
 
     fn change(&self, action: String, change: impl FnOnce(&mut Count)) {
@@ -149,11 +174,26 @@ impl Intercept for Counting {
         &self,
         answer: &BeforeDeserializationInterceptorContextRef<'_>,
         _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        #[cfg_attr(
+            not(test),
+            expect(unused_variables, reason = "only tests ask which call it was")
+        )]
+        bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let date = answer.response().headers().get("date");
         let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
         self.calls.locked().answered = date;
+        #[cfg(test)]
+        self.calls.done(&self.action(bag));
         Ok(())
     }
+}
+
+/// Whether there is something else at AWS once this was done.
+#[cfg(test)]
+pub(crate) fn changes_something(action: &str) -> bool {
+    let (_, operation) = action.split_once(':').unwrap_or_default();
+    !["Describe", "Detect", "Get", "List"]
+        .iter()
+        .any(|asks| operation.starts_with(asks))
 }

@@ -1,6 +1,8 @@
 //! Commands on an EC2 machine, through Systems Manager: no port is opened for them, and they outlive us.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -10,6 +12,10 @@ use crate::signed;
 
 /// Seconds that a command may run: a migration of large tables takes hours, and ending it would be worse than waiting.
 const LONGEST: u32 = 172_800;
+/// How often a command is looked for whose request had no answer. Systems Manager lists one within seconds.
+const LOOKS: u32 = 10;
+/// The pause between two such looks.
+const BETWEEN: Duration = Duration::from_secs(1);
 /// Machines that one question about them takes.
 const MACHINES_AT_ONCE: usize = 50;
 
@@ -31,7 +37,8 @@ pub(crate) enum CommandState {
     Lost(String),
 }
 
-/// Runs `argv` with `environment` on a machine; `comment` finds it again. Returns the command's id.
+/// Runs `argv` with `environment` on a machine; `comment` finds it again. Returns the command's id. Systems Manager takes no
+/// token, so a request without an answer is looked for and not repeated: the program would run twice.
 pub(crate) fn send(
     account: &Account,
     machine: &str,
@@ -48,8 +55,19 @@ pub(crate) fn send(
             "executionTimeout": [LONGEST.to_string()],
         },
     });
-    let answer = signed::ssm(account, "SendCommand", &body)?;
-    Ok(text(&answer["Command"]["CommandId"]))
+    let fault = match signed::ssm_once(account, "SendCommand", &body) {
+        Ok(answer) => return Ok(text(&answer["Command"]["CommandId"])),
+        Err(fault) if fault.perhaps_done() => fault,
+        Err(fault) => return Err(fault),
+    };
+    for _ in 0..LOOKS {
+        // A question that fails as well tells nothing more than the first one did.
+        if let Ok(Some(found)) = find(account, machine, comment) {
+            return Ok(found.id);
+        }
+        thread::sleep(BETWEEN);
+    }
+    Err(fault)
 }
 
 /// The newest command with this comment on a machine.

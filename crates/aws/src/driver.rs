@@ -17,7 +17,8 @@ pub use self::snapshot::kept_snapshots;
 pub use self::texts::kept_templates;
 pub use self::update::preview;
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -26,7 +27,7 @@ use switchback_model::event::{Completed, Outcome};
 use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Act, Check, Expectation, FileEdit};
 use switchback_model::stack::{Machine, MachineGroup, Snapshot, StackUpdate, Store};
-use switchback_model::{MigrationId, ServiceName};
+use switchback_model::{MigrationId, RunId, ServiceName};
 
 use crate::account::Account;
 use crate::calls::Phase;
@@ -71,12 +72,19 @@ pub struct Conduct {
 pub struct AwsDriver {
     account: Rc<Account>,
     conduct: Conduct,
+    /// Runs whose change sets were looked for since the last one was made: a run is cleaned round by round, and they
+    /// know no rounds.
+    cleaned: RefCell<BTreeSet<RunId>>,
 }
 
 impl AwsDriver {
     /// A driver that acts in `account`.
     pub fn new(account: Rc<Account>, conduct: Conduct) -> Self {
-        Self { account, conduct }
+        Self {
+            account,
+            conduct,
+            cleaned: RefCell::default(),
+        }
     }
 
     /// Fails where the plan is for another account.
@@ -165,6 +173,7 @@ impl Driver for AwsDriver {
     }
 
     fn update(&self, cx: &Context<'_>, update: &StackUpdate) -> Result<Outcome, Failure> {
+        self.cleaned.borrow_mut().clear();
         update::update(cx, self.ready(cx)?, &self.conduct, update)
     }
 
@@ -184,6 +193,9 @@ impl Driver for AwsDriver {
     /// the ones, and the others cost nothing.
     fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {
         let account = self.ready(cx)?;
+        if self.cleaned.borrow().contains(cx.run) {
+            return Ok(());
+        }
         // A way back cleans up after the run that it takes back, whose plan is another.
         let ours = format!("{}{}-", change_set::OURS, cx.run);
         let mut stacks: Vec<&str> = cx
@@ -203,6 +215,7 @@ impl Driver for AwsDriver {
                 change_set::delete(account, stack, &name).map_err(failed)?;
             }
         }
+        self.cleaned.borrow_mut().insert(cx.run.clone());
         Ok(())
     }
 }

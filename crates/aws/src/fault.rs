@@ -102,6 +102,11 @@ impl Fault {
         }
     }
 
+    /// Whether it may have been done all the same.
+    pub(crate) fn perhaps_done(&self) -> bool {
+        matches!(self.kind, Kind::NoAnswer | Kind::Service)
+    }
+
     /// Whether AWS answered with this code.
     pub(crate) fn is(&self, code: &str) -> bool {
         self.code == code

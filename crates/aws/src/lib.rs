@@ -7,6 +7,7 @@
 
 mod account;
 mod calls;
+mod certificates;
 mod command;
 mod definition;
 mod described;

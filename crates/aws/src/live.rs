@@ -17,6 +17,8 @@ mod replayed;
 mod single;
 mod standins;
 mod sweep;
+mod swept;
+mod thirty;
 mod updates;
 
 use std::collections::BTreeMap;

@@ -1,22 +1,16 @@
 //! Looking at everything of an account that belongs to a deployment: in as few calls as it takes, several at a time.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
 
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 use switchback_engine::ports::Failure;
 use switchback_model::Digest;
 use switchback_model::config::AwsConfig;
-use switchback_model::stack::{Cloud, Domain, Stack, StackEvent};
+use switchback_model::stack::{Cloud, Stack};
 
 use crate::account::{Account, whose};
 use crate::calls::Phase;
-use crate::stacks::{drift, events, read};
-use crate::{machines, marks, services, stores};
-
-/// Certificates are counted over this time.
-const CERTIFICATES: Duration = Duration::from_secs(7 * 24 * 3600);
+use crate::stacks::{drift, read};
+use crate::{certificates, machines, marks, services, stores};
 
 /// What is looked at.
 #[derive(Clone, Debug, Default)]
@@ -104,7 +98,7 @@ pub fn observe(
         true => marks::copies(account).map_err(failed)?,
         false => Vec::new(),
     };
-    let domains = domains(account, wanted, &mut stacks).map_err(failed)?;
+    let domains = certificates::of_domains(account, wanted, &mut stacks).map_err(failed)?;
     Ok(Observation {
         cloud: Cloud {
             account: whose(account),
@@ -139,41 +133,4 @@ fn missing(wanted: &Wanted, found: &[Stack]) -> Result<(), Failure> {
     )
     .state("AWS", "was looked at; nothing was changed")
     .hint("correct the names of the stacks, or the account and region"))
-}
-
-/// Certificates that were asked for: one for each machine that was made, which the stacks' events tell.
-fn domains(
-    account: &Account,
-    wanted: &Wanted,
-    stacks: &mut [Stack],
-) -> Result<Vec<Domain>, crate::fault::Fault> {
-    if wanted.domains.is_empty() {
-        return Ok(Vec::new());
-    }
-    let since = DateTime::from(SystemTime::now() - CERTIFICATES)
-        .fmt(Format::DateTime)
-        .unwrap_or_default();
-    let mut issued = Vec::new();
-    for stack in stacks.iter_mut() {
-        let made = |kind: &str| kind == "AWS::EC2::Instance";
-        if !stack.resources.iter().any(|resource| made(&resource.kind)) {
-            continue;
-        }
-        let old = |event: &StackEvent| event.at < since;
-        let all = events::until(account, &stack.id, old)?;
-        for event in all.iter().filter(|event| !old(event)) {
-            if made(&event.kind) && event.status == "CREATE_COMPLETE" {
-                let why = format!("stack {} made {}", stack.name, event.logical);
-                issued.push((event.at.clone(), why));
-            }
-        }
-        stack.events = all;
-    }
-    issued.sort();
-    let domains = wanted.domains.iter().map(|(name, custom)| Domain {
-        name: name.clone(),
-        custom: *custom,
-        issued: if *custom { Vec::new() } else { issued.clone() },
-    });
-    Ok(domains.collect())
 }

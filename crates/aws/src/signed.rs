@@ -62,6 +62,16 @@ struct Message<'a> {
     path: &'a str,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
+    repeat: Repeat,
+}
+
+/// When a request that did not succeed is sent once more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repeat {
+    /// Also where no answer came: done twice, it has done no more.
+    Unanswered,
+    /// Only where AWS has said that it did nothing.
+    Refused,
 }
 
 /// An EC2 action; the answer is its XML.
@@ -82,6 +92,7 @@ pub(crate) fn ec2(
             "application/x-www-form-urlencoded; charset=utf-8".to_owned(),
         )],
         body: form.into_bytes(),
+        repeat: Repeat::Unanswered,
     };
     let answer = call(account, EC2, &format!("ec2:{action}"), &message)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
@@ -108,12 +119,25 @@ pub(crate) fn ec2_by_ids(
 
 /// A Systems Manager action.
 pub(crate) fn ssm(account: &Account, action: &str, body: &Value) -> Result<Value, Fault> {
-    json(account, SSM, "AmazonSSM", action, body)
+    let repeat = Repeat::Unanswered;
+    json(account, SSM, &format!("AmazonSSM.{action}"), (body, repeat))
+}
+
+/// One that takes no token and would be done twice: where no answer came, the caller finds out.
+pub(crate) fn ssm_once(account: &Account, action: &str, body: &Value) -> Result<Value, Fault> {
+    let repeat = Repeat::Refused;
+    json(account, SSM, &format!("AmazonSSM.{action}"), (body, repeat))
 }
 
 /// A CloudWatch Logs action.
 pub(crate) fn logs(account: &Account, action: &str, body: &Value) -> Result<Value, Fault> {
-    json(account, LOGS, "Logs_20140328", action, body)
+    let repeat = Repeat::Unanswered;
+    json(
+        account,
+        LOGS,
+        &format!("Logs_20140328.{action}"),
+        (body, repeat),
+    )
 }
 
 /// Reads an object.
@@ -123,6 +147,7 @@ pub(crate) fn s3_get(account: &Account, bucket: &str, key: &str) -> Result<Vec<u
         path: &object_path(bucket, key),
         headers: Vec::new(),
         body: Vec::new(),
+        repeat: Repeat::Unanswered,
     };
     call(account, S3, "s3:GetObject", &message)
 }
@@ -139,6 +164,7 @@ pub(crate) fn s3_put(
         path: &object_path(bucket, key),
         headers: vec![("content-type", "text/plain".to_owned())],
         body: bytes.to_vec(),
+        repeat: Repeat::Unanswered,
     };
     call(account, S3, "s3:PutObject", &message).map(drop)
 }
@@ -151,6 +177,7 @@ pub(crate) fn s3_keeps_versions(account: &Account, bucket: &str) -> Result<bool,
         path: &format!("/{}?versioning=", encoded(bucket, false)),
         headers: Vec::new(),
         body: Vec::new(),
+        repeat: Repeat::Unanswered,
     };
     let answer = call(account, S3, ACTION, &message)?;
     let text = String::from_utf8_lossy(&answer);
@@ -166,6 +193,7 @@ pub(crate) fn s3_make_bucket(account: &Account, bucket: &str) {
         path: &format!("/{bucket}"),
         headers: Vec::new(),
         body: Vec::new(),
+        repeat: Repeat::Unanswered,
     };
     call(account, S3, "s3:CreateBucket", &message).expect("a bucket is made");
 }
@@ -183,18 +211,19 @@ fn json(
     account: &Account,
     service: Service,
     target: &str,
-    action: &str,
-    body: &Value,
+    (body, repeat): (&Value, Repeat),
 ) -> Result<Value, Fault> {
     let message = Message {
         method: "POST",
         path: "/",
         headers: vec![
             ("content-type", "application/x-amz-json-1.1".to_owned()),
-            ("x-amz-target", format!("{target}.{action}")),
+            ("x-amz-target", target.to_owned()),
         ],
         body: body.to_string().into_bytes(),
+        repeat,
     };
+    let action = target.rsplit('.').next().unwrap_or_default();
     let name = format!("{}:{action}", service.name);
     let answer = call(account, service, &name, &message)?;
     if answer.is_empty() {
@@ -203,8 +232,7 @@ fn json(
     serde_json::from_slice(&answer).map_err(|error| Fault::unanswered(&name, error))
 }
 
-/// Sends it, again where AWS is too busy or nothing answers. What is asked for here may be asked for twice:
-/// creating calls carry tokens or names of their own.
+/// Sends it, again where AWS is too busy; and where nothing answers, if the message allows that.
 fn call(
     account: &Account,
     service: Service,
@@ -227,7 +255,11 @@ fn call(
             Err(fault) => fault,
         };
         tried += 1;
-        let again = matches!(fault.kind, Kind::Throttled | Kind::Service | Kind::NoAnswer);
+        let again = match fault.kind {
+            Kind::Throttled => true,
+            Kind::Service | Kind::NoAnswer => message.repeat == Repeat::Unanswered,
+            _ => false,
+        };
         if !again || tried == ATTEMPTS {
             return Err(fault);
         }
@@ -266,7 +298,12 @@ fn send(
         .timeout_global(Some(ATTEMPT))
         .build()
         .into();
-    let answer = agent.run(request).map_err(|error| unsent(&error))?;
+    let answer = || agent.run(request);
+    #[cfg(test)]
+    let answer = || account.calls().waiting(answer);
+    let answer = answer().map_err(|error| unsent(&error))?;
+    #[cfg(test)]
+    account.calls().done(action);
     read(action, answer)
 }
 

@@ -201,6 +201,13 @@ fn the_examples_show_every_key() {
         "renew",
         "domains",
         "custom-certificates",
+        "currency",
+        "servers",
+        "storage",
+        "snapshot",
+        "disk-snapshot",
+        "task-processor",
+        "task-memory",
     ];
     let missing: Vec<&str> = known
         .into_iter()
@@ -209,6 +216,7 @@ fn the_examples_show_every_key() {
     assert!(missing.is_empty(), "not shown: {missing:?}");
     let mut whole = read_source("config.rs");
     whole.extend(read_source("config/aws.rs"));
+    whole.extend(read_source("config/prices.rs"));
     whole.retain(|line| {
         line.starts_with("    pub ") && line.contains(':') && !line.contains(" fn ")
     });
@@ -226,6 +234,7 @@ fn the_examples_show_every_key() {
         "parameters",
         "keep",
         "certificates-used",
+        "prices",
         "datastores",
         "verify",
         "policy",

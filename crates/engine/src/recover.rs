@@ -53,6 +53,12 @@ impl Run<'_> {
                 Guard::Ready => self.act(step, Completed::Done),
                 guard => Err(Interruption::Halt(halt::guarded(self, step, &guard))),
             },
+            // It may not be repeated, and a process died before it could tell how it ended: its own words come first.
+            MigrationTrace::Exited { .. }
+                if !self.has_run(step) && matches!(step.interrupted, Interrupted::Halt { .. }) =>
+            {
+                self.act(step, Completed::Adopted)
+            }
             MigrationTrace::NeverStarted | MigrationTrace::Exited { .. } => self.again(step),
         }
     }

@@ -1,12 +1,14 @@
 //! `switchback.toml`: the little that cannot be observed.
 
 mod aws;
+mod prices;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::aws::{AwsConfig, AwsKind, AwsParameter};
+pub use self::prices::{Price, Prices, Unit};
 use crate::exit::Exit;
 use crate::id::{DatastoreName, ProductId, ServiceName};
 use crate::problem::Problem;

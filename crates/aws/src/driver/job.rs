@@ -246,6 +246,12 @@ fn words(program: &str, run: &[String]) -> Vec<String> {
 }
 
 fn not_started(fault: &Fault, what: String) -> Failure {
+    if fault.perhaps_done() {
+        return fault
+            .failure(what)
+            .state("database", "unknown: the migration may have been started")
+            .hint("resume: it is looked for, and not started a second time while it is there");
+    }
     let failure = fault.failure(what).state("database", "was not migrated");
     match fault.code.as_str() {
         "RESOURCE:MEMORY" => failure
@@ -300,5 +306,9 @@ mod tests {
             told.hints,
             ["the cluster has no room for the task: make some, then resume"]
         );
+        let told = not_started(&Fault::unanswered("ecs:RunTask", "reset"), String::new());
+        let database = told.state.iter().find(|it| it.subject == "database");
+        let seen = database.and_then(|it| it.seen.as_deref());
+        assert_eq!(seen, Some("unknown: the migration may have been started"));
     }
 }

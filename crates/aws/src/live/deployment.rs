@@ -11,6 +11,7 @@ use switchback_engine::signal::StopSignal;
 use switchback_engine::{Ended, Engine, Order};
 use switchback_journal::{Key, StateDirectory, StepStatus};
 use switchback_model::config::{AwsConfig, AwsKind};
+use switchback_model::event::Event;
 use switchback_model::plan::{Act, Plan};
 use switchback_model::product::Product;
 use switchback_model::stack::{
@@ -20,19 +21,16 @@ use switchback_model::{Digest, Problem, RunId, observed};
 use switchback_planner::path::Query;
 use switchback_planner::stack::{BackInput, Input, build, templates_wanted, way_back};
 use switchback_planner::{Planned, Proven, check_against, outline, refusal};
-use switchback_testkit::crash::{CrashPoints, Crashed, survive};
+use switchback_testkit::crash::{Crashed, survive};
 
 use super::dying::{Dying, Witness, process};
 use super::releases::text;
 use super::{deploy, place, within_policy};
 use crate::stacks::read;
 use crate::{
-    Account, AwsDriver, Conduct, Observation, Operations, Settings, Wanted, kept_snapshots,
-    kept_templates, observe, preview,
+    Account, Conduct, Observation, Operations, Settings, Wanted, kept_snapshots, kept_templates,
+    observe, preview,
 };
-
-/// After how many points of its life each process is killed, one after the other: no two die at the same places.
-const LIVES: [u64; 7] = [5, 12, 7, 15, 8, 11, 6];
 
 /// What each stack has: the digest of its template, and its parameters but for what names snapshots.
 pub(super) type Stood = BTreeMap<String, (Digest, BTreeMap<String, Option<String>>)>;
@@ -202,25 +200,13 @@ impl Deployment {
         Ok(back)
     }
 
-    /// Works on the run, processes one after the other, each killed after a while, until it ends. Says how many were.
-    pub(super) fn killed(&self, plan: &Plan, run: &RunId) -> (Ended, usize) {
-        let crash = CrashPoints::default();
-        for (killed, life) in LIVES.into_iter().cycle().enumerate() {
-            crash.arm(life);
-            if let Ok(ended) = self.work(plan, run, &crash) {
-                return (ended, killed);
-            }
-        }
-        unreachable!("there is always another process")
-    }
-
-    /// One process works on the run until it ends.
-    pub(super) fn unharmed(&self, plan: &Plan, run: &RunId) -> Ended {
-        self.work(plan, run, &CrashPoints::default())
-            .expect("nobody dies")
-    }
-
-    fn work(&self, plan: &Plan, run: &RunId, crash: &CrashPoints) -> Result<Ended, Crashed> {
+    /// A process works on the run until it ends or dies; with the account that it asked.
+    pub(super) fn work(
+        &self,
+        plan: &Plan,
+        run: &RunId,
+        witness: &Witness<'_>,
+    ) -> (Result<Ended, Crashed>, Rc<Account>) {
         let engine = Engine::new(
             self.state.clone(),
             Redactor::default(),
@@ -229,10 +215,7 @@ impl Deployment {
         .with_process(process());
         let account = self.account();
         let site = Site {
-            driver: Box::new(Dying {
-                driver: AwsDriver::new(Rc::clone(&account), self.conduct()),
-                crash: crash.clone(),
-            }),
+            driver: Box::new(Dying::new(&account, self.conduct(), witness.crash)),
             datastores: BTreeMap::new(),
         };
         let notices = plan.notices.iter();
@@ -248,11 +231,23 @@ impl Deployment {
         };
         let ended = survive(|| {
             engine
-                .run(&order, &site, &Witness(crash))
+                .run(&order, &site, witness)
                 .expect("the order is taken")
         });
         within_policy(&account);
-        ended
+        (ended, account)
+    }
+
+    /// What the journal has of a run.
+    pub(super) fn events(&self, run: &RunId) -> Vec<Event> {
+        let journal = self.state.journal().expect("a journal");
+        let events = journal.events(run).expect("read");
+        events.into_iter().map(|stamped| stamped.event).collect()
+    }
+
+    /// How migrations run.
+    pub(super) fn operations(&self) -> &Operations {
+        &self.operations
     }
 
     /// Plans, asks the stand-in what the first update of each stack would change, and plans again with that.

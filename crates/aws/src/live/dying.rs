@@ -1,6 +1,7 @@
 //! A driver and a listener that die wherever a process can be killed.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use switchback_engine::Listener;
@@ -12,42 +13,59 @@ use switchback_model::event::{Event, Outcome, Stamped};
 use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Check, Expectation, FileEdit};
 use switchback_model::stack::{StackUpdate, Store};
-use switchback_model::{MigrationId, ServiceName};
+use switchback_model::{MigrationId, ServiceName, StepNumber};
 use switchback_testkit::crash::CrashPoints;
 
-use crate::AwsDriver;
+use crate::{Account, AwsDriver, Calls, Conduct};
 
-/// Dies before, in and after each act.
+/// Dies before, in and after each act, and behind each call of it that changes something.
 pub(super) struct Dying {
-    pub(super) driver: AwsDriver,
-    pub(super) crash: CrashPoints,
+    driver: AwsDriver,
+    crash: CrashPoints,
+    calls: Calls,
 }
 
 /// Dies at the first thing that an act tells: it has begun, and is not over.
 struct Middle<'a> {
     crash: &'a CrashPoints,
+    step: StepNumber,
     told: std::cell::Cell<bool>,
 }
 
 impl Progress for Middle<'_> {
     fn report(&self, _: &str, _: Option<u64>, _: Option<u64>, _: Option<&str>) {
         if !self.told.replace(true) {
-            self.crash.point("in the middle");
+            self.crash
+                .point(&format!("in the middle of step {}", self.step));
         }
     }
 }
 
 impl Dying {
+    pub(super) fn new(account: &Rc<Account>, conduct: Conduct, crash: &CrashPoints) -> Self {
+        Self {
+            driver: AwsDriver::new(Rc::clone(account), conduct),
+            crash: crash.clone(),
+            calls: account.calls().clone(),
+        }
+    }
+
     fn act<T>(&self, cx: &Context<'_>, act: impl FnOnce(&Context<'_>) -> T) -> T {
         let middle = Middle {
             crash: &self.crash,
+            step: cx.step,
             told: std::cell::Cell::new(false),
         };
+        let place = format!("step {}", cx.step);
+        let mut deaths = self.calls.deaths.lock().expect("nobody died in it");
+        *deaths = Some((self.crash.clone(), place));
+        drop(deaths);
         let cx = Context {
             progress: &middle,
             ..*cx
         };
-        self.crash.around("an act", || act(&cx))
+        self.crash
+            .around(&format!("the act of step {}", cx.step), || act(&cx))
     }
 }
 
@@ -111,7 +129,21 @@ impl Driver for Dying {
 }
 
 /// Dies behind every line of the journal.
-pub(super) struct Witness<'a>(pub(super) &'a CrashPoints);
+pub(super) struct Witness<'a> {
+    pub(super) crash: &'a CrashPoints,
+    /// Where the process before this one died: to have gone on from there is a line of its own.
+    pub(super) before: &'a str,
+}
+
+/// A line of the journal as a place to die at: which try it was of does not count, or a run would have no end.
+pub(super) fn line(event: &Event) -> String {
+    let told = serde_json::to_value(event).expect("events are JSON");
+    let kind = told["event"].as_str().unwrap_or_default();
+    match told["step"].as_u64() {
+        Some(step) => format!("{kind} of step {step}"),
+        None => kind.to_owned(),
+    }
+}
 
 /// A process that works on a run, of its own.
 pub(super) fn process() -> ProcessIdentity {
@@ -127,8 +159,15 @@ pub(super) fn process() -> ProcessIdentity {
 impl Listener for Witness<'_> {
     fn hear(&self, event: &Stamped) {
         // Progress comes from another thread as well, which is not the one that dies.
-        if !matches!(event.event, Event::Progress { .. }) {
-            self.0.point("after a journal write");
+        match &event.event {
+            Event::Progress { .. } => {}
+            // Each time once: two in a row are nothing new.
+            Event::RunResumed { .. } if self.before.starts_with("run-resumed") => {}
+            Event::RunResumed { .. } => {
+                let before = self.before;
+                self.crash.point(&format!("run-resumed behind {before}"));
+            }
+            event => self.crash.point(&line(event)),
         }
     }
 }

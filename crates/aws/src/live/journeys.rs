@@ -6,16 +6,16 @@ use std::time::Instant;
 use switchback_engine::Ended;
 use switchback_model::RunId;
 use switchback_model::config::{AwsConfig, AwsParameter};
-use switchback_model::plan::{Act, Plan};
+use switchback_model::plan::Plan;
 use switchback_testkit::aws::{Containers, Image};
 
 use super::deployment::Deployment;
 use super::operations;
 use super::standins::{Kind, StandIn};
-use crate::{Wanted, observe};
+use super::swept::Swept;
 
 /// The stacks of the deployment, by the templates that they are made from, in their order.
-const STACKS: [&str; 15] = [
+pub(super) const STACKS: [&str; 15] = [
     "1-1-vpc",
     "2-1-db-aurora-master",
     "2-3-db-redis",
@@ -40,12 +40,12 @@ const ADDED: [&str; 2] = [
 const OPERATIONS: &str = "tts-5-2-ecs-ops";
 const SERVICES: &str = "tts-5-4-ecs-services";
 const DATABASE: &str = "tts-2-1-db-aurora-master";
-const RELEASES: [&str; 5] = ["3.14.0", "3.19.2", "3.24.2", "3.26.0", "3.36.0"];
+pub(super) const RELEASES: [&str; 5] = ["3.14.0", "3.19.2", "3.24.2", "3.26.0", "3.36.0"];
 const FEATURES: &[&str] = &["noc-wanted=0", "storage-in-use=0", "dcs-in-use=0"];
 
 /// The product, as far as tasks need it: it migrates and says how that ended. The migration that the environment names
 /// cannot go on.
-const PROGRAM: &str = "#!/bin/sh
+pub(super) const PROGRAM: &str = "#!/bin/sh
 echo \"args: $*\"
 case \"$*\" in
 \"${TTN_LW_FAIL:-nothing} \"*) echo 'pq: column already exists' >&2; exit 3;;
@@ -58,13 +58,25 @@ fn rounds(plan: &Plan) -> u32 {
     stages.map(|stage| stage.round).max().unwrap_or(0)
 }
 
-fn told(line: &str) {
+/// Everything was done once; and what it took.
+fn tell(what: &str, plan: &Plan, swept: &Swept<'_>, begun: Instant) {
+    let lines = swept.assert_once();
+    told(&format!(
+        "{what}: {} rounds, {} steps, {lines} lines, {} times killed, {:.1?} so far",
+        rounds(plan),
+        plan.steps().count(),
+        swept.killed,
+        begun.elapsed()
+    ));
+}
+
+pub(super) fn told(line: &str) {
     // Past the test harness, which would swallow it.
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// All of them, as they were made at a release.
-fn deployed(standin: &StandIn, version: &str, image: &str) -> Deployment {
+pub(super) fn deployed(standin: &StandIn, version: &str, image: &str) -> Deployment {
     let deployment = Deployment::new(
         standin.settings(),
         operations(),
@@ -86,8 +98,8 @@ fn deployed(standin: &StandIn, version: &str, image: &str) -> Deployment {
 /// Relies on A9, C7, C9, C20, D3, E1-E3, E5, G2-G4, G7 (ministack with docker, ok): texts as they were given, outputs
 /// that follow their resource, tokens in events, snapshots of clusters, exit codes, steady services, replacements.
 ///
-/// From 3.14.0 over every stop to 3.26.0, killed on the way; then to the newest with a migration that fails, back, killed
-/// on the way as well, and with what failed corrected once more.
+/// From 3.14.0 over every stop to 3.26.0; then to the newest with a migration that fails, back, and with what failed
+/// corrected once more. Processes are killed on all four ways, at everything they write and at everything they do.
 #[test]
 fn numbered_stacks_go_to_the_newest_and_back_where_a_migration_fails() {
     let Some(images) = Image::releases("thethingsindustries/lorawan-stack", &RELEASES, PROGRAM)
@@ -102,14 +114,10 @@ fn numbered_stacks_go_to_the_newest_and_back_where_a_migration_fails() {
     let mut deployment = deployed(&standin, "3.14.0", &images[0].name);
     let plan = deployment.plan(&deployment.account(), "3.14.0", "3.26.0");
     assert!(rounds(&plan) >= 3, "every stop is a round of its own");
-    let (ended, killed) = deployment.killed(&plan, &RunId::new("r-0001"));
+    let mut there = Swept::new(&deployment, &plan, "r-0001");
+    let ended = there.until_it_ends();
     assert!(matches!(ended, Ended::Finished { .. }), "{ended:?}");
-    told(&format!(
-        "15 stacks, 3.14.0 to 3.26.0 in {} rounds: {} steps, {killed} times killed, {:.1?}",
-        rounds(&plan),
-        plan.steps().count(),
-        begun.elapsed()
-    ));
+    tell("15 stacks, 3.14.0 to 3.26.0", &plan, &there, begun);
     for (stack, name) in [(OPERATIONS, "OpsImage"), (SERVICES, "StackImage")] {
         let found = deployment.parameter(stack, name);
         assert!(found.ends_with("lorawan-stack:3.26.0"), "{found}");
@@ -123,22 +131,21 @@ fn numbered_stacks_go_to_the_newest_and_back_where_a_migration_fails() {
     let parameters = &mut deployment.config.parameters;
     parameters.insert(OPERATIONS.to_owned(), said);
     let plan = deployment.plan(&deployment.account(), "3.26.0", "3.36.0");
-    let run = RunId::new("r-0002");
-    let Ended::Halted(problem) = deployment.unharmed(&plan, &run) else {
+    let mut failing = Swept::new(&deployment, &plan, "r-0002");
+    let Ended::Halted(problem) = failing.until_it_ends() else {
         panic!("the migration fails");
     };
     assert_eq!(problem.code, "migration-failed", "{problem:?}");
+    tell("on, until a migration fails", &plan, &failing, begun);
 
+    let run = RunId::new("r-0002");
     let back = deployment.way_back(&plan, &run).expect("a way back");
     let restored = back.notices.iter().any(|it| it.id == "data-loss");
     assert!(restored, "{:?}", back.notices);
-    let (ended, killed) = deployment.killed(&back, &RunId::new("r-0003"));
+    let mut taken_back = Swept::new(&deployment, &back, "r-0003");
+    let ended = taken_back.until_it_ends();
     assert!(matches!(ended, Ended::Finished { .. }), "{ended:?}");
-    told(&format!(
-        "and back where a migration failed: {} steps, {killed} times killed, {:.1?}",
-        back.steps().count(),
-        begun.elapsed()
-    ));
+    tell("and back", &back, &taken_back, begun);
     assert_eq!(deployment.stood(), before);
     let snapshot = deployment.parameter(DATABASE, "SnapshotARN");
     assert!(
@@ -150,48 +157,10 @@ fn numbered_stacks_go_to_the_newest_and_back_where_a_migration_fails() {
 
     deployment.config.parameters.clear();
     let plan = deployment.plan(&deployment.account(), "3.26.0", "3.36.0");
-    let ended = deployment.unharmed(&plan, &RunId::new("r-0004"));
+    let mut again = Swept::new(&deployment, &plan, "r-0004");
+    let ended = again.until_it_ends();
     assert!(matches!(ended, Ended::Finished { .. }), "{ended:?}");
     let found = deployment.parameter(SERVICES, "StackImage");
     assert!(found.ends_with("lorawan-stack:3.36.0"), "{found}");
-    told(&format!("and to 3.36.0: {:.1?} in all", begun.elapsed()));
-}
-
-/// Relies on A9 (ministack, ok). No time is asserted: stand-ins and machines differ. What it takes is printed.
-#[test]
-fn thirty_stacks_are_seen_and_planned_with_few_calls() {
-    let Some(standin) = StandIn::start(Kind::Ministack) else {
-        return;
-    };
-    let image = "docker.io/thethingsindustries/lorawan-stack:3.26.0";
-    let deployment = deployed(&standin, "3.26.0", image);
-    for number in STACKS.len()..30 {
-        let stack = format!("tts-{number}-2-3-db-redis");
-        deployment.make(&stack, "2-3-db-redis", "3.26.0", &[]);
-    }
-    let account = deployment.account();
-    let asked = account.calls().requests();
-    let begun = Instant::now();
-    let seen = observe(&account, &Wanted::default(), &|_| ()).expect("observed");
-    let observed = begun.elapsed();
-    let calls = account.calls().requests() - asked;
-    let stacks = seen.cloud.stacks.len() as u64;
-    assert_eq!(stacks, 30);
-    // Who asks one by one: each stack itself, its template, its resources; each service, what it runs; each store.
-    let naive = 3 * stacks + 2 * seen.cloud.tasks.len() as u64 + seen.cloud.stores.len() as u64;
-    // The text of a template and the resources of a stack are told of one stack at a time; all else of all at once.
-    assert!(
-        calls <= 2 * stacks + 8 && calls < naive,
-        "{calls} of {naive}"
-    );
-    let begun = Instant::now();
-    let plan = deployment.plan(&account, "3.26.0", "3.36.0");
-    let planned = begun.elapsed();
-    let updates = plan
-        .steps()
-        .filter(|(_, step)| matches!(step.act, Act::Update { .. }));
-    told(&format!(
-        "30 stacks: {calls} calls instead of {naive}; observed in {observed:.2?}, observed again and planned in {planned:.2?}, {} updates",
-        updates.count()
-    ));
+    tell("and to 3.36.0", &plan, &again, begun);
 }

@@ -116,6 +116,52 @@ fn a_deployment_is_seen_whole_in_few_calls() {
     );
 }
 
+/// Relies on A16, C16 (ministack, ok): protection, and a parameter that somebody gave another value by hand.
+#[test]
+fn what_was_changed_by_other_means_and_what_is_protected_is_seen() {
+    let Some(ministack) = StandIn::start(Kind::Ministack) else {
+        return;
+    };
+    let account = ministack.account();
+    let parameters = [("Name", "other"), ("Token", "t")];
+    deploy(&account, "tts", &template("v1", "mechanism"), &parameters);
+    let of = |action: &str, more: &[(&str, &str)]| {
+        let form = [("Action", action), ("StackName", "tts")];
+        let form = form.iter().chain(more);
+        let form = form.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        ministack.cloudformation(form.collect())
+    };
+    of(
+        "UpdateTerminationProtection",
+        &[("EnableTerminationProtection", "true")],
+    );
+    let told = of("DescribeStackResource", &[("LogicalResourceId", "Setting")]);
+    let (_, rest) = told.split_once("<PhysicalResourceId>").expect("an id");
+    let name = rest.split('<').next().unwrap_or_default();
+    ministack.parameter_store(&format!(
+        r#"{{"Name":"{name}","Value":"otherwise","Type":"String","Overwrite":true}}"#
+    ));
+    let wanted = Wanted {
+        drift: true,
+        ..Wanted::default()
+    };
+    let seen = observe(&account, &wanted, &|_| ()).expect("observed").cloud;
+    let stack = &seen.stacks["tts"];
+    assert!(stack.protected);
+    let Drift::Found { resources } = &stack.drift else {
+        panic!("{:?}", stack.drift);
+    };
+    let [resource] = resources.as_slice() else {
+        panic!("one resource: {resources:?}");
+    };
+    assert_eq!(resource.logical, "Setting");
+    assert_eq!(resource.kind, "AWS::SSM::Parameter");
+    assert!(!resource.deleted);
+    let differences = resource.differences.iter();
+    let found: Vec<&str> = differences.map(|(_, _, found)| found.as_str()).collect();
+    assert_eq!(found, ["otherwise"]);
+}
+
 #[test]
 fn a_stack_that_is_not_there_is_told_by_name() {
     let Some(ministack) = StandIn::start(Kind::Ministack) else {

@@ -324,24 +324,17 @@ fn services_are_waited_for_and_what_they_run_is_looked_at() {
     assert_eq!(failure.code, "image-differs");
 }
 
-/// Relies on F2, F3 (ministack with docker, ok): commands on a machine that is a container.
-#[test]
-fn commands_run_on_a_machine_and_are_found_again() {
-    let Some(image) = Image::make() else { return };
-    let Some(ministack) = StandIn::start(Kind::MinistackOnDocker) else {
-        return;
-    };
-    let _containers = Containers(&image);
-    let account = ministack.account();
+/// A machine that runs `image`, once Systems Manager reaches it.
+fn machine(account: &Account, image: &Image) -> String {
     let registered = signed::ec2(
-        &account,
+        account,
         "RegisterImage",
         &[("Name", "byol"), ("ImageLocation", &image.name)],
     )
     .expect("registered");
     let ami = between(&registered, "<imageId>", "</imageId>");
     let started = signed::ec2(
-        &account,
+        account,
         "RunInstances",
         &[
             ("ImageId", ami),
@@ -353,7 +346,7 @@ fn commands_run_on_a_machine_and_are_found_again() {
     .expect("started");
     let machine = between(&started, "<instanceId>", "</instanceId>").to_owned();
     let since = Instant::now();
-    while !command::reached(&account, std::slice::from_ref(&machine))
+    while !command::reached(account, std::slice::from_ref(&machine))
         .expect("told")
         .contains(&machine)
     {
@@ -363,6 +356,19 @@ fn commands_run_on_a_machine_and_are_found_again() {
         );
         std::thread::sleep(Duration::from_millis(50));
     }
+    machine
+}
+
+/// Relies on F2, F3 (ministack with docker, ok): commands on a machine that is a container.
+#[test]
+fn commands_run_on_a_machine_and_are_found_again() {
+    let Some(image) = Image::make() else { return };
+    let Some(ministack) = StandIn::start(Kind::MinistackOnDocker) else {
+        return;
+    };
+    let _containers = Containers(&image);
+    let account = ministack.account();
+    let machine = machine(&account, &image);
     let environment = BTreeMap::from([("TTN_LW_CONFIG".to_owned(), "/etc/c.yml".to_owned())]);
     for (words, code, said) in [
         (
@@ -396,6 +402,40 @@ fn commands_run_on_a_machine_and_are_found_again() {
         assert_eq!(found, code);
         assert!(output.contains(said), "{output}");
     }
+}
+
+/// Relies on F2, F3 (ministack with docker, ok). Systems Manager takes no token: asked twice, it runs a migration twice. The
+/// proxy spoils the answer after the stand-in has acted.
+#[test]
+fn a_command_whose_answer_is_lost_is_found_and_not_sent_twice() {
+    let Some(image) = Image::make() else { return };
+    let Some(ministack) = StandIn::start(Kind::MinistackOnDocker) else {
+        return;
+    };
+    let Some(proxy) = ministack.spoiled() else {
+        return;
+    };
+    let _containers = Containers(&image);
+    let account = ministack.account();
+    let machine = machine(&account, &image);
+    proxy.rules(
+        r#"[{"service":"ssm","operation":"SendCommand","times":1,"response":{"abort_frac":0.0}}]"#,
+    );
+    let argv = ["/bin/tti-lw-stack", "is-db", "migrate"].map(str::to_owned);
+    let spoiled = proxy.account();
+    let id = command::send(&spoiled, &machine, "once", &BTreeMap::new(), &argv).expect("sent");
+    let sent = spoiled.calls().counts();
+    let sent = sent.iter().find(|((_, it), _)| it == "ssm:SendCommand");
+    assert_eq!(sent.map(|(_, count)| count.requests), Some(1));
+    let listed = signed::ssm(&account, "ListCommands", &serde_json::json!({}));
+    let listed = listed.expect("listed");
+    let ids: Vec<&str> = listed["Commands"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|command| command["CommandId"].as_str())
+        .collect();
+    assert_eq!(ids, [id.as_str()]);
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {

@@ -22,8 +22,8 @@ use switchback_testkit::crash::{CrashPoints, Crashed, survive};
 use super::dying::{Dying, Witness, process};
 use super::standins::{Kind, StandIn};
 use super::{Lab, deploy, foreseen, migrations, template, value, wish};
+use crate::Account;
 use crate::stacks::{events, read};
-use crate::{Account, AwsDriver};
 
 /// The stand-ins of all upgrades: stacks and tasks on one, databases on the other, which snapshots them.
 struct Cloud {
@@ -149,10 +149,7 @@ impl Upgrade {
         .with_process(process());
         let account = Rc::new(cloud.account());
         let site = Site {
-            driver: Box::new(Dying {
-                driver: AwsDriver::new(account, self.lab.conduct()),
-                crash: self.crash.clone(),
-            }),
+            driver: Box::new(Dying::new(&account, self.lab.conduct(), &self.crash)),
             datastores: BTreeMap::new(),
         };
         let plan: &Plan = &self.lab.plan;
@@ -166,9 +163,13 @@ impl Upgrade {
             by: "tester@lab",
             program: "0.0.0",
         };
+        let witness = Witness {
+            crash: &self.crash,
+            before: "",
+        };
         survive(|| {
             engine
-                .run(&order, &site, &Witness(&self.crash))
+                .run(&order, &site, &witness)
                 .expect("the order is taken")
         })
     }

@@ -5,7 +5,7 @@ use switchback_model::stack::{ChangeSet, StackEvent};
 
 use super::events::{culprit, is_of_stack, until};
 use crate::account::Account;
-use crate::fault::{Fault, Kind};
+use crate::fault::Fault;
 use crate::stacks::change_set;
 use crate::waiting::Pace;
 
@@ -27,7 +27,7 @@ pub(crate) fn execute(account: &Account, set: &ChangeSet, token: &str) -> Result
         Ok(_) => return Ok(()),
         Err(error) => Fault::of(ACTION, error),
     };
-    let perhaps_done = matches!(fault.kind, Kind::NoAnswer | Kind::Service)
+    let perhaps_done = fault.perhaps_done()
         || fault.is("InvalidChangeSetStatus")
         || fault.is("TokenAlreadyExistsException")
         || change_set::is_missing(&fault);

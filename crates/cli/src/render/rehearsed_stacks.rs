@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use switchback_model::Rehearsal;
 use switchback_model::rehearsal::{Outcome, UpdateSeen};
-use switchback_planner::stack::Copies;
+use switchback_planner::stack::{Bill, Copies};
 
 use super::style::{BAD, BOLD, CHECK, CROSS, DIM, GOOD, PLAIN, WARN, paint};
 use super::table::{Cell, Table};
@@ -13,23 +13,62 @@ use super::{measure, wrap};
 /// Longest list of resources that is named.
 const NAMED: usize = 6;
 
-/// What is made and costs something, before it is asked for.
-pub(crate) fn made(copies: &Copies, width: usize) -> String {
+/// What is made, and what AWS bills of it, before it is asked for.
+pub(crate) fn made(copies: &Copies, bill: &Bill, lasts: Lasts, width: usize) -> String {
     let mut text = format!("  {}\n", paint(BOLD, "made beside production for this"));
-    let mut line = |said: &str| {
+    let line = |text: &mut String, said: &str| {
         let _ = writeln!(text, "{}", wrap::hanging("    · ", said, width));
     };
     for made in &copies.made {
-        line(made);
+        line(&mut text, made);
     }
-    line(&format!(
+    let removed = format!(
         "all of it in the stack `{}`, which is removed at the end, with the snapshot",
         copies.stack
-    ));
-    line(
-        "AWS bills each from when it is made until it is removed, a database server for ten minutes at least",
     );
+    line(&mut text, &removed);
+    let _ = writeln!(text, "  {}", paint(BOLD, "what AWS bills of it"));
+    for billed in &bill.lines {
+        line(&mut text, billed);
+    }
+    line(
+        &mut text,
+        "AWS bills each from when it is made until it is removed, a database server for ten minutes at least; \
+         requests to a cluster's storage, and what goes through a NAT gateway, by what they are",
+    );
+    line(&mut text, &format!("{}: {}", lasts.said(), bill.sum));
     text
+}
+
+/// How long a rehearsal is taken to last, in minutes.
+#[derive(Clone, Copy)]
+pub(crate) enum Lasts {
+    /// As long as the one before did.
+    Measured(u64),
+    /// Nobody knows: an hour, to multiply.
+    Hour,
+}
+
+impl Lasts {
+    /// Minutes.
+    pub(crate) fn minutes(self) -> u64 {
+        match self {
+            Self::Measured(minutes) => minutes,
+            Self::Hour => 60,
+        }
+    }
+
+    fn said(self) -> String {
+        match self {
+            Self::Measured(minutes) => format!(
+                "for {}, as long as the rehearsal before",
+                measure::plural(minutes, "minute", "minutes")
+            ),
+            Self::Hour => {
+                "for an hour; how long it takes is known once it was rehearsed".to_owned()
+            }
+        }
+    }
 }
 
 /// The first line: how it ended.

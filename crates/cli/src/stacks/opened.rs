@@ -9,7 +9,7 @@ use switchback_aws::{
     whose,
 };
 use switchback_engine::ports::{Driver, Progress};
-use switchback_model::config::{AwsConfig, AwsKind};
+use switchback_model::config::{AwsConfig, AwsKind, Prices};
 use switchback_model::exit::Exit;
 use switchback_model::observed::Deployment as Identity;
 use switchback_model::plan::Plan;
@@ -68,6 +68,11 @@ impl Stacks {
     /// Which deployment this is.
     pub(crate) fn identity(&self) -> Identity {
         self.identity.clone()
+    }
+
+    /// What the operator pays AWS, where that is said.
+    pub(crate) fn prices(&self) -> Option<&Prices> {
+        self.aws.prices.as_ref()
     }
 
     /// Whose account it is.

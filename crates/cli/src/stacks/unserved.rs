@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use switchback_engine::ports::{Context, Driver, Progress};
+use switchback_model::config::Prices;
 use switchback_model::observed::Deployment as Identity;
 use switchback_model::plan::Plan;
 use switchback_model::product::Product;
@@ -31,6 +32,11 @@ impl Stacks {
 
     /// Which deployment this is.
     pub(crate) fn identity(&self) -> Identity {
+        match *self {}
+    }
+
+    /// What the operator pays AWS, where that is said.
+    pub(crate) fn prices(&self) -> Option<&Prices> {
         match *self {}
     }
 

@@ -30,6 +30,16 @@ const STACKS: [&str; 5] = [
 ];
 const COPIES: &str = "switchback-rehearsal-";
 
+/// What the operator says beside: half of what AWS bills has a price.
+const PRICED: &str = "
+[policy]
+require-rehearsal = \"7d\"
+
+[aws.prices]
+currency = \"EUR\"
+servers = { \"db.t3.medium\" = 0.6 }
+";
+
 /// What of the account must be as it was: everything but what ended by itself.
 #[derive(Debug, PartialEq, Eq)]
 struct Account {
@@ -152,7 +162,7 @@ fn migrations_are_rehearsed_beside_production_and_leave_nothing() {
     Lab::deploy_changed(&ministack, &STACKS, &images[0].name, change);
     let production = address();
     let lab = Lab::new(&ministack);
-    lab.configure("\n[policy]\nrequire-rehearsal = \"7d\"\n");
+    lab.configure(PRICED);
     for version in ["3.32.0", "3.32.1"] {
         lab.offer(version, change);
     }
@@ -171,7 +181,9 @@ fn migrations_are_rehearsed_beside_production_and_leave_nothing() {
         &[
             "made beside production",
             "AWS bills each",
-            "db.t3.medium",
+            "1 × `db.t3.medium`, by the hour: 0.60 EUR",
+            "for an hour; how long it takes is known once it was rehearsed: 0.60 EUR by your prices, without `snapshot`, `storage`",
+            "which [aws.prices] does not say",
             "--yes",
         ],
     );
@@ -211,6 +223,11 @@ fn migrations_are_rehearsed_beside_production_and_leave_nothing() {
     assert!(!done.all.contains(&production), "{}", done.all);
     assert!(!done.all.contains("hunter2"), "{}", done.all);
     assert_eq!(Account::of(&ministack), before);
+    let known = lab.switchback(&["rehearse"]);
+    says(
+        &known,
+        &["as long as the rehearsal before: 0.10 EUR by your"],
+    );
 
     let failed = lab.switchback(&["plan", "--to", "3.32.0"]);
     assert_eq!(failed.code, 0, "{}", failed.all);

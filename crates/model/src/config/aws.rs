@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::SecretRef;
+use super::{Prices, SecretRef};
 use crate::stack::KeepBy;
 use crate::version::Version;
 
@@ -63,6 +63,9 @@ pub struct AwsConfig {
     /// How many certificates were asked for in the last seven days by other means than this stack, by domain.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub certificates_used: BTreeMap<String, u32>,
+    /// What the operator pays AWS, so that what is made or kept is shown with a sum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<Prices>,
 }
 
 /// How stacks make up a deployment.

@@ -108,3 +108,92 @@ fn theirs(it: &ResourceChange, what: DangerKind) -> Option<&'static str> {
 fn is_volume(what: DangerKind) -> bool {
     what == DangerKind::Data(StoreKind::Volume)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATE: &str = "Resources:
+  Address: { Type: \"AWS::EC2::EIP\" }
+  Balancer: { Type: \"AWS::ElasticLoadBalancingV2::LoadBalancer\" }
+  Bucket: { Type: \"AWS::S3::Bucket\" }
+  Cache: { Type: \"AWS::ElastiCache::ReplicationGroup\" }
+  Cluster: { Type: \"AWS::RDS::DBCluster\" }
+  Database: { Type: \"AWS::RDS::DBInstance\" }
+  Disk: { Type: \"AWS::EC2::Volume\" }
+  Files: { Type: \"AWS::EFS::FileSystem\" }
+  Key: { Type: \"AWS::KMS::Key\" }
+  Table: { Type: \"AWS::DynamoDB::Table\" }
+  Role: { Type: \"AWS::IAM::Role\" }
+";
+
+    fn change(
+        logical: &str,
+        kind: &str,
+        action: ChangeAction,
+        replacement: Replacement,
+    ) -> ResourceChange {
+        ResourceChange {
+            logical: logical.to_owned(),
+            kind: kind.to_owned(),
+            action,
+            replacement,
+            physical: None,
+            policy: None,
+            scope: Vec::new(),
+            details: Vec::new(),
+        }
+    }
+
+    /// By the change set alone: whatever we predict, what it says counts.
+    #[test]
+    fn whatever_holds_data_or_is_known_to_others_is_in_danger_where_it_goes_or_may() {
+        let template = Template::parse("a template", TEMPLATE);
+        let template = template.unwrap_or_else(|faults| panic!("{}", faults[0]));
+        for (logical, resource) in &template.resources {
+            let told = |action, replacement| {
+                let set = change(logical, &resource.kind, action, replacement);
+                danger(None, Some(&set), &template).map(|danger| danger.text)
+            };
+            for (action, replacement, text) in [
+                (ChangeAction::Remove, Replacement::Never, "it is removed"),
+                (ChangeAction::Modify, Replacement::Always, "it is replaced"),
+                (
+                    ChangeAction::Modify,
+                    Replacement::Maybe,
+                    "it may be replaced",
+                ),
+                (
+                    ChangeAction::Unknown,
+                    Replacement::Never,
+                    "it may be removed",
+                ),
+            ] {
+                let expected = (logical != "Role").then(|| format!("{text}, by the change set"));
+                assert_eq!(told(action, replacement), expected, "{logical}");
+            }
+            let in_place = told(ChangeAction::Modify, Replacement::Never);
+            assert_eq!(in_place.is_some(), logical == "Disk", "{logical}");
+            assert_eq!(
+                told(ChangeAction::Add, Replacement::Never),
+                None,
+                "{logical}"
+            );
+        }
+    }
+
+    /// A disk that becomes something else is a disk that goes.
+    #[test]
+    fn what_a_resource_was_counts_where_its_type_changes() {
+        let template = Template::parse("a template", TEMPLATE);
+        let template = template.unwrap_or_else(|faults| panic!("{}", faults[0]));
+        let set = change(
+            "Disk",
+            "AWS::IAM::Role",
+            ChangeAction::Modify,
+            Replacement::Always,
+        );
+        let found = danger(None, Some(&set), &template).expect("a danger");
+        assert_eq!(found.kind, "AWS::EC2::Volume");
+    }
+}

@@ -214,3 +214,125 @@ pub(super) fn parameters(
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "Parameters:
+  Gone: { Type: String }
+  Kept: { Type: String, Default: a }
+  Level: { Type: String, AllowedValues: [debug, info] }
+  Narrow: { Type: String, AllowedValues: [one, two] }
+  Masked: { Type: String }
+Mappings: { Images: { eu: { id: ami-1 } } }
+Resources:
+  Stays: { Type: \"AWS::S3::Bucket\", Properties: { BucketName: a } }
+  Moves: { Type: \"AWS::S3::Bucket\", Properties: { BucketName: b } }
+  Leaves: { Type: \"AWS::S3::Bucket\" }
+  Kept2: { Type: \"AWS::S3::Bucket\", DeletionPolicy: Retain }
+Outputs: { Where: { Value: a } }
+";
+    const NEW: &str = "Parameters:
+  Comes: { Type: String, Default: x, AllowedValues: [x, y] }
+  Kept: { Type: String, Default: b }
+  Level: { Type: String, AllowedValues: [debug, info, trace] }
+  Narrow: { Type: String, AllowedValues: [two] }
+  Masked: { Type: String, NoEcho: true }
+Mappings: { Images: { eu: { id: ami-2 } } }
+Resources:
+  Stays: { Type: \"AWS::S3::Bucket\", Properties: { BucketName: a } }
+  Moves: { Type: \"AWS::S3::Bucket\", Properties: { BucketName: c } }
+  Enters: { Type: \"AWS::S3::Bucket\" }
+  Kept2: { Type: \"AWS::S3::Bucket\" }
+Outputs: { Where: { Value: b } }
+";
+
+    fn parsed(text: &str) -> Template {
+        Template::parse("a template", text).unwrap_or_else(|faults| panic!("{}", faults[0]))
+    }
+
+    fn stack() -> Stack {
+        let parameters = [
+            ("Gone", "g"),
+            ("Kept", "k"),
+            ("Level", "info"),
+            ("Narrow", "one"),
+        ];
+        let parameters: BTreeMap<_, _> = parameters
+            .into_iter()
+            .map(|(name, value)| (name, serde_json::json!({ "value": value })))
+            .collect();
+        serde_json::from_value(serde_json::json!({
+            "name": "s", "id": "arn", "status": "UPDATE_COMPLETE",
+            "body": switchback_model::stack::body_digest(""), "parameters": parameters,
+            "outputs": {}, "resources": [],
+        }))
+        .expect("a stack")
+    }
+
+    /// Each kind of difference, and nothing of what is the same.
+    #[test]
+    fn every_difference_of_a_parameter_is_told_with_what_the_stack_has() {
+        let name = |name: &str| name.to_owned();
+        let some = |value: &str| Some(value.to_owned());
+        let told = parameters(&stack(), &parsed(OLD), &parsed(NEW));
+        assert_eq!(
+            told,
+            [
+                ParameterDifference::New {
+                    name: name("Comes"),
+                    default: some("x"),
+                    allowed: vec![name("x"), name("y")],
+                },
+                ParameterDifference::Removed {
+                    name: name("Gone"),
+                    value: some("g"),
+                },
+                ParameterDifference::Default {
+                    name: name("Kept"),
+                    before: some("a"),
+                    after: some("b"),
+                    value: some("k"),
+                },
+                ParameterDifference::Allowed {
+                    name: name("Level"),
+                    fewer: Vec::new(),
+                    more: vec![name("trace")],
+                    not_any_more: None,
+                },
+                ParameterDifference::Kind {
+                    name: name("Masked"),
+                    before: name("String"),
+                    after: name("String, masked"),
+                },
+                ParameterDifference::Allowed {
+                    name: name("Narrow"),
+                    fewer: vec![name("one")],
+                    more: Vec::new(),
+                    not_any_more: some("one"),
+                },
+            ]
+        );
+    }
+
+    #[test]
+    fn every_difference_beside_parameters_is_told() {
+        let told = template(&parsed(OLD), &parsed(NEW));
+        let names = |names: &[&str]| -> Vec<String> {
+            names.iter().map(|name| (*name).to_owned()).collect()
+        };
+        let expected = TemplateDifference {
+            added: names(&["Enters"]),
+            removed: names(&["Leaves"]),
+            // One is not made otherwise, but it would go where it stayed before.
+            changed: names(&["Kept2", "Moves"]),
+            ground: names(&["Images"]),
+            outputs: names(&["Where"]),
+            transforms: Vec::new(),
+        };
+        assert_eq!(told, expected);
+        assert!(!told.is_only_mappings(&parsed(OLD)));
+        assert!(template(&parsed(OLD), &parsed(OLD)).is_empty());
+    }
+}

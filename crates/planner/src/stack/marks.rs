@@ -9,6 +9,7 @@ use switchback_model::stack::{DangerKind, History, KeepBy, Store, StoreKind};
 
 use super::build::Reviews;
 use super::composer::Composer;
+use super::cost;
 
 /// Turns snapshots into marks where that is wanted and possible, and says of every store whose history is known how it
 /// is kept, and why.
@@ -43,7 +44,9 @@ pub(super) fn choose(composer: &Composer<'_>, stages: &mut [Stage]) -> Vec<Notic
                 };
                 if keep(stages, store, by) {
                     let id = format!("kept-{}-{}", store.stack, store.logical);
-                    let text = database(store, history, by, wanted, goes);
+                    let rounds = kept_in(stages, store);
+                    let kept = cost::kept(store, composer.input.config.prices.as_ref(), rounds);
+                    let text = database(store, history, (by, kept), wanted, goes);
                     let found =
                         wanted.map(|_| format!("automated backups: {} days", days(history)));
                     notices.push(notice(id, text, found));
@@ -122,6 +125,16 @@ fn keep(stages: &mut [Stage], store: &Store, by: KeepBy) -> bool {
     keeps
 }
 
+/// How many snapshots of a store the plan leaves.
+fn kept_in(stages: &[Stage], store: &Store) -> u64 {
+    let steps = stages.iter().flat_map(|stage| &stage.steps);
+    let taken = steps.filter(|step| {
+        let by = KeepBy::Snapshot;
+        matches!(&step.act, Act::Snapshot { store: of, by: how } if of == store && *how == by)
+    });
+    taken.count() as u64
+}
+
 /// Over how many days automated backups reach.
 fn days(history: History) -> u32 {
     match history {
@@ -134,7 +147,7 @@ fn days(history: History) -> u32 {
 fn database(
     store: &Store,
     history: History,
-    by: KeepBy,
+    (by, kept): (KeepBy, Option<String>),
     wanted: Option<KeepBy>,
     goes: bool,
 ) -> String {
@@ -168,7 +181,8 @@ fn database(
         ),
         _ => String::new(),
     };
+    let kept = kept.map_or_else(String::new, |kept| format!(": {kept}"));
     format!(
-        "{store} is kept by a snapshot in each round{why}: {pauses}. It holds, and is billed, until you delete it.{instead}"
+        "{store} is kept by a snapshot in each round{why}: {pauses}. It holds, and is billed, until you delete it{kept}.{instead}"
     )
 }

@@ -59,7 +59,7 @@ fn without_a_wish_or_without_backups_it_is_a_snapshot_and_the_plan_says_why() {
     assert!(kept(&plan).iter().all(|(_, by)| *by == KeepBy::Snapshot));
     assert_eq!(
         said(&plan, DATABASE, "DBCluster"),
-        "DBCluster of prod-2-1-db-aurora-master is kept by a snapshot in each round: it serves meanwhile. It holds, and is billed, until you delete it. A mark in its automated backups would take no storage and hold for 7 days: `DBCluster = \"mark\"` under [aws.keep.prod-2-1-db-aurora-master]."
+        "DBCluster of prod-2-1-db-aurora-master is kept by a snapshot in each round: it serves meanwhile. It holds, and is billed, until you delete it: 20 GiB at most. A mark in its automated backups would take no storage and hold for 7 days: `DBCluster = \"mark\"` under [aws.keep.prod-2-1-db-aurora-master]."
     );
 
     let mut site = marked("3.26.0", "3.36.0");
@@ -68,8 +68,18 @@ fn without_a_wish_or_without_backups_it_is_a_snapshot_and_the_plan_says_why() {
     assert!(kept(&plan).iter().all(|(_, by)| *by == KeepBy::Snapshot));
     assert_eq!(
         said(&plan, DATABASE, "DBCluster"),
-        "DBCluster of prod-2-1-db-aurora-master is kept by a snapshot in each round and not by a mark, because its automated backups are off: it serves meanwhile. It holds, and is billed, until you delete it."
+        "DBCluster of prod-2-1-db-aurora-master is kept by a snapshot in each round and not by a mark, because its automated backups are off: it serves meanwhile. It holds, and is billed, until you delete it: 20 GiB at most."
     );
+
+    // Two rounds keep two.
+    let mut site = Site::numbered("3.22.2", "3.36.0");
+    site.remembers("DBCluster", History::Nothing);
+    let prices = serde_json::json!({ "currency": "EUR", "snapshot": 0.02 });
+    site.config.prices = Some(serde_json::from_value(prices).expect("prices"));
+    let told = said(&site.planned().plan, DATABASE, "DBCluster");
+    let money =
+        "until you delete it: 2 × 20 GiB at most, which is 0.80 EUR a month by your prices.";
+    assert!(told.ends_with(money), "{told}");
 }
 
 #[test]

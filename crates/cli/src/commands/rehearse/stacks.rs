@@ -20,7 +20,7 @@ use switchback_model::rehearsal::{
 };
 use switchback_model::stack::{ChangeAction, Cloud, REHEARSAL, Replacement};
 use switchback_model::{DatastoreName, Problem, Rehearsal, StepNumber};
-use switchback_planner::stack::{Copies, Review};
+use switchback_planner::stack::{Copies, Review, bill};
 
 use super::stage::Stage;
 use super::walked::{self, Ground, Walked};
@@ -35,6 +35,8 @@ use crate::stacks::{Stacks, reviews};
 
 /// Bytes of a gibibyte.
 const GIBIBYTE: u64 = 1 << 30;
+/// Milliseconds of a minute.
+const MINUTE: u64 = 60_000;
 
 /// Walks the whole way. The copies are left as they are at the end, for the caller to remove.
 pub(super) fn through(stage: &Stage<'_>, marker: &mut Marker) -> Result<Rehearsal, Failed> {
@@ -47,7 +49,7 @@ pub(super) fn through(stage: &Stage<'_>, marker: &mut Marker) -> Result<Rehearsa
     let state = stage.state()?;
     let walked = match &copies.plan {
         Some(plan) => {
-            ask(stage, &copies)?;
+            ask(stage, stacks, &copies)?;
             stage.go_on()?;
             // On disk before anything is made: enough to remove all of it, whoever comes to do so.
             marker.stack = Some(copies.stack.clone());
@@ -85,10 +87,15 @@ fn planned(stage: &Stage<'_>, place: &Place, stacks: &Stacks) -> Result<Copies, 
 }
 
 /// What it makes costs money: that is shown, and asked for.
-fn ask(stage: &Stage<'_>, copies: &Copies) -> Result<(), Failed> {
+fn ask(stage: &Stage<'_>, stacks: &Stacks, copies: &Copies) -> Result<(), Failed> {
     let screen = stage.session.screen;
     if !screen.json() {
-        screen.answer(&render::made(copies, screen.width));
+        let before = Rehearsals::of(&stage.session.state).latest(stage.plan);
+        let lasts = before.map_or(render::Lasts::Hour, |before| {
+            render::Lasts::Measured(before.took.div_ceil(MINUTE))
+        });
+        let bill = bill(&copies.billed, stacks.prices(), lasts.minutes());
+        screen.answer(&render::made(copies, &bill, lasts, screen.width));
     }
     let question = format!(
         "Make these beside {}, rehearse, and remove them",

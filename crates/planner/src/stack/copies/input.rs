@@ -8,6 +8,8 @@ use switchback_model::product::Product;
 use switchback_model::stack::{Cloud, Served, TaskDefinition};
 use switchback_model::{MigrationId, Version};
 
+use crate::stack::cost::Billed;
+
 /// Everything that copies are planned from. Equal inputs make equal plans, byte for byte.
 #[derive(Clone, Copy)]
 pub struct CopyInput<'a> {
@@ -43,6 +45,8 @@ pub struct Copies {
     pub withheld: Vec<String>,
     /// What is made, for people, one line each.
     pub made: Vec<String>,
+    /// What AWS bills of it.
+    pub billed: Vec<Billed>,
 }
 
 /// A migration that is not rehearsed.

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use switchback_model::config::SecretRef;
+use switchback_model::config::{SecretRef, Unit};
 use switchback_model::plan::{
     Act, Expectation, FORMAT, Forecast, Interrupted, Origin, Plan, Purpose, Stage, StageKind, Step,
     WayBack,
 };
 use switchback_model::stack::{
     ChangeAction, ExpectedChanges, ForeseenChange, KeepBy, ParameterWish, REHEARSAL, Replacement,
-    Served, StackIs, StackUpdate, TaskPlace, TemplatePlace, UpdateMode, body_digest,
+    Served, StackIs, StackUpdate, TaskDefinition, TaskPlace, TemplatePlace, UpdateMode,
+    body_digest,
 };
 use switchback_model::{PlanId, ServiceName, Version, pattern};
 
@@ -18,6 +19,7 @@ use super::input::{Copies, CopyInput};
 use super::lead::{self, Lead};
 use super::template::{self, Drawing, Drawn, IMAGE, TASK};
 use crate::draft::Draft;
+use crate::stack::cost::Billed;
 use crate::stack::recognise;
 
 /// Where a plan's migrations run as tasks.
@@ -61,6 +63,7 @@ pub fn copies(input: &CopyInput<'_>) -> Copies {
         left: std::mem::take(&mut lead.left),
         withheld: Vec::new(),
         made: Vec::new(),
+        billed: Vec::new(),
     };
     let (Some(operations), Some(definition)) = (operations, input.definition) else {
         return copies;
@@ -93,12 +96,8 @@ pub fn copies(input: &CopyInput<'_>) -> Copies {
         return copies;
     }
     copies.withheld = environment.withheld;
-    copies.made = made(
-        &lead,
-        &operations,
-        definition.cpu.as_deref(),
-        definition.memory.as_deref(),
-    );
+    copies.made = made(&lead, &operations, definition);
+    copies.billed = billed(&lead, definition);
     let mut composer = Composer::new(input, &copies.stack, &drawn, &lead.databases);
     copies.plan = Some(composer.plan(&lead));
     copies.files = composer.files();
@@ -106,12 +105,7 @@ pub fn copies(input: &CopyInput<'_>) -> Copies {
 }
 
 /// What is made and costs something, for people.
-fn made(
-    lead: &Lead<'_>,
-    operations: &Operations<'_>,
-    cpu: Option<&str>,
-    memory: Option<&str>,
-) -> Vec<String> {
+fn made(lead: &Lead<'_>, operations: &Operations<'_>, definition: &TaskDefinition) -> Vec<String> {
     let mut made = Vec::new();
     for served in &lead.databases {
         let store = &served.store;
@@ -136,8 +130,8 @@ fn made(
         }
     }
     let size: Vec<String> = [
-        cpu.map(|it| format!("{it} CPU units")),
-        memory.map(|it| format!("{it} MiB")),
+        definition.cpu.as_ref().map(|it| format!("{it} CPU units")),
+        definition.memory.as_ref().map(|it| format!("{it} MiB")),
     ]
     .into_iter()
     .flatten()
@@ -152,6 +146,48 @@ fn made(
         size.join(", ")
     ));
     made
+}
+
+/// The same in the units of AWS. Tasks run one after the other, so there is one at a time.
+fn billed(lead: &Lead<'_>, definition: &TaskDefinition) -> Vec<Billed> {
+    let mut billed = Vec::new();
+    for served in &lead.databases {
+        let (store, size) = (&served.store, served.store.gibibytes);
+        let of = format!("of the {} `{}`", store.kind.word(), store.physical);
+        billed.push(Billed::whole(
+            format!("the snapshot {of}"),
+            Unit::Snapshot,
+            size,
+        ));
+        billed.push(Billed::whole(
+            format!("storage of the copy {of}"),
+            Unit::Storage,
+            size,
+        ));
+        if let Some(database) = &served.database {
+            let server = Unit::Server(database.class.clone());
+            billed.push(Billed::whole(
+                format!("the server of the copy {of}"),
+                server,
+                Some(1),
+            ));
+        }
+    }
+    // A thousand and twenty-four units are a processor, as many MiB a GiB.
+    let parts = |said: &Option<String>| {
+        let said = said.as_ref().and_then(|said| said.parse::<u64>().ok());
+        said.map(|said| said.saturating_mul(1_000).div_ceil(1_024))
+    };
+    let sizes = [
+        (Unit::TaskProcessor, parts(&definition.cpu)),
+        (Unit::TaskMemory, parts(&definition.memory)),
+    ];
+    billed.extend(sizes.into_iter().map(|(unit, thousandths)| Billed {
+        what: "a task, while migrations run".to_owned(),
+        unit,
+        thousandths,
+    }));
+    billed
 }
 
 struct Composer<'a> {
