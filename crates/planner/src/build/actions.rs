@@ -12,23 +12,10 @@ use switchback_model::{DatastoreName, Problem, ProductId};
 
 use super::climbs;
 use super::input::Input;
-use super::route::Migration;
 use crate::path::{Act, Leg, Path};
 
 /// Names of a stage that a refusal tells; the path shows all of them.
 const TOLD: usize = 4;
-
-/// The step that does an action as a migration is done; `None` for any other action.
-pub(super) fn step<'a>(product: &'a Product, act: &'a Act) -> Option<Migration<'a>> {
-    Some(Migration {
-        id: &act.id,
-        run: &act.run,
-        datastore: changes(product, act)?,
-        not_repeatable: &[],
-        demanded_by: &act.demanded_by,
-        assumed: act.assumed,
-    })
-}
 
 /// True where people do it while a run waits: nothing that a backup holds is changed by it, or a server climbs, and it
 /// is clear how things are meanwhile. What a command changes beside datastores no way back could take back, so that a person runs it.
@@ -54,7 +41,7 @@ pub(super) fn hand_work(act: &Act) -> HandWork {
 
 /// The datastore that an action changes the way migrations do: by a command, with the new release installed and
 /// nothing running. `None` for any other action.
-fn changes<'a>(product: &Product, act: &'a Act) -> Option<&'a DatastoreName> {
+pub(super) fn changes<'a>(product: &Product, act: &'a Act) -> Option<&'a DatastoreName> {
     let is_command = act.role.is_none() && !act.run.is_empty() && act.rungs.is_empty();
     let only_looks = act.expect.is_some();
     let name = act.datastore.as_ref()?;

@@ -11,6 +11,7 @@ use switchback_model::{Config, DatastoreName, Problem, ServiceName};
 
 use super::input::Input;
 use super::keeping::Keeping;
+use super::pins::pinned;
 use super::preconditions::{is_numbered, major};
 use super::reference;
 
@@ -91,7 +92,7 @@ pub(super) fn changes(input: &Input<'_>) -> Result<Vec<(DatastoreName, EngineCha
             let was = service(input.observed, &wish.service)
                 .and_then(|service| service.running.clone())
                 .ok_or_else(|| unseen(&wish.datastore))?;
-            let image = super::images::pinned(input, Some(wish.reference))?;
+            let image = pinned(input, Some(wish.reference))?;
             let change = EngineChange {
                 service: wish.service,
                 from: wish.from,

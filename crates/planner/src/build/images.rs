@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use switchback_model::exit::Exit;
 use switchback_model::observed::{ImagePin, Observed, Service};
 use switchback_model::product::Product;
 use switchback_model::{Config, Problem, ServiceName, Version};
@@ -10,6 +9,7 @@ use switchback_model::{Config, Problem, ServiceName, Version};
 use super::cast::Cast;
 use super::engines::engines_wanted;
 use super::input::Input;
+use super::pins::{pinned, unresolved};
 use super::route::{self, Leg};
 use crate::path::Path;
 
@@ -120,24 +120,4 @@ fn references(cast: &Cast<'_>, from: &Version, leg: &Leg<'_>) -> Vec<Option<Stri
             .into_iter()
             .collect()
     }
-}
-
-pub(super) fn pinned(input: &Input<'_>, reference: Option<String>) -> Result<ImagePin, Problem> {
-    let reference = reference.ok_or_else(|| unresolved("an image without a version in its tag"))?;
-    input
-        .pins
-        .get(&reference)
-        .cloned()
-        .ok_or_else(|| unresolved(&format!("`{reference}`")))
-}
-
-fn unresolved(image: &str) -> Problem {
-    Problem::new(
-        Exit::Refused,
-        "image-unresolved",
-        format!("{image} is neither here nor known to its registry"),
-    )
-    .state("deployment", "unchanged")
-    .why("a plan names images by digest, so that it always runs what was planned")
-    .hint("pull it, or load it with `docker load`, then plan again")
 }

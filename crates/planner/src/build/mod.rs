@@ -21,6 +21,7 @@ mod images;
 mod input;
 mod keeping;
 mod notices;
+mod pins;
 mod plan;
 mod preconditions;
 mod reference;

@@ -53,8 +53,8 @@ pub(crate) fn legs<'a>(product: &'a Product, path: &'a Path) -> Vec<Leg<'a>> {
             let mut migrations: Vec<Migration<'_>> = defined(product, leg).collect();
             let mut by_hand = Vec::new();
             for act in &leg.actions {
-                if let Some(step) = actions::step(product, act) {
-                    migrations.push(step);
+                if let Some(migration) = changing(product, act) {
+                    migrations.push(migration);
                 } else if actions::is_for_people(act) {
                     let behind = migrations.len();
                     by_hand.push(ByHand { act, behind });
@@ -89,5 +89,17 @@ fn defined<'a>(product: &'a Product, leg: &'a path::Leg) -> impl Iterator<Item =
             demanded_by: &run.demanded_by,
             assumed: run.assumed,
         })
+    })
+}
+
+/// An action that is done as a migration is; `None` for any other.
+fn changing<'a>(product: &'a Product, act: &'a Act) -> Option<Migration<'a>> {
+    Some(Migration {
+        id: &act.id,
+        run: &act.run,
+        datastore: actions::changes(product, act)?,
+        not_repeatable: &[],
+        demanded_by: &act.demanded_by,
+        assumed: act.assumed,
     })
 }

@@ -8,20 +8,17 @@ use switchback_model::plan::{
 use switchback_model::problem::Citation;
 use switchback_model::product::ProcedureKind;
 use switchback_model::stack::Expression;
-use switchback_model::{PlanId, Problem, StepNumber, Version};
+use switchback_model::{PlanId, Problem, Version};
 
 use super::composer::{Composer, Direction};
 use super::input::Input;
 use super::marks;
 use super::recognise::recognise;
 use super::refusals;
-use super::review::Review;
+use super::review::Reviews;
 use super::rounds::{Round, needed, rounds};
 use crate::build::Planned;
 use crate::path::{Path, Query};
-
-/// What each update of a plan was seen to change, by its step.
-pub type Reviews = BTreeMap<StepNumber, Review>;
 
 /// Makes the plan, or says why there is none. A pure function: equal inputs, equal bytes.
 pub fn build(input: &Input<'_>) -> Result<Planned, Problem> {

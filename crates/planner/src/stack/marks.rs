@@ -7,9 +7,9 @@ use switchback_model::plan::{Act, Notice, Stage};
 use switchback_model::product::NoticeKind;
 use switchback_model::stack::{DangerKind, History, KeepBy, Store, StoreKind};
 
-use super::build::Reviews;
 use super::composer::Composer;
 use super::cost;
+use super::review::Reviews;
 
 /// Turns snapshots into marks where that is wanted and possible, and says of every store whose history is known how it
 /// is kept, and why.

@@ -39,7 +39,7 @@ mod simulated;
 mod updates;
 
 pub use back::{BackInput, way_back};
-pub use build::{Reviews, build, build_reviewed};
+pub use build::{build, build_reviewed};
 pub use carry::{Carried, Carrying, Unanswered, carry};
 pub use copies::{Copies, CopyInput, LeftOut, Operations, copies, operations};
 pub use cost::{Bill, Billed, bill};
@@ -49,5 +49,5 @@ pub use input::{Input, Offered, Wanted};
 pub use obstacles::obstacles;
 pub use predict::{Cause, Predicted};
 pub use recognise::recognise;
-pub use review::{Disagreement, Review, Reviewed, review};
+pub use review::{Disagreement, Review, Reviewed, Reviews, review};
 pub use rounds::templates_wanted;

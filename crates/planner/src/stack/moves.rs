@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use switchback_model::Problem;
 use switchback_model::plan::Step;
 use switchback_model::product::{self, Move, MoveKind, Order};
-use switchback_model::stack::{ParameterNow, ParameterWish};
+use switchback_model::stack::{ParameterNow, ParameterWish, Template, TemplatePlace};
 
 use super::carry::{Carrying, carry};
 use super::composer::Composer;
+use super::input::Input;
 use super::refusals;
 use super::rounds::Round;
 use super::simulated::Simulated;
@@ -40,10 +41,14 @@ impl<'a> Composer<'a> {
             self.carried_out.extend(order.instead_of.clone());
         }
         let mut steps = self.keep();
-        let around_all = |order: &&&Order| order.around.is_none();
+        let around_all: Vec<&Order> = orders
+            .iter()
+            .copied()
+            .filter(|order| order.around.is_none())
+            .collect();
         // What changes on the templates of before comes first, whichever release demands it.
         for parameters in [true, false] {
-            for order in orders.iter().filter(around_all) {
+            for order in &around_all {
                 for it in &order.before {
                     if (it.what == MoveKind::Parameters) == parameters {
                         steps.extend(self.step_of(order, it, round)?);
@@ -51,6 +56,22 @@ impl<'a> Composer<'a> {
                 }
             }
         }
+        steps.extend(self.turns(&orders, round)?);
+        for order in &around_all {
+            for it in &order.after {
+                steps.extend(self.step_of(order, it, round)?);
+            }
+        }
+        if round.runs {
+            steps.push(self.look(&round.to));
+            self.runs();
+        }
+        Ok(steps)
+    }
+
+    /// Template by template, each with the migrations that run behind it.
+    fn turns(&mut self, orders: &[&Order], round: &Round<'a>) -> Result<Vec<Step>, Problem> {
+        let mut steps = Vec::new();
         let product = self.input.product;
         let driver = self.input.config.kind.driver();
         let skipped: Vec<&String> = orders.iter().flat_map(|order| &order.skip).collect();
@@ -60,10 +81,10 @@ impl<'a> Composer<'a> {
                 continue;
             }
             if skipped.contains(&&template.id) {
-                self.skip(template, &orders);
+                self.skip(template, orders);
                 continue;
             }
-            steps.extend(self.turn(template, &orders, round)?);
+            steps.extend(self.turn(template, orders, round)?);
             steps.extend(self.add(template, round)?);
             let runner = template
                 .migrations
@@ -74,19 +95,10 @@ impl<'a> Composer<'a> {
                 migrated = true;
             }
         }
-        if !migrated {
-            return Err(refusals::no_runner(round.to.as_str()));
+        match migrated {
+            true => Ok(steps),
+            false => Err(refusals::no_runner(round.to.as_str())),
         }
-        for order in orders.iter().filter(around_all) {
-            for it in &order.after {
-                steps.extend(self.step_of(order, it, round)?);
-            }
-        }
-        if round.runs {
-            steps.push(self.look(&round.to));
-            self.runs();
-        }
-        Ok(steps)
     }
 
     /// Everything of one template, in its turn.
@@ -228,25 +240,13 @@ impl<'a> Composer<'a> {
             return Ok(Vec::new());
         };
         let of = simulated.of;
-        let changes = round.changes(&of.id);
-        let offered = round
-            .brings(&of.id)
-            .then(|| input.offered.get(&(of.id.clone(), round.to.clone())))
-            .flatten()
-            .filter(|place| place.digest != simulated.stack.body);
-        let template = match offered {
-            Some(place) => match input.templates.get(&place.digest) {
-                Some(template) => Some((place, template)),
-                None => return Err(refusals::unread(stack)),
-            },
-            None => None,
-        };
+        let template = brought(input, round, stack, simulated)?;
         let now = simulated.parameters();
         let carried = carry(&Carrying {
             now: &now,
             template: template.map_or(simulated.template, |(_, template)| template),
             said: input.config.parameters.get(stack),
-            changes,
+            changes: round.changes(&of.id),
             versions: Some((&round.from, &round.to)),
         });
         if !carried.unanswered.is_empty() {
@@ -254,22 +254,7 @@ impl<'a> Composer<'a> {
         }
         let mut wishes = carried.wishes;
         restore(simulated, &mut wishes);
-        for (name, value) in set {
-            let Some(wish) = wishes.get_mut(name) else {
-                continue;
-            };
-            let carried = match &*wish {
-                ParameterWish::Value { value } => Some(ParameterNow::plain(value.clone())),
-                ParameterWish::Previous => simulated.stack.parameters.get(name).cloned(),
-                _ => None,
-            };
-            simulated
-                .held
-                .extend(carried.map(|carried| (name.clone(), carried)));
-            *wish = ParameterWish::Value {
-                value: value.clone(),
-            };
-        }
+        hold(simulated, &mut wishes, set);
         for name in &carried.defaults {
             self.warn(format!(
                 "`{name}` of stack `{stack}` is new and gets the default of its template"
@@ -294,6 +279,51 @@ impl<'a> Composer<'a> {
             steps.extend(self.afterwards(stack));
         }
         Ok(steps)
+    }
+}
+
+/// The template that a round brings to a stack, where it is another than it has.
+fn brought<'a>(
+    input: &'a Input<'a>,
+    round: &Round<'_>,
+    stack: &str,
+    simulated: &Simulated<'_>,
+) -> Result<Option<(&'a TemplatePlace, &'a Template)>, Problem> {
+    let of = &simulated.of.id;
+    if !round.brings(of) {
+        return Ok(None);
+    }
+    let offered = input.offered.get(&(of.clone(), round.to.clone()));
+    let Some(place) = offered.filter(|place| place.digest != simulated.stack.body) else {
+        return Ok(None);
+    };
+    match input.templates.get(&place.digest) {
+        Some(template) => Ok(Some((place, template))),
+        None => Err(refusals::unread(stack)),
+    }
+}
+
+/// Makes parameters something else for the time being, and remembers what they would be.
+fn hold(
+    simulated: &mut Simulated<'_>,
+    wishes: &mut BTreeMap<String, ParameterWish>,
+    set: &BTreeMap<String, String>,
+) {
+    for (name, value) in set {
+        let Some(wish) = wishes.get_mut(name) else {
+            continue;
+        };
+        let carried = match &*wish {
+            ParameterWish::Value { value } => Some(ParameterNow::plain(value.clone())),
+            ParameterWish::Previous => simulated.stack.parameters.get(name).cloned(),
+            _ => None,
+        };
+        simulated
+            .held
+            .extend(carried.map(|carried| (name.clone(), carried)));
+        *wish = ParameterWish::Value {
+            value: value.clone(),
+        };
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use switchback_model::StepNumber;
 use switchback_model::stack::{
     Account, ChangeAction, ChangeSet, ParameterNow, ParameterWish, Replacement, Stack, Template,
 };
@@ -55,6 +56,9 @@ pub struct Review {
     /// True where nothing but fixed values differ, such as the ids of machine images.
     pub only_mappings: bool,
 }
+
+/// What each update of a plan was seen to change, by its step.
+pub type Reviews = BTreeMap<StepNumber, Review>;
 
 /// Something that we and the provider see differently.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

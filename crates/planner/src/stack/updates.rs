@@ -31,84 +31,98 @@ pub(super) struct Wanted<'w, 'a> {
     pub(super) because: String,
 }
 
+impl<'a> Wanted<'_, 'a> {
+    /// The template that the stack will have.
+    fn becomes(&self, simulated: &Simulated<'a>) -> &'a Template {
+        self.template
+            .map_or(simulated.template, |(_, template)| template)
+    }
+}
+
 impl<'a> Composer<'a> {
     /// One update with all that makes it safe; nothing where nothing would change.
     pub(super) fn update(
         &mut self,
-        wanted: Wanted<'_, 'a>,
+        mut wanted: Wanted<'_, 'a>,
         to: &Version,
     ) -> Result<Vec<Step>, Problem> {
-        let input = self.input;
-        let Wanted {
-            stack,
-            template,
-            mut wishes,
-            disks,
-            kept,
-            because,
-        } = wanted;
-        let unchanged = wishes.values().all(|wish| *wish == ParameterWish::Previous);
-        if template.is_none() && unchanged {
+        let mut wishes = wanted.wishes.values();
+        let unchanged = wishes.all(|wish| *wish == ParameterWish::Previous);
+        if wanted.template.is_none() && unchanged {
             return Ok(Vec::new());
         }
-        let simulated = &self.stacks[stack];
-        // What the provider computed is true of the first update of a stack, before anything else changed.
-        let provided = input.change_sets.get(stack).filter(|_| !simulated.touched);
+        let provided = self.provided(wanted.stack);
         if provided.is_some_and(|set| set.state == ChangeSetState::Empty) {
             return Ok(Vec::new());
         }
-        let new = template.map_or(simulated.template, |(_, template)| template);
-        let mut review = self.review(stack, new, &wishes, provided);
-        let is = simulated.is();
-        let name = simulated.stack.name.clone();
-        let of = simulated.of;
-        let asked = wishes.clone();
-        let covered = cover(&name, of, new, &review, disks, &mut wishes);
-        if wishes != asked {
-            review = self.review(stack, new, &wishes, None);
-        }
-        let mut steps = self.snapshots_of(&name, &covered);
-        self.refuse(&name, of, &review, &covered)?;
-        self.tell(&name, &review, &covered, to);
-        let machine = machine(&review) >= Replacement::Maybe;
-        let single = input.config.kind.driver() == "ami";
-        if single && machine {
-            let more = certificates::replaced(input.cloud, input.config, &name, to)?;
+        let is = self.stacks[wanted.stack].is();
+        let (review, mut steps) = self.made_safe(&mut wanted, to)?;
+        let input = self.input;
+        let replaced =
+            input.config.kind.driver() == "ami" && machine(&review) >= Replacement::Maybe;
+        if replaced {
+            let more = certificates::replaced(input.cloud, input.config, wanted.stack, to)?;
             self.notices.extend(more);
         }
+        let Some(simulated) = self.stacks.get_mut(wanted.stack) else {
+            return Ok(steps);
+        };
+        let new = wanted.becomes(simulated);
         let update = StackUpdate {
-            stack: name.clone(),
-            of: of.id.clone(),
+            stack: wanted.stack.to_owned(),
+            of: simulated.of.id.clone(),
             mode: UpdateMode::Update,
-            template: template.map(|(place, _)| place.clone()),
-            capabilities: capabilities(&self.stacks[&name].stack.capabilities, new),
-            tags: self.stacks[&name].stack.tags.clone(),
+            template: wanted.template.map(|(place, _)| place.clone()),
+            capabilities: capabilities(&simulated.stack.capabilities, new),
+            tags: simulated.stack.tags.clone(),
             expected: expected(&review),
             version: to.clone(),
-            parameters: wishes,
-        };
-        let Some(simulated) = self.stacks.get_mut(&name) else {
-            return Ok(steps);
+            parameters: wanted.wishes,
         };
         simulated.apply(&update, new, &review);
         settle_held(simulated);
         let after = simulated.is();
         self.changes();
+        let kept = wanted.kept.into_iter();
         let mut before = vec![Expectation::Stack { is }];
-        before.extend(
-            kept.into_iter()
-                .map(|snapshot| Expectation::Kept { snapshot }),
-        );
+        before.extend(kept.map(|snapshot| Expectation::Kept { snapshot }));
         let draft = Draft {
             before,
             after: vec![Expectation::Stack { is: after }],
-            because: Some(because),
+            because: Some(wanted.because),
             ..Draft::new(Act::Update { update })
         };
-        let step = self.timed(draft, single && machine);
+        let step = self.timed(draft, replaced);
         self.reviews.insert(step.number, review);
         steps.push(step);
         Ok(steps)
+    }
+
+    /// What the provider computed: true of the first update of a stack, before anything else changed.
+    fn provided(&self, stack: &str) -> Option<&'a ChangeSet> {
+        let set = self.input.change_sets.get(stack);
+        set.filter(|_| !self.stacks[stack].touched)
+    }
+
+    /// What an update changes, and the snapshots that come before it: wishes make stores from those where the update
+    /// would lose them. Refuses what would be lost all the same.
+    fn made_safe(
+        &mut self,
+        wanted: &mut Wanted<'_, 'a>,
+        to: &Version,
+    ) -> Result<(Review, Vec<Step>), Problem> {
+        let stack = wanted.stack;
+        let (of, new) = (self.stacks[stack].of, wanted.becomes(&self.stacks[stack]));
+        let mut review = self.review(stack, new, &wanted.wishes, self.provided(stack));
+        let asked = wanted.wishes.clone();
+        let covered = cover(stack, of, new, &review, wanted.disks, &mut wanted.wishes);
+        if wanted.wishes != asked {
+            review = self.review(stack, new, &wanted.wishes, None);
+        }
+        let snapshots = self.snapshots_of(stack, &covered);
+        self.refuse(stack, of, &review, &covered)?;
+        self.tell(stack, &review, &covered, to);
+        Ok((review, snapshots))
     }
 
     /// Removes a stack.

@@ -1,6 +1,7 @@
 //! What keeps a deployment from being upgraded at all, whatever the path. Everything is looked at
 //! before anything is planned, and all of it is told at once by `doctor`. Start with [`obstacles()`].
 
+mod advice;
 mod engines;
 mod locks;
 mod obstacles;

@@ -141,15 +141,6 @@ fn no_component(
     })
 }
 
-/// Advice with the command to type, where the deployment is of the kind that has it.
-pub(super) fn with_command(observed: &Observed, advice: &str, compose: &str) -> String {
-    if observed.deployment.driver == "compose" {
-        format!("{advice}: `{compose}`")
-    } else {
-        advice.to_owned()
-    }
-}
-
 fn quoted(texts: &[String]) -> String {
     let quoted: Vec<String> = texts.iter().map(|text| format!("`{text}`")).collect();
     quoted.join(" or ")

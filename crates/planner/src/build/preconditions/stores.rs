@@ -6,7 +6,7 @@ use switchback_model::problem::Citation;
 use switchback_model::product::{DatastoreKind, Engine, Product};
 use switchback_model::{Config, Problem};
 
-use super::obstacles::with_command;
+use super::advice::with_command;
 use crate::build::reference;
 
 pub(super) fn unsupported_servers(product: &Product, observed: &Observed) -> Vec<Problem> {

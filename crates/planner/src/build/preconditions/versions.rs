@@ -4,7 +4,7 @@ use switchback_model::Problem;
 use switchback_model::exit::Exit;
 use switchback_model::observed::{Observed, Pinning, ServiceState, VersionPlace};
 
-use super::obstacles::with_command;
+use super::advice::with_command;
 use crate::build::cast::Cast;
 use crate::build::reference;
 

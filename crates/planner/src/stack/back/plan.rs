@@ -7,7 +7,7 @@ use switchback_model::plan::{
     Act, FORMAT, Forecast, Notice, Origin, Plan, Purpose, Stage, StageKind, Step,
 };
 use switchback_model::product::NoticeKind;
-use switchback_model::stack::{KeepBy, Store};
+use switchback_model::stack::{Account, KeepBy, Store};
 use switchback_model::{PlanId, Problem};
 
 use super::history::History;
@@ -33,18 +33,7 @@ pub fn way_back(input: &BackInput<'_>) -> Result<Planned, Problem> {
     if plan.purpose != Purpose::Upgrade {
         return Err(of_a_way_back(run));
     }
-    let planned = plan.account.as_ref().filter(|account| {
-        let found = &input.cloud.account;
-        (&account.id, &account.region, &account.partition)
-            != (&found.id, &found.region, &found.partition)
-    });
-    if let Some(planned) = planned {
-        return Err(problems::of_another_account(
-            run,
-            planned,
-            &input.cloud.account,
-        ));
-    }
+    require_account(input)?;
     let stretch =
         Stretch::of(plan, input.proven).ok_or_else(|| problems::nothing(run, &plan.from))?;
     let config = renewing(input.config, &stretch);
@@ -88,21 +77,53 @@ pub fn way_back(input: &BackInput<'_>) -> Result<Planned, Problem> {
     notices.extend(stays(&staying, &walk, &stretch));
     notices.extend(unmade(&walk, &stretch));
     notices.extend(left(&walk, &stretch));
-    let by_hand = &walk.by_hand;
-    notices.extend(
-        by_hand
-            .iter()
-            .map(|it| it.notice(run, stretch.reached, stretch.base)),
-    );
+    let by_hand = walk.by_hand.iter();
+    notices.extend(by_hand.map(|it| it.notice(run, stretch.reached, stretch.base)));
     notices.append(&mut walk.composer.notices);
     notices.sort_by_key(|notice| notice.accept.is_none());
-    let back = Plan {
+    Ok(Planned {
+        plan: sealed(&walk, &stretch, notices, steps),
+        notes: walk.composer.notes,
+    })
+}
+
+/// Refuses where the account that is asked is not the one that the run changed.
+fn require_account(input: &BackInput<'_>) -> Result<(), Problem> {
+    let found = &input.cloud.account;
+    let key = |account: &Account| {
+        let Account {
+            id,
+            region,
+            partition,
+            ..
+        } = account;
+        (id.clone(), region.clone(), partition.clone())
+    };
+    match &input.plan.account {
+        Some(planned) if key(planned) != key(found) => {
+            let run = &input.proven.run;
+            Err(problems::of_another_account(run, planned, found))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The plan of these steps.
+fn sealed(
+    walk: &Walk<'_, '_>,
+    stretch: &Stretch<'_>,
+    notices: Vec<Notice>,
+    steps: Vec<Step>,
+) -> Plan {
+    let (plan, run) = (walk.input.plan, &walk.input.proven.run);
+    let by_hand = walk.by_hand.iter();
+    Plan {
         format: FORMAT,
         id: PlanId::new(""),
         purpose: Purpose::Rollback { run: run.clone() },
         parent: Some(run.clone()),
         deployment: plan.deployment.clone(),
-        account: Some(input.cloud.account.clone()),
+        account: Some(walk.input.cloud.account.clone()),
         product: plan.product.clone(),
         product_name: plan.product_name.clone(),
         edition: plan.edition.clone(),
@@ -111,7 +132,7 @@ pub fn way_back(input: &BackInput<'_>) -> Result<Planned, Problem> {
         to: stretch.base.clone(),
         because: Vec::new(),
         notices,
-        procedures: by_hand.iter().map(|it| it.procedure(run)).collect(),
+        procedures: by_hand.map(|it| it.procedure(run)).collect(),
         origin: Origin::default(),
         datastores: BTreeMap::new(),
         stages: vec![Stage {
@@ -122,14 +143,11 @@ pub fn way_back(input: &BackInput<'_>) -> Result<Planned, Problem> {
             round: 1,
             steps,
         }],
-        forecast: forecast(&walk),
+        forecast: forecast(walk),
         advice: plan.advice.clone(),
         secrets: plan.secrets.clone(),
-    };
-    Ok(Planned {
-        plan: back.seal(),
-        notes: walk.composer.notes,
-    })
+    }
+    .seal()
 }
 
 /// Machines that the run replaced are replaced on the way back as well.

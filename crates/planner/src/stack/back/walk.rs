@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use switchback_model::plan::{Act, Step};
-use switchback_model::product::Order;
+use switchback_model::product::{self, Order};
 use switchback_model::stack::{
     DangerKind, KeepBy, ParameterWish, Replacement, Snapshot, StackIs, StoreKind, Template,
     TemplatePlace,
@@ -255,6 +255,31 @@ impl<'i, 'a> Walk<'i, 'a> {
         // before, and only an update that makes another one may do that.
         let machine = safety::machine(&self.composer.review(name, new, &wishes, None));
         let anew = machine == Replacement::Always;
+        let kept = self.bring_along(returning, of, &mut wishes, anew);
+        let mut steps = Vec::new();
+        if anew {
+            steps.extend(self.free_disks(name, new, &wishes));
+        }
+        let wanted = Wanted {
+            stack: name,
+            template,
+            wishes,
+            disks: anew,
+            kept,
+            because,
+        };
+        steps.extend(self.composer.update(wanted, &self.base)?);
+        Ok(steps)
+    }
+
+    /// Lets an update make stores from their snapshots, and gives those that it does; the others are left to people.
+    fn bring_along(
+        &mut self,
+        returning: Vec<&'a Snapshot>,
+        of: &product::Template,
+        wishes: &mut BTreeMap<String, ParameterWish>,
+        anew: bool,
+    ) -> Vec<Snapshot> {
         let mut kept = Vec::new();
         for snapshot in returning {
             let store = &snapshot.store;
@@ -274,31 +299,29 @@ impl<'i, 'a> Walk<'i, 'a> {
             };
             self.by_hand.push(ByHand { snapshot, because });
         }
-        let mut steps = Vec::new();
-        if anew {
-            let review = self.composer.review(name, new, &wishes, None);
-            let disks: Vec<String> = review
-                .dangers
-                .iter()
-                .filter(|danger| danger.what == DangerKind::Data(StoreKind::Volume))
-                .map(|danger| danger.logical.clone())
-                .collect();
-            if !disks.is_empty() || self.ended.contains(name) {
-                steps.extend(self.composer.snapshots_of(name, &disks));
-                let because = "what uses the disk must be gone before the next machine gets it";
-                steps.extend(self.composer.terminate(name, because));
-            }
+        kept
+    }
+
+    /// Ends the machine that uses a disk which the update makes anew, with a snapshot of that disk before it.
+    fn free_disks(
+        &mut self,
+        name: &str,
+        new: &'i Template,
+        wishes: &BTreeMap<String, ParameterWish>,
+    ) -> Vec<Step> {
+        let review = self.composer.review(name, new, wishes, None);
+        let dangers = review.dangers.iter();
+        let disks: Vec<String> = dangers
+            .filter(|danger| danger.what == DangerKind::Data(StoreKind::Volume))
+            .map(|danger| danger.logical.clone())
+            .collect();
+        if disks.is_empty() && !self.ended.contains(name) {
+            return Vec::new();
         }
-        let wanted = Wanted {
-            stack: name,
-            template,
-            wishes,
-            disks: anew,
-            kept,
-            because,
-        };
-        steps.extend(self.composer.update(wanted, &self.base)?);
-        Ok(steps)
+        let mut steps = self.composer.snapshots_of(name, &disks);
+        let because = "what uses the disk must be gone before the next machine gets it";
+        steps.extend(self.composer.terminate(name, because));
+        steps
     }
 
     /// Machines that the run replaced and that an update alone does not reach.

@@ -6,7 +6,6 @@ use switchback_model::stack::{ContainerDefinition, Served};
 
 use super::hosts::{Piece, pieces};
 use super::input::CopyInput;
-use super::lead::told_by;
 
 /// The environment of the copied task.
 #[derive(Debug, Default)]
@@ -45,7 +44,7 @@ pub(super) fn environment(
     for (name, value) in &container.environment {
         let of = databases
             .iter()
-            .position(|served| told_by(input, served).contains(name));
+            .position(|served| input.told_by(served).contains(name));
         let led = of.and_then(|place| led(value, databases[place], place));
         if let Some(parts) = led {
             given.variables.insert(name.clone(), parts);

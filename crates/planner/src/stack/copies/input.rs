@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use switchback_model::config::AwsConfig;
 use switchback_model::plan::{Act, Plan, Step};
-use switchback_model::product::Product;
-use switchback_model::stack::{Cloud, Served, TaskDefinition};
+use switchback_model::product::{Product, Template};
+use switchback_model::stack::{Cloud, Served, Store, TaskDefinition};
 use switchback_model::{MigrationId, Version};
 
 use crate::stack::cost::Billed;
+use crate::stack::recognise;
 
 /// Everything that copies are planned from. Equal inputs make equal plans, byte for byte.
 #[derive(Clone, Copy)]
@@ -29,6 +30,21 @@ pub struct CopyInput<'a> {
     pub definition: Option<&'a TaskDefinition>,
     /// The directory of what is written for it: the template, and secrets while they are needed.
     pub directory: &'a str,
+}
+
+impl<'a> CopyInput<'a> {
+    /// The template that a store's stack has, in the definition.
+    pub(super) fn template_of(&self, store: &Store) -> Option<&'a Template> {
+        let stack = self.cloud.stacks.get(&store.stack)?;
+        recognise(self.product, self.config, stack)
+    }
+
+    /// Variables that tell a program of a store.
+    pub(super) fn told_by(&self, served: &Served) -> &'a [String] {
+        self.template_of(&served.store)
+            .and_then(|template| template.told_by.get(&served.store.logical))
+            .map_or(&[], Vec::as_slice)
+    }
 }
 
 /// What can be copied, and how it is migrated.

@@ -1,15 +1,14 @@
 //! Which migrations can be led to a copy of what they change, and why the others cannot.
 
+use switchback_model::MigrationId;
 use switchback_model::config::AwsKind;
 use switchback_model::plan::{Act, Stage, Step};
 use switchback_model::stack::{ContainerDefinition, Served, Store, StoreKind};
-use switchback_model::{MigrationId, product};
 
 use super::environment::led;
 use super::input::{CopyInput, LeftOut};
-use super::plan::Operations;
+use super::operations::Operations;
 use crate::stack::keep::may_change;
-use crate::stack::recognise;
 
 /// What is led where.
 #[derive(Default)]
@@ -99,7 +98,8 @@ fn databases<'a>(
 ) -> Result<Vec<&'a Served>, String> {
     let mut found = Vec::new();
     for store in &input.cloud.stores {
-        let changes = template(input, store)
+        let changes = input
+            .template_of(store)
             .is_some_and(|template| may_change(template, &store.logical, migration));
         if changes && store.kind.can_be_snapshotted() {
             found.push(copied(input, container, store)?);
@@ -131,7 +131,7 @@ fn copied<'a>(
             "what a database beside {what} is made of cannot be told"
         ));
     };
-    let variables = told_by(input, served);
+    let variables = input.told_by(served);
     if variables.is_empty() {
         return Err(format!(
             "the definition does not say how a program is told of {what}"
@@ -164,16 +164,4 @@ fn copied<'a>(
         )),
         None => Ok(served),
     }
-}
-
-/// Variables that tell a program of a store.
-pub(super) fn told_by<'a>(input: &CopyInput<'a>, served: &Served) -> &'a [String] {
-    template(input, &served.store)
-        .and_then(|template| template.told_by.get(&served.store.logical))
-        .map_or(&[], Vec::as_slice)
-}
-
-fn template<'a>(input: &CopyInput<'a>, store: &Store) -> Option<&'a product::Template> {
-    let stack = input.cloud.stacks.get(&store.stack)?;
-    recognise(input.product, input.config, stack)
 }

@@ -14,8 +14,10 @@ mod environment;
 mod hosts;
 mod input;
 mod lead;
+mod operations;
 mod plan;
 mod template;
 
 pub use input::{Copies, CopyInput, LeftOut};
-pub use plan::{Operations, copies, operations};
+pub use operations::{Operations, operations};
+pub use plan::copies;

@@ -9,47 +9,17 @@ use switchback_model::plan::{
 };
 use switchback_model::stack::{
     ChangeAction, ExpectedChanges, ForeseenChange, KeepBy, ParameterWish, REHEARSAL, Replacement,
-    Served, StackIs, StackUpdate, TaskDefinition, TaskPlace, TemplatePlace, UpdateMode,
-    body_digest,
+    Served, StackIs, StackUpdate, TaskDefinition, TemplatePlace, UpdateMode, body_digest,
 };
 use switchback_model::{PlanId, ServiceName, Version, pattern};
 
 use super::environment::{environment, is_of_production};
-use super::input::{Copies, CopyInput};
+use super::input::{Copies, CopyInput, LeftOut};
 use super::lead::{self, Lead};
+use super::operations::{Operations, operations};
 use super::template::{self, Drawing, Drawn, IMAGE, TASK};
 use crate::draft::Draft;
 use crate::stack::cost::Billed;
-use crate::stack::recognise;
-
-/// Where a plan's migrations run as tasks.
-pub struct Operations<'a> {
-    /// The stack that tells.
-    pub stack: &'a str,
-    /// What it tells.
-    pub place: TaskPlace,
-    /// The output in which it does.
-    pub output: &'a str,
-    /// The container whose command is replaced.
-    pub container: &'a str,
-}
-
-/// Where the first migration of a plan runs; nothing where it is no task.
-pub fn operations<'a>(input: &CopyInput<'a>) -> Option<Operations<'a>> {
-    let service = input.plan.steps().find_map(|(_, step)| match &step.act {
-        Act::Migrate { service, .. } => Some(service),
-        _ => None,
-    })?;
-    let stack = input.cloud.stacks.get(service.as_str())?;
-    let template = recognise(input.product, input.config, stack)?;
-    let output = template.migrations.as_deref()?;
-    Some(Operations {
-        stack: &stack.name,
-        place: TaskPlace::read(&stack.outputs.get(output)?.value)?,
-        output,
-        container: template.runner.as_ref()?.container.as_deref()?,
-    })
-}
 
 /// Plans copies and their migrations. A pure function: equal inputs, equal bytes.
 pub fn copies(input: &CopyInput<'_>) -> Copies {
@@ -90,7 +60,7 @@ pub fn copies(input: &CopyInput<'_>) -> Copies {
     let mut said = drawn.secrets.values().chain([&drawn.text]);
     if said.any(|text| is_of_production(input, text)) {
         let left = lead.steps.iter().filter_map(|(_, step)| {
-            super::input::LeftOut::of(step, "what its task is told still leads to production")
+            LeftOut::of(step, "what its task is told still leads to production")
         });
         copies.left.extend(left);
         return copies;
