@@ -23,14 +23,15 @@ use super::super::{Deployment, recognise};
 use crate::filesystem::Directories;
 use crate::fixtures;
 
-/// What the image runs. `start` serves HTTP; the migrations write what they did into the volume.
+/// What the image runs. `start` serves HTTP; the migrations write what they did into the volume, and
+/// `slow` waits for a file there.
 const APP: &str = r#"#!/bin/sh
 case "$1" in
 start)
   mkdir -p /tmp/www; echo "$APP_TOKEN" > /tmp/token; echo ok > /tmp/www/healthz
   echo "serving"; exec httpd -f -p 8080 -h /tmp/www ;;
 migrate) echo "migrating with $APP_TOKEN"; echo "$1" >> /data/runs; echo "all done" ;;
-slow) echo "begun"; sleep 4; echo "$1" >> /data/runs; echo "all done" >&2 ;;
+slow) echo "begun"; while [ ! -e /data/go ]; do sleep 1; done; echo "$1" >> /data/runs; echo "all done" >&2 ;;
 fail) echo "using $APP_TOKEN"; echo "pq: connection refused" >&2; exit 3 ;;
 serve) exec sleep 1000 ;;
 esac
