@@ -138,6 +138,43 @@ fn without_restic_it_is_said_where_to_get_it() {
 }
 
 #[test]
+fn a_backup_that_cannot_be_read_is_listed_with_what_is_wrong() {
+    let bench = Bench::new();
+    bench.file("switchback.toml", "product = \"the-things-stack\"\n");
+    let key = Key {
+        deployment: "lab".to_owned(),
+        directory: bench.lab().display().to_string(),
+    };
+    let backups = bench.state().backups(&key);
+    for (run, manifest) in [
+        ("r-00000001", "{ cut off"),
+        ("r-00000002", r#"{ "format": 99 }"#),
+    ] {
+        let directory = backups.join(run).join("blobs");
+        fs::create_dir_all(&directory).expect("made");
+        fs::write(directory.join("manifest.json"), manifest).expect("written");
+    }
+    let said = bench.switchback(&["backup", "list"]);
+    assert_eq!((said.code, said.stdout.as_str()), (0, ""), "{said:?}");
+    assert!(said.stderr.contains("no way back goes by"), "{said:?}");
+    let list = bench
+        .switchback(&["backup", "list", "--format", "json"])
+        .stdout;
+    let list: serde_json::Value = serde_json::from_str(&list).expect("JSON");
+    assert_eq!(list["backups"], serde_json::json!([]));
+    let unreadable = list["unreadable"].as_array().expect("a list");
+    let codes: Vec<&str> = unreadable
+        .iter()
+        .map(|problem| problem["code"].as_str().expect("a code"))
+        .collect();
+    assert_eq!(codes, ["backup-manifest", "backup-newer"]);
+    for (problem, run) in unreadable.iter().zip(["r-00000001", "r-00000002"]) {
+        let subject = problem["state"][0]["subject"].as_str().expect("a state");
+        assert!(subject.ends_with(&format!("{run}/blobs")), "{problem}");
+    }
+}
+
+#[test]
 fn a_wrong_password_hides_nothing_of_what_is_here() {
     let Some(bench) = lab("") else { return };
     restic(&bench, &["init"]);

@@ -115,7 +115,10 @@ pub struct Kept {
 pub(super) fn read_manifest(directory: &Path) -> Result<Option<Manifest>, Failure> {
     let path = directory.join(MANIFEST);
     let unreadable = |error: &dyn std::fmt::Display| {
-        Failure::new("backup-manifest", format!("cannot read {}", path.display())).cause(error)
+        Failure::new("backup-manifest", format!("cannot read {}", path.display()))
+            .cause(error)
+            .state(format!("backup {}", directory.display()), "not changed")
+            .hint("see who owns that file and what became of it: no way back goes by this backup until it can be read")
     };
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
@@ -136,6 +139,7 @@ pub(super) fn read_manifest(directory: &Path) -> Result<Option<Manifest>, Failur
                 path.display()
             ),
         )
+        .state(format!("backup {}", directory.display()), "not changed")
         .hint("use the version of switchback that made it, or a newer one"));
     }
     serde_json::from_slice(&bytes)

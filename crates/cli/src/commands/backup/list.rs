@@ -25,6 +25,8 @@ struct Document {
     deployment: String,
     directory: PathBuf,
     backups: Vec<Here>,
+    /// Backups on this machine of which it cannot be told what they are, each with what is wrong.
+    unreadable: Vec<Problem>,
     #[serde(skip_serializing_if = "Option::is_none")]
     repository: Option<Repository>,
 }
@@ -56,16 +58,21 @@ pub(super) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
             deployment: found.name,
             directory,
             backups: lines,
+            unreadable,
             repository,
         });
         return Ok(Exit::Ok);
     }
-    screen.answer(&on_this_machine(
-        &found.name,
-        &lines,
-        repository.is_some(),
-        screen.width,
-    ));
+    // Where none can be read, nobody may take it that there are none.
+    if !lines.is_empty() || unreadable.is_empty() {
+        let elsewhere = repository.is_some();
+        screen.answer(&on_this_machine(
+            &found.name,
+            &lines,
+            elsewhere,
+            screen.width,
+        ));
+    }
     let problem = repository.as_ref().and_then(|there| there.problem.as_ref());
     if let Some(there) = repository.as_ref().filter(|there| there.problem.is_none()) {
         screen.answer(&format!("\nIn the repository {}\n", there.place));
