@@ -128,14 +128,11 @@ impl Locked {
                 None,
             );
             if stop.urgency() != Urgency::GoOn {
-                let mut failure = Failure::new(
-                    "stopped",
-                    format!("stopped by the operator while waiting for {holder}"),
-                )
+                return Err(Failure::stopped(format!(
+                    "stopped by the operator while waiting for {holder}"
+                ))
                 .state("repository", "unchanged")
-                .hint("type the same command again");
-                failure.stopped = true;
-                return Err(failure);
+                .hint("type the same command again"));
             }
             waited = true;
             thread::sleep(LOOK);

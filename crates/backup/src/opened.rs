@@ -63,7 +63,7 @@ impl Opened {
             .collect()
     }
 
-    /// The backup whose id begins with `said`.
+    /// The backup whose id begins with `said`; a failure where there is none, or more than one.
     pub fn find(&self, said: &str) -> Result<&Stored, Failure> {
         stored::find(&self.stored, said)
     }

@@ -3,7 +3,6 @@
 use switchback_engine::ports::Failure;
 use switchback_journal::JournalError;
 use switchback_model::Problem;
-use switchback_model::exit::Exit;
 use switchback_model::product::diagnostic::Diagnostic;
 
 /// A problem, with the places in files that it points at.
@@ -50,10 +49,7 @@ impl From<JournalError> for Failed {
 
 /// What a port failed at, as a command ends with it that changes nothing of the deployment.
 pub(crate) fn told(failure: &Failure) -> Problem {
-    let mut problem = Problem::new(Exit::Refused, &failure.code, failure.what.clone());
-    problem.causes.clone_from(&failure.causes);
-    problem.state.clone_from(&failure.state);
-    problem.hints.clone_from(&failure.hints);
+    let mut problem = failure.clone().refused();
     if problem.hints.is_empty() {
         problem = problem.hint("every check: `switchback doctor`");
     }

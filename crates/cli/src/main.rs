@@ -14,6 +14,7 @@ mod execution;
 mod failure;
 mod hand_work;
 mod place;
+mod plans;
 mod question;
 mod rehearsals;
 mod render;

@@ -400,9 +400,5 @@ fn of_a_machine() -> Problem {
 
 /// A datastore that could not be looked at.
 fn unseen(failure: Failure) -> Problem {
-    let mut problem = Problem::new(Exit::Refused, &failure.code, failure.what);
-    problem.causes = failure.causes;
-    problem.state = failure.state;
-    problem.hints = failure.hints;
-    problem.state("deployment", "unchanged")
+    failure.refused().state("deployment", "unchanged")
 }

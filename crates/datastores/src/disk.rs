@@ -1,7 +1,8 @@
 //! What goes wrong with disks, and copying that keeps everything a file has.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -143,6 +144,18 @@ pub(crate) fn give_to(path: &Path, like: &fs::Metadata) -> io::Result<()> {
         return Ok(());
     }
     std::os::unix::fs::lchown(path, Some(like.uid()), Some(like.gid()))
+}
+
+/// Writes what nobody but the owner of `like` may read.
+pub(crate) fn write_secret(path: &Path, text: &str, like: &fs::Metadata) -> io::Result<()> {
+    remove(path)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())?;
+    give_to(path, like)
 }
 
 /// Gives a directory the owner of the first of these.

@@ -48,6 +48,14 @@ pub(crate) fn connected(name: &DatastoreName, writers: Vec<String>) -> Failure {
     failure.hint("stop what is connected there, then resume")
 }
 
+/// What another server ran on is gone, and nothing else was there to be removed.
+pub(crate) fn other_server_removed() -> Outcome {
+    Outcome {
+        summary: "removed what another server ran on".to_owned(),
+        ..Outcome::default()
+    }
+}
+
 /// Nothing had to be done.
 pub(crate) fn already(summary: &str) -> Outcome {
     Outcome {

@@ -14,9 +14,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use switchback_engine::ports::Failure;
+use switchback_engine::ports::{Context, Failure};
 use switchback_model::RunId;
 
+use crate::backup::{Backup, Manifest};
 use crate::disk;
 
 const OURS: &str = ".switchback-";
@@ -40,6 +41,34 @@ impl<'a> Swap<'a> {
         self.stage_durable(|part| {
             fill(part)?;
             disk::sync_all(part).map_err(|error| self.failed("write beside", &error))
+        })
+    }
+
+    /// Fills the new side with the files of a whole backup, which lie in its directory `copy`.
+    pub(crate) fn stage_backup(
+        &self,
+        cx: &Context<'_>,
+        backup: &Backup,
+        manifest: &Manifest,
+        copy: &str,
+    ) -> Result<(), Failure> {
+        let name = &manifest.datastore;
+        backup.verify_files(cx)?;
+        disk::require_space(
+            self.directory,
+            manifest.bytes,
+            &format!("the restored copy of `{name}`"),
+        )?;
+        cx.progress.report(
+            "copying the backup beside",
+            None,
+            Some(manifest.bytes),
+            Some("B"),
+        );
+        let sources = paths(&backup.path(copy)).map_err(|error| backup.io("read", &error))?;
+        self.stage(|new| {
+            let what = format!("cannot copy the backup of `{name}` beside its data");
+            disk::copy(cx, &sources, new).map_err(|error| disk::copy_failure(error, what))
         })
     }
 
@@ -213,6 +242,12 @@ fn ours<'a>(directory: &'a Path, kinds: &'a [&'a str]) -> impl Iterator<Item = P
 /// True for names that only a restore makes.
 pub(crate) fn is_ours(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(OURS.as_bytes())
+}
+
+/// What lies in a directory, each with its whole path.
+pub(crate) fn paths(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let names = names(directory)?.into_iter();
+    Ok(names.map(|name| directory.join(name)).collect())
 }
 
 /// Names in a directory, in order.

@@ -94,11 +94,9 @@ pub(crate) fn healthy(
         cx.progress.report(&doing, Some(seconds), None, Some("s"));
         if cx.stop.urgency() != Urgency::GoOn {
             let what = format!("stopped waiting for `{service}`");
-            let mut failure = Failure::new("stopped", what)
+            return Err(Failure::stopped(what)
                 .state(service.as_str(), format!("runs; {said}"))
-                .hint("switchback resume looks again");
-            failure.stopped = true;
-            return Err(failure);
+                .hint("switchback resume looks again"));
         }
         if alive_at.elapsed() > STANDSTILL {
             let mut failure = stands_still(service, &said);

@@ -12,6 +12,7 @@ pub mod content;
 mod counts;
 mod downtime;
 mod engine;
+mod failure;
 mod guard;
 mod halt;
 mod hand_work;

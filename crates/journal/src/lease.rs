@@ -7,7 +7,7 @@ use switchback_model::observed::Deployment;
 pub struct Key {
     /// Name of the deployment.
     pub deployment: String,
-    /// Its directory.
+    /// Its directory, as an absolute path.
     pub directory: String,
 }
 
@@ -16,7 +16,7 @@ pub struct Key {
 pub struct Lease {
     /// What it is about.
     pub key: Key,
-    /// Its number.
+    /// Its number: every holder's is higher than that of the one before, and an older one can append nothing.
     pub number: u64,
     /// The holder that was found dead, and how that is known.
     pub took_over: Option<String>,

@@ -100,7 +100,7 @@ pub struct RunState {
     pub recovered: BTreeMap<StepNumber, u64>,
     /// Place of the last event; 0 where there is none.
     pub sequence: u64,
-    /// Time stamp of the last event.
+    /// When the last event was recorded, in milliseconds since the Unix epoch; 0 where there is none.
     pub last_at: u64,
 }
 

@@ -205,11 +205,11 @@ pub struct ByHand {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Space {
-    /// The copy itself.
+    /// Bytes of the copy itself.
     pub copy: u64,
-    /// At the most, on top of the copy: what the upgrade itself needs.
+    /// Bytes at the most, on top of the copy: what the upgrade itself needs.
     pub most: u64,
-    /// What the plan's forecast said the upgrade needs, without the reserve.
+    /// Bytes that the plan's forecast said the upgrade needs, without the reserve.
     pub forecast: u64,
 }
 

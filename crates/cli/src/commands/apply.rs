@@ -1,10 +1,9 @@
 //! `switchback apply`: carries out a plan. Typed again after an interruption, it goes on.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use switchback_engine::signal::StopSignal;
-use switchback_journal::{Journal, Key};
+use switchback_journal::Journal;
 use switchback_model::exit::Exit;
 use switchback_model::plan::{Plan, Purpose};
 use switchback_model::product::{Lock, Probe};
@@ -18,7 +17,8 @@ use crate::arguments::Apply;
 use crate::execution::{self, Task};
 use crate::failure::Failed;
 use crate::place::definitions;
-use crate::place::deployment::{self, Found};
+use crate::place::deployment::Found;
+use crate::plans;
 use crate::question;
 use crate::rehearsals::Rehearsals;
 use crate::render::plan::route;
@@ -31,17 +31,17 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Apply) -> Result<Exit, Fail
     let journal = session.journal()?;
     let (found, plan) = match arguments.plan.as_deref() {
         Some(said) => {
-            let plan = named(session, said)?;
+            let plan = plans::named(session, said)?;
             if let Some(content) = rollover::content(&plan) {
                 let accepted = arguments.accept.clone();
                 return rollover::carry_out(session, &journal, &plan, content, accepted);
             }
-            (of_plan(session, &plan)?, plan)
+            (plans::of_plan(session, &plan)?, plan)
         }
         None => {
             let found = session.deployment()?;
             let last = journal.last_run(&found.key())?;
-            let plan = newest(session, &found)?;
+            let plan = plans::newest(session, &found)?;
             // The same command again: the open run goes on, unless a plan was made to follow it.
             if let Some((record, _)) = runs::open(&journal, &found.key())? {
                 let follows = |plan: &Plan| plan.parent.as_ref() == Some(&record.run);
@@ -182,43 +182,6 @@ fn refuse_over_locks(session: &Session<'_>, found: &Found, plan: &Plan) -> Resul
         }
     }
     Ok(())
-}
-
-/// A plan by id, prefix or file.
-pub(crate) fn named(session: &Session<'_>, said: &str) -> Result<Plan, Failed> {
-    let path = Path::new(said);
-    if path.is_file() {
-        let plan = switchback_journal::read_plan(path)?;
-        // A run finds its plan in the state directory, also after the file is gone.
-        session.state.save_plan(&plan)?;
-        return Ok(plan);
-    }
-    let id = session.state.find_plan(said)?;
-    Ok(session.state.plan(&id)?)
-}
-
-/// The deployment that a plan is for, unless the operator names one.
-pub(crate) fn of_plan(session: &Session<'_>, plan: &Plan) -> Result<Found, Failed> {
-    if session.global.deployment.is_some() {
-        return session.deployment();
-    }
-    if let Ok(here) = session.deployment() {
-        return Ok(here);
-    }
-    deployment::find(Some(&plan.deployment.directory), &session.state)
-}
-
-/// The newest saved upgrade plan of the deployment.
-pub(crate) fn newest(session: &Session<'_>, found: &Found) -> Result<Option<Plan>, Failed> {
-    let key = found.key();
-    for id in session.state.plans()?.iter().rev() {
-        let plan = session.state.plan(id)?;
-        let upgrade = plan.purpose == Purpose::Upgrade;
-        if upgrade && Key::from(&plan.deployment) == key {
-            return Ok(Some(plan));
-        }
-    }
-    Ok(None)
 }
 
 fn of_a_rehearsal(plan: &Plan, of: &PlanId) -> Failed {

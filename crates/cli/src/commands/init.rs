@@ -266,22 +266,7 @@ fn show(
     observed: Option<&Observed>,
     unsure: &[Problem],
 ) {
-    let files = observed.map_or_else(Vec::new, |observed| {
-        let inside = |file: &switchback_model::observed::File| {
-            let path = Path::new(&file.path);
-            path.strip_prefix(&found.directory)
-                .unwrap_or(path)
-                .display()
-                .to_string()
-        };
-        observed.files.iter().map(inside).collect()
-    });
-    let looked = match &found.config.host {
-        Some(host) => host.ssh.clone(),
-        None if found.config.aws.is_some() => "AWS".to_owned(),
-        None if files.is_empty() => found.directory.display().to_string(),
-        None => files.join(", "),
-    };
+    let looked = looked_at(found, observed);
     let edition = recognised
         .edition
         .as_ref()
@@ -309,6 +294,31 @@ fn show(
         ]);
         label = "";
     }
+    let screen = session.screen;
+    screen.answer(&format!("Looked at {}\n", paint(BOLD, looked)));
+    screen.answer(&format!("{product}\n"));
+    screen.answer(&table.text(screen.width));
+    screen.answer(&doubts(unsure).text(screen.width));
+}
+
+/// Where it was looked, for people.
+fn looked_at(found: &Found, observed: Option<&Observed>) -> String {
+    let inside = |file: &switchback_model::observed::File| {
+        let path = Path::new(&file.path);
+        let path = path.strip_prefix(&found.directory).unwrap_or(path);
+        path.display().to_string()
+    };
+    let files = observed.iter().flat_map(|observed| &observed.files);
+    let files: Vec<String> = files.map(inside).collect();
+    match &found.config.host {
+        Some(host) => host.ssh.clone(),
+        None if found.config.aws.is_some() => "AWS".to_owned(),
+        None if files.is_empty() => found.directory.display().to_string(),
+        None => files.join(", "),
+    }
+}
+
+fn doubts(unsure: &[Problem]) -> Table {
     let mut label = "unsure";
     let mut doubts = Table::indented(2);
     for problem in unsure {
@@ -322,11 +332,7 @@ fn show(
         ]);
         label = "";
     }
-    let screen = session.screen;
-    screen.answer(&format!("Looked at {}\n", paint(BOLD, looked)));
-    screen.answer(&format!("{product}\n"));
-    screen.answer(&table.text(screen.width));
-    screen.answer(&doubts.text(screen.width));
+    doubts
 }
 
 /// `postgres 14 in service postgres, database ttn_lorawan_dev, 1.2 GB`

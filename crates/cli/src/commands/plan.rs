@@ -6,16 +6,18 @@ use serde::Serialize;
 use switchback_engine::signal::StopSignal;
 use switchback_journal::Journal;
 use switchback_model::exit::Exit;
+use switchback_model::observed::Observed;
 use switchback_model::plan::{Plan as Planned, Purpose};
-use switchback_model::{Problem, Rehearsal, Version};
+use switchback_model::product::Product;
+use switchback_model::{Config, Problem, Rehearsal, Version};
 use switchback_planner::path::{self, Policy, Query};
 use switchback_planner::stack::Reviews;
 use switchback_planner::{Input, Weight, build, engines_wanted, first_obstacle, measured};
 
-use super::apply;
 use crate::arguments::{Format, Plan};
 use crate::failure::Failed;
 use crate::place::deployment::Found;
+use crate::plans;
 use crate::rehearsals::Rehearsals;
 use crate::render::plan::Detail;
 use crate::render::style::{BOLD, paint};
@@ -70,7 +72,7 @@ impl From<&Rehearsal> for Rehearsed {
 /// Makes and saves a plan, or shows a saved one.
 pub(crate) fn run(session: &Session<'_>, arguments: &Plan) -> Result<Exit, Failed> {
     if let Some(said) = &arguments.show {
-        let plan = apply::named(session, said)?;
+        let plan = plans::named(session, said)?;
         show(session, &plan, arguments.explain, None);
         return Ok(Exit::Ok);
     }
@@ -257,22 +259,7 @@ pub(crate) fn make(
         return make_of_stacks(session, found, place, stacks, goal);
     }
     let observed = place.observe(session)?;
-    let edition = found.config.edition.as_deref();
-    let to = match goal {
-        Goal::Version(to) => Version::typed(to),
-        Goal::Next => path::next_goal(product, edition, &observed.version),
-        Goal::Here => observed.version.clone(),
-    };
-    let mut query = Query::new(observed.version.as_str(), to.as_str())
-        .driver(observed.deployment.driver.as_str())
-        .policy(Policy::from(&found.config.policy))
-        .answers(&observed.probes);
-    if let Some(edition) = edition {
-        query = query.edition(edition);
-    }
-    for feature in &found.config.features {
-        query = query.feature(feature);
-    }
+    let query = query(&found.config, product, &observed, goal);
     // Where even the version is in doubt, what is wrong with the deployment says more than that no way begins there.
     let path = path::find(product, &query).map_err(|refusal| {
         first_obstacle(product, &found.config, &observed).unwrap_or_else(|| refusal.to_problem())
@@ -300,6 +287,25 @@ pub(crate) fn make(
     })?;
     let made = Made::new(planned, path, Reviews::new());
     Ok(Answer::Plan(Box::new(made)))
+}
+
+/// The question for a path from what runs.
+fn query(config: &Config, product: &Product, observed: &Observed, goal: Goal<'_>) -> Query {
+    let edition = config.edition.as_deref();
+    let to = match goal {
+        Goal::Version(to) => Version::typed(to),
+        Goal::Next => path::next_goal(product, edition, &observed.version),
+        Goal::Here => observed.version.clone(),
+    };
+    let query = Query::new(observed.version.as_str(), to.as_str())
+        .driver(observed.deployment.driver.as_str())
+        .policy(Policy::from(&config.policy))
+        .answers(&observed.probes);
+    let query = edition
+        .into_iter()
+        .fold(query, |query, it| query.edition(it));
+    let features = config.features.iter();
+    features.fold(query, |query, feature| query.feature(feature))
 }
 
 /// As [`make`], of stacks.

@@ -170,24 +170,10 @@ impl Compare<'_> {
         hands: &mut Hands,
         links: &Mutex<HashMap<u64, u64>>,
     ) -> Result<Verdict, Halt> {
-        let Hands {
-            sides,
-            ours,
-            theirs,
-            ..
-        } = hands;
-        if sides.as_ref().is_none_or(|(open, ..)| open != place) {
-            let source = match self.source.directory(place) {
-                Err(error) if root::vanished(&error) => return Ok(Verdict::Changed),
-                source => source?,
-            };
-            let copy = match self.copy.directory(place) {
-                Err(error) if root::vanished(&error) => return Ok(Verdict::Damaged("is missing")),
-                copy => copy?,
-            };
-            *sides = Some((place.clone(), source, copy));
+        if let Some(verdict) = self.open(place, &mut hands.sides)? {
+            return Ok(verdict);
         }
-        let Some((_, source, copy)) = sides else {
+        let Some((_, source, copy)) = &hands.sides else {
             return Ok(Verdict::Changed);
         };
         let entry = now.entry();
@@ -211,16 +197,19 @@ impl Compare<'_> {
             }
         }
         let content = if entry.is_file() {
-            match self.bytes(source, copy, name, (ours, theirs), queue)? {
-                Some(content) => content,
-                None => return after(source, name, &entry, Verdict::Damaged("has other bytes")),
-            }
+            let buffers = (&mut hands.ours, &mut hands.theirs);
+            let bytes = self.bytes(source, copy, name, buffers, queue)?;
+            bytes.ok_or("has other bytes")
         } else {
             let content = contents::other(source, name, &entry)?;
-            if content != contents::other(copy, name, &found)? {
-                return after(source, name, &entry, Verdict::Damaged("leads elsewhere"));
+            match content == contents::other(copy, name, &found)? {
+                true => Ok(content),
+                false => Err("leads elsewhere"),
             }
-            content
+        };
+        let content = match content {
+            Ok(content) => content,
+            Err(how) => return after(source, name, &entry, Verdict::Damaged(how)),
         };
         let path = path_of(place, name);
         let of = |directory: &OwnedFd, root: &Path, entry: &Entry| {
@@ -236,6 +225,29 @@ impl Compare<'_> {
             Verdict::Damaged("has other extended attributes")
         };
         after(source, name, &entry, verdict)
+    }
+
+    /// Opens both directories of a place, where they are not open yet; a verdict where one is gone.
+    fn open(
+        &self,
+        place: &Place,
+        sides: &mut Option<(Place, OwnedFd, OwnedFd)>,
+    ) -> Result<Option<Verdict>, Halt> {
+        if sides.as_ref().is_some_and(|(open, ..)| open == place) {
+            return Ok(None);
+        }
+        let source = match self.source.directory(place) {
+            Err(error) if root::vanished(&error) => return Ok(Some(Verdict::Changed)),
+            source => source?,
+        };
+        let copy = match self.copy.directory(place) {
+            Err(error) if root::vanished(&error) => {
+                return Ok(Some(Verdict::Damaged("is missing")));
+            }
+            copy => copy?,
+        };
+        *sides = Some((place.clone(), source, copy));
+        Ok(None)
     }
 
     /// Digest of the bytes of two files, or `None` where they differ.

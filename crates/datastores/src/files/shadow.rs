@@ -186,14 +186,7 @@ impl Shadow<'_> {
             self.require_room(&copy.path().join(".."), &changes)?;
             self.update(&workers, (&source, &copy), since, &mut changes)?;
             bytes = bytes.saturating_sub(size(changes.iter().map(|change| &change.was)));
-            compared = Compare {
-                source: &source,
-                copy: &copy,
-            }
-            .things(&workers, changes)
-            .map_err(|trouble| self.trouble("compare", trouble))?;
-            self.require_still(&compared)?;
-            self.require_equal(&compared)?;
+            compared = self.compared_still(&workers, (&source, &copy), changes)?;
             bytes += size(compared.changes.iter().map(|change| &change.now));
             if again {
                 self.sweep(&workers, (&source, &copy), &index.with(&compared.changes))?;
@@ -235,6 +228,21 @@ impl Shadow<'_> {
             .into(),
             ..Outcome::default()
         })
+    }
+
+    /// Compares what was just copied; refuses where anything still changes, or differs.
+    fn compared_still(
+        &self,
+        workers: &Workers,
+        (source, copy): (&Root, &Root),
+        changes: Vec<Change>,
+    ) -> Result<Compared, Failure> {
+        let compared = Compare { source, copy }
+            .things(workers, changes)
+            .map_err(|trouble| self.trouble("compare", trouble))?;
+        self.require_still(&compared)?;
+        self.require_equal(&compared)?;
+        Ok(compared)
     }
 
     /// Reads a sealed shadow and compares it with what it held when it was sealed.

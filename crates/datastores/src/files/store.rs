@@ -223,24 +223,7 @@ impl Files {
         }
         let swap = Swap::new(directory, run);
         if !swap.is_half_done() {
-            backup.verify_files(cx)?;
-            disk::require_space(
-                directory,
-                manifest.bytes,
-                &format!("the restored copy of `{}`", self.name),
-            )?;
-            cx.progress.report(
-                "copying the backup beside",
-                None,
-                Some(manifest.bytes),
-                Some("B"),
-            );
-            let sources =
-                names_in(&backup.path(COPY)).map_err(|error| backup.io("read", &error))?;
-            swap.stage(|new| {
-                let what = format!("cannot copy the backup of `{}` beside it", self.name);
-                disk::copy(cx, &sources, new).map_err(|error| disk::copy_failure(error, what))
-            })?;
+            swap.stage_backup(cx, &backup, &manifest, COPY)?;
             let found = self.contents_of(cx, &swap.staged())?;
             let differences = manifest.contents.differences(&found);
             if !differences.is_empty() {
@@ -435,11 +418,4 @@ impl Datastore for Files {
             None => Ok(()),
         }
     }
-}
-
-fn names_in(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
-    Ok(swap::names(directory)?
-        .into_iter()
-        .map(|name| directory.join(name))
-        .collect())
 }

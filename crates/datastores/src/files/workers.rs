@@ -56,10 +56,7 @@ impl Trouble {
     /// As the engine tells it. `what` is a whole line.
     pub(super) fn failure(self, code: &str, what: String) -> Failure {
         match self {
-            Self::Stopped => Failure {
-                stopped: true,
-                ..Failure::new("stopped", what)
-            },
+            Self::Stopped => Failure::stopped(what),
             Self::Io { doing, path, error } => {
                 let cause = format!("cannot {doing} {}", path.display());
                 match READING.contains(&doing) {

@@ -135,11 +135,7 @@ fn full_disk(name: &DatastoreName, words: String) -> Failure {
 /// There is no answer.
 pub(super) fn broken(name: &DatastoreName, address: &str, broken: Broken) -> Failure {
     match broken {
-        Broken::Stopped => {
-            let mut failure = Failure::new("stopped", "stopped by the operator while waiting");
-            failure.stopped = true;
-            failure
-        }
+        Broken::Stopped => Failure::stopped("stopped by the operator while waiting"),
         Broken::Odd(what) => odd(name, &what),
         Broken::Lost(error) => Failure::new(
             "datastore-silent",

@@ -10,9 +10,10 @@ use switchback_model::DatastoreName;
 use switchback_model::observed::DatastoreLocation;
 
 use super::answers;
+use super::hello::{self, Hello};
 use super::scram::{Mechanism, Scram};
 use super::wire::{self, Link};
-use super::{set, tls, uri};
+use super::{tls, uri};
 
 /// The first wire version with the newer message (3.6).
 const NEWER: i32 = 6;
@@ -34,26 +35,6 @@ pub(super) struct Client<'a> {
     pub(super) address: String,
     /// Where the server is, in half a sentence, where it is reached by way of another machine.
     far: Option<String>,
-}
-
-/// What a server says of itself at first.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Hello {
-    /// Version of the protocol: 5 is 3.4, 7 is 4.0, 9 is 4.4, 21 is 7.0.
-    pub(super) wire: i32,
-    /// The replica set that it is a member of.
-    pub(super) set: Option<String>,
-    /// That set's primary.
-    primary: Option<String>,
-    /// True where it takes writes.
-    pub(super) writable: bool,
-    /// What it is in its set where it takes none, for people.
-    pub(super) role: &'static str,
-    /// Which election made it the primary.
-    pub(super) election: Option<Bson>,
-    /// True for a router of a sharded cluster.
-    pub(super) router: bool,
-    mechanisms: Vec<String>,
 }
 
 /// Where a host and a port are reached from here; nothing where that is there.
@@ -89,12 +70,16 @@ impl<'a> Door<'a, '_> {
     fn primary_by(&self, host: &str, port: u16) -> Result<Client<'a>, Failure> {
         let client = self.connect(host, port)?;
         let wanted = self.location.options.get(uri::REPLICA_SET);
-        set::require_named(self.name, &client.address, wanted, &client.server)?;
+        hello::require_named(self.name, &client.address, wanted, &client.server)?;
         if client.server.writable {
             return Ok(client);
         }
         let Some(primary) = &client.server.primary else {
-            return Err(set::no_primary(self.name, &client.address, &client.server));
+            return Err(hello::no_primary(
+                self.name,
+                &client.address,
+                &client.server,
+            ));
         };
         let (host, port) = uri::split(primary);
         let found = self.connect(&host, port).map_err(|failure| {
@@ -102,7 +87,7 @@ impl<'a> Door<'a, '_> {
         })?;
         match found.server.writable {
             true => Ok(found),
-            false => Err(set::no_primary(self.name, &found.address, &found.server)),
+            false => Err(hello::no_primary(self.name, &found.address, &found.server)),
         }
     }
 
@@ -213,31 +198,6 @@ fn next(answer: &Document, bytes: Vec<u8>) -> Document {
         .cloned()
         .unwrap_or(Bson::Int32(1));
     doc! { "saslContinue": 1, "conversationId": id, "payload": payload(bytes) }
-}
-
-impl Hello {
-    pub(super) fn read(answer: &Document) -> Self {
-        let text = |key: &str| answer.get_str(key).ok().map(str::to_owned);
-        let is = |key: &str| answer.get_bool(key).unwrap_or(false);
-        let mechanisms = answer.get_array("saslSupportedMechs").into_iter().flatten();
-        Self {
-            wire: answer.get_i32("maxWireVersion").unwrap_or(0),
-            set: text("setName"),
-            primary: text("primary"),
-            writable: is("ismaster"),
-            role: match (is("arbiterOnly"), is("secondary")) {
-                (true, _) => "an arbiter",
-                (_, true) => "a secondary",
-                _ => "a member",
-            },
-            election: answer.get("electionId").cloned(),
-            router: answer.get_str("msg").is_ok_and(|msg| msg == "isdbgrid"),
-            mechanisms: mechanisms
-                .filter_map(Bson::as_str)
-                .map(str::to_owned)
-                .collect(),
-        }
-    }
 }
 
 impl Client<'_> {

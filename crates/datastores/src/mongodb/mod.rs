@@ -10,6 +10,7 @@ mod answers;
 mod archive;
 mod client;
 mod fill;
+mod hello;
 mod keep;
 mod layout;
 mod names;

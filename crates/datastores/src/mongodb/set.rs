@@ -9,7 +9,8 @@ use switchback_engine::signal::Urgency;
 use switchback_model::DatastoreName;
 
 use super::answers;
-use super::client::{Client, Hello};
+use super::client::Client;
+use super::hello::Hello;
 use super::names::Family;
 
 /// How far most members may be behind. The product's own writes wait for them no longer either, where it asks for
@@ -17,52 +18,6 @@ use super::names::Family;
 const BEHIND: Duration = Duration::from_secs(300);
 /// How long one question waits for them, in milliseconds: then it is told how long it has taken.
 const ASKED: i64 = 5000;
-
-/// Refuses a server of another set than the product names: it would be somebody else's data.
-pub(super) fn require_named(
-    name: &DatastoreName,
-    address: &str,
-    wanted: Option<&String>,
-    server: &Hello,
-) -> Result<(), Failure> {
-    let Some(wanted) = wanted.filter(|wanted| server.set.as_ref() != Some(wanted)) else {
-        return Ok(());
-    };
-    let is = match &server.set {
-        Some(set) => format!("of the replica set `{set}`"),
-        None => "no member of a replica set".to_owned(),
-    };
-    Err(Failure::new(
-        "datastore-other-set",
-        format!("the server of `{name}` at {address} is {is}, and `{wanted}` is asked for"),
-    )
-    .state(name.to_string(), "not changed")
-    .hint(format!(
-        "name a member of `{wanted}`: `address` under [datastores.{name}] in switchback.toml"
-    )))
-}
-
-/// A server that takes no writes, and knows none that does.
-pub(super) fn no_primary(name: &DatastoreName, address: &str, server: &Hello) -> Failure {
-    let failure = match &server.set {
-        Some(set) => Failure::new(
-            answers::NOT_PRIMARY,
-            format!(
-                "the server of `{name}` at {address} is {} of the replica set `{set}`, which has no primary",
-                server.role
-            ),
-        )
-        .hint("see why, in a shell there: rs.status(); once a member is primary, try again"),
-        None => Failure::new(
-            answers::NOT_PRIMARY,
-            format!("the server of `{name}` at {address} takes no writes"),
-        )
-        .hint(format!(
-            "name the one that does: `address` under [datastores.{name}] in switchback.toml"
-        )),
-    };
-    failure.state(name.to_string(), "not changed, takes no writes")
-}
 
 impl Client<'_> {
     /// Waits until most members have all that was written until now: whichever of them is elected, it is there.

@@ -12,7 +12,7 @@ use switchback_model::{Contents, DatastoreName, RunId, Structure};
 use super::keep;
 use super::server::Server;
 use crate::conversation::Held;
-use crate::said::{no_writers, same_major};
+use crate::said::{no_writers, other_server_removed, same_major};
 use crate::survey::Survey;
 use crate::writers::lasting;
 use crate::{disk, shadow};
@@ -224,10 +224,7 @@ impl Datastore for Postgres {
             self.server.release(cx, run)
         }?;
         if had && released.completed == Completed::AlreadyDone {
-            return Ok(Outcome {
-                summary: "removed what another server ran on".to_owned(),
-                ..Outcome::default()
-            });
+            return Ok(other_server_removed());
         }
         Ok(released)
     }

@@ -231,9 +231,7 @@ impl Pair<'_> {
                 return Err(lost().cause(format!("it stays at {last}, before {target}")));
             }
             if self.cx.stop.urgency() == Urgency::Now {
-                let mut failure = Failure::new("stopped", "stopped by the operator while waiting");
-                failure.stopped = true;
-                return Err(failure);
+                return Err(Failure::stopped("stopped by the operator while waiting"));
             }
             thread::sleep(CATCH_UP);
         }

@@ -15,7 +15,7 @@ use switchback_model::{Contents, RunId, amount};
 
 use super::client::Client;
 use super::contents;
-use super::keep::{COPY, entries};
+use super::keep::COPY;
 use super::layout::Layout;
 use super::server::{Server, kept_layout};
 use crate::disk;
@@ -82,7 +82,7 @@ impl Server {
             "engine-written",
             "was written to since it was sealed",
         )?;
-        let sources = entries(&files).map_err(|error| backup.io("read", &error))?;
+        let sources = crate::swap::paths(&files).map_err(|error| backup.io("read", &error))?;
         self.copy_to(cx, &place, &sources)?;
         let loaded = self.tried(cx, engine, &layout, &sources, &directory, |client| {
             contents::read(client, cx.progress)

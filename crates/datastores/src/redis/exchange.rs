@@ -11,12 +11,12 @@ use switchback_model::plan::Purpose;
 
 use super::commands::{DATA, SETTINGS};
 use super::contents::lasting_in;
-use super::keep::{SCRATCH, entries};
+use super::keep::SCRATCH;
 use super::server::{Server, kept_layout};
 use super::shadow::KEYS;
 use super::tls::IDENTITY;
 use crate::backup::{self, Backup, Manifest};
-use crate::swap::Swap;
+use crate::swap::{self, Swap};
 use crate::{disk, shadow};
 
 /// Says in a shadow's place which run moves its data into the original's: from before it does.
@@ -98,8 +98,8 @@ impl Server {
         cx.progress
             .report("copying the shadow beside", None, Some(bytes), Some("B"));
         let failed = format!("cannot copy the shadow of `{}` beside its data", self.name);
-        let sources =
-            entries(source).map_err(|error| disk::failure("backup-io", failed.as_str(), &error))?;
+        let sources = swap::paths(source)
+            .map_err(|error| disk::failure("backup-io", failed.as_str(), &error))?;
         swap.stage(|new| {
             disk::copy(cx, &sources, new)
                 .map_err(|error| disk::copy_failure(error, failed.as_str()))

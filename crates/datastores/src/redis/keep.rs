@@ -34,7 +34,7 @@ const BEFORE: &str = "before-restart";
 /// A second copy, for the server that reads it.
 pub(super) const SCRATCH: &str = "scratch";
 /// How often a server that is saving is asked.
-pub(super) const SAVING: Duration = Duration::from_millis(250);
+const SAVING: Duration = Duration::from_millis(250);
 /// Says that the server was stopped by us, and is to be started again whatever happens.
 const STOPPED: &str = "stopped-by-switchback";
 /// Names the run whose backup is being brought back, from before anything is staged until all is moved.
@@ -98,23 +98,11 @@ impl Server {
         let before = self.held(cx)?;
         self.save(cx)?;
         drop(held);
-        disk::remove(&backup.path(UNFINISHED)).map_err(|error| backup.io("tidy", &error))?;
-        disk::remove(&backup.path(COPY)).map_err(|error| backup.io("tidy", &error))?;
-
-        self.mark_stopped(cx, &directory)?;
-        let copied = self
-            .stop(cx)
-            .and_then(|()| self.copy_files(cx, &layout, &directory));
-        // Whatever went wrong: the server runs again before anybody is told.
-        let started = self.start(cx);
-        self.unmark_stopped(cx)?;
-        copied?;
-        started?;
+        self.copy_while_stopped(cx, &backup, &layout, &directory)?;
         let differences = before.contents.differences(&self.held(cx)?.contents);
         if !differences.is_empty() {
             return Err(self.loaded_other(&backup, &differences));
         }
-
         let layout_text =
             serde_json::to_string(&layout).map_err(|error| backup.io("describe", &error.into()))?;
         let manifest = backup.seal(
@@ -131,6 +119,27 @@ impl Server {
             },
         )?;
         Ok(copied_in_words(&manifest, &layout, before.expiring))
+    }
+
+    /// Copies the files of a server that has saved everything, in the moment in which it does not run.
+    fn copy_while_stopped(
+        &self,
+        cx: &Context<'_>,
+        backup: &Backup,
+        layout: &Layout,
+        directory: &Path,
+    ) -> Result<(), Failure> {
+        for old in [UNFINISHED, COPY] {
+            disk::remove(&backup.path(old)).map_err(|error| backup.io("tidy", &error))?;
+        }
+        self.mark_stopped(cx, directory)?;
+        let copied = self
+            .stop(cx)
+            .and_then(|()| self.copy_files(cx, layout, directory));
+        // Whatever went wrong: the server runs again before anybody is told.
+        let started = self.start(cx);
+        self.unmark_stopped(cx)?;
+        copied.and(started)
     }
 
     /// The server came back with other data than it had: its start-up settings load other files than those that
@@ -196,26 +205,14 @@ impl Server {
                 cx.progress.report("saving a snapshot", None, None, None);
                 match client.command("SAVE") {
                     // Another one began between the two questions.
-                    Err(failure)
-                        if failure
-                            .causes
-                            .iter()
-                            .any(|cause| cause.contains("in progress")) => {}
+                    Err(failure) if is_under_way(&failure) => {}
                     saved => return saved.map(drop),
                 }
             }
-            cx.progress.report(
+            wait_saving(
+                cx,
                 "waiting for a snapshot that the server is already saving",
-                None,
-                None,
-                None,
-            );
-            if cx.stop.urgency() == Urgency::Now {
-                let mut failure = Failure::new("stopped", "stopped by the operator while waiting");
-                failure.stopped = true;
-                return Err(failure);
-            }
-            thread::sleep(SAVING);
+            )?;
         }
     }
 
@@ -303,7 +300,7 @@ impl Server {
         scratch: &Path,
     ) -> Result<Held, Failure> {
         let backup = self.backup(cx, cx.run);
-        let sources = entries(&backup.path(COPY)).map_err(|error| backup.io("read", &error))?;
+        let sources = swap::paths(&backup.path(COPY)).map_err(|error| backup.io("read", &error))?;
         self.beside(cx, layout, &sources, scratch, |client| {
             contents::read(client, cx.progress)
         })
@@ -423,6 +420,22 @@ impl Server {
     }
 }
 
+/// True where a server cannot save now because it is saving something already, or rewriting its append-only file.
+pub(super) fn is_under_way(failure: &Failure) -> bool {
+    let mut causes = failure.causes.iter();
+    causes.any(|cause| cause.contains("in progress"))
+}
+
+/// Lets the server go on saving for a moment.
+pub(super) fn wait_saving(cx: &Context<'_>, doing: &str) -> Result<(), Failure> {
+    cx.progress.report(doing, None, None, None);
+    if cx.stop.urgency() == Urgency::Now {
+        return Err(Failure::stopped("stopped by the operator while waiting"));
+    }
+    thread::sleep(SAVING);
+    Ok(())
+}
+
 /// What was copied, with what a reader would not expect in it.
 fn copied_in_words(manifest: &Manifest, layout: &Layout, expiring: u64) -> Outcome {
     let mut outcome = summary(manifest, "copied");
@@ -452,12 +465,4 @@ fn files_of(directory: &Path, layout: &Layout) -> Vec<PathBuf> {
         .filter(|name| layout.holds(name))
         .map(|name| directory.join(name))
         .collect()
-}
-
-/// What lies in a directory.
-pub(super) fn entries(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
-    Ok(swap::names(directory)?
-        .into_iter()
-        .map(|name| directory.join(name))
-        .collect())
 }

@@ -3,15 +3,13 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::thread;
 
 use switchback_engine::ports::{Context, Failure, Finding};
-use switchback_engine::signal::Urgency;
 use switchback_model::event::Outcome;
 use switchback_model::plan::BackupState;
 
 use super::contents::{self, Held};
-use super::keep::{COPY, SAVING, SCRATCH, UNFINISHED};
+use super::keep::{COPY, SCRATCH, UNFINISHED, is_under_way, wait_saving};
 use super::layout::Layout;
 use super::server::{LAYOUT, Server};
 use crate::backup::{Backup, Seal};
@@ -82,22 +80,11 @@ impl Server {
                 match client.command("BGSAVE") {
                     Ok(_) => asked = true,
                     // Another one, or a rewrite of the append-only file, began between the two questions.
-                    Err(failure)
-                        if failure
-                            .causes
-                            .iter()
-                            .any(|cause| cause.contains("in progress")) => {}
+                    Err(failure) if is_under_way(&failure) => {}
                     Err(failure) => return Err(failure),
                 }
             }
-            cx.progress
-                .report("waiting for the server's snapshot", None, None, None);
-            if cx.stop.urgency() == Urgency::Now {
-                let mut failure = Failure::new("stopped", "stopped by the operator while waiting");
-                failure.stopped = true;
-                return Err(failure);
-            }
-            thread::sleep(SAVING);
+            wait_saving(cx, "waiting for the server's snapshot")?;
         }
     }
 

@@ -8,7 +8,6 @@ use switchback_engine::ports::{Context, Failure};
 use switchback_model::event::Outcome;
 
 use super::commands::DATA;
-use super::keep::entries;
 use super::server::{Server, kept_layout};
 use super::shadow::{appended, keep_only};
 use crate::disk;
@@ -57,7 +56,7 @@ impl Server {
         }
         let found = fs::metadata(source).map_err(io)?;
         fs::create_dir_all(into).map_err(io)?;
-        disk::copy(cx, &entries(source).map_err(io)?, into)
+        disk::copy(cx, &crate::swap::paths(source).map_err(io)?, into)
             .map_err(|error| disk::copy_failure(error, what.as_str()))?;
         disk::give_to(into, &found).map_err(io)?;
         fs::set_permissions(into, found.permissions()).map_err(io)

@@ -7,8 +7,7 @@
 //! ```
 
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::thread;
 use std::time::Instant;
@@ -182,7 +181,7 @@ impl Server {
             text.push_str(&identity.settings());
         }
         let settings = place.join(SETTINGS);
-        let started = write_secret(&settings, &text, &owner)
+        let started = disk::write_secret(&settings, &text, &owner)
             .map_err(made)
             .and_then(|()| {
                 let argv = commands::replica(self.program(cx.commands));
@@ -286,9 +285,7 @@ impl Server {
                 return Err(self.not_followed(last.doing));
             }
             if cx.stop.urgency() == Urgency::Now {
-                let mut failure = Failure::new("stopped", "stopped by the operator while waiting");
-                failure.stopped = true;
-                return Err(failure);
+                return Err(Failure::stopped("stopped by the operator while waiting"));
             }
             thread::sleep(ASK);
         }
@@ -351,18 +348,6 @@ fn refusal(output: &str) -> Option<String> {
             .trim()
             .to_owned(),
     )
-}
-
-/// Writes what nobody else may read.
-pub(super) fn write_secret(path: &Path, text: &str, owner: &fs::Metadata) -> std::io::Result<()> {
-    disk::remove(path)?;
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())?;
-    disk::give_to(path, owner)
 }
 
 #[cfg(test)]

@@ -6,9 +6,8 @@ use switchback_model::event::Outcome;
 use switchback_model::plan::BackupMethod;
 
 use super::contents;
-use super::keep::{COPY, entries};
+use super::keep::COPY;
 use super::server::{Server, kept_layout};
-use crate::disk;
 use crate::said::{already, restored_otherwise, summary};
 use crate::swap::{self, Swap};
 
@@ -25,23 +24,7 @@ impl Server {
         self.mark_restoring(cx, run)?;
         if !swap.is_half_done() {
             // Loading may have changed the files of the copy's own version: the server that runs now must be it.
-            backup.verify_files(cx)?;
-            disk::require_space(
-                &directory,
-                manifest.bytes,
-                &format!("the restored copy of `{}`", self.name),
-            )?;
-            cx.progress.report(
-                "copying the backup beside",
-                None,
-                Some(manifest.bytes),
-                Some("B"),
-            );
-            let sources = entries(&backup.path(COPY)).map_err(|error| backup.io("read", &error))?;
-            swap.stage(|new| {
-                let what = format!("cannot copy the backup of `{}` beside its data", self.name);
-                disk::copy(cx, &sources, new).map_err(|error| disk::copy_failure(error, what))
-            })?;
+            swap.stage_backup(cx, &backup, &manifest, COPY)?;
             let staged = swap.staged();
             backup.verify_copy(COPY, &staged)?;
         }

@@ -3,10 +3,8 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use switchback_engine::ports::{Companion, Context, Failure};
-use switchback_engine::signal::Urgency;
 use switchback_model::Contents;
 use switchback_model::event::Outcome;
 
@@ -14,7 +12,7 @@ use super::client::Client;
 use super::commands::DATA;
 use super::compare::{Compared, Place};
 use super::contents::{self, Held};
-use super::keep::{SAVING, SCRATCH};
+use super::keep::{SCRATCH, wait_saving};
 use super::key::About;
 use super::keys::Keys;
 use super::layout::Layout;
@@ -161,14 +159,7 @@ impl Server {
             if !is("aof_rewrite_in_progress") && !is("aof_rewrite_scheduled") {
                 return Ok(());
             }
-            cx.progress
-                .report("waiting for the shadow's files", None, None, None);
-            if cx.stop.urgency() == Urgency::Now {
-                let mut failure = Failure::new("stopped", "stopped by the operator while waiting");
-                failure.stopped = true;
-                return Err(failure);
-            }
-            thread::sleep(SAVING);
+            wait_saving(cx, "waiting for the shadow's files")?;
         }
     }
 

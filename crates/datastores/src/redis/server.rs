@@ -311,9 +311,7 @@ pub(super) fn wait_loaded(
             }
         };
         if cx.stop.urgency() == Urgency::Now {
-            let mut failure = Failure::new("stopped", "stopped by the operator while waiting");
-            failure.stopped = true;
-            return Err(failure);
+            return Err(Failure::stopped("stopped by the operator while waiting"));
         }
         if (doing.as_str(), loaded) != (last.0.as_str(), last.1) {
             moved = Instant::now();

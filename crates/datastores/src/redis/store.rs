@@ -13,7 +13,7 @@ use switchback_model::{Contents, DatastoreName, RunId};
 use super::contents;
 use super::server::Server;
 use crate::conversation::Held;
-use crate::said::{no_writers, same_major};
+use crate::said::{no_writers, other_server_removed, same_major};
 use crate::survey::Survey;
 use crate::writers::lasting;
 
@@ -192,10 +192,7 @@ impl Datastore for Redis {
         let had = self.server.release_server(cx, run)?;
         let released = self.server.release(cx, run)?;
         if had && released.completed == Completed::AlreadyDone {
-            return Ok(Outcome {
-                summary: "removed what another server ran on".to_owned(),
-                ..Outcome::default()
-            });
+            return Ok(other_server_removed());
         }
         Ok(released)
     }

@@ -8,10 +8,10 @@ use std::path::Path;
 use switchback_engine::ports::Failure;
 use switchback_engine::process::{Argv, CommandError, Commands, Input, Output, Secret};
 
-use super::replica::write_secret;
 use super::reply::quoted;
 use super::server::Server;
 use super::session::Session;
+use crate::disk;
 
 /// The directory of what a replica reads when it starts, beside its settings.
 pub(super) const IDENTITY: &str = "tls";
@@ -99,7 +99,7 @@ impl Server {
                     self.name
                 ))
             })?;
-            write_secret(&directory.join(file), &text.stdout, owner).map_err(unwritten)?;
+            disk::write_secret(&directory.join(file), &text.stdout, owner).map_err(unwritten)?;
         }
         Ok(())
     }

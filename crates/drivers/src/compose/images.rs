@@ -123,10 +123,7 @@ fn pull(engine: &Engine, cx: &Context<'_>, pin: &ImagePin) -> Result<(), Failure
         .pull(reference.repository, wanted, credentials, &mut tick)
         .map_err(|error| pull_failed(error, &what))?;
     if ended.is_break() {
-        let mut failure =
-            Failure::new("stopped", what).state("image", "not complete; the next pull goes on");
-        failure.stopped = true;
-        return Err(failure);
+        return Err(Failure::stopped(what).state("image", "not complete; the next pull goes on"));
     }
     if let Some(digest) = &pin.digest {
         let pulled = format!("{}@{digest}", reference.repository);

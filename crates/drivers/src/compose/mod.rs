@@ -21,6 +21,7 @@ mod labels;
 mod layout;
 #[cfg(test)]
 mod live;
+mod neighbour;
 mod observe;
 mod oneoff;
 mod places;

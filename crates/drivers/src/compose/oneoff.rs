@@ -114,17 +114,15 @@ pub(super) fn migrate(
         .container(&container.id)
         .map_err(|error| lost(error, call))?;
     if ended.status != Status::Stopped {
-        let mut failure = Failure::new(
-            "stopped",
-            format!("stopped waiting for `{}`", call.migration),
-        )
-        .state(
-            call.migration.as_str(),
-            format!("still runs in container {}", ended.name),
-        )
-        .hint("switchback resume waits for it again; it is not started a second time");
-        failure.stopped = true;
-        return Err(failure.output(log.text()));
+        return Err(
+            Failure::stopped(format!("stopped waiting for `{}`", call.migration))
+                .state(
+                    call.migration.as_str(),
+                    format!("still runs in container {}", ended.name),
+                )
+                .hint("switchback resume waits for it again; it is not started a second time")
+                .output(log.text()),
+        );
     }
     if ended.exit_code != 0 {
         let mut failure = Failure::new(

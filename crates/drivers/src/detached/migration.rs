@@ -128,16 +128,12 @@ impl Traces<'_> {
                 failure.causes = log.last_words();
                 Err(failure.output(log.text()))
             }
-            MigrationTrace::Running | MigrationTrace::NeverStarted => {
-                let mut failure = Failure::new(
-                    "stopped",
-                    format!("stopped waiting for `{}`", call.migration),
-                )
-                .state(call.migration.as_str(), "still runs")
-                .hint("switchback resume waits for it again; it is not started a second time");
-                failure.stopped = true;
-                Err(failure.output(log.text()))
-            }
+            MigrationTrace::Running | MigrationTrace::NeverStarted => Err(Failure::stopped(
+                format!("stopped waiting for `{}`", call.migration),
+            )
+            .state(call.migration.as_str(), "still runs")
+            .hint("switchback resume waits for it again; it is not started a second time")
+            .output(log.text())),
         }
     }
 

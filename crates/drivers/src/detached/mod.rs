@@ -3,4 +3,3 @@
 
 pub(crate) mod migration;
 pub(crate) mod one_off;
-pub(crate) mod process;

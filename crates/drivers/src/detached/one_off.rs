@@ -9,7 +9,7 @@ use switchback_engine::ports::{Context, Failure, MigrationTrace};
 use switchback_engine::process::Secret;
 use switchback_engine::signal::Urgency;
 
-use super::process;
+use crate::host::process;
 use crate::host::{Host, unwritable};
 use crate::log::Log;
 

@@ -15,7 +15,7 @@ use super::local::LocalServer;
 use super::owner::as_owner_at_home;
 use super::place::Place;
 use super::{passage, short};
-use crate::detached::process::{self, Process};
+use crate::host::process::{self, Process};
 use crate::signals;
 
 /// How often a wait looks, and how often before it gives up on a shell that does not note itself.
@@ -238,11 +238,9 @@ impl Companion for CompanionProcess {
         while Process::noted(&note).is_some() {
             cx.progress.report(&doing, None, None, None);
             if cx.stop.urgency() == Urgency::Now {
-                let mut failure = Failure::new("stopped", format!("stopped {doing}"))
+                return Err(Failure::stopped(format!("stopped {doing}"))
                     .state(name, "was asked to end, and still runs")
-                    .hint("switchback resume waits for it again");
-                failure.stopped = true;
-                return Err(failure);
+                    .hint("switchback resume waits for it again"));
             }
             std::thread::sleep(LOOK);
         }

@@ -21,8 +21,8 @@ use super::release::version_of;
 use super::server;
 use crate::by_hand;
 use crate::detached::migration::{Program, Traces};
-use crate::detached::process;
 use crate::host::Host;
+use crate::host::process;
 use crate::waiting::{self, Pulse, Watched};
 use crate::write;
 use crate::write_path::{self, WritePath};
@@ -136,10 +136,7 @@ impl ExecDriver {
         }
         let failed =
             |error: std::io::Error| Failure::new("start-failed", what.as_str()).cause(error);
-        let version = self
-            .place
-            .version()
-            .map_err(|problem| Failure::new(&problem.code, problem.what))?;
+        let version = self.place.version()?;
         if version.as_str() != version_of(&pin.reference) {
             return Err(Failure::new("file-drifted", what).state(
                 self.place.current().to_string_lossy(),
@@ -402,11 +399,7 @@ impl Driver for ExecDriver {
                 requests,
                 ..
             } => {
-                let key = self.place.secret(api_key).map_err(|problem| {
-                    let mut failure = Failure::new(&problem.code, problem.what);
-                    failure.hints = problem.hints;
-                    failure
-                })?;
+                let key = self.place.secret(api_key)?;
                 write_path::check(&WritePath {
                     base: &self.base(*port, url.as_deref()),
                     key: &key,

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use switchback_model::product::DatastoreKind;
 
 use super::place::Place;
-use crate::detached::process::{self, Process};
+use crate::host::process::{self, Process};
 
 /// A server, whether it runs or not.
 #[derive(Debug)]

@@ -12,9 +12,9 @@ use switchback_model::{Problem, ServiceName, Version};
 
 use super::problems;
 use super::release::{Releases, version_of};
-use crate::detached::process::{self, Process};
 use crate::formats::{dotenv, uri};
 use crate::host::Host;
+use crate::host::process::{self, Process};
 use crate::secret;
 
 /// What the deployment, its driver and its reaches have in common.

@@ -14,8 +14,8 @@ use switchback_model::product::{Exec, ExecService, Product, filled};
 use switchback_model::{Digest, ServiceName, pattern};
 
 use super::paths;
-use crate::detached::process::Process;
 use crate::formats::reference::Reference;
+use crate::host::process::Process;
 
 /// Where releases are, and how they are told apart and run.
 #[derive(Debug)]

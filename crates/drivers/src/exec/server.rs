@@ -13,7 +13,7 @@ use super::owner::as_owner;
 use super::place::Place;
 use super::{companion, passage, short};
 use crate::courtesy;
-use crate::detached::process::{self, Process};
+use crate::host::process::{self, Process};
 
 /// How often a wait looks, and how often before it gives up on a program that does not even appear.
 const LOOK: Duration = Duration::from_millis(50);

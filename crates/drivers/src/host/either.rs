@@ -14,9 +14,9 @@ use switchback_model::{Digest, RunId};
 
 use super::claim::Claim;
 use super::far::Far;
+use super::process::Process;
 use super::seen::Seen;
 use super::{here, problems};
-use crate::detached::process::Process;
 use crate::filesystem::{self, Use};
 
 /// Where other switchbacks see that one of them changes a product of this machine.

@@ -11,8 +11,8 @@ use switchback_model::observed::Filesystem;
 
 use super::far::Far;
 use super::problems;
+use super::process::{self, Process};
 use super::seen::{self, Seen};
-use crate::detached::process::{self, Process};
 use crate::filesystem::Use;
 
 /// Nothing is put in the place of a file before all of it is there and on disk.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use switchback_model::Digest;
 
+use super::process;
 use super::seen::Seen;
-use crate::detached::process;
 
 /// Everything from this byte on.
 pub(super) fn read(path: &Path, from: u64) -> io::Result<Vec<u8>> {

@@ -12,6 +12,7 @@ mod far;
 mod files;
 mod here;
 mod problems;
+pub(crate) mod process;
 mod program;
 mod script;
 mod seen;

@@ -1,6 +1,6 @@
 //! A process as it was seen on a machine, with what tells whose it is.
 
-use crate::detached::process::Process;
+use super::process::Process;
 
 /// One process.
 #[derive(Clone, Debug, PartialEq, Eq)]

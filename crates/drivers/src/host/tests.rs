@@ -139,7 +139,7 @@ fn processes_space_and_secrets_over_there() {
         .expect("this one");
     assert_eq!(
         seen.words,
-        crate::detached::process::Process::with_pid(own)
+        crate::host::process::Process::with_pid(own)
             .expect("alive")
             .arguments()
     );
@@ -150,7 +150,7 @@ fn processes_space_and_secrets_over_there() {
         .spawn()
         .expect("started");
     let pid = i32::try_from(child.id()).expect("a pid");
-    let process = crate::detached::process::Process::with_pid(pid).expect("alive");
+    let process = crate::host::process::Process::with_pid(pid).expect("alive");
     host.signal(&[process], Signal::TERM).expect("sent");
     child.wait().expect("it was ended");
     assert_eq!(host.lives(process).ok(), Some(false));

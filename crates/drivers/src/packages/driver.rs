@@ -17,9 +17,10 @@ use switchback_model::{MigrationId, ServiceName};
 
 use super::install;
 use super::packaging::Wanted;
-use super::place::{Place, Record};
+use super::place::Place;
+use super::record::Record;
 use super::set::Set;
-use super::{fetch, locks, observe, problems, store, systemd, units};
+use super::{fetch, locks, observe, store, systemd, units};
 use crate::detached::migration::{Program, Traces};
 use crate::host::unwritable;
 use crate::waiting::{self, Pulse, Watched};
@@ -142,7 +143,7 @@ impl Driver for PackagesDriver {
         if matches!(cx.plan.purpose, Purpose::Upgrade)
             && let Some(problem) = observe::obstacles(place, &record)?.into_iter().next()
         {
-            return Err(problems::as_failure(problem));
+            return Err(problem.into());
         }
         let set = self.set(&record, image)?;
         let mut fetched = false;
@@ -283,7 +284,7 @@ impl Driver for PackagesDriver {
                 requests,
                 ..
             } => {
-                let key = self.place.secret(api_key).map_err(problems::as_failure)?;
+                let key = self.place.secret(api_key)?;
                 write_path::check(&WritePath {
                     base: &base(&self.place, *port, url.as_deref())?,
                     key: &key,

@@ -5,8 +5,9 @@ use switchback_engine::ports::Failure;
 use switchback_model::Version;
 
 use super::packaging::{Candidate, Change, Part, Simulated, Source, Wanted};
-use super::place::{Place, Record};
+use super::place::Place;
 use super::problems;
+use super::record::Record;
 use super::set::{Set, release_of};
 use super::store;
 use crate::host::unwritable;

@@ -10,7 +10,8 @@ use switchback_model::plan::{FileEdit, Purpose};
 use switchback_model::{Digest, RunId};
 
 use super::packaging::Found;
-use super::place::{Place, Record};
+use super::place::Place;
+use super::record::Record;
 use super::set::Set;
 use super::{conffiles, locks, problems, store, units};
 use crate::detached::one_off::OneOff;
@@ -278,13 +279,9 @@ fn ended(cx: &Context<'_>, keeper: &str, one: &OneOff, log: &Log) -> Result<(i64
             cx.commands.keep(&log.text())?;
             Ok((code, log.clone()))
         }
-        _ => {
-            let mut failure = Failure::new("stopped", format!("stopped waiting for {keeper}"))
-                .state(keeper, "still runs")
-                .hint("switchback resume waits for it again; it is not started a second time");
-            failure.stopped = true;
-            Err(failure)
-        }
+        _ => Err(Failure::stopped(format!("stopped waiting for {keeper}"))
+            .state(keeper, "still runs")
+            .hint("switchback resume waits for it again; it is not started a second time")),
     }
 }
 

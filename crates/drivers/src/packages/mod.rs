@@ -33,6 +33,7 @@ mod place;
 mod problems;
 mod processes;
 mod recognise;
+mod record;
 mod redhat;
 mod set;
 mod store;

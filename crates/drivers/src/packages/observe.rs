@@ -12,7 +12,8 @@ use switchback_model::{Problem, Version};
 
 use super::fetch;
 use super::packaging::{Package, Source, Wanted};
-use super::place::{Place, Record};
+use super::place::Place;
+use super::record::Record;
 use super::set::{self, Set, release_of};
 use super::{conffiles, hold, install, locks, problems};
 use crate::filesystem::{self, Directories, Use};

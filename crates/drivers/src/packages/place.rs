@@ -11,7 +11,8 @@ use switchback_model::product::Product;
 use switchback_model::{Problem, ServiceName, Version};
 
 use super::debian::Debian;
-use super::packaging::{Package, Packaging};
+use super::packaging::Packaging;
+use super::record::Record;
 use super::set::{Set, release_of};
 use super::systemd::{self, Unit};
 use super::{english, families};
@@ -40,28 +41,6 @@ pub(super) struct Place {
     pub(super) commands: Commands,
     /// Found out once, see [`Place::packaging`].
     family: OnceCell<Box<dyn Packaging>>,
-}
-
-/// What the record of packages says of the product.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Record {
-    /// Every package of the host.
-    pub(super) all: Vec<Package>,
-    /// The product's, with their versions.
-    pub(super) set: Set,
-}
-
-impl Record {
-    /// Packages of the product.
-    pub(super) fn ours(&self) -> impl Iterator<Item = &Package> {
-        let ours = |package: &&Package| self.set.0.contains_key(&package.name);
-        self.all.iter().filter(ours)
-    }
-
-    /// Whether one of the product's packages was begun and not finished.
-    pub(super) fn is_half(&self) -> bool {
-        self.ours().any(Package::is_half)
-    }
 }
 
 impl Place {

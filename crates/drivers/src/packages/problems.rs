@@ -9,30 +9,18 @@ use switchback_model::problem::State;
 use switchback_model::{Problem, Version};
 
 use super::packaging::{Complaint, Conffile, Holder, Package, Packaging, Words};
-use super::place::Record;
+use super::record::Record;
 use super::set::Set;
 use super::systemd::Unit;
 use crate::log::Log;
 
 /// A failure that was met while planning.
 pub(super) fn refused(failure: Failure) -> Problem {
-    let mut problem = Problem::new(Exit::Refused, &failure.code, failure.what);
-    problem.causes = failure.causes;
-    problem.hints = failure.hints;
-    problem.state = failure.state;
+    let mut problem = failure.refused();
     if problem.state.is_empty() {
         problem = problem.state("deployment", "not touched");
     }
     problem
-}
-
-/// A problem that was seen again while running.
-pub(super) fn as_failure(problem: Problem) -> Failure {
-    let mut failure = Failure::new(&problem.code, problem.what);
-    failure.causes = problem.causes;
-    failure.hints = problem.hints;
-    failure.state = problem.state;
-    failure
 }
 
 fn refusal(code: &str, what: impl Into<String>) -> Problem {
@@ -293,7 +281,7 @@ pub(super) fn drifted(words: &Words, found: &str, wanted: &Set) -> Failure {
 /// Packages that somebody else left half installed.
 pub(super) fn broken(words: &Words, all: &[Package]) -> Failure {
     let half_done: Vec<&Package> = all.iter().filter(|package| package.is_half()).collect();
-    as_failure(half(words, &half_done))
+    half(words, &half_done).into()
 }
 
 /// An installation did not get there.

@@ -14,7 +14,7 @@ use super::hold;
 use super::place::Place;
 use super::processes::Marks;
 use super::systemd::{self, Unit};
-use crate::detached::process::Process;
+use crate::host::process::Process;
 use crate::host::{Seen, unwritable};
 
 /// How often a wait looks.
@@ -142,10 +142,10 @@ fn waited(cx: &Context<'_>, what: &str, begun: Instant) -> Result<(), Failure> {
     let seconds = begun.elapsed().as_secs();
     cx.progress.report(&doing, Some(seconds), None, Some("s"));
     if cx.stop.urgency() == Urgency::Now {
-        let mut failure = Failure::new("stopped", format!("stopped waiting for {what} to stop"))
-            .hint("switchback resume waits for it again");
-        failure.stopped = true;
-        return Err(failure);
+        return Err(
+            Failure::stopped(format!("stopped waiting for {what} to stop"))
+                .hint("switchback resume waits for it again"),
+        );
     }
     std::thread::sleep(LOOK);
     Ok(())

@@ -4,5 +4,7 @@
 mod ask;
 mod probes;
 mod problems;
+mod server;
 
-pub(crate) use probes::{Asker, Server};
+pub(crate) use probes::Asker;
+pub(crate) use server::Server;

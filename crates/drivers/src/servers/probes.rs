@@ -12,6 +12,7 @@ use switchback_model::product::{DatastoreKind, Probe, Product};
 
 use super::ask::{self, Questions, info_field, psql, redis};
 use super::problems;
+use super::server::Server;
 use crate::filesystem;
 
 const POSTGRES_FACTS: &str = "select current_setting('server_version'), pg_database_size(current_database()), \
@@ -26,24 +27,6 @@ pub(crate) struct Asker<'a> {
     pub(crate) secret: &'a dyn Fn(&SecretRef) -> Result<Secret, Problem>,
     /// The command as it has to be started on this host to run beside the server.
     pub(crate) inside: &'a dyn Fn(&DatastoreLocation, Argv) -> Result<Argv, String>,
-}
-
-/// The server of a datastore, as people know it.
-pub(crate) struct Server {
-    /// E.g. "service `postgres`".
-    pub(crate) name: String,
-    /// What to do or type to see why it is silent.
-    pub(crate) look: String,
-}
-
-impl Server {
-    /// One that only its address is known of.
-    pub(crate) fn outside() -> Self {
-        Self {
-            name: "the server".to_owned(),
-            look: "see that it runs, and what it writes into its log".to_owned(),
-        }
-    }
 }
 
 impl Asker<'_> {

@@ -3,7 +3,7 @@
 use switchback_model::exit::Exit;
 use switchback_model::{DatastoreName, Problem};
 
-use super::Server;
+use super::server::Server;
 
 /// Its password is not where it is said to be.
 pub(super) fn password_unread(datastore: &DatastoreName, missing: Problem) -> Problem {

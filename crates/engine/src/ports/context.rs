@@ -57,7 +57,8 @@ impl<'a> Context<'a> {
 
 /// Listens to how far a step is.
 pub trait Progress {
-    /// `doing` says what is done or waited for; numbers where there are any.
+    /// `doing` says what is done or waited for, in a few words without a full stop; `done` of `of` counts in `unit`
+    /// (`B`, `rows`, `s`), where there is anything to count. May be called as often as one likes.
     fn report(&self, doing: &str, done: Option<u64>, of: Option<u64>, unit: Option<&str>);
 }
 

@@ -19,6 +19,10 @@ pub trait Hold {}
 impl<T> Hold for T {}
 
 /// Keeps a datastore's data and brings it back.
+///
+/// As with a [`Driver`](super::Driver), a call returns once what it promises is so, and a [`Failure`] halts the run. The
+/// data of the original is only ever replaced by [`Datastore::restore`], [`Datastore::exchange`] and [`Datastore::put_back`]; what any
+/// other call leaves beside it is named after the run, and removed by [`Datastore::clean`] where it is no backup.
 pub trait Datastore {
     /// Answers the expectations about this datastore and its backups.
     fn look(&self, cx: &Context<'_>, expectation: &Expectation) -> Finding;
@@ -44,7 +48,8 @@ pub trait Datastore {
     /// Begins anew where it can no longer catch up. Other methods have nothing to do.
     fn follow(&self, cx: &Context<'_>) -> Result<Outcome, Failure>;
 
-    /// Completes the backup at one position, with no writer left.
+    /// Completes the backup at one position, with no writer left; a failure with code `writers-connected` names who
+    /// could still write.
     fn seal(&self, cx: &Context<'_>) -> Result<Outcome, Failure>;
 
     /// Makes a sealed backup of one moment while the service is up and may write: for a backup that no
@@ -62,7 +67,8 @@ pub trait Datastore {
     }
 
     /// Compares the backup with the original: a sealed dump by restoring it into a scratch place, a
-    /// shadow by reading it where it follows, while the service is up.
+    /// shadow by reading it where it follows, while the service is up. A backup that is not what the original holds
+    /// never counts as proven: a failure with code `backup-differs` or `backup-damaged`.
     fn prove(&self, cx: &Context<'_>) -> Result<Outcome, Failure>;
 
     /// Brings the data back from `run`'s sealed backup: restored beside, proven, then switched. A

@@ -41,6 +41,10 @@ pub struct MigrationCall<'a> {
 }
 
 /// Changes a deployment.
+///
+/// A call that acts returns once what it promises is so: its outcome says whether that was done now or had been done.
+/// A [`Failure`] halts the run. It claims a state only where a look saw it, and is marked as `stopped` where the
+/// operator's second signal ended a wait. Before the same call is made again, [`Driver::look`] is asked.
 pub trait Driver {
     /// Answers every expectation that is about no datastore: images, services, files, stacks, content, hand-work.
     fn look(&self, cx: &Context<'_>, expectation: &Expectation) -> Finding;
@@ -48,7 +52,8 @@ pub trait Driver {
     /// Brings an image here and checks that it is the pinned one.
     fn fetch(&self, cx: &Context<'_>, image: &ImagePin) -> Result<Outcome, Failure>;
 
-    /// Stops services and returns when nothing of them runs.
+    /// Stops services and returns when nothing of them runs, one-off programs and replicas included. A failure names
+    /// what still runs.
     fn stop(&self, cx: &Context<'_>, services: &[ServiceName]) -> Result<Outcome, Failure>;
 
     /// Creates and starts services, and returns when they run these images.
@@ -109,7 +114,7 @@ pub trait Driver {
         Err(no_stacks(&update.stack))
     }
 
-    /// Removes a stack and returns when it is gone.
+    /// Removes a stack, which is the one that has this id, and returns when it is gone; one that is gone is removed.
     fn remove(&self, _: &Context<'_>, stack: &str, _id: &str) -> Result<Outcome, Failure> {
         Err(no_stacks(stack))
     }

@@ -10,7 +10,6 @@ mod context;
 mod datastore;
 mod driver;
 mod elsewhere;
-mod failure;
 mod reach;
 mod site;
 
@@ -18,6 +17,7 @@ pub use context::{Context, Finding, Progress, Silent};
 pub use datastore::{Datastore, Hold, UNCOUNTED};
 pub use driver::{Driver, MigrationCall, MigrationTrace, no_stacks, not_for_a_driver};
 pub use elsewhere::Elsewhere;
-pub use failure::Failure;
 pub use reach::{Companion, CompanionState, Reach, SCRATCH_DIRECTORY, Scratch};
 pub use site::Site;
+
+pub use crate::failure::Failure;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 
 use super::last_words::last_words;
-use crate::ports::Failure;
+use crate::failure::Failure;
 
 /// Where a child's standard output goes. Standard error is always captured.
 pub enum Output<'a> {

@@ -17,7 +17,7 @@ use super::captured::{Captured, Chunk, read_into};
 use super::input::{Feed, Input};
 use super::outcome::{CommandError, Finished, Output};
 use super::registry::{Note, kill_group};
-use crate::ports::Failure;
+use crate::failure::Failure;
 use crate::redact::Redactor;
 use crate::signal::{StopSignal, Urgency};
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 use switchback_engine::process::Secret;
 use switchback_engine::redact::Redactor;
-use ureq::http::Request;
+use ureq::Body;
+use ureq::http::{Request, Response};
 
 use super::error::ApiError;
 
@@ -103,29 +104,9 @@ impl Api {
         url: &str,
         body: Option<&Value>,
     ) -> Result<Answer, ApiError> {
-        let address = || self.base.clone();
-        let unreachable = |why: &dyn std::fmt::Display| ApiError::Unreachable {
-            address: address(),
-            why: why.to_string(),
-        };
-        let asked = || format!("{method} {path}");
-        let request = Request::builder()
-            .method(method)
-            .uri(url)
-            .header("St2-Api-Key", self.key.expose())
-            .header("Accept", "application/json");
-        let sent = match body {
-            Some(body) => request
-                .header("Content-Type", "application/json")
-                .body(body.to_string())
-                .map_err(|error| unreachable(&error))
-                .and_then(|request| self.agent.run(request).map_err(|error| unreachable(&error))),
-            None => request
-                .body(())
-                .map_err(|error| unreachable(&error))
-                .and_then(|request| self.agent.run(request).map_err(|error| unreachable(&error))),
-        };
-        let mut response = sent?;
+        let mut response = self
+            .request(method, url, body)
+            .map_err(|error| self.unreachable(&error))?;
         let status = response.status().as_u16();
         let total = response
             .headers()
@@ -136,36 +117,56 @@ impl Api {
             .with_config()
             .limit(LONGEST)
             .read_to_string()
-            .map_err(|error| unreachable(&error))?;
-        match status {
-            200..=299 => {}
-            401 => {
-                return Err(ApiError::Key {
-                    address: address(),
-                    status,
-                });
-            }
-            _ => {
-                return Err(ApiError::Status {
-                    address: address(),
-                    asked: asked(),
-                    status,
-                    said: self.redactor.mask(&fault(&text)),
-                });
-            }
-        }
-        if text.trim().is_empty() {
-            return Ok(Answer {
-                body: Value::Null,
-                total,
-            });
-        }
-        let body = serde_json::from_str(&text).map_err(|error| ApiError::Answer {
-            address: address(),
-            asked: asked(),
-            why: error.to_string(),
-        })?;
+            .map_err(|error| self.unreachable(&error))?;
+        let body = self.understood(&format!("{method} {path}"), status, &text)?;
         Ok(Answer { body, total })
+    }
+
+    fn request(
+        &self,
+        method: &str,
+        url: &str,
+        body: Option<&Value>,
+    ) -> Result<Response<Body>, ureq::Error> {
+        let request = Request::builder()
+            .method(method)
+            .uri(url)
+            .header("St2-Api-Key", self.key.expose())
+            .header("Accept", "application/json");
+        match body {
+            Some(body) => {
+                let request = request.header("Content-Type", "application/json");
+                self.agent.run(request.body(body.to_string())?)
+            }
+            None => self.agent.run(request.body(())?),
+        }
+    }
+
+    /// What was said with success; nothing where that was nothing.
+    fn understood(&self, asked: &str, status: u16, text: &str) -> Result<Value, ApiError> {
+        let address = self.base.clone();
+        match status {
+            200..=299 if text.trim().is_empty() => Ok(Value::Null),
+            200..=299 => serde_json::from_str(text).map_err(|error| ApiError::Answer {
+                address,
+                asked: asked.to_owned(),
+                why: error.to_string(),
+            }),
+            401 => Err(ApiError::Key { address, status }),
+            _ => Err(ApiError::Status {
+                address,
+                asked: asked.to_owned(),
+                status,
+                said: self.redactor.mask(&fault(text)),
+            }),
+        }
+    }
+
+    fn unreachable(&self, why: &dyn std::fmt::Display) -> ApiError {
+        ApiError::Unreachable {
+            address: self.base.clone(),
+            why: why.to_string(),
+        }
     }
 }
 

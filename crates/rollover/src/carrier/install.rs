@@ -142,12 +142,9 @@ fn wait(sides: &Sides<'_>, pack: &str, execution: &str) -> Result<(), Failure> {
             .hint("the new instance fetches packs itself: it must reach the repositories, see `--repositories`"));
         }
         if sides.cx.stop.urgency() == Urgency::Now {
-            let mut failure = Failure::new(
-                "stopped",
-                format!("stopped while pack `{pack}` is installed"),
-            );
-            failure.stopped = true;
-            return Err(failure);
+            return Err(Failure::stopped(format!(
+                "stopped while pack `{pack}` is installed"
+            )));
         }
         let doing = format!("install {pack}: execution {execution} is {status}");
         sides

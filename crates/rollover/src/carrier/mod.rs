@@ -11,4 +11,3 @@ mod rules;
 mod sides;
 
 pub use port::carrier;
-pub(crate) use port::open;

@@ -1,19 +1,16 @@
 //! The engine's port: which module answers for which parcel.
 
-use std::path::Path;
-
 use switchback_engine::content::Carrier;
 use switchback_engine::ports::{Context, Failure, Finding};
 use switchback_engine::redact::Redactor;
 use switchback_model::Problem;
 use switchback_model::event::Outcome;
-use switchback_model::exit::Exit;
 use switchback_model::plan::{Act, Expectation};
-use switchback_model::rollover::{Instance, Parcel, RollOver};
+use switchback_model::rollover::{Parcel, RollOver};
 
 use super::sides::Sides;
 use super::{api_keys, configs, install, keys, logs, repositories, rules};
-use crate::api::Api;
+use crate::api::{Api, open};
 
 /// What brings the content of a roll-over.
 pub fn carrier(content: &RollOver, redactor: &Redactor) -> Result<Box<dyn Carrier>, Problem> {
@@ -23,28 +20,6 @@ pub fn carrier(content: &RollOver, redactor: &Redactor) -> Result<Box<dyn Carrie
         old,
         new,
     }))
-}
-
-/// Both instances, each with its key.
-pub(crate) fn open(content: &RollOver, redactor: &Redactor) -> Result<(Api, Api), Problem> {
-    let open = |instance: &Instance| -> Result<Api, Problem> {
-        let key = switchback_drivers::plain_secret(&instance.key, Path::new("."))
-            .unwrap_or_else(|| Err(no_service(instance)))?;
-        Ok(Api::new(&instance.api, key, redactor))
-    };
-    Ok((open(&content.from)?, open(&content.into)?))
-}
-
-fn no_service(instance: &Instance) -> Problem {
-    Problem::new(
-        Exit::Usage,
-        "secret-missing",
-        format!(
-            "the API key of {} is in no service that can be seen from here",
-            instance.api
-        ),
-    )
-    .hint("give it as `env:VARIABLE` or `file:PATH`")
 }
 
 struct StackStorm {

@@ -6,10 +6,10 @@ use switchback_model::Problem;
 use switchback_model::exit::Exit;
 use switchback_model::plan::{Plan, Purpose};
 
-use crate::commands::apply;
 use crate::commands::plan::{self, Answer, Goal};
 use crate::failure::Failed;
 use crate::place::deployment::Found;
+use crate::plans;
 use crate::session::Session;
 use crate::site::Place;
 use crate::stacks::reviews;
@@ -19,8 +19,8 @@ use crate::stacks::reviews;
 pub(super) fn plan(session: &Session<'_>, said: Option<&str>) -> Result<(Found, Plan), Failed> {
     let (found, named) = match said {
         Some(said) => {
-            let plan = apply::named(session, said)?;
-            (apply::of_plan(session, &plan)?, Some(plan))
+            let plan = plans::named(session, said)?;
+            (plans::of_plan(session, &plan)?, Some(plan))
         }
         None => (session.deployment()?, None),
     };
@@ -37,7 +37,7 @@ pub(super) fn plan(session: &Session<'_>, said: Option<&str>) -> Result<(Found, 
     }
     let newest = match named {
         Some(plan) => Some(plan),
-        None => apply::newest(session, &found)?,
+        None => plans::newest(session, &found)?,
     };
     let place = Place::open(session, &found, StopSignal::default())?;
     let found = match &newest {

@@ -212,22 +212,7 @@ pub(super) fn start<'a>(
     blueprint: Blueprint,
     taken: &BTreeMap<DatastoreName, Taken>,
 ) -> Result<Copy<'a>, Failed> {
-    let text = toml::to_string(&blueprint.config).map_err(|error| {
-        Problem::new(
-            Exit::Bug,
-            "config",
-            "the copy's configuration cannot be written",
-        )
-        .cause(error)
-    })?;
-    blueprint.write(&text).map_err(|error| {
-        Problem::new(
-            Exit::Usage,
-            "rehearsal-unwritable",
-            format!("`{}` cannot be written", blueprint.directory.display()),
-        )
-        .cause(error)
-    })?;
+    write(&blueprint)?;
     let project = stage.project(&blueprint.project);
     let found = Found {
         directory: blueprint.directory.clone(),
@@ -273,6 +258,26 @@ pub(super) fn start<'a>(
         place,
         copies,
         blueprint,
+    })
+}
+
+/// Writes the copy's files.
+fn write(blueprint: &Blueprint) -> Result<(), Problem> {
+    let text = toml::to_string(&blueprint.config).map_err(|error| {
+        Problem::new(
+            Exit::Bug,
+            "config",
+            "the copy's configuration cannot be written",
+        )
+        .cause(error)
+    })?;
+    blueprint.write(&text).map_err(|error| {
+        Problem::new(
+            Exit::Usage,
+            "rehearsal-unwritable",
+            format!("`{}` cannot be written", blueprint.directory.display()),
+        )
+        .cause(error)
     })
 }
 

@@ -15,6 +15,7 @@ use super::turn::take_turn;
 use super::{choose, leftovers, stacks, walk};
 use crate::arguments::Rehearse;
 use crate::failure::Failed;
+use crate::place::deployment::Found;
 use crate::rehearsals::{Marker, Rehearsals};
 use crate::render::rehearsal as render;
 use crate::session::Session;
@@ -52,7 +53,7 @@ fn rehearse(
     session: &Session<'_>,
     arguments: &Rehearse,
     journal: &Journal,
-    found: &crate::place::deployment::Found,
+    found: &Found,
     plan: &Plan,
     id: &str,
 ) -> Result<Exit, Failed> {
@@ -71,14 +72,7 @@ fn rehearse(
         kept: false,
     };
     rehearsals.mark(&marker)?;
-    let began = Instant::now();
-    if !session.screen.json() {
-        let begun = render::begun(id, plan, session.screen.width);
-        session.screen.answer(&begun);
-        if found.config.aws.is_none() {
-            session.screen.advice(&render::heading());
-        }
-    }
+    announce(session, found, plan, id);
     let stage = Stage {
         session,
         found,
@@ -88,14 +82,7 @@ fn rehearse(
         stop: &stop,
         outbound: arguments.allow_outbound,
     };
-    let walked = match found.config.aws {
-        Some(_) => stacks::through(&stage, &mut marker),
-        None => walk::through(&stage, journal, &mut marker),
-    };
-    let walked = walked.map(|mut report| {
-        report.took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        report
-    });
+    let walked = through(&stage, journal, &mut marker);
     let keep = arguments.keep && walked.is_ok();
     let removed = if keep {
         marker.kept = true;
@@ -103,23 +90,50 @@ fn rehearse(
     } else {
         leftovers::remove(session, &marker)
     };
-    // What went wrong first is told first; what is left is found by the next rehearsal.
-    let mut report = match walked {
-        Ok(report) => report,
-        Err(failed) => {
-            let Err(left) = removed else {
-                return Err(interrupted(&stop, failed));
-            };
-            advise(session, &left);
-            return Err(failed);
-        }
-    };
-    report.kept = keep.then(|| {
-        let place = rehearsals.place(id).display().to_string();
-        marker.stack.clone().unwrap_or(place)
+    let walked = walked.map(|mut report| {
+        let place = || rehearsals.place(id).display().to_string();
+        report.kept = keep.then(|| marker.stack.clone().unwrap_or_else(place));
+        report
     });
-    rehearsals.save(&report)?;
-    match (told(session, &report, plan), removed) {
+    let walked = walked.map_err(|failed| match removed {
+        Ok(()) => interrupted(&stop, failed),
+        Err(_) => failed,
+    });
+    let ended = walked.and_then(|report| {
+        rehearsals.save(&report)?;
+        told(session, &report, plan)
+    });
+    first(session, ended, removed)
+}
+
+fn announce(session: &Session<'_>, found: &Found, plan: &Plan, id: &str) {
+    let screen = session.screen;
+    if !screen.json() {
+        screen.answer(&render::begun(id, plan, screen.width));
+        if found.config.aws.is_none() {
+            screen.advice(&render::heading());
+        }
+    }
+}
+
+/// Walks through it, on copies of containers or of a stack's databases, and says how long that took.
+fn through(stage: &Stage<'_>, journal: &Journal, marker: &mut Marker) -> Result<Rehearsal, Failed> {
+    let began = Instant::now();
+    let mut report = match stage.found.config.aws {
+        Some(_) => stacks::through(stage, marker),
+        None => walk::through(stage, journal, marker),
+    }?;
+    report.took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(report)
+}
+
+/// What went wrong first is what the command ends with; what is left is told beside it, and found by the next rehearsal.
+fn first(
+    session: &Session<'_>,
+    ended: Result<Exit, Failed>,
+    removed: Result<(), Failed>,
+) -> Result<Exit, Failed> {
+    match (ended, removed) {
         (ended, Ok(())) => ended,
         (Ok(_), Err(left)) => Err(left),
         (Err(failed), Err(left)) => {

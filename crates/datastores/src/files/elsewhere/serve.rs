@@ -95,10 +95,8 @@ fn exclusively(
         let what = format!("cannot keep anything in {}", shadows.display());
         disk::failure("backup-io", what, &error)
     })?;
-    lock.map(Some).ok_or_else(|| Failure {
-        stopped: true,
-        ..Failure::new("stopped", "stopped by the operator")
-    })
+    lock.map(Some)
+        .ok_or_else(|| Failure::stopped("stopped by the operator"))
 }
 
 fn call(

@@ -14,7 +14,6 @@ use super::facts::{Facts, Phase};
 use super::follower::{COPY, FOLLOW, stopped};
 use super::layout::{Layout, layout_of};
 use super::possible::Able;
-use super::prepare::note;
 use super::sql;
 use super::verify::{COPY_DAMAGED, Checked, Reading};
 use crate::backup::Backup;
@@ -209,7 +208,7 @@ impl Server {
                 phase: Phase::Refuted,
                 ..Facts::of(&manifest)?
             };
-            note(&backup, &facts)?;
+            facts.write_to(&backup)?;
         }
         disk::remove(&layout.data())
             .map_err(|error| disk::failure("backup-io", "cannot remove the shadow", &error))?;

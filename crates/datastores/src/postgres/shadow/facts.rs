@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use switchback_engine::ports::Failure;
 use switchback_model::RunId;
 use switchback_model::observed::ImagePin;
+use switchback_model::plan::BackupState;
 
-use crate::backup::Manifest;
+use crate::backup::{Backup, Manifest};
 
 /// Key of the manifest's facts.
 const KEY: &str = "shadow";
@@ -77,5 +78,21 @@ impl Facts {
     pub(super) fn kept(&self) -> BTreeMap<String, String> {
         let text = serde_json::to_string(self).unwrap_or_default();
         [(KEY.to_owned(), text)].into()
+    }
+
+    /// Writes them down in the manifest; a shadow that does not follow is no longer compared.
+    pub(super) fn write_to(&self, backup: &Backup) -> Result<(), Failure> {
+        let Some(manifest) = backup.shadow()? else {
+            return Ok(());
+        };
+        let state = match self.phase {
+            Phase::Copying | Phase::Refuted => BackupState::Prepared,
+            Phase::Following | Phase::Sealed => manifest.state,
+        };
+        backup.write(&Manifest {
+            state,
+            facts: self.kept(),
+            ..manifest
+        })
     }
 }

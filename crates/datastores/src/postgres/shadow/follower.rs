@@ -314,9 +314,7 @@ pub(in super::super) fn stopped(cx: &Context<'_>, doing: &str) -> Result<(), Fai
     if cx.stop.urgency() != Urgency::Now {
         return Ok(());
     }
-    let mut failure = Failure::new("stopped", format!("stopped while {doing}"));
-    failure.stopped = true;
-    Err(failure)
+    Err(Failure::stopped(format!("stopped while {doing}")))
 }
 
 #[cfg(test)]

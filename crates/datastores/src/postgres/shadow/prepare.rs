@@ -21,7 +21,7 @@ use super::layout::{Layout, layout_of};
 use super::possible::{self, Able};
 use super::sql;
 use super::verify::{Checked, Reading, VERIFY};
-use crate::backup::{Backup, Manifest};
+use crate::backup::Backup;
 use crate::said::already;
 
 /// So often a shadow is begun before the step fails. The second time is for an original that was too busy
@@ -159,7 +159,7 @@ impl Server {
             match self.start_and_wait(cx, backup, &layout, &facts)? {
                 Waited::Follows => {
                     facts.phase = Phase::Following;
-                    note(backup, &facts)?;
+                    facts.write_to(backup)?;
                     return Ok(checked);
                 }
                 Waited::Lost(said) => output = said,
@@ -189,7 +189,7 @@ impl Server {
             phase: Phase::Refuted,
             ..facts
         };
-        note(backup, &facts)
+        facts.write_to(backup)
     }
 
     fn start_and_wait(
@@ -275,20 +275,4 @@ impl Server {
                 ))
             })
     }
-}
-
-/// Writes facts down in the manifest; a shadow that does not follow is no longer compared.
-pub(super) fn note(backup: &Backup, facts: &Facts) -> Result<(), Failure> {
-    let Some(manifest) = backup.shadow()? else {
-        return Ok(());
-    };
-    let state = match facts.phase {
-        Phase::Copying | Phase::Refuted => BackupState::Prepared,
-        Phase::Following | Phase::Sealed => manifest.state,
-    };
-    backup.write(&Manifest {
-        state,
-        facts: facts.kept(),
-        ..manifest
-    })
 }

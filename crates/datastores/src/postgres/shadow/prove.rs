@@ -14,7 +14,6 @@ use super::super::sql as reading;
 use super::facts::{Facts, Phase};
 use super::layout::layout_of;
 use super::moment;
-use super::prepare::note;
 use super::sql::{self, Moment};
 use super::{possible, sequences};
 use crate::backup::{Backup, Manifest, Seal};
@@ -75,7 +74,7 @@ impl Server {
                 if ["backup-differs", "backup-damaged"].contains(&failure.code.as_str()) {
                     companion.end(cx, "SIGINT")?;
                     facts.phase = Phase::Refuted;
-                    note(&backup, &facts)?;
+                    facts.write_to(&backup)?;
                 }
                 return Err(failure);
             }

@@ -7,7 +7,7 @@ use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 
 use super::{Engine, EngineError};
-use crate::compose::updaters::{Neighbour, SETTINGS, SETTINGS_BEGIN};
+use crate::compose::neighbour::{Neighbour, SETTINGS, SETTINGS_BEGIN};
 
 impl Engine {
     /// Running containers that `suspect` finds worth a look by image and labels.

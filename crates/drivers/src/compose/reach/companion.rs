@@ -312,11 +312,9 @@ impl Companion for CompanionContainer {
         while runs(engine, &self.id).map_err(|error| self.failed(error))? {
             cx.progress.report(&doing, None, None, None);
             if cx.stop.urgency() == Urgency::Now {
-                let mut failure = Failure::new("stopped", format!("stopped {doing}"))
+                return Err(Failure::stopped(format!("stopped {doing}"))
                     .state(self.name.as_str(), "was asked to end, and still runs")
-                    .hint("switchback resume waits for it again");
-                failure.stopped = true;
-                return Err(failure);
+                    .hint("switchback resume waits for it again"));
             }
             std::thread::sleep(LOOK);
         }

@@ -121,11 +121,7 @@ fn trusted(
     };
     let section = means.settings.section(repository);
     let file = section.map_or(repository, |section| section.file.as_str());
-    Err(problems::as_failure(problems::repository(
-        means.words,
-        file,
-        &complaint,
-    )))
+    Err(problems::repository(means.words, file, &complaint).into())
 }
 
 fn signature(host: &Host, path: &Path) -> Result<Signature, Failure> {

@@ -1,6 +1,8 @@
 //! A call that did not succeed.
 
 use serde::{Deserialize, Serialize};
+use switchback_model::Problem;
+use switchback_model::exit::Exit;
 use switchback_model::problem::State;
 
 /// A call that did not succeed. The engine adds what it knows and makes a `Problem` of it.
@@ -33,6 +35,14 @@ impl Failure {
         }
     }
 
+    /// The operator's second signal ended a wait.
+    pub fn stopped(what: impl Into<String>) -> Self {
+        Self {
+            stopped: true,
+            ..Self::new("stopped", what)
+        }
+    }
+
     /// Adds an underlying cause.
     #[must_use]
     pub fn cause(mut self, cause: impl ToString) -> Self {
@@ -62,5 +72,27 @@ impl Failure {
     pub fn output(mut self, output: impl Into<String>) -> Self {
         self.output = Some(output.into());
         self
+    }
+
+    /// As a command tells it that has changed nothing.
+    pub fn refused(self) -> Problem {
+        Problem {
+            causes: self.causes,
+            state: self.state,
+            hints: self.hints,
+            ..Problem::new(Exit::Refused, &self.code, self.what)
+        }
+    }
+}
+
+/// A problem that was seen again while something was carried out.
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self {
+            causes: problem.causes,
+            state: problem.state,
+            hints: problem.hints,
+            ..Self::new(&problem.code, problem.what)
+        }
     }
 }
