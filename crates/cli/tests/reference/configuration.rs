@@ -1,0 +1,140 @@
+//! The annotated configuration, read by the code that reads everybody's.
+
+use std::collections::BTreeSet;
+
+use switchback_model::Config;
+
+use crate::{page, source};
+
+/// The TOML of the page, all blocks in order: each is a file of its own.
+fn examples() -> Vec<String> {
+    let page = page::read("configuration.md");
+    let blocks = page.split("```toml\n").skip(1);
+    blocks
+        .filter_map(|block| block.split("```").next())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_example_of_a_configuration_is_one() {
+    let examples = examples();
+    assert!(!examples.is_empty());
+    for example in examples {
+        let read: Result<Config, _> = toml::from_str(&example);
+        assert!(read.is_ok(), "{example}\n{}", read.expect_err("not read"));
+    }
+}
+
+/// A key that nobody can look up is a key that nobody uses.
+#[test]
+fn the_examples_show_every_key() {
+    let mut shown = BTreeSet::new();
+    for example in examples() {
+        let table: toml::Table = toml::from_str(&example).expect("the example is TOML");
+        keys(&table, &mut shown);
+    }
+    let known = [
+        "name",
+        "product",
+        "edition",
+        "features",
+        "files",
+        "project",
+        "releases",
+        "current",
+        "environment",
+        "services",
+        "binary",
+        "service",
+        "database",
+        "user",
+        "password",
+        "address",
+        "directory",
+        "backup",
+        "max-rate",
+        "volatile",
+        "options",
+        "engine",
+        "patience",
+        "ssh",
+        "config",
+        "start",
+        "url",
+        "api-key",
+        "stops",
+        "pre-releases",
+        "require-rehearsal",
+        "repository",
+        "keep-shadows",
+        "keep-last",
+        "keep-daily",
+        "keep-weekly",
+        "keep-monthly",
+        "kind",
+        "profile",
+        "region",
+        "role",
+        "version",
+        "endpoint",
+        "templates",
+        "bucket",
+        "leave",
+        "renew",
+        "domains",
+        "custom-certificates",
+        "currency",
+        "servers",
+        "storage",
+        "snapshot",
+        "disk-snapshot",
+        "task-processor",
+        "task-memory",
+    ];
+    let missing: Vec<&str> = known
+        .into_iter()
+        .filter(|key| !shown.contains(*key))
+        .collect();
+    assert!(missing.is_empty(), "not shown: {missing:?}");
+    let sources =
+        ["config.rs", "config/aws.rs", "config/prices.rs"].map(|name| source::of("model", name));
+    let items = sources.iter().flat_map(|text| source::items(text));
+    let fields = items
+        .filter(|item| !item.is_enum)
+        .flat_map(|item| item.parts);
+    let structure = [
+        "compose",
+        "exec",
+        "packages",
+        "host",
+        "aws",
+        "stacks",
+        "add",
+        "parameters",
+        "keep",
+        "certificates-used",
+        "prices",
+        "datastores",
+        "verify",
+        "policy",
+        "names",
+    ];
+    let unknown: Vec<String> = fields
+        .map(|field| field.key)
+        .filter(|field| !known.contains(&field.as_str()) && !structure.contains(&field.as_str()))
+        .collect();
+    assert!(
+        unknown.is_empty(),
+        "keys that this test and the page do not know: {unknown:?}"
+    );
+}
+
+fn keys(table: &toml::Table, into: &mut BTreeSet<String>) {
+    for (key, value) in table {
+        into.insert(key.clone());
+        if let toml::Value::Table(inner) = value {
+            keys(inner, into);
+        }
+    }
+}
