@@ -138,3 +138,36 @@ fn keys(table: &toml::Table, into: &mut BTreeSet<String>) {
         }
     }
 }
+
+/// What the program asks its environment for, but for what its own tests set.
+#[test]
+fn every_variable_of_the_environment_is_on_the_page() {
+    let page = page::read("configuration.md");
+    let (_, table) = page
+        .split_once("## Environment")
+        .expect("the page tells of the environment");
+    let crates = [
+        "cli",
+        "drivers",
+        "datastores",
+        "engine",
+        "journal",
+        "backup",
+        "rollover",
+    ];
+    let mut asked = BTreeSet::new();
+    for (_, text) in crates.iter().flat_map(|name| source::all(name, "")) {
+        for before in ["env::var(\"", "env::var_os(\"", "env = \""] {
+            let found = text.split(before).skip(1);
+            asked.extend(found.filter_map(|after| Some(after.split_once('"')?.0.to_owned())));
+        }
+    }
+    assert!(asked.contains("SWITCHBACK_STATE"), "{asked:?}");
+    let of_tests =
+        |name: &String| name.starts_with("SWITCHBACK_TEST_") || name == "SWITCHBACK_LIVE";
+    let missing: Vec<&String> = asked
+        .iter()
+        .filter(|name| !of_tests(name) && !table.contains(&format!("`{name}`")))
+        .collect();
+    assert!(missing.is_empty(), "not told: {missing:?}");
+}
