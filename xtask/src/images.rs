@@ -13,7 +13,7 @@ mod rootfs;
 use anyhow::Result;
 
 pub(crate) use datastores::{postgres_archive, postgres_image};
-pub(crate) use host::{on_host, on_rpm_host};
+pub(crate) use host::{on_host, on_rpm_host, record_of_host};
 pub(crate) use product::{Edition, stand_in};
 
 /// The product's releases that tests and demo use.

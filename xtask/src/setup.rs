@@ -2,6 +2,7 @@
 //!
 //! Everything goes through the machine's own package managers as they are configured. What is there already is left alone.
 
+mod archive;
 mod aws;
 mod compose;
 mod donor;
@@ -14,6 +15,7 @@ mod servers;
 
 use anyhow::Result;
 
+pub(crate) use archive::{Archive, codename};
 pub(crate) use aws::{VARIABLE as AWS, stand_ins as aws};
 pub(crate) use mongodb::{VARIABLE as MONGODB, stand_in as mongodb};
 pub(crate) use packages::{Need, find, static_busybox};

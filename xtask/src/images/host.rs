@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 
 use super::build::{build, inputs, is_current, pack};
 use crate::paths;
-use crate::tool::tool;
+use crate::setup::codename;
+use crate::tool::{docker, tool};
 
 /// A machine that others are made from.
 struct Machine {
@@ -84,6 +85,14 @@ pub(crate) fn on_rpm_host(
     on(&RPM_HOST, name, texts, prepare)
 }
 
+/// What dpkg keeps of the packages that [`on_host`] lays others on.
+pub(crate) fn record_of_host() -> Result<String> {
+    docker()
+        .args(["run", "--rm", "--network", "none", HOST.name])
+        .args(["cat", "/var/lib/dpkg/status"])
+        .read()
+}
+
 /// One at a time: two cases may need an image at the same moment, and the directory is one.
 static MAKING: Mutex<()> = Mutex::new(());
 
@@ -139,13 +148,7 @@ fn slim(root: &Path) -> Result<()> {
 
 /// This machine's release and where its packages come from.
 fn debian() -> Result<(String, String)> {
-    let about = fs::read_to_string("/etc/os-release").context("this is no Debian machine")?;
-    let suite = about
-        .lines()
-        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
-        .context("this machine's release has no name")?
-        .trim_matches('"')
-        .to_owned();
+    let suite = codename()?;
     let format = "$(RELEASE) $(COMPONENT) $(REPO_URI)";
     let known = tool("apt-get")
         .args(["indextargets", "--format", format, "Created-By: Packages"])

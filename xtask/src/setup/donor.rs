@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use super::archive::codename;
 use crate::paths;
 use crate::tool::tool;
 
@@ -78,12 +79,7 @@ pub(super) fn find(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<PathBuf>
 
 /// The machine's own main archive, with the donor's name in place of its release's.
 fn sources() -> Result<String> {
-    let release = fs::read_to_string("/etc/os-release").context("cannot read the release")?;
-    let own = release
-        .lines()
-        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
-        .context("the release has no code name")?
-        .to_owned();
+    let own = codename()?;
     let mut stanzas = Vec::new();
     let mut places = vec![PathBuf::from("/etc/apt/sources.list")];
     if let Ok(entries) = fs::read_dir("/etc/apt/sources.list.d") {

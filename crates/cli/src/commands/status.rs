@@ -22,7 +22,7 @@ use crate::place::deployment::Found;
 use crate::render::plan::route;
 use crate::render::style::{BAD, BOLD, DIM, GOOD, PLAIN, WARN, paint};
 use crate::render::table::{Cell, Table};
-use crate::render::{measure, wrap};
+use crate::render::{measure, step, wrap};
 use crate::runs::{self, Standing};
 use crate::session::{Session, now};
 
@@ -285,8 +285,8 @@ fn versions(product: Option<&Product>, found: &Found, services: &[Glance]) -> Ve
     let mut versions: Vec<String> = services
         .iter()
         .filter_map(|service| {
-            let named = service.image.split('@').next()?;
-            let (repository, tag) = named.rsplit_once(':')?;
+            let (repository, tag) = step::split(&service.image);
+            let tag = tag?;
             let of_product = only_the_product
                 || images.iter().any(|image| {
                     repository == *image || repository.ends_with(&format!("/{image}"))

@@ -254,19 +254,21 @@ pub(crate) fn local(plan: &Plan, path: &str) -> String {
 
 /// The tag of an image's reference.
 pub(crate) fn tag(image: &ImagePin) -> &str {
-    split(&image.reference).1
+    split(&image.reference).1.unwrap_or("latest")
 }
 
 fn repository(image: &ImagePin) -> &str {
     split(&image.reference).0
 }
 
-fn split(reference: &str) -> (&str, &str) {
+/// Repository and tag, or product and version where there are no images.
+pub(crate) fn split(reference: &str) -> (&str, Option<&str>) {
     let name = reference.split('@').next().unwrap_or(reference);
-    match name.rsplit_once(':') {
-        // A colon before a slash belongs to the registry's port.
-        Some((repository, tag)) if !tag.contains('/') => (repository, tag),
-        _ => (name, "latest"),
+    // A colon before the last slash belongs to the registry's port, a second one after it to a Debian version.
+    let path = name.rfind('/').map_or(0, |slash| slash + 1);
+    match name[path..].find(':') {
+        Some(colon) => (&name[..path + colon], Some(&name[path + colon + 1..])),
+        None => (name, None),
     }
 }
 
@@ -301,13 +303,19 @@ mod tests {
 
     #[test]
     fn a_port_is_not_a_tag() {
-        assert_eq!(
-            split("localhost:5000/a/b"),
-            ("localhost:5000/a/b", "latest")
-        );
+        assert_eq!(split("localhost:5000/a/b"), ("localhost:5000/a/b", None));
         assert_eq!(
             split("localhost:5000/a/b:1.2@sha256:00"),
-            ("localhost:5000/a/b", "1.2")
+            ("localhost:5000/a/b", Some("1.2"))
+        );
+        assert_eq!(split("a:1.2"), ("a", Some("1.2")));
+    }
+
+    #[test]
+    fn an_epoch_is_part_of_its_version() {
+        assert_eq!(
+            split("redis:5:7.0.15-1~deb12u7"),
+            ("redis", Some("5:7.0.15-1~deb12u7"))
         );
     }
 }

@@ -8,7 +8,7 @@ use super::packaging::{Candidate, Change, Part, Simulated, Source, Wanted};
 use super::place::Place;
 use super::problems;
 use super::record::Record;
-use super::set::{Set, release_of};
+use super::set::Set;
 use super::store;
 use crate::host::unwritable;
 
@@ -30,7 +30,7 @@ pub(super) fn set_of(place: &Place, record: &Record, version: &Version) -> Resul
     for name in named {
         let found = candidates
             .iter()
-            .find(|one| one.package == name && release_of(&one.version) == *version);
+            .find(|one| one.package == name && place.release_of(&one.version) == *version);
         let Some(found) = found else {
             let had = candidates.iter().filter(|one| one.package == name);
             let had: Vec<&str> = had.map(|one| one.version.as_str()).collect();

@@ -14,7 +14,7 @@ use super::fetch;
 use super::packaging::{Package, Source, Wanted};
 use super::place::Place;
 use super::record::Record;
-use super::set::{self, Set, release_of};
+use super::set::Set;
 use super::{conffiles, hold, install, locks, problems};
 use crate::filesystem::{self, Directories, Use};
 use crate::host::ROOT;
@@ -132,7 +132,8 @@ fn remarks(place: &Place, record: &Record) -> Result<Vec<Problem>, Failure> {
     if !repacked.is_empty() {
         found.push(problems::repacked(&repacked));
     }
-    let releases: BTreeSet<Version> = record.set.0.values().map(|one| release_of(one)).collect();
+    let versions = record.set.0.values();
+    let releases: BTreeSet<Version> = versions.map(|one| place.release_of(one)).collect();
     if releases.len() > 1 {
         found.push(problems::mixed(&record.set));
     }
@@ -325,8 +326,5 @@ pub(super) fn resolve(
 
 /// The set that a reference names.
 pub(super) fn set_named(place: &Place, record: &Record, reference: &str) -> Result<Set, Failure> {
-    let version = reference
-        .rsplit_once(':')
-        .map_or("", |(_, version)| version);
-    fetch::set_of(place, record, &set::release_of(version))
+    fetch::set_of(place, record, &place.referred(reference))
 }

@@ -112,7 +112,18 @@ impl Place {
     pub(super) fn version(&self, set: &Set) -> Option<Version> {
         let names = self.names();
         let first = names.iter().find_map(|name| set.0.get(name))?;
-        Some(release_of(first))
+        Some(self.release_of(first))
+    }
+
+    /// The product's release that a package's version is of.
+    pub(super) fn release_of(&self, version: &str) -> Version {
+        release_of(self.product.scheme, version)
+    }
+
+    /// The version that a reference of [`Place::reference`] names.
+    pub(super) fn referred(&self, reference: &str) -> Version {
+        // An epoch has a colon of its own.
+        Version::new(reference.split_once(':').map_or("", |(_, version)| version))
     }
 
     /// How a version is named where containers would have an image.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use switchback_model::observed::ImagePin;
-use switchback_model::{Digest, Version};
+use switchback_model::{Digest, Scheme, Version};
 
 /// Versions by package name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,8 +85,12 @@ impl fmt::Display for Set {
     }
 }
 
-/// The release that a package's version is of: without epoch, packaging revision and build.
-pub(super) fn release_of(version: &str) -> Version {
+/// The release that a package's version is of: the version as it is where a product's releases are Debian versions,
+/// whose packagings of one upstream version are releases of their own; else without epoch, packaging revision and build.
+pub(super) fn release_of(scheme: Scheme, version: &str) -> Version {
+    if scheme == Scheme::Debian {
+        return Version::new(version);
+    }
     let upstream = version
         .split_once(':')
         .map_or(version, |(_, upstream)| upstream);
@@ -134,7 +138,8 @@ mod tests {
             ("3.9.0~rc1-1", "3.9.0~rc1"),
             ("4", "4"),
         ] {
-            assert_eq!(release_of(version).as_str(), release);
+            assert_eq!(release_of(Scheme::Semver, version).as_str(), release);
+            assert_eq!(release_of(Scheme::Debian, version).as_str(), version);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Which distributions a deployment may be on.
 
-use switchback_model::Version;
 use switchback_model::product::{Distribution, Product};
 use switchback_model::version::Key;
+use switchback_model::{Scheme, Version};
 
 use super::query::Query;
 use super::refusal::Reason;
@@ -78,13 +78,35 @@ pub(super) fn without_revision(product: &Product, version: &Version) -> Version 
     let text = version.as_str();
     let bare = text.split_once(':').map_or(text, |(_epoch, rest)| rest);
     match bare.rsplit_once('-') {
+        // Where releases are Debian versions, a revision is part of them.
         Some((release, revision))
-            if !product.packages.is_empty()
+            if product.scheme != Scheme::Debian
+                && !product.packages.is_empty()
                 && !revision.is_empty()
                 && revision.bytes().all(|byte| byte.is_ascii_digit()) =>
         {
             Version::new(release)
         }
         _ => version.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packages_revision_is_none_of_its_release_unless_releases_are_debian_versions() {
+        let mut product = switchback_catalog::load("stackstorm")
+            .expect("the product is built in")
+            .expect("its definition is well-formed");
+        let read = |product: &Product, version: &str| {
+            let read = without_revision(product, &Version::from(version));
+            read.as_str().to_owned()
+        };
+        assert_eq!(read(&product, "1:3.8.1-2"), "3.8.1");
+        assert_eq!(read(&product, "3.8.1-rc1"), "3.8.1-rc1");
+        product.scheme = Scheme::Debian;
+        assert_eq!(read(&product, "1:3.8.1-2"), "1:3.8.1-2");
     }
 }

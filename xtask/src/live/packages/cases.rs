@@ -6,7 +6,7 @@ use super::super::lab::Lab;
 use super::super::{Case, judge};
 use super::host::Host;
 use super::verdict::{BACK, judged};
-use super::{contract, redhat, refused, remote, stackstorm, undead};
+use super::{contract, redhat, refused, remote, served, stackstorm, undead};
 
 /// What the operator wrote into the conffile.
 const EDIT: &str = "# Mine: behind a proxy.";
@@ -24,6 +24,7 @@ pub(in super::super) fn cases() -> Vec<Case> {
     ];
     cases.extend(refused::cases());
     cases.push(undead::case());
+    cases.push(served::case());
     cases.extend(redhat::cases());
     cases.extend(remote::cases());
     cases.extend(stackstorm::cases());
@@ -159,25 +160,19 @@ fn killed_in_dpkg(lab: &Lab) -> Result<()> {
 /// dpkg is killed too, once for a resume, once for a way back: the packages are half configured.
 fn dpkg_killed(lab: &Lab) -> Result<()> {
     let host = Host::boot(lab, "dpkg-killed")?;
-    let kill = |host: &Host, words: &str| -> Result<()> {
-        host.ok("rm -f /run/flow-waits; touch /run/flow-slow")?;
-        host.begin(words)?;
-        host.until_exists("/run/flow-waits")?;
-        host.kill()?;
+    let kill = |words: &str| -> Result<()> {
+        host.kill_in_dpkg("flow", "flow", words)?;
         lab.count_kill();
-        // By the session that the installation has to itself: a machine that goes down spares none of it either.
-        host.ok("perl -e 'kill KILL => -$ARGV[0]' $(cut -d' ' -f1 /srv/flow/.switchback/installs/apt/pid); rm /run/flow-slow")?;
-        host.ok("dpkg-query --show --showformat '${db:Status-Status}\\n' flow | grep -qx half-configured")?;
         Ok(())
     };
     host.expect(&["plan", "--to", "2.2.0"], 0)?;
-    kill(&host, "apply --yes")?;
+    kill("apply --yes")?;
     host.expect(&["resume"], 0)?;
     judged(&host, "2.2.0-1", "1 to 2")?;
     host.expect(&BACK, 0)?;
     judged(&host, "2.1.0-1", "")?;
     host.expect(&["plan", "--to", "2.2.0"], 0)?;
-    kill(&host, "apply --yes")?;
+    kill("apply --yes")?;
     lab.count_killed_run();
     host.expect(&BACK, 0)?;
     judged(&host, "2.1.0-1", "")

@@ -173,6 +173,19 @@ impl Host {
         Ok(killed.status.success())
     }
 
+    /// Starts switchback and kills it in the middle of an installation, and dpkg with it, as a machine that goes down
+    /// does: `package` is half configured then. `slow` names what waits there when it is told to.
+    pub(super) fn kill_in_dpkg(&self, slow: &str, package: &str, words: &str) -> Result<()> {
+        self.ok(&format!("rm -f /run/{slow}-waits; touch /run/{slow}-slow"))?;
+        self.begin(words)?;
+        self.until_exists(&format!("/run/{slow}-waits"))?;
+        ensure!(self.kill()?, "it had ended by itself");
+        // By the session that the installation has to itself.
+        self.ok(&format!("perl -e 'kill KILL => -$ARGV[0]' $(cut -d' ' -f1 {DIRECTORY}/.switchback/installs/apt/pid); rm /run/{slow}-slow"))?;
+        self.ok(&format!("dpkg-query --show --showformat '${{db:Status-Status}}\\n' {package} | grep -qx half-configured"))
+            .map(drop)
+    }
+
     /// Waits for something.
     pub(super) fn until(&self, what: &str, holds: impl Fn(&Self) -> Result<bool>) -> Result<()> {
         let since = Instant::now();

@@ -10,6 +10,7 @@ mod redhat;
 mod refused;
 mod remote;
 mod repository;
+mod served;
 mod stackstorm;
 mod undead;
 mod verdict;

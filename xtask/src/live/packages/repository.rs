@@ -34,6 +34,12 @@ pub(super) fn make(root: &Path, packages: impl Iterator<Item = Deb>) -> Result<(
         package.build(&build, &repository)?;
     }
     fs::remove_dir_all(&build)?;
+    publish(root)
+}
+
+/// Makes a repository of the package files in `root/repository`, signed as [`make`] does.
+pub(super) fn publish(root: &Path) -> Result<()> {
+    let repository = root.join("repository");
     index(&repository)?;
     sign(root, &repository)
 }
