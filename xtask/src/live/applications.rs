@@ -22,6 +22,10 @@ pub(super) fn cases() -> Vec<Case> {
             let made = environments::made_over_the_first("mistral", &mistral::RELEASES)?;
             tried(lab, "mistral", made, mistral::started_too_early)
         }),
+        Case::new("application_mistral_through_releases", |lab| {
+            let made = environments::made_over_the_first("mistral", &mistral::RELEASES)?;
+            tried(lab, "mistral", made, mistral::through_releases)
+        }),
         Case::new("application_ara_on_sqlite", |lab| {
             with(lab, "ara", &ara::RELEASES, ara::there_and_back)
         }),

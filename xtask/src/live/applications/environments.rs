@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 
@@ -26,6 +27,9 @@ pub(super) fn made_over_the_first(
     name: &str,
     wanted: &[(&str, &[&str])],
 ) -> Result<Result<Releases, String>> {
+    // Two cases are of one product, and begin at the same time.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _alone = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     make(name, wanted, Libraries::OfTheFirst)
 }
 

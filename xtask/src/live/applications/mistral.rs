@@ -10,12 +10,13 @@ use super::site::Site;
 use crate::live::judge;
 use crate::live::lab::Lab;
 
+const FIRST: &str = "11.0.0";
 const OLD: &str = "15.0.1";
 const NEW: &str = "23.0.0";
 
-/// The old one does not name the newest libraries that it works with; the new one works with these, and with what serves
+/// The old ones do not name the newest libraries that they work with; the new one works with these, and with what serves
 /// its API. It comes without `setproctitle`: a process that gives itself another name cannot be told by what started it.
-pub(super) const RELEASES: [(&str, &[&str]); 2] = [
+pub(super) const RELEASES: [(&str, &[&str]); 3] = [
     (
         OLD,
         &[
@@ -23,6 +24,18 @@ pub(super) const RELEASES: [(&str, &[&str]); 2] = [
             "SQLAlchemy<2",
             "setuptools<81",
             "psycopg2-binary",
+        ],
+    ),
+    // Its API works with older libraries only, and two of these load what the newer ones do without.
+    (
+        FIRST,
+        &[
+            "mistral==11.0.0",
+            "oslo.utils<6",
+            "oslo.context<4",
+            "pytz",
+            "netifaces2",
+            "tenacity<8",
         ],
     ),
     (
@@ -78,6 +91,41 @@ const WORKFLOW: &str = r#"insert into workflow_definitions_v2
      '{"version": "2.0", "name": "kept", "tasks": {"first": {"version": "2.0", "name": "first", "action": "std.noop"}}}',
      'private', '<default-project>', false, now())"#;
 
+/// A workflow as the API takes it.
+const POSTED: &str = "version: '2.0'\nkept:\n  tasks:\n    first:\n      action: std.noop\n";
+
+/// From the first release to the second and back, then over it to the last: each brings the schema to its own head, and
+/// the workflow that was made through the API of the first is served by all of them.
+pub(super) fn through_releases(lab: &Lab, releases: &Releases) -> Result<()> {
+    let mut releases = releases.clone();
+    releases.sort();
+    let site = Site::new(lab, "mistral-releases", &releases)?.with_own_catalog();
+    define(&site)?;
+    let database = Database::start(&site, lab.free_port()?, "mistral")?;
+    let config = configure(&site, &database)?;
+    manage(&site, &config, &["upgrade", "head"])?;
+    let first = schema(&database)?;
+    serve(&site, &config)?;
+    let made = site.json("POST", "/v2/workflows", "", POSTED)?;
+    ensure!(made["workflows"][0]["name"] == "kept", "it made {made}");
+    let kept = workflow(&database)?;
+    recognised(&site, &database)?;
+
+    for to in [OLD, NEW] {
+        site.upgrade(to)?;
+        let revision = schema(&database)?;
+        ensure!(revision > first, "{to} is on the schema of {FIRST}");
+        is_at(&site, &database, (to, &revision), &kept)?;
+        judge::told(&manage(&site, &config, &["current"])?, &["(head)"])?;
+        let served = site.json("GET", "/v2/workflows/kept", "", "")?;
+        ensure!(served["definition"] == POSTED, "the workflow is {served}");
+        site.go_back()?;
+        is_at(&site, &database, (FIRST, &first), &kept)?;
+        site.healthy("/v2/workflows/kept")?;
+    }
+    site.remove()
+}
+
 /// The documented failure: a server is started before its database is migrated and makes tables of its own, and the
 /// migration fails on them. It is told when it happens, the next plan takes these tables away first, and the workflow
 /// that was there goes along to the new release and back.
@@ -88,12 +136,9 @@ pub(super) fn started_too_early(lab: &Lab, releases: &Releases) -> Result<()> {
     let config = configure(&site, &database)?;
     manage(&site, &config, &["upgrade", REVISION])?;
     database.ask(WORKFLOW)?;
+    let kept = workflow(&database)?;
     start(&site, &database, &config)?;
-
-    site.expect(&["init", "--product", "mistral"], 0)?;
-    let file = site.dir().join("switchback.toml");
-    let text = fs::read_to_string(&file)? + &database.configuration(&site, "mistral");
-    fs::write(file, text)?;
+    recognised(&site, &database)?;
     recognised_before(&site)?;
 
     // Planned while nothing is wrong; then the machine comes up again, and the old schema is met once more.
@@ -115,7 +160,7 @@ pub(super) fn started_too_early(lab: &Lab, releases: &Releases) -> Result<()> {
         ],
     )?;
     site.go_back()?;
-    is_at(&site, &database, OLD, REVISION)?;
+    is_at(&site, &database, (OLD, REVISION), &kept)?;
 
     // A row in one of them is somebody's work, and nobody gives it up in passing.
     database.ask("insert into named_locks (id, name) values ('1', 'held')")?;
@@ -128,14 +173,22 @@ pub(super) fn started_too_early(lab: &Lab, releases: &Releases) -> Result<()> {
     site.expect(&["apply", "--yes", "--accept", "mistral-recovery"], 0)?;
     let revision = schema(&database)?;
     ensure!(revision != REVISION, "nothing was migrated");
-    is_at(&site, &database, NEW, &revision)?;
+    is_at(&site, &database, (NEW, &revision), &kept)?;
     let served = site.json("GET", "/v2/workflows/kept", "", "")?;
     ensure!(served["id"] == "kept-1", "the workflow is {served}");
     judge::told(&manage(&site, &config, &["current"])?, &["(head)"])?;
 
     site.go_back()?;
-    is_at(&site, &database, OLD, REVISION)?;
+    is_at(&site, &database, (OLD, REVISION), &kept)?;
     site.remove()
+}
+
+/// `switchback init`, and what it cannot see of the database.
+fn recognised(site: &Site, database: &Database) -> Result<()> {
+    site.expect(&["init", "--product", "mistral"], 0)?;
+    let file = site.dir().join("switchback.toml");
+    let text = fs::read_to_string(&file)? + &database.configuration(site, "mistral");
+    Ok(fs::write(file, text)?)
 }
 
 /// A plan says what it will take away, and asks.
@@ -199,13 +252,18 @@ fn manage(site: &Site, config: &str, words: &[&str]) -> Result<String> {
         .read()
 }
 
-/// Starts the server on the old schema, as a reboot after the packages would, and waits until it made its tables.
-fn start(site: &Site, database: &Database, config: &str) -> Result<()> {
+/// Starts the server as its operator does.
+fn serve(site: &Site, config: &str) -> Result<()> {
     site.start(
         "mistral-server",
         &["--config-file", config, "--server", "api"],
     )?;
-    site.healthy("/")?;
+    site.healthy("/")
+}
+
+/// Starts it on the old schema, as a reboot after the packages would, and waits until it made its tables.
+fn start(site: &Site, database: &Database, config: &str) -> Result<()> {
+    serve(site, config)?;
     ensure!(early_tables(database)? > 0, "it made no tables");
     Ok(())
 }
@@ -235,14 +293,26 @@ fn schema(database: &Database) -> Result<String> {
     Ok(revision.trim().to_owned())
 }
 
+/// The workflow as the database has it.
+fn workflow(database: &Database) -> Result<String> {
+    let kept = "select id || ' ' || definition from workflow_definitions_v2 where name = 'kept'";
+    let kept = database.ask(kept)?;
+    ensure!(!kept.trim().is_empty(), "there is no workflow");
+    Ok(kept)
+}
+
 /// This release is in use, on this schema, with the workflow of before.
-fn is_at(site: &Site, database: &Database, version: &str, revision: &str) -> Result<()> {
+fn is_at(
+    site: &Site,
+    database: &Database,
+    (version, revision): (&str, &str),
+    kept: &str,
+) -> Result<()> {
     ensure!(site.version()? == version, "{} is in use", site.version()?);
     let found = schema(database)?;
     ensure!(found == revision, "the schema is {found}");
-    let kept = "select id || ' ' || definition from workflow_definitions_v2 where name = 'kept'";
-    let kept = database.ask(kept)?;
-    ensure!(kept.trim() == "kept-1 kept: a workflow", "kept is: {kept}");
+    let found = workflow(database)?;
+    ensure!(found == kept, "the workflow is {found}, and was {kept}");
     Ok(())
 }
 
