@@ -70,35 +70,37 @@ fn recognised(operator: &Operator<'_>) -> Result<()> {
 
 /// The connection is lost in the middle of the dump, then in the middle of a migration, which goes on by itself.
 fn up(operator: &Operator<'_>, database: &Database, lab: &Lab) -> Result<()> {
-    let (host, before) = (operator.host, database.sum()?);
-    database.slows_down("find")?;
     // What has to be done before anything stops, as the plan asks.
     let words = ["apply", "--yes", "--accept", "finish-workflows"];
-    let child = operator.begin("mongodb", &words)?;
-    database
-        .until_it_is_waited_for()
-        .with_context(|| operator.said())?;
-    operator.cut()?;
-    lab.count_kill();
-    told(&operator.ends(child, 4)?, &LOST)?;
-    lab.count_killed_run();
-    database.goes_on()?;
-    ensure!(database.sum()? == before, "a dump changed what it dumps");
-
+    cut_off(operator, database, lab, "find", &words)?;
     let child = operator.begin_until_it_waits("st2", &["resume"])?;
     operator.cut()?;
     lab.count_kill();
     operator.go_on("st2")?;
     operator.ends(child, 0)?;
-    is_at(host, MIDDLE)
+    is_at(operator.host, MIDDLE)
 }
 
 /// And in the middle of the restore: what is there stays as it is until the copy beside it is whole.
 fn back(operator: &Operator<'_>, database: &Database, lab: &Lab) -> Result<()> {
-    let upgraded = database.sum()?;
-    database.slows_down("insert")?;
     let words = ["rollback", "--yes", "--accept", "data-loss"];
-    let child = operator.begin("mongodb", &words)?;
+    cut_off(operator, database, lab, "insert", &words)?;
+    operator.expect(&["resume"], 0)?;
+    is_at(operator.host, FIRST)
+}
+
+/// The connection is lost while the database is asked for `command`: the run halts and tells of it, and the data is as
+/// it was.
+fn cut_off(
+    operator: &Operator<'_>,
+    database: &Database,
+    lab: &Lab,
+    command: &str,
+    words: &[&str],
+) -> Result<()> {
+    let before = database.sum()?;
+    database.slows_down(command)?;
+    let child = operator.begin("mongodb", words)?;
     database
         .until_it_is_waited_for()
         .with_context(|| operator.said())?;
@@ -108,9 +110,8 @@ fn back(operator: &Operator<'_>, database: &Database, lab: &Lab) -> Result<()> {
     lab.count_killed_run();
     database.goes_on()?;
     ensure!(
-        database.sum()? == upgraded,
-        "half a copy took the place of the data"
+        database.sum()? == before,
+        "the data is another after a lost connection"
     );
-    operator.expect(&["resume"], 0)?;
-    is_at(operator.host, FIRST)
+    Ok(())
 }
