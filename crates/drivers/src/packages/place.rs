@@ -15,7 +15,7 @@ use super::packaging::Packaging;
 use super::record::Record;
 use super::set::{Set, release_of};
 use super::systemd::{self, Unit};
-use super::{english, families};
+use super::{english, families, problems};
 use crate::host::{Far, Host};
 use crate::secret;
 
@@ -152,9 +152,18 @@ impl Place {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let answer = self.ask(&systemd::ask_units(&names), "cannot ask systemd")?;
+        let asked = self.ask(&systemd::ask_units(&names), "cannot ask systemd");
+        let answer = asked.map_err(|failure| self.without_systemd(failure))?;
         let found = services.into_iter().zip(systemd::units(&answer));
         Ok(found.filter(|(_, unit)| unit.exists()).collect())
+    }
+
+    /// Why systemd did not answer, where it is not there to answer.
+    fn without_systemd(&self, failure: Failure) -> Failure {
+        match self.host.exists(Path::new(systemd::RUNS)) {
+            Ok(false) => problems::no_systemd(self.product.id.as_str()),
+            _ => failure,
+        }
     }
 
     /// How long processes may take to end, in seconds.

@@ -94,6 +94,13 @@ pub(super) fn masked(unit: &Unit) -> Problem {
         ))
 }
 
+/// Something else runs the services of this machine: Upstart, say, or scripts.
+pub(super) fn no_systemd(product: &str) -> Failure {
+    Failure::new("no-systemd", "systemd does not run the services of this machine").hint(format!(
+        "see every step, to do it by hand: switchback path {product} --from VERSION --to VERSION --driver packages"
+    ))
+}
+
 /// What is wrong with a repository of the product.
 pub(super) fn repository(words: &Words, file: &str, complaint: &Complaint) -> Problem {
     let (finder, refresh) = (words.finder, words.refresh);

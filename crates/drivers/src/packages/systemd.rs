@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use switchback_engine::process::Argv;
 use switchback_model::observed::ServiceState;
 
+/// Is there where systemd is the machine's first process.
+pub(super) const RUNS: &str = "/run/systemd/system";
+
 const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,MainPID,UnitFileState,ControlGroup,\
                           TriggeredBy,NRestarts,Result";
 

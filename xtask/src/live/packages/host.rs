@@ -87,17 +87,7 @@ impl Host {
 
     /// Boots one, and no more.
     pub(super) fn up(lab: &Lab, name: &str, image: &str, more: &[&str]) -> Result<Self> {
-        let host = Self {
-            name: format!("swb-packages-{name}"),
-        };
-        host.remove();
-        let binary = format!("{}:/usr/local/bin/switchback:ro", lab.binary().display());
-        let mut run = docker()
-            .args(["run", "--detach", "--name", &host.name])
-            .args(["--tmpfs", "/run", "--tmpfs", "/run/lock"])
-            // A file system without room.
-            .args(["--tmpfs", "/srv/small:size=4k"])
-            .args(["--volume", &binary]);
+        let (host, mut run) = Self::prepared(lab, name);
         run = if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
             run.args(["--privileged", "--cgroupns=private"])
         } else {
@@ -109,6 +99,29 @@ impl Host {
             Ok(["running", "degraded"].contains(&state.stdout.trim()))
         })?;
         Ok(host)
+    }
+
+    /// One that nothing is started on.
+    pub(super) fn asleep(lab: &Lab, name: &str, image: &str) -> Result<Self> {
+        let (host, run) = Self::prepared(lab, name);
+        run.args([image, "sleep", "600"]).quiet()?;
+        Ok(host)
+    }
+
+    /// What makes it, as far as all have it in common.
+    fn prepared(lab: &Lab, name: &str) -> (Self, Tool) {
+        let host = Self {
+            name: format!("swb-packages-{name}"),
+        };
+        host.remove();
+        let binary = format!("{}:/usr/local/bin/switchback:ro", lab.binary().display());
+        let run = docker()
+            .args(["run", "--detach", "--name", &host.name])
+            .args(["--tmpfs", "/run", "--tmpfs", "/run/lock"])
+            // A file system without room.
+            .args(["--tmpfs", "/srv/small:size=4k"])
+            .args(["--volume", &binary]);
+        (host, run)
     }
 
     /// Its first process, as this machine knows it.

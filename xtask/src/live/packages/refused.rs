@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::super::lab::Lab;
 use super::super::{Case, judge};
-use super::host::{DIRECTORY, Host};
+use super::host::{self, DIRECTORY, Host};
 use super::verdict::{BACK, judged};
 
 /// One hindrance: what brings it about, what takes it away, what is said.
@@ -119,7 +119,27 @@ const HINDRANCES: &[Hindrance] = &[
 ];
 
 pub(super) fn cases() -> Vec<Case> {
-    vec![Case::new("packages_refused", refused)]
+    vec![
+        Case::new("packages_refused", refused),
+        Case::new("packages_without_systemd", without_systemd),
+    ]
+}
+
+/// A machine whose services something else runs.
+fn without_systemd(lab: &Lab) -> Result<()> {
+    let host = Host::asleep(lab, "no-systemd", host::image()?)?;
+    judge::told(
+        &host.expect(&["init"], 0)?,
+        &["systemd does not run the services of this machine"],
+    )?;
+    judge::told(
+        &host.expect(&["plan", "--to", "2.2.0"], 3)?,
+        &[
+            "refused: systemd does not run the services of this machine",
+            "deployment not touched",
+            "switchback path flow --from VERSION --to VERSION --driver packages",
+        ],
+    )
 }
 
 fn refused(lab: &Lab) -> Result<()> {
