@@ -153,6 +153,23 @@ fn a_conditional_stop_of_gitlab_is_on_the_path_until_a_probe_says_otherwise() {
 }
 
 #[test]
+fn what_was_said_and_asked_by_nobody_is_told() {
+    let gitlab = product("gitlab");
+    let told = |said: &str| {
+        let query = Query::new("15.11.2", "16.3").feature(said);
+        let path = find(&gitlab, &query).expect("there is a path");
+        let mut remarks = path.remarks.into_iter();
+        remarks.find(|remark| remark.contains("changed nothing"))
+    };
+    assert_eq!(
+        told("npm-package").as_deref(),
+        Some("`npm-package` is nothing that the definition asks about: it changed nothing")
+    );
+    assert_eq!(told("npm-packages"), None);
+    assert_eq!(told("long-pipeline-messages=0"), None);
+}
+
+#[test]
 fn stops_for_a_feature_of_gitlab_are_there_for_those_who_use_it() {
     let gitlab = product("gitlab");
     let query = Query::new("15.11.2", "16.3");

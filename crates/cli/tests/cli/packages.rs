@@ -103,6 +103,62 @@ fn another_driver_and_an_unknown_distribution_are_refused() {
 }
 
 #[test]
+fn what_no_path_depends_on_is_refused() {
+    let refused = |said: &str| {
+        let said = asked(&format!(
+            "--from 3.4.1 --to 3.8.1 --fact distribution=el7 {said}"
+        ));
+        assert_eq!(said.code, 3);
+        said.stderr
+    };
+    insta::assert_snapshot!(refused("--feature chatop"), @r"
+    refused: 3.4.1 → 3.8.1: `chatop` is nothing that a path of stackstorm depends on
+             [definition of stackstorm]
+      hint: did you mean `chatops`?
+    ");
+    insta::assert_snapshot!(refused("--fact mongo=3.4"), @r"
+    refused: 3.4.1 → 3.8.1: `mongo` is nothing that a path of stackstorm depends on
+             [definition of stackstorm]
+      hint: there are: chatops, chatops_yammer, cloudslang_or_winexe_runner,
+            community_ldap, community_or_private_packs, custom_listen_address,
+            custom_python_actions, custom_runners, dcfabric_1.1, distribution,
+            external_inquiries_client, file_writen_trigger, mistral-early-rows,
+            mistral-early-tables, mistral-schema, mistral_installed,
+            mistral_workflows, mongo_tls, mongodb, mongodb-compatibility,
+            no_coordination_backend, no_https, old_runner_names, orquesta,
+            output_schema, pack_named__global, percent_interpolation,
+            python_minor_changed, rbac, st2exporter, st2web, vendor, yaql_format
+    ");
+    insta::assert_snapshot!(refused("--feature chatops=perhaps"), @r"
+    refused: 3.4.1 → 3.8.1: `perhaps` is no answer to `chatops`, which is yes or no
+             [definition of stackstorm]
+    ");
+    insta::assert_snapshot!(refused("--fact vendor=suse"), @r"
+    refused: 3.4.1 → 3.8.1: `suse` is no answer to `vendor`, which is rhel or centos
+             [definition of stackstorm]
+    ");
+    insta::assert_snapshot!(refused("--fact mongodb=new"), @r"
+    refused: 3.4.1 → 3.8.1: `new` is no answer to `mongodb`, which is 2.4, 2.6, 3.0,
+             3.2, 3.4, 3.6, 4.0, 4.2, 4.4, 5.0, 6.0 or 7.0 [definition of
+             stackstorm]
+    ");
+    insta::assert_snapshot!(refused("--feature chatops --feature chatops=no"), @r"
+    refused: 3.4.1 → 3.8.1: `chatops` was said to be no and yes [definition of
+             stackstorm]
+    ");
+    insta::assert_snapshot!(refused("--fact mongodb=3.4 --fact mongodb=4.0"), @r"
+    refused: 3.4.1 → 3.8.1: `mongodb` was said to be 3.4 and 4.0 [definition of
+             stackstorm]
+    ");
+    // As operators write them.
+    let said = asked(
+        "--from 3.4.1 --to 3.8.1 --fact distribution=el7 --fact mongodb=v4.0.28 --fact mongodb-compatibility=4.0 \
+         --feature mistral-workflows=no --feature chatops=yes --fact vendor=centos",
+    );
+    assert_eq!(said.code, 0, "{}", said.all());
+}
+
+#[test]
 fn every_case_holds_as_an_operator_would_ask_it() {
     let fixture: Value = serde_json::from_str(include_str!(
         "../../../planner/tests/fixtures/stackstorm.json"

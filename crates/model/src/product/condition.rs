@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Product;
 use crate::id::DatastoreName;
 
 /// What must hold for a rule to apply, beyond versions. All given fields must hold.
@@ -68,4 +69,49 @@ pub struct Probe {
     /// Which datastore to ask.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datastore: Option<DatastoreName>,
+    /// Everything that can be answered; empty where the list is open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<String>,
+}
+
+impl Product {
+    /// Every condition of the definition, with its place in it.
+    pub fn conditions(&self) -> Vec<(String, &Condition)> {
+        let mut found: Vec<(String, &Condition)> = Vec::new();
+        let mut collect = |path: String, condition| {
+            found.extend(Option::as_ref(condition).map(|condition| (path, condition)));
+        };
+        for (index, migration) in self.migrations.iter().enumerate() {
+            collect(format!("migration[{index}].when"), &migration.when);
+        }
+        for (index, release) in self.releases.iter().enumerate() {
+            for (place, demand) in release.demands.iter().enumerate() {
+                let path = format!("release[{index}].demands[{place}].when");
+                collect(path, &demand.when);
+            }
+        }
+        for (index, stop) in self.stops.iter().enumerate() {
+            collect(format!("stop[{index}].when"), &stop.when);
+            collect(format!("stop[{index}].unless"), &stop.unless);
+        }
+        for (index, notice) in self.notices.iter().enumerate() {
+            collect(format!("notice[{index}].when"), &notice.when);
+        }
+        for (index, remark) in self.remarks.iter().enumerate() {
+            collect(format!("remark[{index}].when"), &remark.when);
+        }
+        for (index, procedure) in self.procedures.iter().enumerate() {
+            collect(format!("procedure[{index}].when"), &procedure.when);
+        }
+        for (index, action) in self.actions.iter().enumerate() {
+            collect(format!("action[{index}].when"), &action.when);
+        }
+        for (index, package) in self.packages.iter().enumerate() {
+            collect(format!("package[{index}].when"), &package.when);
+        }
+        for (index, end) in self.dead_ends.iter().enumerate() {
+            collect(format!("dead-end[{index}].when"), &end.when);
+        }
+        found
+    }
 }

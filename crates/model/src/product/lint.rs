@@ -12,6 +12,8 @@ mod stops;
 mod templates;
 mod versions;
 
+pub use meant::nearest;
+
 use super::Product;
 use super::diagnostic::{Diagnostic, Severity};
 use super::parse::{self, Parsed, Places};

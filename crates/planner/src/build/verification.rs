@@ -50,7 +50,7 @@ pub(crate) fn notes(input: &Input<'_>, versions: &[&Version]) -> Vec<Note> {
             notes.push(Note::warning(
                 Place::Verification,
                 format!(
-                    "the definition knows no health path for {version}: only that the containers stay up is verified"
+                    "the definition knows no health path for {version}: only that what was started stays up is verified"
                 ),
             ));
         }

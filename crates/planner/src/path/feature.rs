@@ -101,7 +101,7 @@ impl Ground<'_> {
 }
 
 /// `no-coordination-backend` and `no_coordination_backend` are one feature.
-fn is_same(said: &str, id: &str) -> bool {
+pub(super) fn is_same(said: &str, id: &str) -> bool {
     let plain = |letter| if letter == '-' { '_' } else { letter };
     said.chars().map(plain).eq(id.chars().map(plain))
 }

@@ -12,6 +12,7 @@ use super::query::Query;
 use super::questions;
 use super::refusal::{Hint, Reason, Refusal};
 use super::remarks;
+use super::said;
 use super::stops::{self, Station};
 use super::templates;
 
@@ -44,6 +45,7 @@ pub fn find(product: &Product, query: &Query) -> Result<Path, Refusal> {
         remarks::versions(&ground),
         remarks::told(&ground, &legs, false),
         remarks::assumptions(&ground),
+        said::unused(&ground),
     ];
     let path = Path {
         because: because(&stations),

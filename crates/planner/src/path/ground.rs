@@ -10,6 +10,7 @@ use switchback_model::version::{Bounds, Key, Range, VersionError};
 use super::host::{self, Host};
 use super::query::{Query, driver_name};
 use super::refusal::{End, Hint, Reason, Refusal, Unknown};
+use super::said;
 
 /// A version and its place in the order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +78,7 @@ impl<'a> Ground<'a> {
         ground.to = ground.end(End::To, &query.to)?;
         let ends = (&ground.from.key, &ground.to.key);
         ground.host = Host::new(product, query, ends).map_err(refuse)?;
+        said::check(product, query)?;
         Ok(ground)
     }
 

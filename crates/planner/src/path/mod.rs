@@ -31,6 +31,7 @@ mod refusal;
 mod remarks;
 mod report;
 mod reported;
+mod said;
 mod sentences;
 mod stops;
 mod templates;

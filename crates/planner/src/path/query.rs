@@ -49,6 +49,8 @@ pub struct Query {
     pub features: BTreeSet<String>,
     /// What probes answered; a probe that is not in here counts as unknown.
     pub answers: BTreeMap<String, String>,
+    /// All that the operator said of each feature and probe: more than one answer contradict each other.
+    pub said: BTreeMap<String, BTreeSet<String>>,
     /// What the path may contain.
     pub policy: Policy,
 }
@@ -63,6 +65,7 @@ impl Query {
             to: Version::typed(to),
             features: BTreeSet::new(),
             answers: BTreeMap::new(),
+            said: BTreeMap::new(),
             policy: Policy::default(),
         }
     }
@@ -85,18 +88,22 @@ impl Query {
     /// nothing else can answer. A feature also answers the probe of its name with 1.
     #[must_use]
     pub fn feature(mut self, said: &str) -> Self {
-        match said.split_once('=') {
+        let (name, answer) = match said.split_once('=') {
             Some((probe, answer)) => {
-                self.answers
-                    .insert(probe.trim().to_owned(), answer.trim().to_owned());
+                let (probe, answer) = (probe.trim(), answer.trim());
+                self.answers.insert(probe.to_owned(), answer.to_owned());
+                (probe, answer)
             }
             None => {
                 self.answers
                     .entry(said.to_owned())
                     .or_insert_with(|| "1".to_owned());
                 self.features.insert(said.to_owned());
+                (said, "yes")
             }
-        }
+        };
+        let answers = self.said.entry(name.to_owned()).or_default();
+        answers.insert(answer.to_owned());
         self
     }
 

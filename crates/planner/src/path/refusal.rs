@@ -95,6 +95,27 @@ pub enum Reason {
         /// What there is.
         known: Vec<String>,
     },
+    /// What was said is nothing that the definition asks about.
+    UnknownName {
+        /// What was named.
+        given: String,
+    },
+    /// What was said of something is no answer to it.
+    UnknownAnswer {
+        /// What it was said of.
+        name: String,
+        /// What was said.
+        given: String,
+        /// What there is to say.
+        known: Vec<String>,
+    },
+    /// What was said of something contradicts itself.
+    Contradiction {
+        /// What it was said of.
+        name: String,
+        /// All that was said.
+        answers: Vec<String>,
+    },
     /// A version that never was on the distribution that was named: one of both is wrong.
     NotOnDistribution {
         /// Which end of the path.
@@ -208,6 +229,13 @@ pub enum Hint {
         /// What there is.
         known: Vec<String>,
     },
+    /// Say something that the definition asks about.
+    Names {
+        /// The name that was probably meant.
+        meant: Option<String>,
+        /// What there is.
+        known: Vec<String>,
+    },
     /// Name a distribution.
     Distributions {
         /// The version that is looked for.
@@ -281,6 +309,9 @@ impl Refusal {
             Reason::UnknownVersion { end: End::From, .. } => "unknown-version:from".to_owned(),
             Reason::UnknownVersion { end: End::To, .. } => "unknown-version:to".to_owned(),
             Reason::UnknownDistribution { .. } => "unknown-distribution".to_owned(),
+            Reason::UnknownName { .. } => "unknown-name".to_owned(),
+            Reason::UnknownAnswer { .. } => "unknown-answer".to_owned(),
+            Reason::Contradiction { .. } => "contradiction".to_owned(),
             Reason::NotOnDistribution { end: End::From, .. } => {
                 "not-on-distribution:from".to_owned()
             }

@@ -39,6 +39,18 @@ impl Refusal {
                 self.product,
                 known.join(", ")
             ))],
+            Reason::UnknownName { given } => vec![self.defined(format!(
+                "`{given}` is nothing that a path of {} depends on",
+                self.product
+            ))],
+            Reason::UnknownAnswer { name, given, known } => vec![self.defined(format!(
+                "`{given}` is no answer to `{name}`, which is {}",
+                alternatives(known)
+            ))],
+            Reason::Contradiction { name, answers } => {
+                let answers = answers.join(" and ");
+                vec![self.defined(format!("`{name}` was said to be {answers}"))]
+            }
             Reason::NotOnDistribution {
                 version,
                 distribution,
@@ -212,6 +224,10 @@ impl Hint {
             Self::Target { version } => format!("use --to {version}"),
             Self::Edition { known } => format!("use --edition with one of: {}", known.join(", ")),
             Self::Driver { known } => format!("use --driver with one of: {}", known.join(", ")),
+            Self::Names {
+                meant: Some(meant), ..
+            } => format!("did you mean `{meant}`?"),
+            Self::Names { known, .. } => format!("there are: {}", known.join(", ")),
             Self::Distributions { version, known } => format!(
                 "{version} runs on {}: name it with --fact distribution=NAME",
                 alternatives(known)

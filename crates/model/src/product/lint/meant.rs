@@ -17,7 +17,7 @@ pub(super) fn unknown(lint: &mut Lint<'_>, path: &str, kind: &str, name: &str, k
 }
 
 /// The name that was probably meant: at most a third of it differs.
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let distance = |known: &&str| distance(name, known);
     let best = known.iter().min_by_key(|known| distance(known))?;
     (distance(best) * 3 <= name.len().max(3)).then_some(best)

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::Lint;
 use super::meant::unknown;
-use crate::product::Condition;
 
 pub(super) fn check(lint: &mut Lint<'_>) {
     duplicates(lint);
@@ -203,55 +202,20 @@ fn editions(lint: &mut Lint<'_>) {
 
 fn conditions(lint: &mut Lint<'_>) {
     let product = lint.product;
-    let mut uses: Vec<(String, &Condition)> = Vec::new();
-    let mut collect = |path: String, condition| {
-        uses.extend(Option::as_ref(condition).map(|condition| (path, condition)));
-    };
-    for (index, migration) in product.migrations.iter().enumerate() {
-        collect(format!("migration[{index}].when"), &migration.when);
-    }
-    for (index, release) in product.releases.iter().enumerate() {
-        for (place, demand) in release.demands.iter().enumerate() {
-            collect(
-                format!("release[{index}].demands[{place}].when"),
-                &demand.when,
-            );
-        }
-    }
-    for (index, stop) in product.stops.iter().enumerate() {
-        collect(format!("stop[{index}].when"), &stop.when);
-        collect(format!("stop[{index}].unless"), &stop.unless);
-    }
-    for (index, notice) in product.notices.iter().enumerate() {
-        collect(format!("notice[{index}].when"), &notice.when);
-    }
-    for (index, remark) in product.remarks.iter().enumerate() {
-        collect(format!("remark[{index}].when"), &remark.when);
-    }
-    for (index, procedure) in product.procedures.iter().enumerate() {
-        collect(format!("procedure[{index}].when"), &procedure.when);
-    }
-    for (index, action) in product.actions.iter().enumerate() {
-        collect(format!("action[{index}].when"), &action.when);
-    }
-    for (index, package) in product.packages.iter().enumerate() {
-        collect(format!("package[{index}].when"), &package.when);
-    }
-    for (index, end) in product.dead_ends.iter().enumerate() {
-        collect(format!("dead-end[{index}].when"), &end.when);
-    }
     let probes: Vec<&str> = product.probes.keys().map(String::as_str).collect();
     let editions: Vec<&str> = product.editions.iter().map(|it| it.id.as_str()).collect();
     let drivers: Vec<&str> = product.drivers.iter().map(String::as_str).collect();
-    for (path, condition) in uses {
+    for (path, condition) in product.conditions() {
         if let Some(probe) = &condition.probe {
-            unknown(
-                lint,
-                &format!("{path}.probe.name"),
-                "probe",
-                &probe.name,
-                &probes,
-            );
+            let place = format!("{path}.probe.name");
+            unknown(lint, &place, "probe", &probe.name, &probes);
+            let asked = product.probes.get(&probe.name);
+            let answers = asked.map_or(&[][..], |probe| &probe.answers);
+            if let (Some(wanted), false) = (&probe.equals, answers.is_empty()) {
+                let answers: Vec<&str> = answers.iter().map(String::as_str).collect();
+                let place = format!("{path}.probe.equals");
+                unknown(lint, &place, "answer", wanted, &answers);
+            }
         }
         for (place, edition) in condition.editions.iter().enumerate() {
             let path = format!("{path}.editions[{place}]");

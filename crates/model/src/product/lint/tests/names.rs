@@ -62,6 +62,23 @@ error[unknown-probe]: there is no probe `scheme`
     );
 }
 
+#[test]
+fn an_answer_that_its_probe_does_not_have() {
+    tells(
+        "[probe.schema]",
+        "[[dead-end]]\nid = \"blue\"\nfrom = \"<1.4.0\"\nbecause = \"blue ends\"\nsource = \"notes\"\n\
+         when = { probe = { name = \"kind\", equals = \"blu\" } }\n\n\
+         [probe.kind]\nquestion = \"which kind\"\nanswers = [\"red\", \"blue\"]\n\n[probe.schema]",
+        r#"
+error[unknown-answer]: there is no answer `blu`
+  --> product.toml:33:44
+   |
+33 | when = { probe = { name = "kind", equals = "blu" } }
+   |                                            ^^^^^
+   = hint: did you mean `blue`?"#,
+    );
+}
+
 /// A lock, written before the health of the sound definition.
 fn with_lock(lock: &str) -> Vec<String> {
     let health = "[[health]]\nversions = \"*\"";
