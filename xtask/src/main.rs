@@ -38,9 +38,10 @@ Tasks of this repository: cargo xtask TASK
   bench shadows [--size 1G] [--redis 1G] [--times N] [--no-dump] [--program PATH]
                     the same upgrade by the documented runbook, by dumps and by shadows
   bench files [COUNT]
-  bench stacks      thirty stacks at a stand-in for AWS
                     a shadow of very many small files
+  bench stacks      thirty stacks at a stand-in for AWS
   setup             installs and starts what tests and demo need
+  stand-ins         installs what tests ask instead of AWS and MongoDB, and says by which variables they find it
   deploy DIR VERSION [--rows N] [--port P] [--enterprise]
                     brings up a deployment with data
   live [WORD]       the tests on real Docker alone; those whose name contains the word
@@ -70,6 +71,7 @@ fn run() -> Result<()> {
         ["test"] => test::run(),
         ["tidy"] => tidy::run(),
         ["setup"] => setup::all().map(drop),
+        ["stand-ins"] => stand_ins(),
         ["deploy", dir, version, rest @ ..] => deploy(dir, version, rest),
         ["images"] => images::all(),
         ["images", "datastores"] => images::datastores(),
@@ -80,6 +82,16 @@ fn run() -> Result<()> {
         }
         [other, ..] => bail!("there is no task `{other}`\n\n{USAGE}"),
     }
+}
+
+fn stand_ins() -> Result<()> {
+    for stand_in in setup::stand_ins()? {
+        match stand_in.place {
+            Ok(place) => println!("export {}={}", stand_in.variable, place.display()),
+            Err(why) => bail!("no {} can be installed here: {why}", stand_in.name),
+        }
+    }
+    Ok(())
 }
 
 fn deploy(dir: &str, version: &str, rest: &[&str]) -> Result<()> {

@@ -7,17 +7,20 @@ mod aws;
 mod compose;
 mod donor;
 mod engine;
+mod localstack;
 mod mongodb;
 mod packages;
 mod postgres;
 mod restic;
 mod servers;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 pub(crate) use archive::{Archive, codename};
 pub(crate) use aws::{VARIABLE as AWS, stand_ins as aws};
-pub(crate) use mongodb::{VARIABLE as MONGODB, stand_in as mongodb};
+pub(crate) use mongodb::stand_in as mongodb;
 pub(crate) use packages::{Need, find, static_busybox};
 pub(crate) use postgres::{major_of, postgres_directory};
 pub(crate) use servers::{POSTGRES as NEXT_POSTGRES, REDIS as NEXT_REDIS, next_servers};
@@ -52,6 +55,29 @@ pub(crate) fn all() -> Result<Engine> {
             Ok(Engine::Missing)
         }
     }
+}
+
+/// What tests ask instead of a service that cannot be had here.
+pub(crate) struct StandIn {
+    pub(crate) name: &'static str,
+    /// The environment variable by which tests find it.
+    pub(crate) variable: &'static str,
+    /// Where it is, or why it cannot be had either.
+    pub(crate) place: Result<PathBuf, String>,
+}
+
+/// Installs all of them.
+pub(crate) fn stand_ins() -> Result<Vec<StandIn>> {
+    let of = |name, variable, place| StandIn {
+        name,
+        variable,
+        place,
+    };
+    Ok(vec![
+        of("mongodb", mongodb::VARIABLE, mongodb::stand_in()?),
+        of("aws", aws::VARIABLE, aws::stand_ins()?),
+        of("localstack", localstack::VARIABLE, localstack::stand_in()?),
+    ])
 }
 
 /// Installs single packages.

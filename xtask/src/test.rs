@@ -23,16 +23,13 @@ pub(crate) fn run() -> Result<()> {
         // Tests beside the code that need a real Docker, PostgreSQL or Redis ask for this.
         tests = tests.env("SWITCHBACK_LIVE", "1");
     }
-    let stand_ins = [
-        ("mongodb", setup::MONGODB, setup::mongodb()?),
-        ("aws", setup::AWS, setup::aws()?),
-    ];
-    for (name, variable, found) in stand_ins {
-        match found {
-            Ok(place) => tests = tests.env(variable, place),
-            Err(why) => {
-                println!("SKIPPED {name}: the Python package index does not answer: {why}");
-            }
+    for stand_in in setup::stand_ins()? {
+        match stand_in.place {
+            Ok(place) => tests = tests.env(stand_in.variable, place),
+            Err(why) => println!(
+                "SKIPPED {}: it cannot be installed here: {why}",
+                stand_in.name
+            ),
         }
     }
     let tested = tests.run();

@@ -9,4 +9,4 @@ mod standins;
 pub use images::{Containers, Image};
 pub use releases::as_released;
 pub use replay::Replay;
-pub use standins::{ACCOUNT, Kind, StandIn};
+pub use standins::{ACCOUNT, Kind, StandIn, signature};

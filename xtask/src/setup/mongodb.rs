@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::live::environments;
 
 /// The environment variable by which tests find it.
-pub(crate) const VARIABLE: &str = "SWITCHBACK_MONGODB";
+pub(super) const VARIABLE: &str = "SWITCHBACK_MONGODB";
 /// The server, and the official client that fills and looks at it.
 const RELEASE: (&str, &[&str]) = ("0.7.0b3", &["secantusdb==0.7.0b3", "pymongo==4.20.0"]);
 

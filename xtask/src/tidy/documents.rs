@@ -6,7 +6,7 @@ use super::{Finding, Source};
 
 /// Tasks that documents may name.
 const TASKS: &[&str] = &[
-    "bench", "check", "demo", "deploy", "images", "live", "setup", "test",
+    "bench", "check", "demo", "deploy", "images", "live", "setup", "standins", "test",
 ];
 
 /// Checks one document.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,8 +13,17 @@ pub const ACCOUNT: &str = "123456789012";
 /// beside it.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// What LocalStack is told: to fetch nothing, to tell nobody, to answer no names, and to look at machines and networks
+/// once a second until they are there. At once it would be too fast for a state in progress to be seen.
+const OF_LOCALSTACK: [(&str, &str); 4] = [
+    ("SKIP_SSL_CERT_DOWNLOAD", "1"),
+    ("DISABLE_EVENTS", "1"),
+    ("DNS_ADDRESS", "0"),
+    ("CFN_NO_WAIT_ITERATIONS", "0"),
+];
+
 /// Which stand-in. The versions are pinned where they are installed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Stacks, change sets, rollbacks; databases as records. No containers.
     Ministack,
@@ -22,6 +31,8 @@ pub enum Kind {
     MinistackOnDocker,
     /// Databases, replication groups, volumes, machines.
     Moto,
+    /// Stacks that are seen while they change, each change of a machine taking a second or more. No databases, no tasks.
+    LocalStack,
 }
 
 /// One stand-in; it ends when dropped.
@@ -35,11 +46,11 @@ pub struct StandIn {
 impl StandIn {
     /// Starts one. `None`, with a line that says so, where it is not installed; an error where it was promised.
     pub fn start(kind: Kind) -> Option<Self> {
-        let name = match kind {
+        let program = program(match kind {
             Kind::Ministack | Kind::MinistackOnDocker => "ministack",
             Kind::Moto => "moto_server",
-        };
-        let program = program(name)?;
+            Kind::LocalStack => "localstack",
+        })?;
         let port = free_port();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program);
@@ -47,6 +58,11 @@ impl StandIn {
             Kind::Moto => command.args(["-H", "127.0.0.1", "-p", &port.to_string()]),
             Kind::Ministack => command.env("DOCKER_HOST", "unix:///nonexistent"),
             Kind::MinistackOnDocker => command.env("DOCKER_HOST", "unix:///var/run/docker.sock"),
+            Kind::LocalStack => command.envs(OF_LOCALSTACK).env(
+                "GATEWAY_LISTEN",
+                // Of an address of the other family it takes the port alone, and listens everywhere.
+                format!("[::ffff:127.0.0.1]:{port}"),
+            ),
         };
         command
             .env("BIND_HOST", "127.0.0.1")
@@ -55,6 +71,7 @@ impl StandIn {
             .env("MINISTACK_REGION", "us-east-1");
         let health = match kind {
             Kind::Moto => "/moto-api/",
+            Kind::LocalStack => "/_localstack/health",
             _ => "/_ministack/health",
         };
         Some(Self::run(command, port, health))
@@ -199,6 +216,32 @@ impl StandIn {
         answer.body_mut().read_to_string().expect("it answers")
     }
 
+    /// Which addresses it listens on, as the kernel tells.
+    pub fn listens(&self) -> Vec<IpAddr> {
+        let sockets = fs::read_dir(format!("/proc/{}/fd", self.process.id())).expect("its files");
+        let sockets: Vec<String> = sockets
+            .flatten()
+            .filter_map(|file| fs::read_link(file.path()).ok())
+            .filter_map(|target| {
+                let target = target.to_str()?;
+                let inode = target.strip_prefix("socket:[")?.strip_suffix(']')?;
+                Some(inode.to_owned())
+            })
+            .collect();
+        let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
+        let lines = tables.iter().flatten().flat_map(|table| table.lines());
+        lines
+            .filter_map(|line| {
+                let columns: Vec<&str> = line.split_whitespace().collect();
+                let listening = columns.get(3) == Some(&"0A");
+                let own = columns
+                    .get(9)
+                    .is_some_and(|inode| sockets.iter().any(|known| known == inode));
+                (listening && own).then(|| address(columns[1]))
+            })
+            .collect()
+    }
+
     /// A directory of its own, for whatever a test needs beside it.
     pub fn directory(&self) -> &Path {
         self.directory.path()
@@ -210,6 +253,7 @@ impl StandIn {
         let errors = log.try_clone().expect("log");
         let process = command
             .current_dir(directory.path())
+            .env("HOME", directory.path())
             .env("TMPDIR", directory.path())
             .stdin(Stdio::null())
             .stdout(log)
@@ -248,13 +292,19 @@ impl Drop for StandIn {
     }
 }
 
-fn signature(service: &str) -> String {
+/// The header of a request to a service of a stand-in. None of them checks it.
+pub fn signature(service: &str) -> String {
     let scope = format!("{ACCOUNT}/20260101/us-east-1/{service}/aws4_request");
     format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0")
 }
 
 fn program(name: &str) -> Option<PathBuf> {
-    let Some(places) = std::env::var_os("SWITCHBACK_AWS_STANDINS").map(PathBuf::from) else {
+    let (variable, environment) = match name {
+        "localstack" => ("SWITCHBACK_LOCALSTACK", ""),
+        "moto_server" => ("SWITCHBACK_AWS_STANDINS", "moto"),
+        other => ("SWITCHBACK_AWS_STANDINS", other),
+    };
+    let Some(places) = std::env::var_os(variable).map(PathBuf::from) else {
         // Past the test harness, which would swallow it.
         let _ = writeln!(
             std::io::stderr(),
@@ -262,13 +312,23 @@ fn program(name: &str) -> Option<PathBuf> {
         );
         return None;
     };
-    let environment = match name {
-        "moto_server" => "moto",
-        other => other,
-    };
     let program = places.join(environment).join("bin").join(name);
     assert!(program.exists(), "{} is missing", program.display());
     Some(program)
+}
+
+/// An address as the kernel's tables write it: words of 32 bits, each in the order of this machine, then the port.
+fn address(told: &str) -> IpAddr {
+    let (address, _) = told.split_once(':').expect("an address and a port");
+    let words = (0..address.len()).step_by(8).flat_map(|at| {
+        let word = u32::from_str_radix(&address[at..at + 8], 16).expect("a number");
+        word.to_ne_bytes()
+    });
+    let bytes: Vec<u8> = words.collect();
+    match <[u8; 4]>::try_from(bytes.as_slice()) {
+        Ok(four) => four.into(),
+        Err(_) => IpAddr::from(<[u8; 16]>::try_from(bytes).expect("sixteen bytes")).to_canonical(),
+    }
 }
 
 fn free_port() -> u16 {
