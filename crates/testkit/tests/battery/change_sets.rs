@@ -9,14 +9,14 @@ use crate::ask::{
 use crate::stacks;
 
 /// What a change set says of one resource.
-fn change<'t>(told: &'t str, logical: &str) -> Result<&'t str, String> {
+pub(crate) fn change<'t>(told: &'t str, logical: &str) -> Result<&'t str, String> {
     let marked = format!("<LogicalResourceId>{logical}</LogicalResourceId>");
     let mut changes = all(told, "ResourceChange").into_iter();
     let found = changes.rfind(|it| it.contains(&marked));
     found.ok_or_else(|| format!("`{logical}` is not listed: {told}"))
 }
 
-fn done(status: &str) -> Asked {
+pub(crate) fn done(status: &str) -> Asked {
     want(
         status == "UPDATE_COMPLETE",
         format!("the stack is {status}"),
@@ -33,6 +33,19 @@ pub(crate) fn nothing_to_change_fails_with_a_reason(it: &StandIn) -> Asked {
             && known.iter().any(|words| reason.contains(words)),
         told.clone(),
     )
+}
+
+pub(crate) fn the_template_of_before_may_be_meant(it: &StandIn) -> Asked {
+    mechanism(it, "b0")?;
+    let said = parameters(&but("Level", "debug"));
+    let mut form = borrowed(&said);
+    form.extend([
+        ("StackName", "b0"),
+        ("ChangeSetName", "same"),
+        ("ChangeSetType", "UPDATE"),
+        ("UsePreviousTemplate", "true"),
+    ]);
+    formation(it, "CreateChangeSet", &form).map(drop)
 }
 
 pub(crate) fn what_comes_and_goes_is_listed(it: &StandIn) -> Asked {
