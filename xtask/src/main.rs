@@ -41,7 +41,7 @@ Tasks of this repository: cargo xtask TASK
                     a shadow of very many small files
   bench stacks      thirty stacks at a stand-in for AWS
   setup             installs and starts what tests and demo need
-  stand-ins         installs what tests ask instead of AWS and MongoDB, and says by which variables they find it
+  standins          installs what tests ask instead of AWS and MongoDB, and says by which variables they find it
   deploy DIR VERSION [--rows N] [--port P] [--enterprise]
                     brings up a deployment with data
   live [WORD]       the tests on real Docker alone; those whose name contains the word
@@ -71,7 +71,7 @@ fn run() -> Result<()> {
         ["test"] => test::run(),
         ["tidy"] => tidy::run(),
         ["setup"] => setup::all().map(drop),
-        ["stand-ins"] => stand_ins(),
+        ["standins"] => stand_ins(),
         ["deploy", dir, version, rest @ ..] => deploy(dir, version, rest),
         ["images"] => images::all(),
         ["images", "datastores"] => images::datastores(),

@@ -56,9 +56,7 @@ pub(super) fn stack(account: &Account, is: &StackIs) -> Result<Finding, Fault> {
         return differs(format!("there is no stack `{name}`"));
     };
     if now.status.in_progress() {
-        return Ok(Finding::Unknown {
-            why: format!("`{name}` is {}", now.status),
-        });
+        return Ok(changing(&now));
     }
     if let Some(found) = otherwise(&now, is) {
         return differs(found);
@@ -72,6 +70,16 @@ pub(super) fn stack(account: &Account, is: &StackIs) -> Result<Finding, Fault> {
         ));
     }
     Ok(Finding::Holds)
+}
+
+/// Whose change it is, and where it leads to, is not for a look to say.
+fn changing(now: &Stack) -> Finding {
+    Finding::Unknown {
+        why: format!(
+            "`{}` is {}: it is being changed at this moment",
+            now.name, now.status
+        ),
+    }
 }
 
 /// How a stack is not what it should be, as far as its description tells.
@@ -106,9 +114,7 @@ fn no_stack(account: &Account, name: &str) -> Result<Finding, Fault> {
         Some(now) if now.status.as_str() == "DELETE_COMPLETE" => Ok(Finding::Holds),
         // It was made for a change set that was never executed: nothing is in it.
         Some(now) if now.status.is_reserved() => Ok(Finding::Holds),
-        Some(now) if now.status.in_progress() => Ok(Finding::Unknown {
-            why: format!("`{name}` is {}", now.status),
-        }),
+        Some(now) if now.status.in_progress() => Ok(changing(&now)),
         Some(now) => differs(format!("there is a stack `{name}`: {}", now.status)),
     }
 }

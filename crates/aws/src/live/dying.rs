@@ -25,18 +25,23 @@ pub(super) struct Dying {
     calls: Calls,
 }
 
-/// Dies at the first thing that an act tells: it has begun, and is not over.
+/// Dies at the first thing that an act tells: it has begun, and is not over. And where it says that something changes at this
+/// moment, which not every stand-in shows.
 struct Middle<'a> {
     crash: &'a CrashPoints,
     step: StepNumber,
     told: std::cell::Cell<bool>,
+    changing: std::cell::Cell<bool>,
 }
 
 impl Progress for Middle<'_> {
-    fn report(&self, _: &str, _: Option<u64>, _: Option<u64>, _: Option<&str>) {
+    fn report(&self, doing: &str, _: Option<u64>, _: Option<u64>, _: Option<&str>) {
         if !self.told.replace(true) {
             self.crash
                 .point(&format!("in the middle of step {}", self.step));
+        }
+        if doing.ends_with("_IN_PROGRESS") && !self.changing.replace(true) {
+            self.crash.point("while it changes");
         }
     }
 }
@@ -54,7 +59,8 @@ impl Dying {
         let middle = Middle {
             crash: &self.crash,
             step: cx.step,
-            told: std::cell::Cell::new(false),
+            told: std::cell::Cell::default(),
+            changing: std::cell::Cell::default(),
         };
         let place = format!("step {}", cx.step);
         let mut deaths = self.calls.deaths.lock().expect("nobody died in it");

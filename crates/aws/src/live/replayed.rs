@@ -66,7 +66,7 @@ fn quiet() -> StackUpdate {
 
 /// Keeps what is reported.
 #[derive(Default)]
-struct Heard(RefCell<Vec<(String, Option<u64>)>>);
+pub(super) struct Heard(pub(super) RefCell<Vec<(String, Option<u64>)>>);
 
 impl Progress for Heard {
     fn report(&self, doing: &str, done: Option<u64>, _: Option<u64>, _: Option<&str>) {

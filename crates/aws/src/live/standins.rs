@@ -8,25 +8,51 @@ use switchback_testkit::aws;
 
 pub(super) use switchback_testkit::aws::{ACCOUNT, Kind};
 
+use super::tokens;
 use crate::{Account, Reachable, Settings};
 
 /// One stand-in; it ends when dropped.
-pub(super) struct StandIn(aws::StandIn);
+pub(super) struct StandIn {
+    stand_in: aws::StandIn,
+    pub(super) kind: Kind,
+    /// Where its CloudFormation answers, where that is another place.
+    front: Option<String>,
+}
 
 impl StandIn {
     /// Starts one. `None`, with a line that says so, where it is not installed; an error where it was promised.
     pub(super) fn start(kind: Kind) -> Option<Self> {
-        aws::StandIn::start(kind).map(Self)
+        let stand_in = aws::StandIn::start(kind)?;
+        let forgets = kind == Kind::LocalStack;
+        Some(Self {
+            front: forgets.then(|| tokens::remembered(&stand_in.url)),
+            stand_in,
+            kind,
+        })
     }
 
     /// Puts a proxy before it that spoils answers as its rules say.
     pub(super) fn spoiled(&self) -> Option<Self> {
-        self.0.spoiled().map(Self)
+        Some(Self {
+            stand_in: self.stand_in.spoiled()?,
+            kind: self.kind,
+            front: None,
+        })
+    }
+
+    /// Those that know stacks, as far as they are installed: each with what the other lacks.
+    pub(super) fn of_stacks() -> Vec<Self> {
+        let kinds = [Kind::Ministack, Kind::LocalStack];
+        kinds.into_iter().filter_map(Self::start).collect()
     }
 
     /// How it is reached.
     pub(super) fn settings(&self) -> Settings {
-        settings(self.directory()).at(&self.url)
+        let mut settings = settings(self.directory()).at(&self.stand_in.url);
+        let front = self.front.iter();
+        let front = front.map(|url| ("cloudformation".to_owned(), url.clone()));
+        settings.endpoints.extend(front);
+        settings
     }
 
     pub(super) fn account(&self) -> Account {
@@ -38,7 +64,7 @@ impl Deref for StandIn {
     type Target = aws::StandIn;
 
     fn deref(&self) -> &aws::StandIn {
-        &self.0
+        &self.stand_in
     }
 }
 

@@ -37,7 +37,12 @@ fn to(version: &str, changed: &[(&str, &str)]) -> StackUpdate {
     wish(STACK, &template(version, "mechanism"), &parameters)
 }
 
-fn change(logical: &str, kind: &str, action: ChangeAction, worst: Replacement) -> ForeseenChange {
+pub(super) fn change(
+    logical: &str,
+    kind: &str,
+    action: ChangeAction,
+    worst: Replacement,
+) -> ForeseenChange {
     ForeseenChange {
         logical: logical.to_owned(),
         kind: kind.to_owned(),
@@ -253,13 +258,15 @@ fn nothing_is_executed_that_the_plan_does_not_expect() {
     assert_eq!(failure.code, "template-differs");
 }
 
-/// Relies on A7, A8, G11 (ministack, ok): the limit of a request, templates from a bucket.
+/// Relies on A7, A8, G11 (ministack and LocalStack, ok): the limit of a request, templates from a bucket.
 #[test]
 fn a_long_template_goes_through_a_bucket_and_a_new_stack_is_made() {
-    let Some(ministack) = StandIn::start(Kind::Ministack) else {
-        return;
-    };
-    let account = ministack.account();
+    for stand_in in StandIn::of_stacks() {
+        a_long_template_is_brought(stand_in.account());
+    }
+}
+
+fn a_long_template_is_brought(account: Account) {
     let directory = tempfile::tempdir().expect("temporary directory");
     let long = directory.path().join("long.yml");
     let text = std::fs::read_to_string(template("v1", "mechanism")).expect("a template");
@@ -329,7 +336,6 @@ fn a_long_template_goes_through_a_bucket_and_a_new_stack_is_made() {
         text.len() + padding.len()
     );
 
-    // Relies on A16 (ministack, ok): termination protection.
     let removed = lab.driver().remove(&cx, "long", &made.id).expect("removed");
     assert_eq!(removed.completed, Completed::Done);
     assert_eq!(lab.driver().look(&cx, &gone), Finding::Holds);
@@ -337,12 +343,15 @@ fn a_long_template_goes_through_a_bucket_and_a_new_stack_is_made() {
     assert_eq!(again.completed, Completed::AlreadyDone);
 }
 
+/// Relies on B1, B2 (ministack and LocalStack, ok): a change set without changes fails with a reason.
 #[test]
 fn what_cannot_be_computed_yet_is_said() {
-    let Some(ministack) = StandIn::start(Kind::Ministack) else {
-        return;
-    };
-    let account = ministack.account();
+    for stand_in in StandIn::of_stacks() {
+        nothing_is_computed(stand_in.account());
+    }
+}
+
+fn nothing_is_computed(account: Account) {
     let id = deployed(&account);
     let mut update = to("v1", &[]);
     update.parameters.insert(
@@ -360,7 +369,6 @@ fn what_cannot_be_computed_yet_is_said() {
     );
     let failure = preview(&lab.account, &lab.conduct(), &update, &lab.stop).expect_err("too early");
     assert_eq!(failure.code, "snapshot-missing");
-    // Relies on B1, B2 (ministack, ok): a change set without changes fails with a reason.
     let set = preview(&lab.account, &lab.conduct(), &to("v1", &[]), &lab.stop).expect("computed");
     assert_eq!(set.state, ChangeSetState::Empty);
     let planned = lab.account.calls().counts();

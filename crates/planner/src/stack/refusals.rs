@@ -48,8 +48,8 @@ pub(super) fn not_ready(stack: &Stack) -> Option<Problem> {
                 .why("it was made for a change set and has nothing in it")
                 .hint("execute or delete its change set, then plan again"),
             _ => problem
-                .why("another update is under way")
-                .hint("wait until it ends, then plan again"),
+                .why("it is being changed at this moment")
+                .hint("wait until that is over, then type the same command again"),
         });
     }
     let Drift::Found { resources } = &stack.drift else {
