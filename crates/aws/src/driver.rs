@@ -7,6 +7,7 @@ mod machines;
 mod mark;
 mod migrate;
 mod recall;
+mod refresh;
 mod snapshot;
 mod texts;
 mod update;
@@ -26,13 +27,15 @@ use switchback_engine::ports::{Context, Driver, Failure, Finding, MigrationCall,
 use switchback_model::event::{Completed, Outcome};
 use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Act, Check, Expectation, FileEdit};
-use switchback_model::stack::{Machine, MachineGroup, Snapshot, StackUpdate, Store};
+use switchback_model::stack::{
+    HalfWay, Machine, MachineGroup, RenewBy, Snapshot, StackUpdate, Store,
+};
 use switchback_model::{MigrationId, RunId, ServiceName};
 
 use crate::account::Account;
 use crate::calls::Phase;
 use crate::notes::step_name;
-use crate::stacks::{change_set, removal};
+use crate::stacks::{change_set, half_way, removal};
 
 /// How a product's migrations are run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,6 +180,10 @@ impl Driver for AwsDriver {
         update::update(cx, self.ready(cx)?, &self.conduct, update)
     }
 
+    fn take_back(&self, cx: &Context<'_>, update: &HalfWay) -> Result<Outcome, Failure> {
+        half_way::take_back(cx, self.ready(cx)?, update)
+    }
+
     fn remove(&self, cx: &Context<'_>, stack: &str, id: &str) -> Result<Outcome, Failure> {
         removal::remove(cx, self.ready(cx)?, stack, id, &step_name(cx))
     }
@@ -185,8 +192,23 @@ impl Driver for AwsDriver {
         machines::terminate(cx, self.ready(cx)?, machine)
     }
 
-    fn renew(&self, cx: &Context<'_>, group: &MachineGroup) -> Result<Outcome, Failure> {
-        machines::renew(cx, self.ready(cx)?, group)
+    fn renew(
+        &self,
+        cx: &Context<'_>,
+        group: &MachineGroup,
+        by: RenewBy,
+    ) -> Result<Outcome, Failure> {
+        let account = self.ready(cx)?;
+        match by {
+            RenewBy::OneByOne => machines::renew(cx, account, group),
+            RenewBy::Refresh { healthy, warm_up } => {
+                refresh::renew(cx, account, group, refresh::Pref { healthy, warm_up })
+            }
+        }
+    }
+
+    fn end_refresh(&self, cx: &Context<'_>, group: &MachineGroup) -> Result<Outcome, Failure> {
+        refresh::end(cx, self.ready(cx)?, group)
     }
 
     /// Removes change sets of this run that nobody executed. Snapshots and tasks that ended stay: the way back may need

@@ -22,6 +22,7 @@ mod marks;
 mod notes;
 mod observe;
 mod policy;
+mod refresh;
 mod served;
 mod services;
 mod signed;

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use switchback_engine::ports::Failure;
 use switchback_model::Digest;
 use switchback_model::config::AwsConfig;
-use switchback_model::stack::{Cloud, Stack};
+use switchback_model::stack::{Cloud, Ordeal, Stack};
 
 use crate::account::{Account, whose};
 use crate::calls::Phase;
-use crate::stacks::{drift, read};
+use crate::stacks::{drift, half_way, read};
 use crate::{certificates, machines, marks, services, stores};
 
 /// What is looked at.
@@ -99,6 +99,10 @@ pub fn observe(
         false => Vec::new(),
     };
     let domains = certificates::of_domains(account, wanted, &mut stacks).map_err(failed)?;
+    let half = stacks.iter_mut().filter(|it| Ordeal::of(it).is_some());
+    half.into_iter()
+        .try_for_each(|stack| half_way::add_events(account, stack))
+        .map_err(failed)?;
     Ok(Observation {
         cloud: Cloud {
             account: whose(account),

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::calls::Phase;
 
 /// An action, the first phase that needs it, and what for.
-const ACTIONS: [(&str, Phase, &str); 55] = [
+const ACTIONS: [(&str, Phase, &str); 59] = [
     (
         "sts:GetCallerIdentity",
         Phase::Observe,
@@ -132,6 +132,11 @@ const ACTIONS: [(&str, Phase, &str); 55] = [
         "updating a stack",
     ),
     (
+        "cloudformation:ContinueUpdateRollback",
+        Phase::Apply,
+        "taking an update back that is half way",
+    ),
+    (
         "cloudformation:DeleteStack",
         Phase::Apply,
         "removing a stack that the product no longer has, or that a run made which is taken back",
@@ -199,6 +204,21 @@ const ACTIONS: [(&str, Phase, &str); 55] = [
         "autoscaling:TerminateInstanceInAutoScalingGroup",
         Phase::Apply,
         "renewing the machines of a group",
+    ),
+    (
+        "autoscaling:StartInstanceRefresh",
+        Phase::Apply,
+        "having a group replace its machines",
+    ),
+    (
+        "autoscaling:DescribeInstanceRefreshes",
+        Phase::Apply,
+        "how far it is",
+    ),
+    (
+        "autoscaling:CancelInstanceRefresh",
+        Phase::Apply,
+        "ending that on the way back",
     ),
     (
         "rds:RestoreDBClusterToPointInTime",

@@ -58,7 +58,9 @@ pub(crate) fn refuse_unaccepted(plan: &Plan, accepted: &[String]) -> Result<(), 
 /// The command that begins or goes on with this.
 pub(crate) fn again(plan: &Plan, accepted: &[String]) -> String {
     let command = match &plan.purpose {
-        Purpose::Upgrade | Purpose::RollOver(_) => format!("switchback apply {}", plan.id),
+        Purpose::Upgrade | Purpose::RollOver(_) | Purpose::Recovery { .. } => {
+            format!("switchback apply {}", plan.id)
+        }
         // Planned anew from what the journal says then.
         Purpose::Rollback { run } => format!("switchback rollback {run}"),
         Purpose::Rehearsal { of } => format!("switchback rehearse {of}"),

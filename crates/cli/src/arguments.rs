@@ -229,11 +229,14 @@ pub(crate) struct Plan {
     /// The major version that the server of a datastore shall have, e.g. `identity=17`; without `--to` that alone is planned
     #[arg(long, value_name = "DATASTORE=VERSION")]
     pub engine: Vec<String>,
+    /// Leave a resource out of taking an update back that is half way: one that is stuck again; may be repeated
+    #[arg(long, value_name = "STACK/RESOURCE")]
+    pub skip: Vec<String>,
     /// Show the whole derivation: every fact with its source
     #[arg(long)]
     pub explain: bool,
     /// Show a saved plan instead of making one
-    #[arg(long, value_name = "PLAN", conflicts_with_all = ["to", "engine"])]
+    #[arg(long, value_name = "PLAN", conflicts_with_all = ["to", "engine", "skip"])]
     pub show: Option<String>,
 }
 

@@ -161,6 +161,9 @@ fn finished(session: &Session<'_>, plan: &Plan, run: &RunId, milliseconds: u64) 
         Purpose::Rehearsal { of } => {
             format!("the migrations of {} work on copies", paint(BOLD, of))
         }
+        Purpose::Recovery { .. } => {
+            format!("the stacks of {} are at rest", plan.deployment.name)
+        }
         Purpose::Upgrade | Purpose::Rollback { .. } => format!(
             "{} runs {} {}, {downtime}",
             plan.deployment.name,
@@ -191,6 +194,11 @@ fn next(session: &Session<'_>, plan: &Plan, run: &RunId) {
             format!("switchback rollback {run}"),
         ]),
         Purpose::Rollback { .. } => screen.next(&["switchback status".to_owned()]),
+        Purpose::Recovery { run: Some(run) } => screen.next(&[
+            format!("switchback resume {run}"),
+            format!("switchback rollback {run}"),
+        ]),
+        Purpose::Recovery { run: None } => screen.next(&["switchback plan".to_owned()]),
         Purpose::RollOver(_) | Purpose::Rehearsal { .. } => {
             screen.next(&[format!("switchback log {run}")]);
         }

@@ -33,13 +33,13 @@ pub(crate) fn of_plan(session: &Session<'_>, plan: &Plan) -> Result<Found, Faile
     deployment::find(Some(&plan.deployment.directory), &session.state)
 }
 
-/// The newest saved upgrade plan of the deployment.
+/// The newest saved plan of the deployment that is applied by itself: an upgrade, or a recovery.
 pub(crate) fn newest(session: &Session<'_>, found: &Found) -> Result<Option<Plan>, Failed> {
     let key = found.key();
     for id in session.state.plans()?.iter().rev() {
         let plan = session.state.plan(id)?;
-        let upgrade = plan.purpose == Purpose::Upgrade;
-        if upgrade && Key::from(&plan.deployment) == key {
+        let applied = matches!(plan.purpose, Purpose::Upgrade | Purpose::Recovery { .. });
+        if applied && Key::from(&plan.deployment) == key {
             return Ok(Some(plan));
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use switchback_engine::last_standing;
 use switchback_journal::{
     Journal, Key, Life, ProcessIdentity, RunRecord, RunState, RunStatus, StepStatus,
 };
@@ -85,9 +86,13 @@ pub(crate) fn standing(journal: &Journal, record: &RunRecord) -> Result<Standing
     })
 }
 
-/// The run of a deployment that is not done, where there is one: only the last can be.
-pub(crate) fn open(journal: &Journal, key: &Key) -> Result<Option<(RunRecord, Standing)>, Failed> {
-    let Some(record) = journal.last_run(key)? else {
+/// The run of a deployment that is not done, where there is one: only the last can be, but for recoveries that are over.
+pub(crate) fn open(
+    session: &Session<'_>,
+    journal: &Journal,
+    key: &Key,
+) -> Result<Option<(RunRecord, Standing)>, Failed> {
+    let Some(record) = last_standing(&session.state, journal, key)? else {
         return Ok(None);
     };
     let standing = standing(journal, &record)?;
@@ -191,7 +196,10 @@ pub(crate) fn standing_upgrade(
             Purpose::Upgrade if changed_something(session, journal, &record)? => {
                 standing_upgrades.push(record);
             }
-            Purpose::Upgrade | Purpose::RollOver(_) | Purpose::Rehearsal { .. } => {}
+            Purpose::Upgrade
+            | Purpose::RollOver(_)
+            | Purpose::Rehearsal { .. }
+            | Purpose::Recovery { .. } => {}
             Purpose::Rollback { run } => {
                 if let Standing::Done { .. } = standing(journal, &record)? {
                     standing_upgrades.retain(|known| known.run != run);

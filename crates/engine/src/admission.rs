@@ -7,6 +7,7 @@ use switchback_model::plan::{FORMAT, Plan, Purpose, WayBack};
 use switchback_model::{Problem, RunId};
 
 use crate::order::{Ended, Order, told};
+use crate::standing::last_standing;
 use crate::words;
 
 /// What can be told from the plan and the order alone.
@@ -64,9 +65,12 @@ pub(crate) fn history(
         .last_run(key)
         .map_err(told)?
         .map(|record| record.run);
+    let standing = last_standing(directory, journal, key)
+        .map_err(told)?
+        .map(|record| record.run);
     if state.status == RunStatus::NotStarted {
         not_stale(order.plan, last.as_ref())?;
-        if let Some(last) = &last {
+        if let Some(last) = &standing {
             nothing_open(directory, journal, order, last)?;
         }
         return Ok(None);
@@ -84,7 +88,7 @@ pub(crate) fn history(
     if let RunStatus::Finished { downtime } = state.status {
         return Ok(Some(Ended::Finished { downtime }));
     }
-    match last {
+    match standing {
         Some(last) if last != *order.run => Err(refused(
             "run-superseded",
             format!("run `{}` was followed by run `{last}`", order.run),
@@ -125,7 +129,11 @@ fn nothing_open(
 ) -> Result<(), Problem> {
     let state = journal.state(last).map_err(told)?;
     let finished = matches!(state.status, RunStatus::Finished { .. });
-    if finished || matches!(order.plan.purpose, Purpose::Rollback { .. }) || !state.has_acted() {
+    let goes_over = matches!(
+        order.plan.purpose,
+        Purpose::Rollback { .. } | Purpose::Recovery { .. }
+    );
+    if finished || goes_over || !state.has_acted() {
         return Ok(());
     }
     let plan = state.plan.as_ref().map(|id| directory.plan(id));

@@ -176,11 +176,14 @@ fn about(expectation: &Expectation) -> Option<&DatastoreName> {
         | Expectation::Arrived { .. }
         | Expectation::Stack { .. }
         | Expectation::NoStack { .. }
+        | Expectation::HalfWay { .. }
+        | Expectation::TakenBack { .. }
         | Expectation::Snapshotted { .. }
         | Expectation::Kept { .. }
         | Expectation::Recalled { .. }
         | Expectation::Terminated { .. }
-        | Expectation::Renewed { .. } => None,
+        | Expectation::Renewed { .. }
+        | Expectation::NoRefresh { .. } => None,
     }
 }
 
@@ -228,6 +231,9 @@ fn changed_by(step: &Step, expectation: &Expectation) -> bool {
         Expectation::Stack { is } => {
             matches!(&step.act, Act::Update { update } if update.stack == is.stack)
                 || matches!(&step.act, Act::Remove { stack, .. } if *stack == is.stack)
+        }
+        Expectation::HalfWay { stack, .. } => {
+            matches!(&step.act, Act::TakeBack { update } if update.stack == *stack)
         }
         Expectation::NoStack { stack } => {
             matches!(&step.act, Act::Update { update } if update.stack == *stack)

@@ -211,7 +211,8 @@ fn with_next_commands(
 
 /// Adds how to go back, where that would be an ordinary way.
 pub(crate) fn or_back(run: &Run<'_>, problem: Problem) -> Problem {
-    if run.taken_back().is_none() && run.state.borrow().has_acted() {
+    let recovers = matches!(run.plan().purpose, Purpose::Recovery { .. });
+    if run.taken_back().is_none() && !recovers && run.state.borrow().has_acted() {
         let (from, id) = (&run.plan().from, run.order.run);
         problem.hint(format!("or go back to {from}: switchback rollback {id}"))
     } else {

@@ -141,7 +141,10 @@ impl<'a> Run<'a> {
     pub(crate) fn taken_back(&self) -> Option<&'a RunId> {
         match &self.plan().purpose {
             Purpose::Rollback { run } => Some(run),
-            Purpose::Upgrade | Purpose::RollOver(_) | Purpose::Rehearsal { .. } => None,
+            Purpose::Upgrade
+            | Purpose::RollOver(_)
+            | Purpose::Rehearsal { .. }
+            | Purpose::Recovery { .. } => None,
         }
     }
 

@@ -154,9 +154,11 @@ impl Run<'_> {
             },
             Act::Recall { mark } => driver.recall(cx, mark),
             Act::Update { update } => driver.update(cx, update),
+            Act::TakeBack { update } => driver.take_back(cx, update),
             Act::Remove { stack, id } => driver.remove(cx, stack, id),
             Act::Terminate { machine } => driver.terminate(cx, machine),
-            Act::Renew { group } => driver.renew(cx, group),
+            Act::Renew { group, by } => driver.renew(cx, group, *by),
+            Act::EndRefresh { group } => driver.end_refresh(cx, group),
         }
     }
 

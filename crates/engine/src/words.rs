@@ -29,9 +29,11 @@ pub(crate) fn doing(plan: &Plan, act: &Act) -> String {
         Act::Snapshot { .. }
         | Act::Recall { .. }
         | Act::Update { .. }
+        | Act::TakeBack { .. }
         | Act::Remove { .. }
         | Act::Terminate { .. }
-        | Act::Renew { .. } => act.infrastructure().unwrap_or_default(),
+        | Act::Renew { .. }
+        | Act::EndRefresh { .. } => act.infrastructure().unwrap_or_default(),
     };
     format!("{} {about}", plan.verb(act))
 }
@@ -88,6 +90,13 @@ pub(crate) fn expected(expectation: &Expectation) -> String {
             is.body.short()
         ),
         Expectation::NoStack { stack } => format!("no stack `{stack}`"),
+        Expectation::HalfWay { stack, stuck, .. } => format!(
+            "the update of stack `{stack}` to be half way back, stuck at {}",
+            stuck.join(", ")
+        ),
+        Expectation::TakenBack { stack, .. } => {
+            format!("the update of stack `{stack}` to be taken back")
+        }
         Expectation::Snapshotted { stack, logical } => {
             format!("the snapshot or mark of `{logical}` of `{stack}` to be complete")
         }
@@ -103,6 +112,9 @@ pub(crate) fn expected(expectation: &Expectation) -> String {
         Expectation::Renewed { stack, logical } => {
             format!("no machine of `{logical}` of `{stack}` to be behind")
         }
+        Expectation::NoRefresh { stack, logical, .. } => {
+            format!("no instance refresh of `{logical}` of `{stack}` to be under way")
+        }
     }
 }
 
@@ -114,6 +126,7 @@ pub(crate) fn planning(plan: &Plan) -> String {
             content.from.api, content.into.api
         ),
         Purpose::Rehearsal { of } => format!("switchback rehearse {of}"),
+        Purpose::Recovery { .. } => "switchback plan".to_owned(),
         Purpose::Upgrade | Purpose::Rollback { .. } => {
             format!("switchback plan --to {}", plan.to)
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::aws::{AwsConfig, AwsKind, AwsParameter};
+pub use self::aws::{AwsConfig, AwsKind, AwsParameter, AwsRefresh};
 pub use self::prices::{Price, Prices, Unit};
 use crate::exit::Exit;
 use crate::id::{DatastoreName, ProductId, ServiceName};

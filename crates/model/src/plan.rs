@@ -103,6 +103,12 @@ pub enum Purpose {
     },
     /// The content of one instance to another one that is new and empty.
     RollOver(RollOver),
+    /// Stacks at rest that an update left half way, so that plans can be made again.
+    Recovery {
+        /// The run that met it and waits for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<RunId>,
+    },
     /// The migrations of another plan, on copies of databases that it makes itself: nothing else is changed.
     Rehearsal {
         /// The plan whose migrations these are.
@@ -219,6 +225,11 @@ pub enum StageKind {
     /// The way back to this version.
     Return {
         /// The version that ran before.
+        to: Version,
+    },
+    /// Stacks come to rest, while the product stays what it is.
+    Recovery {
+        /// The version that runs, as far as that can be told.
         to: Version,
     },
     /// Content arrives at an instance that runs this version.

@@ -18,6 +18,8 @@ pub fn outline(plan: &Plan) -> String {
             format!(" (from {} into {})", content.from.api, content.into.api)
         }
         Purpose::Rehearsal { of } => format!(" (rehearsal of {of})"),
+        Purpose::Recovery { run: Some(run) } => format!(" (recovery for {run})"),
+        Purpose::Recovery { run: None } => " (recovery)".to_owned(),
     };
     let _ = writeln!(
         text,
@@ -61,6 +63,7 @@ fn heading(stage: &Stage) -> String {
         StageKind::Migrate { to } => format!("migrate at {to}"),
         StageKind::Run { to } => format!("run {to}"),
         StageKind::Return { to } => format!("return to {to}"),
+        StageKind::Recovery { to } => format!("recovery at {to}"),
         StageKind::RollOver { to } => format!("roll over to {to}"),
     };
     if !stage.required_by.is_empty() {
@@ -221,9 +224,11 @@ fn what(act: &Act) -> String {
         Act::Snapshot { .. }
         | Act::Recall { .. }
         | Act::Update { .. }
+        | Act::TakeBack { .. }
         | Act::Remove { .. }
         | Act::Terminate { .. }
-        | Act::Renew { .. } => act.infrastructure().unwrap_or_default(),
+        | Act::Renew { .. }
+        | Act::EndRefresh { .. } => act.infrastructure().unwrap_or_default(),
     }
 }
 
@@ -251,6 +256,9 @@ fn look(check: &Check) -> String {
             format!("{exact} {datastore}")
         }
         Check::Content => "content".to_owned(),
+        Check::AsTemplate { stack, logical } => {
+            format!("{} of {stack} as its template says", logical.join(", "))
+        }
         Check::Machine { stack, logical, .. } => format!("machine {logical} of {stack}"),
     }
 }

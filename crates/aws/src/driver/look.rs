@@ -4,10 +4,10 @@ use switchback_engine::ports::{Context, Finding};
 use switchback_model::plan::Expectation;
 use switchback_model::stack::{Stack, StackIs, body_digest};
 
-use super::{AwsDriver, machines, migrate, recall, snapshot};
+use super::{AwsDriver, machines, migrate, recall, refresh, snapshot};
 use crate::account::Account;
 use crate::fault::Fault;
-use crate::stacks::read;
+use crate::stacks::{half_way, read};
 
 pub(super) fn look(
     cx: &Context<'_>,
@@ -17,6 +17,12 @@ pub(super) fn look(
 ) -> Finding {
     match expectation {
         Expectation::Stack { is } => stack(account, is).unwrap_or_else(cannot_tell),
+        Expectation::HalfWay { id, stuck, .. } => {
+            half_way::is_half_way(account, id, stuck).unwrap_or_else(cannot_tell)
+        }
+        Expectation::TakenBack { id, .. } => {
+            half_way::is_taken_back(account, id).unwrap_or_else(cannot_tell)
+        }
         Expectation::NoStack { stack } => no_stack(account, stack).unwrap_or_else(cannot_tell),
         Expectation::Snapshotted { stack, logical } => snapshot::look(cx, account, stack, logical),
         Expectation::Kept { snapshot } => {
@@ -28,6 +34,9 @@ pub(super) fn look(
         }
         Expectation::Renewed { stack, logical } => {
             machines::renewed(account, stack, logical).unwrap_or_else(cannot_tell)
+        }
+        Expectation::NoRefresh { group, .. } => {
+            refresh::ended(account, group).unwrap_or_else(cannot_tell)
         }
         Expectation::Migrated { .. } => migrate::look(cx, account, driver),
         _ => Finding::Unknown {

@@ -127,7 +127,7 @@ pub(super) fn renew(
     }
 }
 
-fn gone(group: &MachineGroup) -> Failure {
+pub(super) fn gone(group: &MachineGroup) -> Failure {
     Failure::new(
         "group-missing",
         format!("there is no group `{}` any more", group.name),
@@ -161,7 +161,11 @@ pub(super) fn renewed(account: &Account, stack: &str, logical: &str) -> Result<F
     })
 }
 
-fn group_now(account: &Account, stack: &str, logical: &str) -> Result<Option<MachineGroup>, Fault> {
+pub(super) fn group_now(
+    account: &Account,
+    stack: &str,
+    logical: &str,
+) -> Result<Option<MachineGroup>, Fault> {
     let Some(now) = read::one(account, stack)? else {
         return Ok(None);
     };

@@ -16,7 +16,7 @@ use crate::calls::Phase;
 use crate::fault::Fault;
 use crate::notes::step_name;
 use crate::stacks::change_set::{self, Sent};
-use crate::stacks::{events, execute, read};
+use crate::stacks::{execute, read};
 use crate::template;
 use crate::waiting::Pace;
 
@@ -34,7 +34,7 @@ pub(super) fn update(
         .as_ref()
         .filter(|now| now.status.in_progress() && !now.status.is_reserved());
     if let Some(now) = changing {
-        let token = under_way(account, now, &name)?;
+        let token = execute::under_way(account, now, &name)?;
         execute::follow(cx, account, stack, &now.id, &token)?;
         return Ok(outcome(Completed::Adopted, updated(update, None), &[]));
     }
@@ -140,26 +140,6 @@ fn compute(
     change_set::computed(account, stack, name, &mut Pace::new(stop))
 }
 
-/// The token of this step's change that is under way; a failure where somebody else's is.
-fn under_way(account: &Account, now: &Stack, name: &str) -> Result<String, Failure> {
-    let newest = events::newest(account, &now.id)
-        .map_err(|fault| fault.failure(format!("cannot look at the events of `{}`", now.name)))?;
-    let token = newest
-        .iter()
-        .find(|event| events::is_of_stack(event, &now.name))
-        .and_then(|event| event.token.clone())
-        .unwrap_or_default();
-    if token.starts_with(&format!("{name}-")) {
-        return Ok(token);
-    }
-    Err(Failure::new(
-        "stack-busy",
-        format!("`{}` is being changed by somebody else", now.name),
-    )
-    .state(now.name.as_str(), now.status.as_str())
-    .hint("wait until that is over, see what it changed, then resume"))
-}
-
 fn can_begin(update: &StackUpdate, now: Option<&Stack>) -> Result<(), Failure> {
     let stack = update.stack.as_str();
     match (update.mode, now) {
@@ -218,9 +198,8 @@ fn unsteady(stack: &str, status: &str, reason: Option<&str>) -> Failure {
         None => failure,
     };
     match status {
-        "UPDATE_ROLLBACK_FAILED" => failure.hint(format!(
-            "correct what its events name, then: aws cloudformation continue-update-rollback --stack-name {stack}, then resume"
-        )),
+        "UPDATE_ROLLBACK_FAILED" => failure
+            .hint("plan how the earlier update is taken back: `switchback plan`; then resume"),
         "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" => failure.hint(format!(
             "it never came into being: aws cloudformation delete-stack --stack-name {stack}, then plan again"
         )),

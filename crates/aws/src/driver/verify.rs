@@ -16,7 +16,7 @@ use crate::account::Account;
 use crate::fault::Fault;
 use crate::machines;
 use crate::services::{self, Running};
-use crate::stacks::read;
+use crate::stacks::{drift, read};
 use crate::waiting::Pace;
 
 /// Tasks of a new deployment that may end before it counts as failed: one may lose its host.
@@ -33,6 +33,7 @@ pub(super) fn check(
 ) -> Result<Outcome, Failure> {
     match check {
         Check::Stable { images } => stable(cx, account, images),
+        Check::AsTemplate { stack, logical } => as_template(cx, account, stack, logical),
         Check::Machine {
             stack,
             logical,
@@ -100,6 +101,52 @@ fn stable(
         last = seen;
         pace.pause("the services")?;
     }
+}
+
+/// Compares resources that were left out with what their stack's template says. What CloudFormation cannot compare is told.
+fn as_template(
+    cx: &Context<'_>,
+    account: &Account,
+    stack: &str,
+    logical: &[String],
+) -> Result<Outcome, Failure> {
+    let found = drift::of_resources(account, stack, logical, cx.stop)?;
+    let unlike: Vec<&drift::Compared> = found.iter().filter(|it| it.unlike.is_some()).collect();
+    if unlike.is_empty() {
+        let blind: Vec<&str> = found
+            .iter()
+            .filter(|it| !it.compared)
+            .map(|it| it.logical.as_str())
+            .collect();
+        let summary = match blind.as_slice() {
+            [] => format!("{} of `{stack}`: as the template says", logical.join(", ")),
+            blind => format!(
+                "`{stack}`: CloudFormation cannot compare {}; see for yourself that it is as the template says",
+                blind.join(", ")
+            ),
+        };
+        return Ok(Outcome::told(Completed::Done, summary));
+    }
+    let names: Vec<&str> = unlike.iter().map(|it| it.logical.as_str()).collect();
+    let failure = Failure::new(
+        "not-as-template",
+        format!(
+            "what was left out of the way back of `{stack}` is not as its template says: {}",
+            names.join(", ")
+        ),
+    )
+    .state(
+        stack,
+        "the update is taken back; nothing was changed by this step",
+    );
+    let failure = unlike.iter().fold(failure, |failure, it| {
+        failure.state(&it.logical, it.unlike.as_deref().unwrap_or_default())
+    });
+    Err(failure
+        .hint("bring it by hand to what the template says, then resume: it is compared once more")
+        .hint(format!(
+            "the template and its parameters: aws cloudformation get-template --stack-name {stack}, describe-stacks --stack-name {stack}"
+        )))
 }
 
 fn is_steady(running: &Running) -> bool {

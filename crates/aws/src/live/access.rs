@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::refusals::told;
 use super::standins::{Kind, StandIn, settings};
 use crate::{Account, Reachable, Settings};
 
@@ -44,13 +45,26 @@ fn missing_credentials_and_a_missing_region_are_told_apart() {
     };
     let failure = Account::open(&bare).err().expect("refused");
     assert_eq!(failure.code, "aws-credentials", "{failure:?}");
-    assert!(failure.hints[0].contains("AWS_PROFILE"), "{failure:?}");
+    let said = told(&failure);
+    assert!(
+        said.starts_with("cannot tell whose account this is\ncaused by: `sts:GetCallerIdentity`: "),
+        "{said}"
+    );
+    assert!(
+        said.contains("\nstate: AWS: was not asked\nhint: log in, or set AWS_PROFILE"),
+        "{said}"
+    );
     let lost = Settings {
         profile: Some("lost".to_owned()),
         ..bare
     };
     let failure = Account::open(&lost).err().expect("refused");
-    assert_eq!(failure.code, "aws-region", "{failure:?}");
+    assert_eq!(
+        told(&failure),
+        "no AWS region is configured\n\
+         state: AWS: nothing was asked, nothing was changed\n\
+         hint: set `region` of the deployment, or AWS_REGION, or `region` in the profile\n"
+    );
 }
 
 /// Relies on F5 (moto, ok): `GetCallerIdentity`.

@@ -3,7 +3,7 @@
 use switchback_engine::ports::{Driver, Finding};
 use switchback_model::event::Completed;
 use switchback_model::plan::{Act, Expectation};
-use switchback_model::stack::{History, KeepBy, Launch, Machine, Store, StoreKind};
+use switchback_model::stack::{History, KeepBy, Launch, Machine, RenewBy, Store, StoreKind};
 
 use super::standins::{Kind, StandIn};
 use super::{Lab, deploy, template};
@@ -258,6 +258,7 @@ fn machines_of_a_group_are_seen_with_what_they_were_made_from() {
         moto.account(),
         Act::Renew {
             group: group.clone(),
+            by: RenewBy::OneByOne,
         },
     );
     let cx = lab.context();
@@ -266,7 +267,10 @@ fn machines_of_a_group_are_seen_with_what_they_were_made_from() {
         logical: "AutoScalingGroup".to_owned(),
     };
     assert_eq!(lab.driver().look(&cx, &renewed), Finding::Holds);
-    let done = lab.driver().renew(&cx, group).expect("nothing to do");
+    let done = lab
+        .driver()
+        .renew(&cx, group, RenewBy::OneByOne)
+        .expect("nothing to do");
     assert_eq!(done.completed, Completed::AlreadyDone);
 }
 

@@ -12,7 +12,7 @@ use switchback_journal::ProcessIdentity;
 use switchback_model::event::{Event, Outcome, Stamped};
 use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Check, Expectation, FileEdit};
-use switchback_model::stack::{StackUpdate, Store};
+use switchback_model::stack::{HalfWay, MachineGroup, RenewBy, StackUpdate, Store};
 use switchback_model::{MigrationId, ServiceName, StepNumber};
 use switchback_testkit::crash::CrashPoints;
 
@@ -127,6 +127,23 @@ impl Driver for Dying {
 
     fn remove(&self, cx: &Context<'_>, stack: &str, id: &str) -> Result<Outcome, Failure> {
         self.act(cx, |cx| self.driver.remove(cx, stack, id))
+    }
+
+    fn take_back(&self, cx: &Context<'_>, update: &HalfWay) -> Result<Outcome, Failure> {
+        self.act(cx, |cx| self.driver.take_back(cx, update))
+    }
+
+    fn renew(
+        &self,
+        cx: &Context<'_>,
+        group: &MachineGroup,
+        by: RenewBy,
+    ) -> Result<Outcome, Failure> {
+        self.act(cx, |cx| self.driver.renew(cx, group, by))
+    }
+
+    fn end_refresh(&self, cx: &Context<'_>, group: &MachineGroup) -> Result<Outcome, Failure> {
+        self.act(cx, |cx| self.driver.end_refresh(cx, group))
     }
 
     fn clean(&self, cx: &Context<'_>) -> Result<(), Failure> {

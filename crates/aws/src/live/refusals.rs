@@ -4,12 +4,15 @@ use std::rc::Rc;
 
 use switchback_engine::ports::{Driver, Failure};
 use switchback_model::plan::Act;
-use switchback_model::stack::{KeepBy, Store, StoreKind};
+use switchback_model::stack::{ChangeSet, KeepBy, StackUpdate, Store, StoreKind};
 
 use super::faults::{deployed, level, louder};
 use super::migrations::{self, OPERATIONS};
 use super::standins::{Kind, StandIn};
 use super::{Lab, deploy, template};
+use crate::stacks::change_set::{self, Sent};
+use crate::stacks::execute;
+use crate::waiting::Pace;
 
 /// All that an operator reads.
 pub(super) fn told(failure: &Failure) -> String {
@@ -167,4 +170,105 @@ fn a_snapshot_that_is_one_too_many_and_a_task_without_a_place_are_told() {
          state: database: was not migrated\n\
          hint: subnets, security group or task definition are gone or do not fit: look at the output of the stack, then resume\n"
     );
+}
+
+/// Relies on A16, G15 (ministack, ok): protection is told and kept; a change set is executed once.
+#[test]
+fn a_protected_stack_and_a_change_set_that_somebody_else_executed_are_told() {
+    let Some(ministack) = StandIn::start(Kind::Ministack) else {
+        return;
+    };
+    let account = ministack.account();
+    deployed(&account);
+    let protect = |on: &str| {
+        let form = [
+            ("Action", "UpdateTerminationProtection"),
+            ("StackName", "mechanism"),
+            ("EnableTerminationProtection", on),
+        ];
+        ministack.cloudformation(
+            form.map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .to_vec(),
+        );
+    };
+    protect("true");
+    let id = crate::stacks::read::one(&account, "mechanism")
+        .expect("read")
+        .expect("there")
+        .id;
+    let update = louder();
+    let remove = Act::Remove {
+        stack: "mechanism".to_owned(),
+        id: id.clone(),
+    };
+    let lab = Lab::of_acts(
+        Rc::new(account),
+        vec![
+            Act::Update {
+                update: update.clone(),
+            },
+            remove,
+        ],
+    );
+    let failure = lab.driver().remove(&lab.step(2), "mechanism", &id);
+    assert_eq!(
+        told(&failure.expect_err("protected")),
+        "cannot remove the stack `mechanism`\n\
+         caused by: termination protection is on\n\
+         state: mechanism: was not changed\n\
+         hint: where it shall go: aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name mechanism, then resume\n"
+    );
+    assert_eq!(level(&lab.account).as_deref(), Some("info"));
+
+    let set = preview_kept(&lab, &update);
+    let form = [
+        ("Action", "ExecuteChangeSet"),
+        ("StackName", "mechanism"),
+        ("ChangeSetName", set.id.as_str()),
+    ];
+    ministack.cloudformation(
+        form.map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .to_vec(),
+    );
+    while level(&lab.account).as_deref() != Some("debug") {
+        std::thread::sleep(std::time::Duration::from_millis(30));
+    }
+    let failure = execute::execute(&lab.account, &set, "switchback-token").expect_err("too late");
+    assert_eq!(failure.code, "change-set-executed", "{failure:?}");
+    assert!(
+        failure.causes[0].starts_with("`cloudformation:ExecuteChangeSet`: "),
+        "{failure:?}"
+    );
+    let said = told(&failure);
+    let (what, rest) = said.split_once('\n').expect("lines");
+    assert_eq!(
+        what,
+        "somebody else executed or removed the change set of `mechanism`, or changes the stack"
+    );
+    let (_, rest) = rest.split_once('\n').expect("a cause");
+    assert_eq!(
+        rest,
+        "state: mechanism: UPDATE_COMPLETE, not by this step\n\
+         hint: see who did what: aws cloudformation describe-stack-events --stack-name mechanism\n\
+         hint: resume once the stack is steady: what is as the plan wants it is not done again, and what is not halts\n"
+    );
+
+    protect("false");
+    lab.driver()
+        .remove(&lab.step(2), "mechanism", &id)
+        .expect("nothing keeps it any more");
+}
+
+/// The change set of an update, computed and left.
+fn preview_kept(lab: &Lab, update: &StackUpdate) -> ChangeSet {
+    let parameters: Vec<(String, Sent)> = ["Name", "Level", "Token", "Kind"]
+        .map(|name| match name {
+            "Level" => (name.to_owned(), Sent::Value("debug".to_owned())),
+            _ => (name.to_owned(), Sent::Previous),
+        })
+        .to_vec();
+    let body = crate::template::body(&lab.account, update.template.as_ref(), None).expect("a text");
+    change_set::create(&lab.account, update, "switchback-kept", &body, &parameters).expect("made");
+    let mut pace = Pace::new(&lab.stop);
+    change_set::computed(&lab.account, "mechanism", "switchback-kept", &mut pace).expect("computed")
 }

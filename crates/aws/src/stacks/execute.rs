@@ -1,9 +1,9 @@
 //! Executing a change set once, and following the stack to its end.
 
 use switchback_engine::ports::{Context, Failure};
-use switchback_model::stack::{ChangeSet, StackEvent};
+use switchback_model::stack::{ChangeSet, Stack, StackEvent};
 
-use super::events::{culprit, is_of_stack, until};
+use super::events::{culprit, is_of_stack, newest, until};
 use crate::account::Account;
 use crate::fault::Fault;
 use crate::stacks::change_set;
@@ -31,8 +31,14 @@ pub(crate) fn execute(account: &Account, set: &ChangeSet, token: &str) -> Result
         || fault.is("InvalidChangeSetStatus")
         || fault.is("TokenAlreadyExistsException")
         || change_set::is_missing(&fault);
-    if perhaps_done && began(account, &set.stack, token).map_err(|fault| fault.failure(what()))? {
-        return Ok(());
+    if perhaps_done {
+        let unseen = |fault: Fault| fault.failure(what());
+        if began(account, &set.stack, token).map_err(unseen)? {
+            return Ok(());
+        }
+        if fault.is("InvalidChangeSetStatus") || change_set::is_missing(&fault) {
+            return Err(executed_by_another(account, set, &fault));
+        }
     }
     Err(fault.failure(what()).state(
         &set.stack,
@@ -40,15 +46,39 @@ pub(crate) fn execute(account: &Account, set: &ChangeSet, token: &str) -> Result
     ))
 }
 
+/// The change set can be executed no more, and this step did not do it.
+fn executed_by_another(account: &Account, set: &ChangeSet, fault: &Fault) -> Failure {
+    let stack = set.stack.as_str();
+    let failure = Failure::new(
+        "change-set-executed",
+        format!(
+            "somebody else executed or removed the change set of `{stack}`, or changes the stack"
+        ),
+    )
+    .cause(format!(
+        "`{}`: {}: {}",
+        fault.action, fault.code, fault.message
+    ));
+    let failure = match super::read::one(account, stack) {
+        Ok(Some(now)) => failure.state(stack, format!("{}, not by this step", now.status)),
+        _ => failure.state(stack, "unknown: it could not be looked at"),
+    };
+    failure
+        .hint(format!(
+            "see who did what: aws cloudformation describe-stack-events --stack-name {stack}"
+        ))
+        .hint("resume once the stack is steady: what is as the plan wants it is not done again, and what is not halts")
+}
+
 /// Whether anything happened to the stack because of `token`.
 pub(crate) fn began(account: &Account, stack: &str, token: &str) -> Result<bool, Fault> {
-    let events = super::events::newest(account, stack)?;
+    let events = newest(account, stack)?;
     Ok(events
         .iter()
         .any(|event| event.token.as_deref() == Some(token)))
 }
 
-/// Follows what `token` began until the stack is steady. `stack` is its name, `id` its ARN.
+/// Follows the update that `token` began until the stack is steady. `stack` is its name, `id` its ARN.
 pub(crate) fn follow(
     cx: &Context<'_>,
     account: &Account,
@@ -56,25 +86,35 @@ pub(crate) fn follow(
     id: &str,
     token: &str,
 ) -> Result<(), Failure> {
+    let (status, events) = watch(cx, account, stack, id, token)?;
+    ended(stack, &status, &events)
+}
+
+/// Follows what `token` began until nothing is under way: the last status of the stack, and all events of it, newest first.
+pub(crate) fn watch(
+    cx: &Context<'_>,
+    account: &Account,
+    stack: &str,
+    id: &str,
+    token: &str,
+) -> Result<(String, Vec<StackEvent>), Failure> {
     let ours = |event: &StackEvent| event.token.as_deref() == Some(token);
     // Newest first: what is not ours is older than all of ours.
     let enough = |event: &StackEvent| !ours(event);
     let mut pace = Pace::new(cx.stop);
     let (mut seen, mut silent) = (0, 0);
     loop {
-        let all = until(account, id, enough)
+        let mut events = until(account, id, enough)
             .map_err(|fault| fault.failure(format!("cannot follow the update of `{stack}`")))?;
         // Events of other changes are older than the first of ours.
-        let first = all.iter().rposition(ours);
-        let events = first.map_or(&[][..], |first| &all[..=first]);
+        let first = events.iter().rposition(ours);
+        events.truncate(first.map_or(0, |first| first + 1));
         let status = events
             .iter()
             .find(|event| is_of_stack(event, stack))
-            .map(|event| event.status.as_str());
+            .map(|event| event.status.clone());
         match status {
-            Some(status) if !status.ends_with("_IN_PROGRESS") => {
-                return ended(stack, status, events);
-            }
+            Some(status) if !status.ends_with("_IN_PROGRESS") => return Ok((status, events)),
             Some(_) => {}
             None => {
                 silent += 1;
@@ -92,9 +132,29 @@ pub(crate) fn follow(
             seen = events.len();
             pace.quicken();
         }
-        report(cx, stack, events);
+        report(cx, stack, &events);
         pace.pause(&format!("`{stack}`"))?;
     }
+}
+
+/// The token of a step's change that is under way; a failure where somebody else's is. `name` is the step's.
+pub(crate) fn under_way(account: &Account, now: &Stack, name: &str) -> Result<String, Failure> {
+    let newest = newest(account, &now.id)
+        .map_err(|fault| fault.failure(format!("cannot look at the events of `{}`", now.name)))?;
+    let token = newest
+        .iter()
+        .find(|event| is_of_stack(event, &now.name))
+        .and_then(|event| event.token.clone())
+        .unwrap_or_default();
+    if token.starts_with(&format!("{name}-")) {
+        return Ok(token);
+    }
+    Err(Failure::new(
+        "stack-busy",
+        format!("`{}` is being changed by somebody else", now.name),
+    )
+    .state(now.name.as_str(), now.status.as_str())
+    .hint("wait until that is over, see what it changed, then resume"))
 }
 
 fn report(cx: &Context<'_>, stack: &str, events: &[StackEvent]) {
@@ -136,15 +196,13 @@ fn ended(stack: &str, status: &str, events: &[StackEvent]) -> Result<(), Failure
         .hint("correct what the cause names, then resume: the change set is made anew"),
         "UPDATE_ROLLBACK_FAILED" => {
             let stuck = stuck(stack, events);
-            let skipped = stuck.join(" ");
             failure(
                 "rollback-failed",
                 format!("`{stack}` could not be updated, and the update could not be taken back"),
             )
             .state(stack, format!("UPDATE_ROLLBACK_FAILED: between two states; stuck: {}", stuck.join(", ")))
-            .hint(format!("correct what the cause names, then: aws cloudformation continue-update-rollback --stack-name {stack}"))
-            .hint(format!("where a resource cannot be brought back, leave it out: add --resources-to-skip {skipped}, and repair it by hand"))
-            .hint("resume once the stack is UPDATE_ROLLBACK_COMPLETE")
+            .hint("correct what the cause names, then plan how the update is taken back: `switchback plan`")
+            .hint("this run waits meanwhile, and goes on once that plan was applied")
         }
         "ROLLBACK_COMPLETE" | "CREATE_FAILED" | "ROLLBACK_FAILED" => failure(
             "stack-not-created",
@@ -158,7 +216,7 @@ fn ended(stack: &str, status: &str, events: &[StackEvent]) -> Result<(), Failure
     })
 }
 
-fn told(event: &StackEvent) -> String {
+pub(crate) fn told(event: &StackEvent) -> String {
     let reason = event.reason.as_deref().unwrap_or("no reason was given");
     format!("`{}` ({}): {reason}", event.logical, event.kind)
 }
@@ -212,8 +270,7 @@ mod tests {
         assert_eq!(told.causes, ["`Volume` (AWS::EC2::Volume): cannot shrink"]);
         let seen = told.state[0].seen.as_deref().unwrap_or_default();
         assert!(seen.ends_with("stuck: Volume"), "{seen}");
-        assert!(told.hints[0].contains("continue-update-rollback --stack-name s"));
-        assert!(told.hints[1].contains("--resources-to-skip Volume,"));
+        assert!(told.hints[0].ends_with("taken back: `switchback plan`"));
     }
 
     #[test]

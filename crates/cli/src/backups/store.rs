@@ -193,6 +193,7 @@ pub(crate) fn version_before(plan: &Plan, round: u32) -> String {
         StageKind::Engines { to }
         | StageKind::Run { to }
         | StageKind::Return { to }
+        | StageKind::Recovery { to }
         | StageKind::RollOver { to } => Some(to),
         StageKind::Preparation | StageKind::Migrate { .. } => None,
     });

@@ -43,7 +43,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Apply) -> Result<Exit, Fail
             let last = journal.last_run(&found.key())?;
             let plan = plans::newest(session, &found)?;
             // The same command again: the open run goes on, unless a plan was made to follow it.
-            if let Some((record, _)) = runs::open(&journal, &found.key())? {
+            if let Some((record, _)) = runs::open(session, &journal, &found.key())? {
                 let follows = |plan: &Plan| plan.parent.as_ref() == Some(&record.run);
                 if !plan.as_ref().is_some_and(follows) {
                     return resume::go_on(session, &journal, &found, &record, &[]);
@@ -100,6 +100,7 @@ pub(crate) fn start(
         Purpose::Rollback { .. } => ("a rollback", "Take back"),
         Purpose::RollOver(_) => ("a roll-over", "Roll over"),
         Purpose::Rehearsal { .. } => ("a rehearsal", "Rehearse"),
+        Purpose::Recovery { .. } => ("a recovery", "Bring to rest the stacks of"),
     };
     let question = format!(
         "{verb} {} {} on {}, downtime {downtime}",

@@ -267,7 +267,7 @@ fn journal(session: &Session<'_>) -> Check {
 
 fn open_run(session: &Session<'_>, found: &Found) -> Result<Check, Failed> {
     let journal = session.journal()?;
-    let Some((record, standing)) = runs::open(&journal, &found.key())? else {
+    let Some((record, standing)) = runs::open(session, &journal, &found.key())? else {
         return Ok(Check::good("runs", "none is open".to_owned()));
     };
     let reason = standing.reason().unwrap_or_default();

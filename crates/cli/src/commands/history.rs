@@ -94,6 +94,7 @@ fn line(record: &switchback_journal::RunRecord, plan: Option<&Plan>, standing: &
         Some(Purpose::Upgrade) => "upgrade".to_owned(),
         Some(Purpose::Rollback { run }) => format!("rollback of {run}"),
         Some(Purpose::RollOver(_)) => "roll-over".to_owned(),
+        Some(Purpose::Recovery { .. }) => "recovery".to_owned(),
         Some(Purpose::Rehearsal { of }) => format!("rehearsal of {of}"),
         None => "unknown: its plan file is gone".to_owned(),
     };

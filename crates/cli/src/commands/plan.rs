@@ -9,7 +9,7 @@ use switchback_model::exit::Exit;
 use switchback_model::observed::Observed;
 use switchback_model::plan::{Plan as Planned, Purpose};
 use switchback_model::product::Product;
-use switchback_model::{Config, Problem, Rehearsal, Version};
+use switchback_model::{Config, Problem, Rehearsal, RunId, Version};
 use switchback_planner::path::{self, Policy, Query};
 use switchback_planner::stack::Reviews;
 use switchback_planner::{Input, Weight, build, engines_wanted, first_obstacle, measured};
@@ -83,7 +83,11 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Plan) -> Result<Exit, Faile
         None if arguments.engine.is_empty() => Goal::Next,
         None => Goal::Here,
     };
-    match make(session, &found, &place, goal)? {
+    match make_leaving(session, &found, &place, goal, &arguments.skip)? {
+        Answer::Recovery(made) => {
+            session.state.save_plan(&made.plan)?;
+            show(session, &made.plan, arguments.explain, Some(&made));
+        }
         Answer::Plan(mut made) => {
             if let Some(rehearsal) = Rehearsals::of(&session.state).latest(&made.plan) {
                 made.plan = measured(made.plan, &rehearsal);
@@ -115,7 +119,7 @@ fn show(session: &Session<'_>, plan: &Planned, explain: bool, made: Option<&Made
             format: FORMAT,
             plan,
             notes: made.map_or_else(Vec::new, |made| made.notes.clone()),
-            path: made.map(|made| &made.path).filter(|_| explain),
+            path: made.and_then(|made| made.path.as_ref()).filter(|_| explain),
             rehearsed: rehearsal.as_ref().map(Rehearsed::from),
             reviews,
             next,
@@ -166,7 +170,7 @@ pub(crate) struct Made {
     pub(crate) plan: Planned,
     notes: Vec<String>,
     warnings: Vec<String>,
-    path: path::Path,
+    path: Option<path::Path>,
     /// What each update of a stack was seen to change.
     pub(crate) reviews: Reviews,
 }
@@ -186,12 +190,18 @@ pub(crate) enum Goal<'a> {
 pub(crate) enum Answer {
     /// There is something to do.
     Plan(Box<Made>),
+    /// First of all, stacks have to come to rest.
+    Recovery(Box<Made>),
     /// The version wanted is the one that runs.
     NothingToDo(path::Path),
 }
 
 impl Made {
-    fn new(planned: switchback_planner::Planned, path: path::Path, reviews: Reviews) -> Self {
+    fn new(
+        planned: switchback_planner::Planned,
+        path: impl Into<Option<path::Path>>,
+        reviews: Reviews,
+    ) -> Self {
         let warnings = planned.notes.iter();
         let warnings = warnings.filter(|note| note.weight == Weight::Warning);
         Self {
@@ -202,7 +212,7 @@ impl Made {
                 .map(|note| format!("{}: {}", note.place, note.text))
                 .collect(),
             plan: planned.plan,
-            path,
+            path: path.into(),
             reviews,
         }
     }
@@ -213,7 +223,8 @@ impl Made {
     }
 
     fn derivation(&self, width: usize) -> String {
-        let mut text = path_text::derivation(&self.path, width);
+        let path = self.path.as_ref();
+        let mut text = path.map_or_else(String::new, |path| path_text::derivation(path, width));
         if !self.notes.is_empty() {
             let _ = writeln!(text, "  {}", paint(BOLD, "decided on the way"));
         }
@@ -239,6 +250,17 @@ pub(crate) fn make(
     place: &Place,
     goal: Goal<'_>,
 ) -> Result<Answer, Failed> {
+    make_leaving(session, found, place, goal, &[])
+}
+
+/// As [`make`]; a recovery leaves out what `skip` names.
+fn make_leaving(
+    session: &Session<'_>,
+    found: &Found,
+    place: &Place,
+    goal: Goal<'_>,
+    skip: &[String],
+) -> Result<Answer, Failed> {
     let product = &place.product;
     if product.path_only {
         return Err(Problem::new(
@@ -254,9 +276,15 @@ pub(crate) fn make(
         .into());
     }
     let journal = session.journal()?;
-    refuse_over_open_run(session, &journal, found)?;
+    let open = over_open_run(session, &journal, found)?;
     if let Some(stacks) = place.stacks() {
-        return make_of_stacks(session, found, place, stacks, goal);
+        return make_of_stacks(session, found, place, stacks, goal, skip, open.as_ref());
+    }
+    if let Some((_, problem)) = open {
+        return Err(problem.into());
+    }
+    if let Some(said) = skip.first() {
+        return Err(not_of_stacks(said));
     }
     let observed = place.observe(session)?;
     let query = query(&found.config, product, &observed, goal);
@@ -315,6 +343,8 @@ fn make_of_stacks(
     place: &Place,
     stacks: &Stacks,
     goal: Goal<'_>,
+    skip: &[String],
+    open: Option<&(Option<RunId>, Problem)>,
 ) -> Result<Answer, Failed> {
     let to = match goal {
         Goal::Version(to) => Some(to),
@@ -334,6 +364,8 @@ fn make_of_stacks(
     let parent = journal.last_run(&found.key())?.map(|record| record.run);
     let asked = Asked {
         to,
+        skip,
+        open,
         parent: parent.as_ref(),
     };
     let answer = waiting::telling(session.screen, "looking at the stacks", |told| {
@@ -344,23 +376,38 @@ fn make_of_stacks(
             let made = *made;
             Answer::Plan(Box::new(Made::new(made.planned, made.path, made.reviews)))
         }
+        stacks::Answer::Recovery(planned) => {
+            Answer::Recovery(Box::new(Made::new(*planned, None, Reviews::new())))
+        }
         stacks::Answer::NothingToDo(path) => Answer::NothingToDo(path),
     })
 }
 
-/// A plan over a half-done run would be refused when it is applied; so it is told here.
-fn refuse_over_open_run(
+fn not_of_stacks(said: &str) -> Failed {
+    Problem::new(
+        Exit::Usage,
+        "skip-without-stacks",
+        format!("`--skip {said}`: this deployment has no stacks"),
+    )
+    .state("deployment", "not touched")
+    .hint("plan without it: `switchback plan`")
+    .into()
+}
+
+/// A plan over a half-done run would be refused when it is applied; so it is told here. A recovery alone may follow one
+/// that waits, so the refusal is given back, with the run that waits.
+fn over_open_run(
     session: &Session<'_>,
     journal: &Journal,
     found: &Found,
-) -> Result<(), Failed> {
-    let Some((record, standing)) = runs::open(journal, &found.key())? else {
-        return Ok(());
+) -> Result<Option<(Option<RunId>, Problem)>, Failed> {
+    let Some((record, standing)) = runs::open(session, journal, &found.key())? else {
+        return Ok(None);
     };
     // A run that stopped before it changed anything stands in nobody's way.
     let changed = runs::changed_something(session, journal, &record)?;
     if !changed && !matches!(standing, Standing::Running { .. }) {
-        return Ok(());
+        return Ok(None);
     }
     let problem = Problem::new(
         Exit::Refused,
@@ -368,11 +415,18 @@ fn refuse_over_open_run(
         format!("run `{}` is {} and not done", record.run, standing.word()),
     )
     .state("deployment", "not touched by this command");
-    let problem = match standing {
-        Standing::Running { holder } => problem.cause(holder).hint("wait for its end"),
-        _ => problem
-            .hint(format!("go on with it: `switchback resume {}`", record.run))
-            .hint(format!("or go back: `switchback rollback {}`", record.run)),
-    };
-    Err(problem.into())
+    if let Standing::Running { holder } = standing {
+        return Err(problem.cause(holder).hint("wait for its end").into());
+    }
+    let problem = problem.hint(format!("go on with it: `switchback resume {}`", record.run));
+    // Behind a recovery that is stuck waits the run for whose sake it was made.
+    if let Ok(Planned {
+        purpose: Purpose::Recovery { run },
+        ..
+    }) = session.plan_of(&record)
+    {
+        return Ok(Some((run, problem)));
+    }
+    let problem = problem.hint(format!("or go back: `switchback rollback {}`", record.run));
+    Ok(Some((Some(record.run), problem)))
 }

@@ -35,7 +35,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Rollback) -> Result<Exit, F
     }
     let found = deployment_of(session, &record)?;
     // Typed again after an interruption, it goes on with the way back that is open.
-    if let Some((open, _)) = runs::open(&journal, &record.key)?
+    if let Some((open, _)) = runs::open(session, &journal, &record.key)?
         && is_way_back_of(session, &open, &record.run)?
         && !arguments.plan
     {
@@ -81,7 +81,10 @@ fn is_way_back_of(session: &Session<'_>, open: &RunRecord, run: &RunId) -> Resul
     let plan = session.plan_of(open)?;
     Ok(match &plan.purpose {
         Purpose::Rollback { run: taken_back } => taken_back == run || open.run == *run,
-        Purpose::Upgrade | Purpose::RollOver(_) | Purpose::Rehearsal { .. } => false,
+        Purpose::Upgrade
+        | Purpose::RollOver(_)
+        | Purpose::Rehearsal { .. }
+        | Purpose::Recovery { .. } => false,
     })
 }
 
@@ -101,7 +104,10 @@ fn done_by(
         let plan = session.plan_of(&other)?;
         let meant = match &plan.purpose {
             Purpose::Rollback { run } => *run == record.run || other.run == record.run,
-            Purpose::Upgrade | Purpose::RollOver(_) | Purpose::Rehearsal { .. } => false,
+            Purpose::Upgrade
+            | Purpose::RollOver(_)
+            | Purpose::Rehearsal { .. }
+            | Purpose::Recovery { .. } => false,
         };
         if meant {
             return Ok(Some((other.run, plan, downtime)));
@@ -198,6 +204,8 @@ fn taken_back_since(
         let done = matches!(runs::standing(journal, other)?, Standing::Done { .. });
         match session.plan_of(other)?.purpose {
             Purpose::Rollback { run } if done => standing_since.retain(|known| *known != run),
+            // What it takes back was never done, so nothing of it stands in the way.
+            Purpose::Recovery { .. } => {}
             _ if !runs::changed_something(session, journal, other)? => {}
             _ => standing_since.push(other.run.clone()),
         }

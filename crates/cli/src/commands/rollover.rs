@@ -89,7 +89,10 @@ pub(crate) fn carry_out(
 pub(crate) fn content(plan: &Plan) -> Option<&RollOver> {
     match &plan.purpose {
         Purpose::RollOver(content) => Some(content),
-        Purpose::Upgrade | Purpose::Rollback { .. } | Purpose::Rehearsal { .. } => None,
+        Purpose::Upgrade
+        | Purpose::Rollback { .. }
+        | Purpose::Rehearsal { .. }
+        | Purpose::Recovery { .. } => None,
     }
 }
 

@@ -94,7 +94,11 @@ pub(crate) fn run(session: &Session<'_>) -> Result<Exit, Failed> {
     let journal = session.journal()?;
     let product = product(session, &found);
     let (services, aws, unseen) = look(session, &found, product.as_ref());
-    let last = journal.last_run(&found.key())?;
+    // One that is done says less than one that waits for it.
+    let last = match runs::open(session, &journal, &found.key())? {
+        Some((record, _)) => Some(record),
+        None => journal.last_run(&found.key())?,
+    };
     let last_run = match &last {
         Some(record) => Some(last_run(session, &journal, record)?),
         None => None,
@@ -439,6 +443,7 @@ fn in_words(last: &LastRun) -> [Cell; 3] {
         Some(Purpose::Upgrade) => "upgrade ".to_owned(),
         Some(Purpose::Rollback { run }) => format!("rollback of {run} "),
         Some(Purpose::RollOver(_)) => "roll-over ".to_owned(),
+        Some(Purpose::Recovery { .. }) => "recovery ".to_owned(),
         Some(Purpose::Rehearsal { of }) => format!("rehearsal of {of} "),
         None => String::new(),
     };

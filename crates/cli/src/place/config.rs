@@ -64,11 +64,30 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Config, Failed> {
     }
     if let Some(aws) = &config.aws {
         offered(name, aws)?;
+        refreshed(name, aws)?;
     }
     Ok(config)
 }
 
 /// A place of templates names the release, and the template where there are several.
+/// More than all machines of a group cannot stay in service.
+fn refreshed(name: &str, aws: &AwsConfig) -> Result<(), Problem> {
+    let mut refreshes = aws.refresh.iter();
+    match refreshes.find(|(_, refresh)| refresh.healthy > 100) {
+        None => Ok(()),
+        Some((stack, refresh)) => Err(Problem::new(
+            Exit::Usage,
+            "config-invalid",
+            format!(
+                "{name}: `healthy = {}` under [aws.refresh.{stack}]: it is per cent of the machines that stay in service",
+                refresh.healthy
+            ),
+        )
+        .state("deployment", "not touched")
+        .hint("say a number up to 100; where nothing is said, it is 90")),
+    }
+}
+
 fn offered(name: &str, aws: &AwsConfig) -> Result<(), Problem> {
     let Some(place) = &aws.templates else {
         return Ok(());

@@ -64,6 +64,8 @@ fn of_stacks(aws: &AwsConfig) -> String {
         AwsKind::Cloudformation => text.push_str(
             "# Stacks whose running machines are replaced where they are behind what the stack says.\n\
              # renew = [\"NAME\"]\n\
+             # By their group itself, so many per cent of them in service meanwhile: under [aws.refresh.NAME]\n\
+             # healthy = 90\n\
              # Stacks that are made where they are not there yet, each with its template.\n\
              # add = { NAME = \"2-4c-mtls-s3\" }\n",
         ),

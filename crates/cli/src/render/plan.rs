@@ -50,6 +50,7 @@ pub(crate) fn route(plan: &Plan) -> String {
             | StageKind::Migrate { to }
             | StageKind::Run { to }
             | StageKind::Return { to }
+            | StageKind::Recovery { to }
             | StageKind::RollOver { to } => to,
         };
         if versions.last() != Some(&to.as_str()) {
@@ -90,6 +91,7 @@ fn title(plan: &Plan, width: usize) -> String {
             )
         }
         Purpose::Rehearsal { of } => format!(", the migrations of {of} on copies"),
+        Purpose::Recovery { .. } => ", takes back an update that is half way".to_owned(),
     };
     let edition = plan
         .edition

@@ -53,9 +53,11 @@ pub(crate) fn what(plan: &Plan, act: &Act) -> String {
         Act::Snapshot { .. }
         | Act::Recall { .. }
         | Act::Update { .. }
+        | Act::TakeBack { .. }
         | Act::Remove { .. }
         | Act::Terminate { .. }
-        | Act::Renew { .. } => act.infrastructure().unwrap_or_default(),
+        | Act::Renew { .. }
+        | Act::EndRefresh { .. } => act.infrastructure().unwrap_or_default(),
     }
 }
 
@@ -239,6 +241,7 @@ pub(crate) fn heading(stage: &Stage, number: usize) -> String {
         }
         StageKind::Run { to } => format!("stage {number}: to {to}"),
         StageKind::Return { to } => format!("back to {to}"),
+        StageKind::Recovery { .. } => "to stacks at rest".to_owned(),
         StageKind::RollOver { to } => {
             format!("stage {number}: content to {to} (the old instance is only read)")
         }
@@ -284,6 +287,7 @@ fn checks_in_words(checks: &[Check]) -> String {
             Check::Counts { exact: false, .. } => "counts",
             Check::Content => "everything, piece by piece",
             Check::Machine { .. } => "machine",
+            Check::AsTemplate { .. } => "what was left out",
         };
         if !words.contains(&word) {
             words.push(word);

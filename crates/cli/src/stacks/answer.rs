@@ -12,7 +12,7 @@ use switchback_engine::process::Commands;
 use switchback_model::observed::Observed;
 use switchback_model::plan::Plan;
 use switchback_model::stack::Cloud;
-use switchback_model::{Config, RunId};
+use switchback_model::{Config, Problem, RunId};
 use switchback_planner::path::Path;
 use switchback_planner::stack::Reviews;
 use switchback_planner::{Planned, Proven};
@@ -53,6 +53,10 @@ pub(crate) struct Seen {
 pub(crate) struct Asked<'a> {
     /// The version, as it was typed; the newest that a path leads to where none was.
     pub(crate) to: Option<&'a str>,
+    /// What a recovery leaves out, each `STACK/RESOURCE`.
+    pub(crate) skip: &'a [String],
+    /// Where a run is not done: the one that waits for a recovery, and the refusal of every other plan.
+    pub(crate) open: Option<&'a (Option<RunId>, Problem)>,
     /// The deployment's last run.
     pub(crate) parent: Option<&'a RunId>,
 }
@@ -75,6 +79,8 @@ pub(crate) struct TakenBack<'a> {
 pub(crate) enum Answer {
     /// There is something to do.
     Plan(Box<Made>),
+    /// Stacks have to come to rest first.
+    Recovery(Box<Planned>),
     /// The version wanted is the one that runs.
     NothingToDo(Path),
 }

@@ -10,8 +10,11 @@ use switchback_model::plan::{Act, Plan};
 use switchback_model::product::Product;
 use switchback_model::stack::Cloud;
 use switchback_model::{Problem, Version};
+use switchback_planner::Planned;
 use switchback_planner::path::{self, Policy, Query};
-use switchback_planner::stack::{Input, build_reviewed, obstacles, templates_wanted};
+use switchback_planner::stack::{
+    Input, RecoveryInput, build_reviewed, obstacles, recovery, templates_wanted,
+};
 
 use super::answer::{Answer, Asked, Made};
 use super::change_sets::computed;
@@ -36,6 +39,13 @@ pub(super) fn plan(
     };
     let observation = stacks.observe(&wanted, progress)?;
     let cloud = &observation.cloud;
+    if let Some(plan) = recovery_of(stacks, product, cloud, asked)? {
+        let notes = Vec::new();
+        return Ok(Answer::Recovery(Box::new(Planned { plan, notes })));
+    }
+    if let Some((_, problem)) = asked.open {
+        return Err(problem.clone().into());
+    }
     if let Some(problem) = obstacles(product, aws, cloud).into_iter().next() {
         return Err(problem.into());
     }
@@ -78,6 +88,27 @@ pub(super) fn plan(
         reviews,
         path,
     })))
+}
+
+/// The plan that brings stacks to rest, where one of them is half way back from an update.
+fn recovery_of(
+    stacks: &Stacks,
+    product: &Product,
+    cloud: &Cloud,
+    asked: &Asked<'_>,
+) -> Result<Option<Plan>, Problem> {
+    let version = seen::version(stacks, product, cloud);
+    recovery(&RecoveryInput {
+        product,
+        config: &stacks.aws,
+        deployment: &stacks.identity(),
+        cloud,
+        // It stays what it is, whatever that be.
+        version: &version.unwrap_or_else(|_| Version::new("unknown")),
+        skip: asked.skip,
+        run: asked.open.and_then(|(run, _)| run.as_ref()),
+        parent: asked.parent,
+    })
 }
 
 /// Migrations need a machine that is reached, and a database of which there is a snapshot.

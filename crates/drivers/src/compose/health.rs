@@ -62,7 +62,7 @@ pub(super) fn check(shared: &Shared, cx: &Context<'_>, check: &Check) -> Result<
                 requests,
             })
         }
-        Check::Machine { stack, .. } => Err(no_stacks(stack)),
+        Check::Machine { stack, .. } | Check::AsTemplate { stack, .. } => Err(no_stacks(stack)),
         Check::Counts { .. } | Check::Fits { .. } | Check::Content => Err(not_for_a_driver()),
     }
 }

@@ -407,7 +407,7 @@ impl Driver for ExecDriver {
                     requests,
                 })
             }
-            Check::Machine { stack, .. } => Err(no_stacks(stack)),
+            Check::Machine { stack, .. } | Check::AsTemplate { stack, .. } => Err(no_stacks(stack)),
             Check::Counts { .. } | Check::Fits { .. } | Check::Content => Err(not_for_a_driver()),
         }
     }

@@ -292,7 +292,7 @@ impl Driver for PackagesDriver {
                     requests,
                 })
             }
-            Check::Machine { stack, .. } => Err(no_stacks(stack)),
+            Check::Machine { stack, .. } | Check::AsTemplate { stack, .. } => Err(no_stacks(stack)),
             Check::Counts { .. } | Check::Fits { .. } | Check::Content => Err(not_for_a_driver()),
         }
     }

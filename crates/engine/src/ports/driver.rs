@@ -6,7 +6,9 @@ use switchback_model::event::Outcome;
 use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Check, Expectation, FileEdit};
 use switchback_model::rollover::Parcel;
-use switchback_model::stack::{Machine, MachineGroup, Snapshot, StackUpdate, Store};
+use switchback_model::stack::{
+    HalfWay, Machine, MachineGroup, RenewBy, Snapshot, StackUpdate, Store,
+};
 use switchback_model::{MigrationId, ServiceName, Version};
 
 use super::{Context, Failure, Finding};
@@ -114,6 +116,12 @@ pub trait Driver {
         Err(no_stacks(&update.stack))
     }
 
+    /// Goes on with an update that is half way back and returns when it is taken back. What is under way because of this
+    /// step is adopted. What is left out is left out by name, and nothing else.
+    fn take_back(&self, _: &Context<'_>, update: &HalfWay) -> Result<Outcome, Failure> {
+        Err(no_stacks(&update.stack))
+    }
+
     /// Removes a stack, which is the one that has this id, and returns when it is gone; one that is gone is removed.
     fn remove(&self, _: &Context<'_>, stack: &str, _id: &str) -> Result<Outcome, Failure> {
         Err(no_stacks(stack))
@@ -124,8 +132,19 @@ pub trait Driver {
         Err(no_stacks(&machine.stack))
     }
 
-    /// Replaces the machines of a group that are behind, one by one, and returns when none is.
-    fn renew(&self, _: &Context<'_>, group: &MachineGroup) -> Result<Outcome, Failure> {
+    /// Replaces the machines of a group that are behind, and returns when none is. An instance refresh that this step began
+    /// is adopted.
+    fn renew(
+        &self,
+        _: &Context<'_>,
+        group: &MachineGroup,
+        _by: RenewBy,
+    ) -> Result<Outcome, Failure> {
+        Err(no_stacks(&group.stack))
+    }
+
+    /// Ends an instance refresh that is under way and returns when no machine is replaced any more.
+    fn end_refresh(&self, _: &Context<'_>, group: &MachineGroup) -> Result<Outcome, Failure> {
         Err(no_stacks(&group.stack))
     }
 

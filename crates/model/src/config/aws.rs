@@ -47,6 +47,9 @@ pub struct AwsConfig {
     /// Stacks whose running machines are replaced where they are behind what the stack says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub renew: Vec<String>,
+    /// Stacks whose running machines are replaced by their group itself, in an instance refresh, and how.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refresh: BTreeMap<String, AwsRefresh>,
     /// Values of parameters, by stack. They go before everything that would be carried over.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, BTreeMap<String, AwsParameter>>,
@@ -77,6 +80,25 @@ pub enum AwsKind {
     Cloudformation,
     /// One stack that runs a machine.
     Ami,
+}
+
+/// How an instance refresh replaces machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AwsRefresh {
+    /// Per cent of the group's machines that stay in service meanwhile, up to 100.
+    #[serde(default = "AwsRefresh::healthy")]
+    pub healthy: u8,
+    /// Seconds that a new machine is given before it counts; as the group says where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_up: Option<u32>,
+}
+
+impl AwsRefresh {
+    /// What AWS takes where nobody says anything.
+    fn healthy() -> u8 {
+        90
+    }
 }
 
 /// The value of a parameter.

@@ -11,7 +11,9 @@ use crate::hand_work::HandWork;
 use crate::id::{DatastoreName, MigrationId, RunId, ServiceName};
 use crate::observed::ImagePin;
 use crate::rollover::Parcel;
-use crate::stack::{KeepBy, Machine, MachineGroup, Snapshot, StackUpdate, Store, UpdateMode};
+use crate::stack::{
+    HalfWay, KeepBy, Machine, MachineGroup, RenewBy, Snapshot, StackUpdate, Store, UpdateMode,
+};
 use crate::version::Version;
 
 /// What one step does.
@@ -150,6 +152,11 @@ pub enum Act {
         /// What is wanted of it.
         update: StackUpdate,
     },
+    /// Go on with an update that the provider could neither finish nor take back, until it is taken back.
+    TakeBack {
+        /// Which, and what of it is left as it is.
+        update: HalfWay,
+    },
     /// Remove a stack that the product no longer has.
     Remove {
         /// Its name.
@@ -162,8 +169,16 @@ pub enum Act {
         /// Which.
         machine: Machine,
     },
-    /// Replace the machines of a group that were made from something else than the next one will be, one by one.
+    /// Replace the machines of a group that were made from something else than the next one will be.
     Renew {
+        /// Which group, as it was found.
+        group: MachineGroup,
+        /// How.
+        #[serde(default, skip_serializing_if = "RenewBy::is_one_by_one")]
+        by: RenewBy,
+    },
+    /// End the instance refresh of a group that is under way, so that no machine is replaced any more.
+    EndRefresh {
         /// Which group, as it was found.
         group: MachineGroup,
     },
@@ -217,9 +232,11 @@ impl Act {
                 UpdateMode::Update => "update",
                 UpdateMode::Create => "make",
             },
+            Self::TakeBack { .. } => "take back",
             Self::Remove { .. } => "remove",
             Self::Terminate { .. } => "terminate",
             Self::Renew { .. } => "renew",
+            Self::EndRefresh { .. } => "end refresh",
         }
     }
 
@@ -248,11 +265,21 @@ impl Act {
                 None => mark.store.to_string(),
             },
             Self::Update { update } => update.to_string(),
+            Self::TakeBack { update } => update.to_string(),
             Self::Remove { stack, .. } => stack.clone(),
             Self::Terminate { machine } => {
                 format!("{} of {} ({})", machine.logical, machine.stack, machine.id)
             }
-            Self::Renew { group } => format!("machines of {} in {}", group.logical, group.stack),
+            Self::Renew {
+                group,
+                by: RenewBy::Refresh { healthy, .. },
+            } => format!(
+                "machines of {} in {}, {healthy} % in service",
+                group.logical, group.stack
+            ),
+            Self::Renew { group, .. } | Self::EndRefresh { group } => {
+                format!("machines of {} in {}", group.logical, group.stack)
+            }
             _ => return None,
         })
     }

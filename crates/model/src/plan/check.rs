@@ -62,6 +62,13 @@ pub enum Check {
     },
     /// Everything that a roll-over brought is compared once more, piece by piece.
     Content,
+    /// Resources of a stack are as its template says.
+    AsTemplate {
+        /// The stack.
+        stack: String,
+        /// Their names in its template.
+        logical: Vec<String>,
+    },
     /// A machine that a stack made runs, passes the provider's own look at it, and has its volumes.
     Machine {
         /// The stack that makes it.

@@ -125,6 +125,22 @@ pub enum Expectation {
         /// What it is.
         is: StackIs,
     },
+    /// The stack is half way back from an update, and this is what could not be brought back.
+    HalfWay {
+        /// Its name.
+        stack: String,
+        /// Its ARN.
+        id: String,
+        /// Names of the resources.
+        stuck: Vec<String>,
+    },
+    /// The update of the stack was taken back.
+    TakenBack {
+        /// Its name.
+        stack: String,
+        /// Its ARN.
+        id: String,
+    },
     /// There is no stack of this name.
     NoStack {
         /// Its name.
@@ -158,6 +174,15 @@ pub enum Expectation {
         stack: String,
         /// The group's name in that stack's template.
         logical: String,
+    },
+    /// No instance refresh of a group is under way.
+    NoRefresh {
+        /// The stack of the group.
+        stack: String,
+        /// The group's name in that stack's template.
+        logical: String,
+        /// The group's own name.
+        group: String,
     },
 }
 

@@ -60,6 +60,30 @@ impl MachineGroup {
     }
 }
 
+/// How the machines of a group are replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "by")]
+pub enum RenewBy {
+    /// Each is ended once the group is whole again.
+    #[default]
+    OneByOne,
+    /// By the group itself, which keeps some of them in service.
+    Refresh {
+        /// Per cent of the machines that stay in service.
+        healthy: u8,
+        /// Seconds that a new machine is given before it counts; as the group says where nothing is said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        warm_up: Option<u32>,
+    },
+}
+
+impl RenewBy {
+    /// True for what is not written down: one by one.
+    pub fn is_one_by_one(&self) -> bool {
+        *self == Self::OneByOne
+    }
+}
+
 /// What a machine is made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Launch {

@@ -15,6 +15,7 @@
 mod change_set;
 mod cloud;
 mod danger;
+mod half_way;
 mod machine;
 mod operations;
 mod store;
@@ -30,7 +31,8 @@ pub use cloud::{
     StackResource, StackStatus,
 };
 pub use danger::DangerKind;
-pub use machine::{Launch, Machine, MachineGroup, Task, TaskContainer};
+pub use half_way::{HalfWay, Ordeal, Stuck};
+pub use machine::{Launch, Machine, MachineGroup, RenewBy, Task, TaskContainer};
 pub use operations::{ContainerDefinition, Database, REHEARSAL, Served, TaskDefinition, TaskPlace};
 pub use store::{History, KeepBy, RecalledCopy, Snapshot, Store, StoreKind};
 pub use template::{

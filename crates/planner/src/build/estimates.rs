@@ -147,9 +147,11 @@ impl Estimates<'_> {
             | Act::Snapshot { .. }
             | Act::Recall { .. }
             | Act::Update { .. }
+            | Act::TakeBack { .. }
             | Act::Remove { .. }
             | Act::Terminate { .. }
-            | Act::Renew { .. } => 0,
+            | Act::Renew { .. }
+            | Act::EndRefresh { .. } => 0,
             Act::Stop { .. } => costs::STOP,
             Act::Seal { datastore } if shadowed(datastore) => costs::SHADOW_SEAL,
             Act::Seal { datastore } => costs::seal(kind(datastore), size),

@@ -74,7 +74,9 @@ impl Walk<'_, '_> {
 
     pub(super) fn belongs_to_stage(&mut self, version: &Version) {
         let belongs = match &self.stage.kind {
-            StageKind::Preparation | StageKind::RollOver { .. } => false,
+            StageKind::Preparation | StageKind::RollOver { .. } | StageKind::Recovery { .. } => {
+                false
+            }
             StageKind::Engines { to }
             | StageKind::Migrate { to }
             | StageKind::Run { to }
@@ -116,6 +118,8 @@ fn named(expectation: &Expectation) -> String {
         Expectation::Arrived { parcel } => format!("`{parcel}` arrived"),
         Expectation::Stack { is } => format!("stack `{}` is as planned", is.stack),
         Expectation::NoStack { stack } => format!("there is no stack `{stack}`"),
+        Expectation::HalfWay { stack, .. } => format!("stack `{stack}` is half way back"),
+        Expectation::TakenBack { stack, .. } => format!("stack `{stack}` is taken back"),
         Expectation::Snapshotted { stack, logical } => {
             format!("the snapshot or mark of `{logical}` of `{stack}` is complete")
         }
@@ -129,5 +133,6 @@ fn named(expectation: &Expectation) -> String {
         Expectation::Renewed { stack, logical } => {
             format!("no machine of `{logical}` of `{stack}` is behind")
         }
+        Expectation::NoRefresh { logical, .. } => format!("nothing refreshes `{logical}`"),
     }
 }

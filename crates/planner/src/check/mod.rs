@@ -13,6 +13,7 @@ mod guards;
 mod hand_work;
 mod objection;
 mod product;
+mod recoveries;
 mod restores;
 mod shape;
 mod stacks;

@@ -368,6 +368,7 @@ fn version_of(stage: &Stage) -> Option<&Version> {
         StageKind::Preparation
         | StageKind::Engines { .. }
         | StageKind::Return { .. }
+        | StageKind::Recovery { .. }
         | StageKind::RollOver { .. } => None,
     }
 }

@@ -9,7 +9,10 @@ impl<'p> Walk<'_, 'p> {
     pub(super) fn restore(&mut self, datastore: &'p DatastoreName, run: &RunId) {
         let taken_back = match &self.world.plan.purpose {
             Purpose::Rollback { run } => Some(run),
-            Purpose::Upgrade | Purpose::RollOver(_) | Purpose::Rehearsal { .. } => None,
+            Purpose::Upgrade
+            | Purpose::RollOver(_)
+            | Purpose::Rehearsal { .. }
+            | Purpose::Recovery { .. } => None,
         };
         if taken_back != Some(run) {
             self.object("restore", "it restores what another run sealed");

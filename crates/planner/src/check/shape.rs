@@ -23,7 +23,7 @@ pub(super) fn check(plan: &Plan, found: &mut Objections) {
     numbering(plan, found);
     if matches!(
         plan.purpose,
-        Purpose::RollOver(_) | Purpose::Rehearsal { .. }
+        Purpose::RollOver(_) | Purpose::Rehearsal { .. } | Purpose::Recovery { .. }
     ) {
         return;
     }

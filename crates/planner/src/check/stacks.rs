@@ -10,7 +10,9 @@ use switchback_model::RunId;
 use switchback_model::plan::{
     Act, Check, Expectation, Interrupted, Plan, Purpose, Stage, StageKind, Step, WayBack,
 };
-use switchback_model::stack::{History, KeepBy, Machine, MachineGroup, Snapshot, StackIs, Store};
+use switchback_model::stack::{
+    History, KeepBy, Machine, MachineGroup, RenewBy, Snapshot, StackIs, Store,
+};
 
 use super::objection::Objections;
 
@@ -34,7 +36,10 @@ struct Known<'p> {
 pub(super) fn check(plan: &Plan, found: &mut Objections) {
     let run = match &plan.purpose {
         Purpose::Rollback { run } => Some(run),
-        Purpose::Upgrade | Purpose::RollOver(_) | Purpose::Rehearsal { .. } => None,
+        Purpose::Upgrade
+        | Purpose::RollOver(_)
+        | Purpose::Rehearsal { .. }
+        | Purpose::Recovery { .. } => None,
     };
     if !plan.datastores.is_empty() || !plan.origin.services.is_empty() {
         found.plan("not-stacks", "it speaks of services or datastores");
@@ -105,7 +110,8 @@ fn one<'p>(known: &mut Known<'p>, stage: &'p Stage, step: &'p Step, found: &mut 
         Act::Update { update } => updates::updated(known, step, update, found),
         Act::Remove { stack, .. } => removed(known, step, stack, found),
         Act::Terminate { machine } => terminated(known, step, machine, found),
-        Act::Renew { group } => renewed(step, group, found),
+        Act::Renew { group, by } => renewed(step, group, *by, found),
+        Act::EndRefresh { group } => refresh_ended(known, step, group, found),
         Act::Migrate { .. } => migrated(known, stage, step, found),
         _ => found.step(
             step.number,
@@ -200,12 +206,29 @@ fn terminated(known: &Known<'_>, step: &Step, machine: &Machine, found: &mut Obj
     }
 }
 
-fn renewed(step: &Step, group: &MachineGroup, found: &mut Objections) {
+fn renewed(step: &Step, group: &MachineGroup, by: RenewBy, found: &mut Objections) {
+    if matches!(by, RenewBy::Refresh { healthy, .. } if healthy > 100) {
+        let text = "more than all of its machines cannot stay in service";
+        found.step(step.number, "refresh", text);
+    }
     let new = Expectation::Renewed {
         stack: group.stack.clone(),
         logical: group.logical.clone(),
     };
     needs_after(step, &new, found);
+}
+
+fn refresh_ended(known: &Known<'_>, step: &Step, group: &MachineGroup, found: &mut Objections) {
+    let ended = Expectation::NoRefresh {
+        stack: group.stack.clone(),
+        logical: group.logical.clone(),
+        group: group.name.clone(),
+    };
+    needs_after(step, &ended, found);
+    if known.run.is_none() {
+        let text = "only a way back ends what somebody began";
+        found.step(step.number, "refresh", text);
+    }
 }
 
 fn migrated(known: &Known<'_>, stage: &Stage, step: &Step, found: &mut Objections) {

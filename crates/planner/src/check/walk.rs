@@ -9,6 +9,7 @@ use switchback_model::{DatastoreName, ServiceName};
 use super::content;
 use super::copies;
 use super::objection::{Objection, Objections};
+use super::recoveries;
 use super::shape;
 use super::stacks;
 use super::world::World;
@@ -23,6 +24,10 @@ pub fn check(plan: &Plan) -> Vec<Objection> {
     }
     if matches!(plan.purpose, Purpose::Rehearsal { .. }) {
         copies::check(plan, &mut found);
+        return found.0;
+    }
+    if matches!(plan.purpose, Purpose::Recovery { .. }) {
+        recoveries::check(plan, &mut found);
         return found.0;
     }
     if plan.account.is_some() {
@@ -89,9 +94,11 @@ impl<'p> Walk<'_, 'p> {
             Act::Snapshot { .. }
             | Act::Recall { .. }
             | Act::Update { .. }
+            | Act::TakeBack { .. }
             | Act::Remove { .. }
             | Act::Terminate { .. }
-            | Act::Renew { .. } => {
+            | Act::Renew { .. }
+            | Act::EndRefresh { .. } => {
                 self.object(
                     "infrastructure",
                     "only a plan for an account changes stacks",
@@ -372,8 +379,11 @@ impl<'p> Walk<'_, 'p> {
                     self.world.fitting.insert(datastore);
                 }
                 Check::Content => self.object("content", "only a roll-over compares content"),
-                Check::Machine { .. } => {
-                    self.object("infrastructure", "only a plan for an account has machines");
+                Check::Machine { .. } | Check::AsTemplate { .. } => {
+                    self.object(
+                        "infrastructure",
+                        "only a plan for an account has machines and stacks",
+                    );
                 }
                 Check::Stable { .. } | Check::Health { .. } | Check::WritePath { .. } => {
                     self.world.looked_since_start = true;

@@ -8,6 +8,6 @@ mod steps;
 mod taken_back;
 
 pub use plan::rollback;
-pub(crate) use problems::of_a_way_back;
 pub use problems::roll_over_stays;
+pub(crate) use problems::{of_a_recovery, of_a_way_back};
 pub use proven::Proven;

@@ -94,6 +94,7 @@ fn may_be_taken_back(plan: &Plan, proven: &Proven, observed: &Observed) -> Resul
         }
         // It is no run of the deployment: what it made is removed with it.
         Purpose::Rehearsal { .. } => return Err(problems::of_a_rehearsal(&proven.run)),
+        Purpose::Recovery { .. } => return Err(problems::of_a_recovery(&proven.run)),
     }
     if plan.deployment != observed.deployment {
         return Err(problems::of_another_deployment(
@@ -114,7 +115,8 @@ fn reached(plan: &Plan, stretch: &Stretch<'_>, proven: &Proven) -> Version {
         StageKind::Engines { to }
         | StageKind::Migrate { to }
         | StageKind::Run { to }
-        | StageKind::Return { to } => Some(to.clone()),
+        | StageKind::Return { to }
+        | StageKind::Recovery { to } => Some(to.clone()),
         StageKind::Preparation | StageKind::RollOver { .. } => None,
     })
     .unwrap_or_else(|| plan.to.clone())

@@ -38,6 +38,17 @@ pub(super) fn of_a_rehearsal(run: &RunId) -> Problem {
     .hint("remove what it made: `switchback rehearse --clean`")
 }
 
+pub(crate) fn of_a_recovery(run: &RunId) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        "rollback-of-recovery",
+        format!("`{run}` took an update back that was half way: there is nothing to take back"),
+    )
+    .state("stacks", "unchanged by this command")
+    .hint(format!("let it finish: `switchback resume {run}`"))
+    .hint("see where things stand: `switchback status`")
+}
+
 pub(super) fn no_backup(run: &RunId, lost: &DatastoreName) -> Problem {
     Problem::new(
         Exit::Refused,

@@ -1,6 +1,7 @@
 //! Steps about machines: those that come back, are made anew, or go for good.
 
 use switchback_model::plan::{Act, Check, Expectation, Step};
+use switchback_model::stack::{MachineGroup, RenewBy};
 
 use super::composer::Composer;
 use crate::draft::Draft;
@@ -36,7 +37,7 @@ impl Composer<'_> {
             .iter()
             .filter(|group| group.stack == stack)
         {
-            if input.config.renew.iter().any(|renew| renew == stack) {
+            if let Some(by) = self.renewed_by(stack) {
                 steps.push(self.step(Draft {
                     after: vec![Expectation::Renewed {
                         stack: stack.to_owned(),
@@ -45,6 +46,7 @@ impl Composer<'_> {
                     because: Some("running machines do not follow their template".to_owned()),
                     ..Draft::new(Act::Renew {
                         group: group.clone(),
+                        by,
                     })
                 }));
                 continue;
@@ -55,11 +57,40 @@ impl Composer<'_> {
                 false => format!("; behind already: {}", behind.join(", ")),
             };
             self.warn(format!(
-                "machines of `{}` in stack `{stack}` stay as they are: an update does not reach running ones{found}; renew = [\"{stack}\"] under [aws] replaces them one by one",
+                "machines of `{}` in stack `{stack}` stay as they are: an update does not reach running ones{found}; renew = [\"{stack}\"] under [aws] replaces them one by one, [aws.refresh.{stack}] by an instance refresh",
                 group.logical
             ));
         }
         steps
+    }
+
+    /// How the operator wants the machines of a stack to be replaced, where at all.
+    fn renewed_by(&self, stack: &str) -> Option<RenewBy> {
+        let config = self.input.config;
+        let refresh = config.refresh.get(stack).map(|refresh| RenewBy::Refresh {
+            healthy: refresh.healthy,
+            warm_up: refresh.warm_up,
+        });
+        let renew = config.renew.iter().any(|renew| renew == stack);
+        refresh.or(renew.then_some(RenewBy::OneByOne))
+    }
+
+    /// Ends a refresh that a run began and did not see the end of: it would go on replacing machines meanwhile.
+    pub(super) fn end_refresh(&mut self, group: &MachineGroup) -> Step {
+        self.changes();
+        self.step(Draft {
+            after: vec![Expectation::NoRefresh {
+                stack: group.stack.clone(),
+                logical: group.logical.clone(),
+                group: group.name.clone(),
+            }],
+            because: Some(
+                "it would go on replacing machines while their stack goes back".to_owned(),
+            ),
+            ..Draft::new(Act::EndRefresh {
+                group: group.clone(),
+            })
+        })
     }
 
     /// Ends the machines of a stack that an update makes anew.

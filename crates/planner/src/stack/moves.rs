@@ -169,7 +169,7 @@ impl<'a> Composer<'a> {
                     }
                 }
                 MoveKind::Terminate => steps.extend(self.terminate(&stack, &order.because)),
-                MoveKind::Remove => steps.push(self.remove(&stack, &order.because)),
+                MoveKind::Remove => steps.push(self.remove(&stack, &order.because)?),
             }
         }
         Ok(steps)

@@ -1,8 +1,10 @@
 //! What stops a plan for stacks, told so that an operator can act.
 
+pub(super) mod skipping;
+
 use switchback_model::exit::Exit;
 use switchback_model::product::{Order, Product};
-use switchback_model::stack::{DangerKind, Drift, Stack, StoreKind};
+use switchback_model::stack::{DangerKind, Drift, Ordeal, Stack, StoreKind};
 use switchback_model::{Problem, Version};
 
 use super::carry::Unanswered;
@@ -84,32 +86,15 @@ pub(super) fn not_ready(stack: &Stack) -> Option<Problem> {
     )
 }
 
-/// An update that could neither be finished nor taken back: what comes next, word by word.
+/// An update that could neither be finished nor taken back: a plan of its own goes on with it.
 fn half_taken_back(problem: Problem, stack: &Stack) -> Problem {
-    let name = &stack.name;
-    let go_on = format!("aws cloudformation continue-update-rollback --stack-name {name}");
-    // CloudFormation leaves out what failed to be updated, and nothing else.
-    let stuck: Vec<&str> = stack
-        .resources
+    let stuck = Ordeal::of(stack).map(|ordeal| ordeal.stuck());
+    stuck
+        .unwrap_or_default()
         .iter()
-        .filter(|resource| resource.status == "UPDATE_FAILED")
-        .map(|resource| resource.logical.as_str())
-        .collect();
-    let problem = problem.why("an earlier update could neither be finished nor taken back");
-    let problem = match stuck.as_slice() {
-        [] => problem.hint(format!(
-            "see which resource failed: aws cloudformation describe-stack-events --stack-name {name}"
-        )),
-        _ => problem.cause(format!("between two states: {}", stuck.join(", "))),
-    };
-    let problem = problem.hint(format!("repair it, then: {go_on}"));
-    match stuck.as_slice() {
-        [] => problem,
-        _ => problem.hint(format!(
-            "or leave out what cannot be repaired, and bring it by hand to what the old template says: {go_on} --resources-to-skip {}",
-            stuck.join(" ")
-        )),
-    }
+        .fold(problem, |problem, it| problem.cause(format!("stuck: {it}")))
+        .why("an earlier update could neither be finished nor taken back")
+        .hint("repair what its reason names, then `switchback plan`: it plans how the update is taken back")
 }
 
 /// A template whose text is not known.
@@ -301,6 +286,20 @@ pub(super) fn exports(stack: &str, locked: &[LockedExport]) -> Option<Problem> {
             .why("CloudFormation refuses to change or remove an export that is in use")
             .hint("update the stacks that use it first, so that they do not any more"),
     )
+}
+
+/// A stack that goes, and that somebody protects from that.
+pub(super) fn protected(stack: &str, because: &str) -> Problem {
+    refused(
+        "stack-protected",
+        format!("stack `{stack}` goes on the way, and its termination protection is on"),
+        stack,
+    )
+    .why(because)
+    .hint(format!(
+        "where it shall go: aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name {stack}, then plan again"
+    ))
+    .hint(format!("or leave it as it is: leave = [\"{stack}\"] under [aws] in switchback.toml"))
 }
 
 /// Resources that become something else under the same name.

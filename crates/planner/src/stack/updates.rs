@@ -125,8 +125,11 @@ impl<'a> Composer<'a> {
         Ok((review, snapshots))
     }
 
-    /// Removes a stack.
-    pub(super) fn remove(&mut self, stack: &str, because: &str) -> Step {
+    /// Removes a stack, unless somebody protects it.
+    pub(super) fn remove(&mut self, stack: &str, because: &str) -> Result<Step, Problem> {
+        if let Some(simulated) = self.stacks.get(stack).filter(|it| it.stack.protected) {
+            return Err(refusals::protected(&simulated.stack.name, because));
+        }
         let simulated = self.stacks.remove(stack);
         let (id, before) = match &simulated {
             Some(simulated) => (
@@ -137,14 +140,14 @@ impl<'a> Composer<'a> {
         };
         self.changes();
         let stack = stack.to_owned();
-        self.step(Draft {
+        Ok(self.step(Draft {
             before,
             after: vec![Expectation::NoStack {
                 stack: stack.clone(),
             }],
             because: Some(because.to_owned()),
             ..Draft::new(Act::Remove { stack, id })
-        })
+        }))
     }
 
     /// An update of a stack as it is by now, from three sides.

@@ -6,6 +6,7 @@ mod copies;
 mod marks;
 mod mutations;
 mod orders;
+mod recoveries;
 mod refusals;
 mod reviews;
 mod simulation;

@@ -1,9 +1,9 @@
 //! In which order stacks are updated, and what comes in between.
 
-use switchback_model::config::AwsParameter;
+use switchback_model::config::{AwsParameter, AwsRefresh};
 use switchback_model::plan::{Act, Plan, Step};
-use switchback_model::stack::{ParameterWish, StackUpdate};
-use switchback_planner::outline;
+use switchback_model::stack::{ParameterWish, RenewBy, StackUpdate};
+use switchback_planner::{check, outline};
 
 use super::account::{Site, version};
 
@@ -248,6 +248,38 @@ fn machines_are_replaced_where_the_operator_says_so() {
         .filter(|(_, step)| matches!(step.act, Act::Renew { .. }))
         .count();
     assert_eq!(renewed, 1);
+    let by = |site: &Site| {
+        let plan = site.planned().plan;
+        let renewed = plan.steps().find_map(|(_, step)| match &step.act {
+            Act::Renew { by, .. } => Some(*by),
+            _ => None,
+        });
+        renewed.expect("machines are replaced")
+    };
+    assert_eq!(by(&site), RenewBy::OneByOne);
+    let refresh = AwsRefresh {
+        healthy: 50,
+        warm_up: Some(60),
+    };
+    let stack = "prod-5-1-ecs-cluster".to_owned();
+    site.config.refresh.insert(stack, refresh);
+    let refreshed = RenewBy::Refresh {
+        healthy: 50,
+        warm_up: Some(60),
+    };
+    assert_eq!(by(&site), refreshed, "it goes before the list");
+    site.config.renew.clear();
+    assert_eq!(by(&site), refreshed);
+    let mut plan = site.planned().plan;
+    for step in plan.stages.iter_mut().flat_map(|stage| &mut stage.steps) {
+        if let Act::Renew { by, .. } = &mut step.act {
+            *by = RenewBy::Refresh {
+                healthy: 101,
+                warm_up: None,
+            };
+        }
+    }
+    assert_eq!(check(&plan.seal())[0].rule, "refresh");
 }
 
 #[test]

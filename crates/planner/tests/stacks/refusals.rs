@@ -1,5 +1,8 @@
 //! What stops a plan, in words.
 
+use std::collections::BTreeMap;
+
+use switchback_model::product::{Move, MoveKind, Order};
 use switchback_model::stack::{
     ChangeAction, ChangeSet, ChangeSetState, Domain, Drift, DriftedResource, Output, Replacement,
     ResourceChange, StackStatus,
@@ -90,6 +93,30 @@ fn everything_that_stops_a_plan_says_what_why_and_what_to_do() {
             .outputs
             .insert("Old".to_owned(), output);
     });
+    let mut goes = product().clone();
+    goes.orders.push(Order {
+        id: "proxy-goes".to_owned(),
+        driver: "cloudformation".to_owned(),
+        version: Some("3.26.0".into()),
+        to: None,
+        needs: None,
+        around: None,
+        before: vec![Move {
+            template: "5-7-ecs-proxy".to_owned(),
+            what: MoveKind::Remove,
+            set: BTreeMap::new(),
+        }],
+        after: Vec::new(),
+        skip: Vec::new(),
+        instead_of: None,
+        because: "nothing uses the proxy from 3.26.0 on".to_owned(),
+        source: "test".to_owned(),
+    });
+    let mut protected = Site::numbered("3.24.2", "3.26.0");
+    protected.product = Box::leak(Box::new(goes));
+    assert!(protected.plan().is_ok(), "it may go");
+    protected.stack("prod-5-7-ecs-proxy").protected = true;
+    told.push(format!("## protected\n{}", protected.refused()));
     let mut mixed = Site::numbered("3.14.0", "3.19.2");
     mixed.in_place_of = Some("3.18.0".to_owned());
     told.push(format!(

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use switchback_model::config::AwsRefresh;
 use switchback_model::plan::{Act, Expectation, Plan, StageKind, Step};
-use switchback_model::stack::{ParameterNow, ParameterWish, StackStatus};
+use switchback_model::stack::{ParameterNow, ParameterWish, RenewBy, StackStatus};
 use switchback_model::{Digest, Version};
 use switchback_planner::outline;
 
@@ -239,6 +240,48 @@ fn what_cloudformation_took_back_by_itself_did_not_happen() {
     assert!(
         matches!(updates[..], [Act::Update { update }, Act::Verify { .. }] if update.stack == "prod-1-1-vpc")
     );
+}
+
+#[test]
+fn a_refresh_that_nobody_saw_the_end_of_is_ended_before_anything_goes_back() {
+    let mut site = Site::numbered("3.19.2", "3.24.2");
+    let refresh = AwsRefresh {
+        healthy: 90,
+        warm_up: None,
+    };
+    let stack = "prod-5-1-ecs-cluster".to_owned();
+    site.config.refresh.insert(stack, refresh);
+    let plan = site.planned().plan;
+    let number = number_of(&plan, |act| matches!(act, Act::Renew { .. }));
+    for (stage, step) in plan.steps().filter(|(_, step)| step.number.0 < number) {
+        site.execute(&plan, stage, step);
+    }
+    // What the operator says by now does not matter: it goes back as it came.
+    site.config.refresh.clear();
+    let acts = |number: u32, begun: bool| {
+        let back = site.way_back(&plan, &proven(&plan, number, begun));
+        let back = back.expect("planned").plan;
+        back.steps()
+            .map(|(_, step)| step.act.clone())
+            .collect::<Vec<Act>>()
+    };
+    let open = acts(number, true);
+    assert!(
+        matches!(&open[0], Act::EndRefresh { group } if group.name == "asg"),
+        "{open:?}"
+    );
+    let renewed = open.iter().filter_map(|act| match act {
+        Act::Renew { by, .. } => Some(*by),
+        _ => None,
+    });
+    let refreshed = RenewBy::Refresh {
+        healthy: 90,
+        warm_up: None,
+    };
+    assert_eq!(renewed.collect::<Vec<_>>(), [refreshed]);
+    let ended = |act: &Act| matches!(act, Act::EndRefresh { .. });
+    assert!(!acts(number, false).iter().any(ended), "it was not begun");
+    assert!(!acts(number + 1, false).iter().any(ended), "it is through");
 }
 
 #[test]

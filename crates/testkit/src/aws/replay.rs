@@ -17,7 +17,8 @@ pub struct Replay {
 #[derive(Default)]
 struct Script {
     documents: BTreeMap<String, Vec<(u16, String)>>,
-    heard: Vec<String>,
+    /// Every request: its action, and what it says.
+    heard: Vec<(String, String)>,
 }
 
 impl Replay {
@@ -70,7 +71,20 @@ impl Replay {
     /// How often an action was asked for.
     pub fn heard(&self, action: &str) -> usize {
         let script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
-        script.heard.iter().filter(|heard| *heard == action).count()
+        script
+            .heard
+            .iter()
+            .filter(|(heard, _)| heard == action)
+            .count()
+    }
+
+    /// What the last request for an action says, as a form.
+    pub fn form(&self, action: &str) -> Option<String> {
+        let script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = script.heard.iter().rev();
+        heard
+            .find(|(heard, _)| heard == action)
+            .map(|(_, form)| form.clone())
     }
 
     fn insert(&self, action: &str, documents: Vec<(u16, String)>) {
@@ -87,7 +101,7 @@ fn serve(stream: &TcpStream, script: &Mutex<Script>) {
             .split('&')
             .find_map(|pair| pair.strip_prefix("Action="))
             .unwrap_or_default();
-        let (status, document) = next(script, action);
+        let (status, document) = next(script, action, &form);
         let head = format!(
             "HTTP/1.1 {status} Said\r\nContent-Type: text/xml\r\nDate: Sun, 01 Mar 2026 10:00:00 GMT\r\nContent-Length: {}\r\n\r\n",
             document.len()
@@ -123,9 +137,9 @@ fn request(reader: &mut BufReader<&TcpStream>) -> Option<String> {
     String::from_utf8(body).ok()
 }
 
-fn next(script: &Mutex<Script>, action: &str) -> (u16, String) {
+fn next(script: &Mutex<Script>, action: &str, form: &str) -> (u16, String) {
     let mut script = script.lock().unwrap_or_else(PoisonError::into_inner);
-    script.heard.push(action.to_owned());
+    script.heard.push((action.to_owned(), form.to_owned()));
     let Some(documents) = script.documents.get_mut(action) else {
         let unknown = "<ErrorResponse><Error><Type>Sender</Type><Code>NotWrittenDown</Code></Error></ErrorResponse>";
         return (400, unknown.to_owned());

@@ -185,6 +185,24 @@ impl StandIn {
             .expect("the stand-in takes it");
     }
 
+    /// Takes an object out of a bucket: `BUCKET/KEY`.
+    pub fn take(&self, place: &str) {
+        ureq::delete(format!("{}/{place}", self.url))
+            .header("Authorization", signature("s3"))
+            .call()
+            .expect("the stand-in takes it");
+    }
+
+    /// Gives a function other settings, behind its stack's back.
+    pub fn configure_function(&self, name: &str, settings: &str) {
+        let place = format!("{}/2015-03-31/functions/{name}/configuration", self.url);
+        ureq::put(place)
+            .header("Authorization", signature("lambda"))
+            .header("Content-Type", "application/json")
+            .send(settings)
+            .expect("the stand-in does it");
+    }
+
     /// What S3 answers to a question about a bucket or an object, as text.
     pub fn get(&self, place: &str) -> String {
         let mut answer = ureq::get(format!("{}/{place}", self.url))

@@ -217,3 +217,58 @@ pub(crate) fn a_change_set_is_executed_once(it: &StandIn) -> Asked {
     refused(it, "cloudformation", "ExecuteChangeSet", &form, "")?;
     done(&settled(it, "g15")?)
 }
+
+/// A function whose code of before is gone cannot be taken back; what is left out by name ends that, and nothing else.
+pub(crate) fn a_way_back_that_stopped_goes_on(it: &StandIn) -> Asked {
+    let zip = "PK\u{5}\u{6}\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    it.put("battery-c21", "");
+    it.put("battery-c21/old", zip);
+    it.put("battery-c21/new", zip);
+    let text = |code: &str, kind: &str| {
+        format!(
+            "Resources:
+  Function:
+    Type: AWS::Lambda::Function
+    Properties:
+      FunctionName: c21
+      Runtime: python3.12
+      Handler: index.handler
+      Role: arn:aws:iam::123456789012:role/none
+      Code: {{ S3Bucket: battery-c21, S3Key: {code} }}
+  Setting:
+    Type: AWS::SSM::Parameter
+    DependsOn: Function
+    Properties: {{ Type: {kind}, Value: one }}
+"
+        )
+    };
+    made(it, "c21", &text("old", "String"), &[])?;
+    it.take("battery-c21/old");
+    let of = [("StackName", "c21")];
+    let new = text("new", "Impossible");
+    formation(it, "UpdateStack", &[of[0], ("TemplateBody", &new)])?;
+    let status = settled(it, "c21")?;
+    want(status == "UPDATE_ROLLBACK_FAILED", status.clone())?;
+    let skip = |name| {
+        [
+            of[0],
+            ("ResourcesToSkip.member.1", name),
+            ("ClientRequestToken", "c21-token"),
+        ]
+    };
+    let action = "ContinueUpdateRollback";
+    refused(
+        it,
+        "cloudformation",
+        action,
+        &skip("Setting"),
+        "cannot be skipped",
+    )?;
+    formation(it, action, &skip("Function"))?;
+    // It begins behind its answer.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let status = settled(it, "c21")?;
+    want(status == "UPDATE_ROLLBACK_COMPLETE", status.clone())?;
+    let told = formation(it, "DescribeStackEvents", &of)?;
+    want(told.contains("c21-token"), told.clone())
+}

@@ -23,7 +23,7 @@ const OF_CONTAINERS: [&str; 3] = ["E1-E3, E6", "E5", "F2, F3"];
 /// A question: what AWS does, or how this stand-in does otherwise.
 type Question = fn(&StandIn) -> Asked;
 
-const BATTERY: [(&str, Question); 38] = [
+const BATTERY: [(&str, Question); 40] = [
     ("A7", stacks::a_long_template_is_refused),
     ("A8", stacks::a_template_is_taken_from_a_bucket),
     ("A9", stacks::a_text_comes_back_as_it_was_given),
@@ -46,11 +46,13 @@ const BATTERY: [(&str, Question); 38] = [
     ("C16", stacks::drift_is_detected),
     ("C19", progress::an_update_is_seen_while_it_goes_on),
     ("C20", change_sets::events_carry_the_token),
+    ("C21", change_sets::a_way_back_that_stopped_goes_on),
     ("D1, D3", servers::databases_are_snapshotted),
     ("D5", servers::replication_groups_are_snapshotted),
     ("D7", servers::volumes_are_snapshotted),
     ("D8", servers::machines_end_unless_protected),
     ("D11", servers::moments_move_on_and_are_restored),
+    ("F1", servers::a_group_refreshes_its_machines),
     ("F4", servers::a_group_replaces_what_is_ended),
     ("F5", servers::who_asks_is_told),
     (

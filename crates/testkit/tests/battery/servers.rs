@@ -202,3 +202,17 @@ pub(crate) fn who_asks_is_told(it: &StandIn) -> Asked {
     let told = given(it, "sts", "GetCallerIdentity", &[])?;
     want(within(&told, "Account") == Some(ACCOUNT), told.clone())
 }
+
+/// A refresh takes its time, and machines are others in the end.
+pub(crate) fn a_group_refreshes_its_machines(it: &StandIn) -> Asked {
+    let text = include_str!("../../../aws/tests/templates/v1/machines.yml");
+    made(it, "f1", text, &[("ImageId", "ami-12c6146b")])?;
+    let told = given(it, "autoscaling", "DescribeAutoScalingGroups", &[])?;
+    let name = within(&told, "AutoScalingGroupName").unwrap_or_default();
+    let before = all(&told, "InstanceId").len();
+    want(before > 0, format!("no machines: {told}"))?;
+    let of = [("AutoScalingGroupName", name)];
+    given(it, "autoscaling", "StartInstanceRefresh", &of)?;
+    let told = given(it, "autoscaling", "DescribeInstanceRefreshes", &of)?;
+    want(within(&told, "Status") != Some("Successful"), told.clone())
+}

@@ -45,6 +45,7 @@ pub(super) fn run(session: &Session<'_>, arguments: &BackupCreate) -> Result<Exi
     let found = session.deployment()?;
     let journal = session.journal()?;
     refuse_open_run(
+        session,
         &journal,
         &found.key(),
         "and its deployment is between two states",

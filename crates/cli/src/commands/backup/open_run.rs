@@ -6,10 +6,16 @@ use switchback_model::exit::Exit;
 
 use crate::failure::Failed;
 use crate::runs;
+use crate::session::Session;
 
 /// A run that is not done may need its backups, and leaves the deployment between two states.
-pub(super) fn refuse_open_run(journal: &Journal, key: &Key, why: &str) -> Result<(), Failed> {
-    let Some((record, standing)) = runs::open(journal, key)? else {
+pub(super) fn refuse_open_run(
+    session: &Session<'_>,
+    journal: &Journal,
+    key: &Key,
+    why: &str,
+) -> Result<(), Failed> {
+    let Some((record, standing)) = runs::open(session, journal, key)? else {
         return Ok(());
     };
     Err(Problem::new(

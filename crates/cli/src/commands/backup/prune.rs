@@ -36,7 +36,7 @@ pub(super) fn run(session: &Session<'_>, arguments: &BackupPrune) -> Result<Exit
     })?;
     let found = session.deployment()?;
     let journal = session.journal()?;
-    refuse_open_run(&journal, &found.key(), "and may need its backups")?;
+    refuse_open_run(session, &journal, &found.key(), "and may need its backups")?;
     let stay = found.config.backup.shadows_stay();
     let stay = stay.map_err(|problem| problem.state("backups", "unchanged"))?;
     let age = stay.saturating_mul(1000);

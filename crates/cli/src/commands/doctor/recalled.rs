@@ -59,7 +59,7 @@ fn maker(
     let Some(run) = newest else {
         return Ok(Maker::Elsewhere);
     };
-    Ok(match runs::open(journal, &key)? {
+    Ok(match runs::open(session, journal, &key)? {
         Some((open, Standing::Running { .. })) if open.run == run => Maker::Works(run),
         Some((open, standing)) if open.run == run => Maker::Waits(run, standing.word()),
         _ => Maker::GivenUp(run),

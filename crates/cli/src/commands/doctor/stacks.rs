@@ -141,7 +141,7 @@ fn behind(cloud: &Cloud) -> Vec<Check> {
                 name: format!("machines {}/{}", group.stack, group.logical),
                 verdict: Verdict::Unsure,
                 found: format!(
-                    "{} behind what the stack says: {}; renew = [\"{}\"] under [aws] replaces them with the next upgrade",
+                    "{} behind what the stack says: {}; renew = [\"{}\"] under [aws] replaces them with the next upgrade, one by one",
                     measure::plural(behind.len() as u64, "machine is", "machines are"),
                     behind.join(", "),
                     group.stack

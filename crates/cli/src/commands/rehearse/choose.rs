@@ -37,7 +37,7 @@ pub(super) fn plan(session: &Session<'_>, said: Option<&str>) -> Result<(Found, 
     }
     let newest = match named {
         Some(plan) => Some(plan),
-        None => plans::newest(session, &found)?,
+        None => plans::newest(session, &found)?.filter(|plan| plan.purpose == Purpose::Upgrade),
     };
     let place = Place::open(session, &found, StopSignal::default())?;
     let found = match &newest {
@@ -50,11 +50,13 @@ pub(super) fn plan(session: &Session<'_>, said: Option<&str>) -> Result<(Found, 
     let fresh = match plan::make(session, &found, &place, goal) {
         Ok(Answer::Plan(made)) => made,
         Ok(Answer::NothingToDo(_)) => return Err(nothing(&found)),
+        Ok(Answer::Recovery(_)) => return Err(half_way(&found)),
         // What was planned may have been done since; then the newest release is what is next.
         Err(failed) if said.is_some() => return Err(failed),
         Err(_) => match plan::make(session, &found, &place, Goal::Next)? {
             Answer::Plan(made) => made,
             Answer::NothingToDo(_) => return Err(nothing(&found)),
+            Answer::Recovery(_) => return Err(half_way(&found)),
         },
     };
     let chosen = match newest {
@@ -87,6 +89,20 @@ fn drifted(plan: &Plan, fresh: &Plan) -> Failed {
     .state("deployment", "not touched")
     .hint(format!("plan again: `switchback plan --to {}`", plan.to));
     super::parting::parted(problem, &planned, &now).into()
+}
+
+fn half_way(found: &Found) -> Failed {
+    Problem::new(
+        Exit::Refused,
+        "half-way",
+        format!(
+            "a stack of `{}` is half way back from an update",
+            found.name
+        ),
+    )
+    .state("deployment", "not touched")
+    .hint("bring it to rest first: `switchback plan`, `switchback apply`")
+    .into()
 }
 
 fn not_compose(found: &Found) -> Failed {

@@ -77,7 +77,7 @@ fn plan_again(stage: &Stage<'_>, copy: &Copy<'_>) -> Result<Plan, Failed> {
     let goal = Goal::Version(stage.plan.to.as_str());
     let planned = match plan::make(&copy.session, &found, &copy.place, goal) {
         Ok(Answer::Plan(made)) => made.plan,
-        Ok(Answer::NothingToDo(_)) => {
+        Ok(Answer::NothingToDo(_) | Answer::Recovery(_)) => {
             return Err(unlike("the copy is at that version already").into());
         }
         Err(failed) => {

@@ -213,7 +213,10 @@ impl Server {
     pub(in super::super) fn clean_shadow(&self, cx: &Context<'_>) -> Result<(), Failure> {
         let run = match &cx.plan.purpose {
             Purpose::Rollback { run } => run,
-            Purpose::Upgrade | Purpose::RollOver(_) | Purpose::Rehearsal { .. } => cx.run,
+            Purpose::Upgrade
+            | Purpose::RollOver(_)
+            | Purpose::Rehearsal { .. }
+            | Purpose::Recovery { .. } => cx.run,
         };
         let backup = self.backup(cx, run);
         let Some(manifest) = backup.shadow()? else {

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use switchback_model::config::AwsConfig;
+use switchback_model::config::{AwsConfig, AwsRefresh};
 use switchback_model::plan::{
     Act, FORMAT, Forecast, Notice, Origin, Plan, Purpose, Stage, StageKind, Step,
 };
 use switchback_model::product::NoticeKind;
-use switchback_model::stack::{Account, KeepBy, Store};
+use switchback_model::stack::{Account, KeepBy, RenewBy, Store};
 use switchback_model::{PlanId, Problem};
 
 use super::history::History;
@@ -18,7 +18,7 @@ use super::stretch::Stretch;
 use super::walk::Walk;
 use crate::build::Planned;
 use crate::path::Query;
-use crate::rollback::of_a_way_back;
+use crate::rollback::{of_a_recovery, of_a_way_back};
 use crate::stack::composer::{Composer, Direction};
 use crate::stack::input::Input;
 
@@ -30,8 +30,10 @@ use crate::stack::input::Input;
 /// change it.
 pub fn way_back(input: &BackInput<'_>) -> Result<Planned, Problem> {
     let (plan, run) = (input.plan, &input.proven.run);
-    if plan.purpose != Purpose::Upgrade {
-        return Err(of_a_way_back(run));
+    match plan.purpose {
+        Purpose::Upgrade => {}
+        Purpose::Recovery { .. } => return Err(of_a_recovery(run)),
+        _ => return Err(of_a_way_back(run)),
     }
     require_account(input)?;
     let stretch =
@@ -155,9 +157,22 @@ fn renewing(config: &AwsConfig, stretch: &Stretch<'_>) -> AwsConfig {
     let mut config = config.clone();
     let mut renew: BTreeSet<String> = config.renew.drain(..).collect();
     renew.extend(stretch.begun().filter_map(|(_, step)| match &step.act {
-        Act::Renew { group } => Some(group.stack.clone()),
+        Act::Renew { group, .. } => Some(group.stack.clone()),
         _ => None,
     }));
+    for (_, step) in stretch.begun() {
+        if let Act::Renew {
+            group,
+            by: RenewBy::Refresh { healthy, warm_up },
+        } = &step.act
+        {
+            let refresh = AwsRefresh {
+                healthy: *healthy,
+                warm_up: *warm_up,
+            };
+            config.refresh.entry(group.stack.clone()).or_insert(refresh);
+        }
+    }
     config.renew = renew.into_iter().collect();
     config
 }

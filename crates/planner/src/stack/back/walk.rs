@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use switchback_model::plan::{Act, Step};
 use switchback_model::product::{self, Order};
 use switchback_model::stack::{
-    DangerKind, KeepBy, ParameterWish, Replacement, Snapshot, StackIs, StoreKind, Template,
-    TemplatePlace,
+    DangerKind, KeepBy, ParameterWish, RenewBy, Replacement, Snapshot, StackIs, StoreKind,
+    Template, TemplatePlace,
 };
 use switchback_model::{Problem, Version};
 
@@ -56,6 +56,7 @@ impl<'i, 'a> Walk<'i, 'a> {
         }
         self.leave_what_came_back();
         let mut steps = self.recall();
+        steps.extend(self.end_refreshes(stretch));
         for (_, step) in stretch.begun().rev() {
             let Act::Update { update } = &step.act else {
                 continue;
@@ -68,7 +69,7 @@ impl<'i, 'a> Walk<'i, 'a> {
             if place > shown[name] {
                 self.is_not_there(name, step);
             } else if history.before(place).is_none() {
-                steps.push(self.unmake(name));
+                steps.push(self.unmake(name)?);
             } else if let Some(order) = self.stays(name) {
                 self.left.extend((place == 1).then_some((name, order)));
             } else {
@@ -119,6 +120,26 @@ impl<'i, 'a> Walk<'i, 'a> {
         marks.map(|mark| self.composer.recall(mark)).collect()
     }
 
+    /// Refreshes that the run began and did not see the end of are ended before anything else is changed.
+    fn end_refreshes(&mut self, stretch: &Stretch<'a>) -> Vec<Step> {
+        let proven = self.input.proven;
+        let open = stretch
+            .begun()
+            .filter(|(_, step)| !proven.is_finished(step));
+        let groups = open.filter_map(|(_, step)| match &step.act {
+            Act::Renew {
+                group,
+                by: RenewBy::Refresh { .. },
+            } => Some(group),
+            _ => None,
+        });
+        let groups: Vec<_> = groups.collect();
+        groups
+            .into_iter()
+            .map(|group| self.composer.end_refresh(group))
+            .collect()
+    }
+
     /// The rule by which a stack is not brought to the version of before.
     fn stays(&self, name: &str) -> Option<&'a Order> {
         let (product, of) = (self.input.product, self.composer.stacks[name].of);
@@ -131,7 +152,7 @@ impl<'i, 'a> Walk<'i, 'a> {
     }
 
     /// A stack that the run made goes, and what is in it with it.
-    fn unmake(&mut self, name: &'a str) -> Step {
+    fn unmake(&mut self, name: &'a str) -> Result<Step, Problem> {
         self.unmade.push(name);
         let run = &self.input.proven.run;
         self.composer.remove(name, &format!("`{run}` made it"))
@@ -328,7 +349,7 @@ impl<'i, 'a> Walk<'i, 'a> {
     fn renew(&mut self, stretch: &Stretch<'a>) -> Vec<Step> {
         let mut steps = Vec::new();
         for (_, step) in stretch.begun() {
-            let Act::Renew { group } = &step.act else {
+            let Act::Renew { group, .. } = &step.act else {
                 continue;
             };
             let now = self.input.cloud.groups.iter();
