@@ -52,8 +52,8 @@ const BATTERY: [(&str, Question); 40] = [
     ("D7", servers::volumes_are_snapshotted),
     ("D8", servers::machines_end_unless_protected),
     ("D11", servers::moments_move_on_and_are_restored),
-    ("F1", servers::a_group_refreshes_its_machines),
     ("F4", servers::a_group_replaces_what_is_ended),
+    ("F1", servers::a_group_refreshes_its_machines),
     ("F5", servers::who_asks_is_told),
     (
         "G1, G5",
