@@ -107,6 +107,7 @@ fn everything_that_stops_a_plan_says_what_why_and_what_to_do() {
             set: BTreeMap::new(),
         }],
         after: Vec::new(),
+        taken_over_by: None,
         skip: Vec::new(),
         instead_of: None,
         because: "nothing uses the proxy from 3.26.0 on".to_owned(),
