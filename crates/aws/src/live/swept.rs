@@ -8,6 +8,7 @@ use switchback_engine::Ended;
 use switchback_model::RunId;
 use switchback_model::event::Event;
 use switchback_model::plan::{Act, Plan};
+use switchback_model::stack::{StackUpdate, UpdateMode};
 use switchback_testkit::crash::CrashPoints;
 
 use super::deployment::Deployment;
@@ -80,7 +81,7 @@ impl<'a> Swept<'a> {
             if let Act::Update { update } = &step.act
                 && self.is_finished(step.number.0)
             {
-                self.assert_updated_once(&account, &update.stack, step.number.0);
+                self.assert_updated_once(&account, update, step.number.0);
             }
         }
         self.assert_started_once(&account);
@@ -131,6 +132,11 @@ impl<'a> Swept<'a> {
             .unwrap_or_default();
         let updates = self.finished(|act| matches!(act, Act::Update { .. }));
         assert_eq!(executed, updates, "change sets are executed once");
+        let gone = asked
+            .remove("cloudformation:DeleteStack")
+            .unwrap_or_default();
+        let removed = self.finished(|act| matches!(act, Act::Remove { .. }));
+        assert_eq!(gone, removed, "stacks are removed once");
         let taken: u64 = [
             "ec2:CreateSnapshot",
             "elasticache:CreateSnapshot",
@@ -145,12 +151,17 @@ impl<'a> Swept<'a> {
         assert!(asked.is_empty(), "nothing else is changed: {asked:?}");
     }
 
-    fn assert_updated_once(&self, account: &Account, stack: &str, step: u32) {
+    fn assert_updated_once(&self, account: &Account, update: &StackUpdate, step: u32) {
+        let stack = update.stack.as_str();
+        let first = match update.mode {
+            UpdateMode::Update => "UPDATE_IN_PROGRESS",
+            UpdateMode::Create => "CREATE_IN_PROGRESS",
+        };
         let token = format!("{}-{step}-", name_of(&self.run, &self.plan.id));
         let all = events::until(account, stack, |_| false).expect("events");
         let begun = all.iter().filter(|event| {
             events::is_of_stack(event, stack)
-                && event.status == "UPDATE_IN_PROGRESS"
+                && event.status == first
                 && event
                     .token
                     .as_ref()
