@@ -1,7 +1,7 @@
 //! Stacks that an update left half way: what failed, what is kept first, what can be given up and by whom.
 
 use switchback_model::observed::Deployment;
-use switchback_model::plan::{Act, Expectation, Plan, Purpose};
+use switchback_model::plan::{Act, Plan, Purpose, Step};
 use switchback_model::stack::{StackEvent, StackStatus};
 use switchback_model::{Problem, RunId, Version};
 use switchback_planner::stack::{RecoveryInput, recovery};
@@ -196,15 +196,13 @@ fn the_checker_holds_a_recovery_to_what_is_safe() {
         let found = check(&plan.seal()).into_iter();
         found.map(|it| it.rule).collect::<Vec<_>>()
     };
-    let back =
-        |plan: &mut Plan,
-         change: &dyn Fn(&mut Act, &mut Vec<Expectation>, &mut Vec<Expectation>)| {
-            let mut steps = plan.stages[0].steps.iter_mut();
-            let step = steps
-                .find(|step| matches!(step.act, Act::TakeBack { .. }))
-                .expect("it takes back");
-            change(&mut step.act, &mut step.before, &mut step.after);
-        };
+    let back = |plan: &mut Plan, change: &dyn Fn(&mut Step)| {
+        let mut steps = plan.stages[0].steps.iter_mut();
+        let step = steps
+            .find(|step| matches!(step.act, Act::TakeBack { .. }))
+            .expect("it takes back");
+        change(step);
+    };
     assert_eq!(rules(&|_| ()), Vec::<String>::new());
     assert_eq!(
         rules(&|plan| plan.notices.retain(|it| it.accept.is_none())),
@@ -221,19 +219,20 @@ fn the_checker_holds_a_recovery_to_what_is_safe() {
         "data wants its own word"
     );
     assert_eq!(
-        rules(
-            &|plan| back(plan, &|act, _, _| if let Act::TakeBack { update } = act {
+        rules(&|plan| back(
+            plan,
+            &|step| if let Act::TakeBack { update } = &mut step.act {
                 update.skip.push("Instance".to_owned());
-            })
-        ),
+            }
+        )),
         ["skip", "not-verified"]
     );
     assert_eq!(
-        rules(&|plan| back(plan, &|_, before, _| before.clear())),
+        rules(&|plan| back(plan, &|step| step.before.clear())),
         ["guard"]
     );
     assert_eq!(
-        rules(&|plan| back(plan, &|_, _, after| after.clear())),
+        rules(&|plan| back(plan, &|step| step.after.clear())),
         ["no-verification"]
     );
     assert_eq!(
