@@ -4,18 +4,17 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use switchback_model::config::{AwsConfig, AwsParameter};
+use switchback_model::Problem;
+use switchback_model::config::AwsParameter;
 use switchback_model::plan::{Act, Expectation, Step};
-use switchback_model::product::{self, Order, Product};
+use switchback_model::product::{self, Order};
 use switchback_model::stack::{
-    Cloud, Drift, ParameterWish, Stack, StackStatus, StackUpdate, Template, TemplatePlace,
-    UpdateMode,
+    Drift, ParameterWish, Stack, StackStatus, StackUpdate, Template, TemplatePlace, UpdateMode,
 };
-use switchback_model::{Problem, Version};
 
+use super::absent::{absent, has};
 use super::carry::{Carried, Carrying, Unanswered, carry};
 use super::composer::Composer;
-use super::recognise::{called, known};
 use super::refusals;
 use super::review::{Reviewed, review};
 use super::rounds::Round;
@@ -25,47 +24,6 @@ use crate::draft::Draft;
 
 /// What a stack is made from before it is made.
 static NOTHING: LazyLock<Template> = LazyLock::new(Template::default);
-
-/// The stacks under `[aws.add]` that are not there, each with its template. One that was reserved for a change set and
-/// has nothing in it is not there.
-pub(super) fn absent<'a>(
-    product: &'a Product,
-    config: &'a AwsConfig,
-    cloud: &Cloud,
-) -> Vec<(&'a str, &'a product::Template)> {
-    let mut absent = Vec::new();
-    for (name, template) in &config.add {
-        let here = cloud.stacks.get(name);
-        if here.is_none_or(|stack| stack.status.is_reserved())
-            && let Some(template) = called(product, config, template)
-        {
-            absent.push((name.as_str(), template));
-        }
-    }
-    absent
-}
-
-/// Refuses where `[aws.add]` names a template that there is none of.
-pub(super) fn all_known(product: &Product, config: &AwsConfig) -> Result<(), Problem> {
-    let mut wanted = config.add.iter();
-    match wanted.find(|(_, template)| called(product, config, template).is_none()) {
-        None => Ok(()),
-        Some((stack, template)) => {
-            let ids: Vec<&str> = known(product, config).map(|it| it.id.as_str()).collect();
-            Err(refusals::no_such_template((stack, template), product, &ids))
-        }
-    }
-}
-
-/// True where a release has the template.
-pub(super) fn has(product: &Product, template: &product::Template, version: &Version) -> bool {
-    let scheme = product.scheme;
-    let reached = |of: &Version| match (scheme.parse(of), scheme.parse(version)) {
-        (Ok(of), Ok(version)) => of <= version,
-        _ => false,
-    };
-    template.since.as_ref().is_none_or(reached) && !template.removed.as_ref().is_some_and(reached)
-}
 
 impl<'a> Composer<'a> {
     /// Makes the stacks of a template that are wanted and not there.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use switchback_model::plan::{Notice, Step, WayBack};
 use switchback_model::{Problem, StepNumber};
 
-use super::added::all_known;
+use super::absent::all_known;
 use super::input::Input;
 use super::recognise::recognise;
 use super::refusals;

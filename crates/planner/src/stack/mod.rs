@@ -10,6 +10,7 @@
 //!
 //! Start with [`review()`] for one stack and [`build()`] for all of them.
 
+mod absent;
 mod added;
 mod back;
 mod build;

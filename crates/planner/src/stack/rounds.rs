@@ -8,7 +8,7 @@ use switchback_model::product::{Order, Product, StopKind, Template, TemplateChan
 use switchback_model::stack::Cloud;
 use switchback_model::{Problem, Version};
 
-use super::added::{absent, has};
+use super::absent::{absent, has};
 use super::input::Wanted;
 use super::recognise::{names, recognise};
 use crate::path::{Path, PathTemplate, Query, Run, find};
