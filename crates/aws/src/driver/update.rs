@@ -154,7 +154,10 @@ fn can_begin(update: &StackUpdate, now: Option<&Stack>) -> Result<(), Failure> {
             format!("there is a stack `{stack}` already"),
         )
         .state(stack, now.status.as_str())
-        .hint("where it is an earlier try that failed, delete it, then resume; else plan again")),
+        .hint(format!(
+            "where it is an earlier try that failed: aws cloudformation delete-stack --stack-name {stack}, then resume"
+        ))
+        .hint("where somebody else made it: plan again")),
         (UpdateMode::Update, Some(now)) if !now.status.is_steady() => {
             Err(unsteady(stack, now.status.as_str(), now.reason.as_deref()))
         }

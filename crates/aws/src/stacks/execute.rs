@@ -139,9 +139,10 @@ pub(crate) fn watch(
 
 /// The token of a step's change that is under way; a failure where somebody else's is. `name` is the step's.
 pub(crate) fn under_way(account: &Account, now: &Stack, name: &str) -> Result<String, Failure> {
-    let newest = newest(account, &now.id)
+    // Of a large stack the page of the newest events may be of its resources alone.
+    let events = until(account, &now.id, |event| is_of_stack(event, &now.name))
         .map_err(|fault| fault.failure(format!("cannot look at the events of `{}`", now.name)))?;
-    let token = newest
+    let token = events
         .iter()
         .find(|event| is_of_stack(event, &now.name))
         .and_then(|event| event.token.clone())
