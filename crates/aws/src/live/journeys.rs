@@ -6,7 +6,7 @@ use std::time::Instant;
 use switchback_engine::Ended;
 use switchback_model::RunId;
 use switchback_model::config::{AwsConfig, AwsParameter};
-use switchback_model::plan::Plan;
+use switchback_model::plan::{Act, Plan};
 use switchback_testkit::aws::{Containers, Image};
 
 use super::deployment::Deployment;
@@ -152,8 +152,9 @@ fn numbered_stacks_go_to_the_newest_and_back_where_a_migration_fails() {
         snapshot.contains(":cluster-snapshot:switchback-"),
         "{snapshot}"
     );
-    let again = deployment.way_back(&plan, &run).expect_err("as before");
-    assert_eq!(again.code, "nothing-to-take-back");
+    let again = deployment.way_back(&plan, &run).expect("a look");
+    let mut acts = again.steps().map(|(_, step)| &step.act);
+    assert!(acts.all(|act| matches!(act, Act::Verify { .. })));
 
     deployment.config.parameters.clear();
     let plan = deployment.plan(&deployment.account(), "3.26.0", "3.36.0");

@@ -3,7 +3,7 @@
 use switchback_model::plan::{Notice, Procedure};
 use switchback_model::product::NoticeKind;
 use switchback_model::stack::{Snapshot, StoreKind};
-use switchback_model::{Problem, RunId, Version};
+use switchback_model::{RunId, Version};
 
 /// A store that its stack cannot make anew from its snapshot.
 pub(super) struct ByHand<'p> {
@@ -45,15 +45,6 @@ impl ByHand<'_> {
             optional: false,
             source: format!("journal of {run}"),
         }
-    }
-
-    /// Where nothing else is left to be taken back.
-    pub(super) fn hinted(&self, problem: Problem) -> Problem {
-        let problem = problem.hint(format!(
-            "{} comes back by hand from `{}`, where that was not done yet:",
-            self.snapshot.store, self.snapshot.handle
-        ));
-        self.commands().into_iter().fold(problem, Problem::hint)
     }
 
     fn commands(&self) -> Vec<String> {
