@@ -8,6 +8,7 @@ mod mark;
 mod migrate;
 mod recall;
 mod refresh;
+mod rewind;
 mod snapshot;
 mod texts;
 mod update;
@@ -28,7 +29,7 @@ use switchback_model::event::{Completed, Outcome};
 use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Act, Check, Expectation, FileEdit};
 use switchback_model::stack::{
-    HalfWay, Machine, MachineGroup, RenewBy, Snapshot, StackUpdate, Store,
+    HalfWay, Machine, MachineGroup, ObjectsAt, RenewBy, Snapshot, StackUpdate, Store,
 };
 use switchback_model::{MigrationId, RunId, ServiceName};
 
@@ -173,6 +174,10 @@ impl Driver for AwsDriver {
 
     fn recall(&self, cx: &Context<'_>, mark: &Snapshot) -> Result<Outcome, Failure> {
         recall::make(cx, self.ready(cx)?, mark)
+    }
+
+    fn rewind(&self, cx: &Context<'_>, objects: &ObjectsAt) -> Result<Outcome, Failure> {
+        rewind::bring_back(cx, self.ready(cx)?, objects)
     }
 
     fn update(&self, cx: &Context<'_>, update: &StackUpdate) -> Result<Outcome, Failure> {

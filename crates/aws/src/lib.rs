@@ -20,6 +20,7 @@ mod logs;
 mod machines;
 mod marks;
 mod notes;
+mod objects;
 mod observe;
 mod policy;
 mod refresh;

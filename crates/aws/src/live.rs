@@ -13,6 +13,7 @@ mod looks;
 mod machinery;
 mod marks;
 mod migrations;
+mod objects;
 mod opinions;
 mod refreshes;
 mod refusals;

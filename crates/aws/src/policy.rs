@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::calls::Phase;
 
 /// An action, the first phase that needs it, and what for.
-const ACTIONS: [(&str, Phase, &str); 59] = [
+const ACTIONS: [(&str, Phase, &str); 60] = [
     (
         "sts:GetCallerIdentity",
         Phase::Observe,
@@ -221,6 +221,11 @@ const ACTIONS: [(&str, Phase, &str); 59] = [
         "ending that on the way back",
     ),
     (
+        "s3:ListBucketVersions",
+        Phase::Apply,
+        "objects as they were, on the way back (`objects-back`)",
+    ),
+    (
         "rds:RestoreDBClusterToPointInTime",
         Phase::Apply,
         "what a mark kept, on the way back",
@@ -297,7 +302,7 @@ const OF_OURS: ([&str; 2], [&str; 2]) = (
 );
 
 /// What AWS asks for besides, because of what one of the actions is given.
-const BESIDES: [(&str, &str); 4] = [
+const BESIDES: [(&str, &str); 5] = [
     (
         "iam:PassRole",
         "`ecs:RunTask`, for the roles of the operations task",
@@ -308,6 +313,10 @@ const BESIDES: [(&str, &str); 4] = [
         "snapshots, which are tagged",
     ),
     ("ec2:CreateTags", "snapshots, which are tagged"),
+    (
+        "s3:GetObjectVersion",
+        "`s3:PutObject` of what an object was (`objects-back`)",
+    ),
 ];
 
 /// The page that says what to allow, with a policy for each phase.

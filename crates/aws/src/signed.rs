@@ -185,6 +185,67 @@ pub(crate) fn s3_keeps_versions(account: &Account, bucket: &str) -> Result<bool,
     Ok(xml::text(document.root_element(), &["Status"]) == Some("Enabled"))
 }
 
+/// Versions of a bucket's objects, a page of them, behind this key and version.
+pub(crate) fn s3_versions(
+    account: &Account,
+    bucket: &str,
+    after: Option<&(String, String)>,
+) -> Result<String, Fault> {
+    let mut path = format!("/{}?versions=", encoded(bucket, false));
+    if let Some((key, version)) = after {
+        let (key, version) = (encoded(key, false), encoded(version, false));
+        path = format!("{path}&key-marker={key}&version-id-marker={version}");
+    }
+    let message = Message {
+        method: "GET",
+        path: &path,
+        headers: Vec::new(),
+        body: Vec::new(),
+        repeat: Repeat::Unanswered,
+    };
+    let answer = call(account, S3, "s3:ListBucketVersions", &message)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// Makes a version of an object the newest one, with all that is said of it, by a copy.
+pub(crate) fn s3_bring_back(
+    account: &Account,
+    bucket: &str,
+    key: &str,
+    version: &str,
+) -> Result<(), Fault> {
+    const ACTION: &str = "s3:PutObject";
+    let path = object_path(bucket, key);
+    let from = format!("{path}?versionId={}", encoded(version, false));
+    let message = Message {
+        method: "PUT",
+        path: &path,
+        headers: vec![("x-amz-copy-source", from)],
+        body: Vec::new(),
+        repeat: Repeat::Unanswered,
+    };
+    let answer = call(account, S3, ACTION, &message)?;
+    // S3 begins to answer before it has copied: what went wrong then is told in an answer that says it went well.
+    if String::from_utf8_lossy(&answer).contains("<Error>") {
+        let (code, words) = refusal(&HeaderMap::new(), &answer);
+        return Err(Fault::answered(ACTION, code, words, 200));
+    }
+    Ok(())
+}
+
+/// Deletes an object, as the product does.
+#[cfg(test)]
+pub(crate) fn s3_delete(account: &Account, bucket: &str, key: &str) {
+    let message = Message {
+        method: "DELETE",
+        path: &object_path(bucket, key),
+        headers: Vec::new(),
+        body: Vec::new(),
+        repeat: Repeat::Unanswered,
+    };
+    call(account, S3, "s3:DeleteObject", &message).expect("it is deleted");
+}
+
 /// Makes a bucket, as an operator has one.
 #[cfg(test)]
 pub(crate) fn s3_make_bucket(account: &Account, bucket: &str) {

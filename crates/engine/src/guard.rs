@@ -181,6 +181,7 @@ fn about(expectation: &Expectation) -> Option<&DatastoreName> {
         | Expectation::Snapshotted { .. }
         | Expectation::Kept { .. }
         | Expectation::Recalled { .. }
+        | Expectation::Rewound { .. }
         | Expectation::Terminated { .. }
         | Expectation::Renewed { .. }
         | Expectation::NoRefresh { .. } => None,

@@ -153,6 +153,7 @@ impl Run<'_> {
                 KeepBy::Mark => driver.mark(cx, store),
             },
             Act::Recall { mark } => driver.recall(cx, mark),
+            Act::Rewind { objects } => driver.rewind(cx, objects),
             Act::Update { update } => driver.update(cx, update),
             Act::TakeBack { update } => driver.take_back(cx, update),
             Act::Remove { stack, id } => driver.remove(cx, stack, id),

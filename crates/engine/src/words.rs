@@ -28,6 +28,7 @@ pub(crate) fn doing(plan: &Plan, act: &Act) -> String {
         Act::Bring { parcel } => parcel.id.clone(),
         Act::Snapshot { .. }
         | Act::Recall { .. }
+        | Act::Rewind { .. }
         | Act::Update { .. }
         | Act::TakeBack { .. }
         | Act::Remove { .. }
@@ -108,6 +109,7 @@ pub(crate) fn expected(expectation: &Expectation) -> String {
             "the snapshot of `{}` at its mark to be complete, and its copy to be gone",
             mark.store.logical
         ),
+        Expectation::Rewound { objects } => format!("the bucket {objects}"),
         Expectation::Terminated { machine } => format!("machine `{machine}` to be gone"),
         Expectation::Renewed { stack, logical } => {
             format!("no machine of `{logical}` of `{stack}` to be behind")

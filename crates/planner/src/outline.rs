@@ -223,6 +223,7 @@ fn what(act: &Act) -> String {
         Act::Bring { parcel } => format!("{} ({})", parcel.id, parcel.what),
         Act::Snapshot { .. }
         | Act::Recall { .. }
+        | Act::Rewind { .. }
         | Act::Update { .. }
         | Act::TakeBack { .. }
         | Act::Remove { .. }

@@ -4,7 +4,7 @@ use switchback_engine::ports::{Context, Finding};
 use switchback_model::plan::Expectation;
 use switchback_model::stack::{Stack, StackIs, body_digest};
 
-use super::{AwsDriver, machines, migrate, recall, refresh, snapshot};
+use super::{AwsDriver, machines, migrate, recall, refresh, rewind, snapshot};
 use crate::account::Account;
 use crate::fault::Fault;
 use crate::stacks::{half_way, read};
@@ -29,6 +29,7 @@ pub(super) fn look(
             snapshot::kept(account, snapshot).unwrap_or_else(cannot_tell)
         }
         Expectation::Recalled { mark } => recall::look(account, mark).unwrap_or_else(cannot_tell),
+        Expectation::Rewound { objects } => rewind::look(cx, account, objects),
         Expectation::Terminated { machine } => {
             machines::terminated(account, machine).unwrap_or_else(cannot_tell)
         }

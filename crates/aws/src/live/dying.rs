@@ -12,7 +12,7 @@ use switchback_journal::ProcessIdentity;
 use switchback_model::event::{Event, Outcome, Stamped};
 use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Check, Expectation, FileEdit};
-use switchback_model::stack::{HalfWay, MachineGroup, RenewBy, StackUpdate, Store};
+use switchback_model::stack::{HalfWay, MachineGroup, ObjectsAt, RenewBy, StackUpdate, Store};
 use switchback_model::{MigrationId, ServiceName, StepNumber};
 use switchback_testkit::crash::CrashPoints;
 
@@ -119,6 +119,10 @@ impl Driver for Dying {
 
     fn snapshot(&self, cx: &Context<'_>, store: &Store) -> Result<Outcome, Failure> {
         self.act(cx, |cx| self.driver.snapshot(cx, store))
+    }
+
+    fn rewind(&self, cx: &Context<'_>, objects: &ObjectsAt) -> Result<Outcome, Failure> {
+        self.act(cx, |cx| self.driver.rewind(cx, objects))
     }
 
     fn update(&self, cx: &Context<'_>, update: &StackUpdate) -> Result<Outcome, Failure> {

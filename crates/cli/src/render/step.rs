@@ -52,6 +52,7 @@ pub(crate) fn what(plan: &Plan, act: &Act) -> String {
         Act::Bring { parcel } => format!("{}: {}", parcel.id, parcel.what),
         Act::Snapshot { .. }
         | Act::Recall { .. }
+        | Act::Rewind { .. }
         | Act::Update { .. }
         | Act::TakeBack { .. }
         | Act::Remove { .. }

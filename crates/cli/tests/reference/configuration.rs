@@ -84,6 +84,7 @@ fn the_examples_show_every_key() {
         "renew",
         "healthy",
         "warm-up",
+        "objects-back",
         "domains",
         "custom-certificates",
         "currency",

@@ -7,7 +7,7 @@ use switchback_model::observed::ImagePin;
 use switchback_model::plan::{Check, Expectation, FileEdit};
 use switchback_model::rollover::Parcel;
 use switchback_model::stack::{
-    HalfWay, Machine, MachineGroup, RenewBy, Snapshot, StackUpdate, Store,
+    HalfWay, Machine, MachineGroup, ObjectsAt, RenewBy, Snapshot, StackUpdate, Store,
 };
 use switchback_model::{MigrationId, ServiceName, Version};
 
@@ -107,6 +107,12 @@ pub trait Driver {
     /// adopted.
     fn recall(&self, _: &Context<'_>, mark: &Snapshot) -> Result<Outcome, Failure> {
         Err(no_stacks(&mark.store.stack))
+    }
+
+    /// Brings every object that a bucket held at a moment back to what it was then, where it is another now or gone.
+    /// What came later stays.
+    fn rewind(&self, _: &Context<'_>, objects: &ObjectsAt) -> Result<Outcome, Failure> {
+        Err(no_stacks(&objects.store.stack))
     }
 
     /// Brings a stack to what is wanted: makes the change set, refuses it where it holds surprises

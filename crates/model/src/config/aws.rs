@@ -57,6 +57,9 @@ pub struct AwsConfig {
     /// where its automated backups are on.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub keep: BTreeMap<String, BTreeMap<String, KeepBy>>,
+    /// Buckets whose objects a way back brings back as well, from the versions that they keep.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objects_back: Vec<String>,
     /// Domains whose certificates a replaced machine asks for anew.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub domains: Vec<String>,

@@ -12,7 +12,8 @@ use crate::id::{DatastoreName, MigrationId, RunId, ServiceName};
 use crate::observed::ImagePin;
 use crate::rollover::Parcel;
 use crate::stack::{
-    HalfWay, KeepBy, Machine, MachineGroup, RenewBy, Snapshot, StackUpdate, Store, UpdateMode,
+    HalfWay, KeepBy, Machine, MachineGroup, ObjectsAt, RenewBy, Snapshot, StackUpdate, Store,
+    UpdateMode,
 };
 use crate::version::Version;
 
@@ -146,6 +147,12 @@ pub enum Act {
         /// The mark.
         mark: Snapshot,
     },
+    /// Bring the objects of a bucket back to what they were at a moment, from the versions that it keeps. What came
+    /// later stays, and what takes the place of a version is a version as well.
+    Rewind {
+        /// Which, and when.
+        objects: ObjectsAt,
+    },
     /// Bring a stack to another template or other parameters, through a change set that is compared with what
     /// is expected before it is executed, once.
     Update {
@@ -228,6 +235,7 @@ impl Act {
             Self::Bring { .. } => "bring",
             Self::Snapshot { by, .. } => by.word(),
             Self::Recall { .. } => "recall",
+            Self::Rewind { .. } => "rewind",
             Self::Update { update } => match update.mode {
                 UpdateMode::Update => "update",
                 UpdateMode::Create => "make",
@@ -264,6 +272,7 @@ impl Act {
                 Some(at) => format!("{} as it was at {at}", mark.store),
                 None => mark.store.to_string(),
             },
+            Self::Rewind { objects } => objects.to_string(),
             Self::Update { update } => update.to_string(),
             Self::TakeBack { update } => update.to_string(),
             Self::Remove { stack, .. } => stack.clone(),

@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::hand_work::DoneWhen;
 use crate::id::{DatastoreName, MigrationId, RunId, ServiceName};
 use crate::observed::ImagePin;
-use crate::stack::{Snapshot, StackIs};
+use crate::stack::{ObjectsAt, Snapshot, StackIs};
 use crate::version::Version;
 
 /// Something that can be looked at, and must be so.
@@ -162,6 +162,11 @@ pub enum Expectation {
     Recalled {
         /// The mark.
         mark: Snapshot,
+    },
+    /// Every object that a bucket held at a moment is what it was then.
+    Rewound {
+        /// Which, and when.
+        objects: ObjectsAt,
     },
     /// The machine is gone for good.
     Terminated {

@@ -17,6 +17,7 @@ mod cloud;
 mod danger;
 mod half_way;
 mod machine;
+mod objects;
 mod operations;
 mod store;
 mod template;
@@ -33,6 +34,7 @@ pub use cloud::{
 pub use danger::DangerKind;
 pub use half_way::{HalfWay, Ordeal, Stuck};
 pub use machine::{Launch, Machine, MachineGroup, RenewBy, Task, TaskContainer};
+pub use objects::ObjectsAt;
 pub use operations::{ContainerDefinition, Database, REHEARSAL, Served, TaskDefinition, TaskPlace};
 pub use store::{History, KeepBy, RecalledCopy, Snapshot, Store, StoreKind};
 pub use template::{

@@ -146,6 +146,7 @@ impl Estimates<'_> {
             | Act::Bring { .. }
             | Act::Snapshot { .. }
             | Act::Recall { .. }
+            | Act::Rewind { .. }
             | Act::Update { .. }
             | Act::TakeBack { .. }
             | Act::Remove { .. }

@@ -129,6 +129,7 @@ fn named(expectation: &Expectation) -> String {
         Expectation::Recalled { mark } => {
             format!("the mark of `{}` is a snapshot", mark.store.logical)
         }
+        Expectation::Rewound { objects } => format!("the bucket {objects}"),
         Expectation::Terminated { machine } => format!("machine `{machine}` is gone"),
         Expectation::Renewed { stack, logical } => {
             format!("no machine of `{logical}` of `{stack}` is behind")

@@ -11,7 +11,7 @@ use switchback_model::plan::{
     Act, Check, Expectation, Interrupted, Plan, Purpose, Stage, StageKind, Step, WayBack,
 };
 use switchback_model::stack::{
-    History, KeepBy, Machine, MachineGroup, RenewBy, Snapshot, StackIs, Store,
+    History, KeepBy, Machine, MachineGroup, ObjectsAt, RenewBy, Snapshot, StackIs, Store,
 };
 
 use super::objection::Objections;
@@ -108,6 +108,7 @@ fn one<'p>(known: &mut Known<'p>, stage: &'p Stage, step: &'p Step, found: &mut 
             "a way back restores, and migrates nothing",
         ),
         Act::Update { update } => updates::updated(known, step, update, found),
+        Act::Rewind { objects } => rewound(known, step, objects, found),
         Act::Remove { stack, .. } => removed(known, step, stack, found),
         Act::Terminate { machine } => terminated(known, step, machine, found),
         Act::Renew { group, by } => renewed(step, group, *by, found),
@@ -152,6 +153,20 @@ fn recalled<'p>(known: &mut Known<'p>, step: &Step, mark: &'p Snapshot, found: &
         found.step(step.number, "restore", "it takes what another run kept");
     }
     known.recalled.insert(&mark.handle);
+}
+
+fn rewound(known: &Known<'_>, step: &Step, objects: &ObjectsAt, found: &mut Objections) {
+    let back = Expectation::Rewound {
+        objects: objects.clone(),
+    };
+    needs_after(step, &back, found);
+    if known.run.is_none() {
+        found.step(step.number, "rewind", "only a way back brings objects back");
+    }
+    if objects.store.history != Some(History::Versions) {
+        let name = &objects.store.physical;
+        found.step(step.number, "rewind", format!("`{name}` keeps no versions"));
+    }
 }
 
 fn looked(step: &Step, checks: &[Check], found: &mut Objections) {

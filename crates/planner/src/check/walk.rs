@@ -93,6 +93,7 @@ impl<'p> Walk<'_, 'p> {
             Act::Bring { .. } => self.object("content", "only a roll-over brings content"),
             Act::Snapshot { .. }
             | Act::Recall { .. }
+            | Act::Rewind { .. }
             | Act::Update { .. }
             | Act::TakeBack { .. }
             | Act::Remove { .. }

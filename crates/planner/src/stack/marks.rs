@@ -55,7 +55,7 @@ pub(super) fn choose(composer: &Composer<'_>, stages: &mut [Stage]) -> Vec<Notic
         }
     }
     notices.extend(buckets(&versions).map(|which| {
-        let text = format!("No step writes to {which}, and the way back leaves them as they are. They keep versions: what the product changes or deletes there meanwhile comes back object by object. `aws s3api list-object-versions --bucket NAME` shows them; a version from before the run is copied over the present one (`aws s3api copy-object`), and a deleted object is there again once its delete marker is deleted.");
+        let text = format!("No step writes to {which}, and the way back leaves them as they are. They keep versions: what the product changes or deletes there meanwhile comes back object by object. `aws s3api list-object-versions --bucket NAME` shows them; a version from before the run is copied over the present one (`aws s3api copy-object`), and a deleted object is there again once its delete marker is deleted. `objects-back = [\"NAME\"]` under [aws] has `rollback` do that for every object of a bucket.");
         notice("buckets-with-versions".to_owned(), text, None)
     }));
     notices.extend(buckets(&nothing).map(|which| {

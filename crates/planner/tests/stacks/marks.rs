@@ -228,10 +228,64 @@ fn of_buckets_the_plan_says_what_brings_their_objects_back() {
     };
     assert_eq!(
         said("buckets-with-versions"),
-        "No step writes to the buckets `prod-profiles`, `prod-devices`, and the way back leaves them as they are. They keep versions: what the product changes or deletes there meanwhile comes back object by object. `aws s3api list-object-versions --bucket NAME` shows them; a version from before the run is copied over the present one (`aws s3api copy-object`), and a deleted object is there again once its delete marker is deleted."
+        "No step writes to the buckets `prod-profiles`, `prod-devices`, and the way back leaves them as they are. They keep versions: what the product changes or deletes there meanwhile comes back object by object. `aws s3api list-object-versions --bucket NAME` shows them; a version from before the run is copied over the present one (`aws s3api copy-object`), and a deleted object is there again once its delete marker is deleted. `objects-back = [\"NAME\"]` under [aws] has `rollback` do that for every object of a bucket."
     );
     assert_eq!(
         said("buckets-without-versions"),
         "No step writes to the buckets `prod-blobs`, and the way back leaves them as they are. They keep no versions: what the product changes or deletes there has no way back. `aws s3api put-bucket-versioning --bucket NAME --versioning-configuration Status=Enabled` keeps them from then on."
     );
+}
+
+#[test]
+fn objects_come_back_where_the_operator_wants_that_and_the_bucket_keeps_versions() {
+    let mut site = Site::numbered("3.26.0", "3.36.0");
+    for (logical, history) in [("Profiles", History::Versions), ("Blobs", History::Nothing)] {
+        let name = format!("prod-{}", logical.to_lowercase());
+        site.store("prod-1-1-vpc", logical, StoreKind::Bucket, &name);
+        site.remembers(logical, history);
+    }
+    let wanted = ["prod-profiles", "prod-blobs", "prod-nobody"];
+    site.config.objects_back = wanted.map(str::to_owned).into();
+    let plan = site.planned().plan;
+    let back = done(&site, &plan)
+        .way_back(&plan, &proven(&plan, all(&plan), false))
+        .expect("a way back");
+    let steps: Vec<&Step> = back.plan.steps().map(|(_, step)| step).collect();
+    let [.., rewind, look] = steps.as_slice() else {
+        panic!("{} steps", steps.len());
+    };
+    assert!(matches!(look.act, Act::Verify { .. }), "{:?}", look.act);
+    let Act::Rewind { objects } = &rewind.act else {
+        panic!("before the last look: {:?}", rewind.act);
+    };
+    assert_eq!(
+        objects.to_string(),
+        "prod-profiles as it was at 2026-11-21T03:00:00Z"
+    );
+    let notices = back.plan.notices.iter();
+    let said: Vec<&str> = notices
+        .filter(|it| it.id.starts_with("objects-back"))
+        .map(|it| it.text.as_str())
+        .collect();
+    assert!(said[0].contains("again what they were then"), "{said:?}");
+    let notes: Vec<String> = back.notes.iter().map(|note| note.text.clone()).collect();
+    for why in [
+        "`prod-blobs` in objects-back is not followed: it keeps no versions",
+        "`prod-nobody` in objects-back is not followed: no stack of the deployment has a bucket of this name",
+    ] {
+        assert!(notes.iter().any(|note| note == why), "{why}: {notes:?}");
+    }
+    let unkept = broken(&back.plan, |step| {
+        if let Act::Rewind { objects } = &mut step.act {
+            objects.store.history = None;
+        }
+        true
+    });
+    assert_eq!(unkept, ["no-verification", "rewind"]);
+    let forth = Plan {
+        purpose: switchback_model::plan::Purpose::Upgrade,
+        ..back.plan.clone()
+    };
+    let forth = broken(&forth, |_| true);
+    assert!(forth.contains(&"rewind".to_owned()), "{forth:?}");
 }

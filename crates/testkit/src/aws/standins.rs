@@ -212,6 +212,31 @@ impl StandIn {
         answer.body_mut().read_to_string().expect("it answers")
     }
 
+    /// Asks S3: `BUCKET/KEY?QUERY`. Says how it answers.
+    pub fn s3(
+        &self,
+        method: &str,
+        place: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> (u16, String) {
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}/{place}", self.url))
+            .header("Authorization", signature("s3"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.to_owned()).expect("a request");
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build()
+            .into();
+        let mut answer = agent.run(request).expect("the stand-in answers");
+        let text = answer.body_mut().read_to_string().expect("it answers");
+        (answer.status().as_u16(), text)
+    }
+
     /// Gives a parameter of Systems Manager another value, behind its stack's back.
     pub fn parameter_store(&self, body: &str) {
         ureq::post(&self.url)

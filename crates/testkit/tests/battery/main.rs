@@ -23,7 +23,7 @@ const OF_CONTAINERS: [&str; 3] = ["E1-E3, E6", "E5", "F2, F3"];
 /// A question: what AWS does, or how this stand-in does otherwise.
 type Question = fn(&StandIn) -> Asked;
 
-const BATTERY: [(&str, Question); 40] = [
+const BATTERY: [(&str, Question); 41] = [
     ("A7", stacks::a_long_template_is_refused),
     ("A8", stacks::a_template_is_taken_from_a_bucket),
     ("A9", stacks::a_text_comes_back_as_it_was_given),
@@ -79,6 +79,7 @@ const BATTERY: [(&str, Question); 40] = [
     ),
     ("G15", change_sets::a_change_set_is_executed_once),
     ("S1", stacks::buckets_keep_versions),
+    ("S2", stacks::versions_are_listed_and_brought_back),
 ];
 
 /// Name, and the cells of the stand-ins, of every row of the table.

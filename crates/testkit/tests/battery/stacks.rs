@@ -6,7 +6,7 @@ use std::time::Duration;
 use switchback_testkit::aws::StandIn;
 
 use crate::ask::{
-    Asked, FIRST, formation, made, mechanism, member, refused, settled, want, within,
+    Asked, FIRST, all, formation, made, mechanism, member, refused, settled, want, within,
 };
 
 /// Puts a text into a new bucket, and says where it is.
@@ -145,4 +145,34 @@ pub(crate) fn buckets_keep_versions(it: &StandIn) -> Asked {
     made(it, "s1", text, &[])?;
     let told = it.get("battery-s1?versioning");
     want(told.contains("Enabled"), told.clone())
+}
+
+pub(crate) fn versions_are_listed_and_brought_back(it: &StandIn) -> Asked {
+    let do_it = |method: &str, place: &str, body: &str| it.s3(method, place, &[], body).1;
+    do_it("PUT", "battery-s2", "");
+    let on = "<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Status>Enabled</Status></VersioningConfiguration>";
+    do_it("PUT", "battery-s2?versioning=", on);
+    for (key, text) in [("a", "one"), ("a", "two"), ("b", "one")] {
+        do_it("PUT", &format!("battery-s2/{key}"), text);
+    }
+    do_it("DELETE", "battery-s2/b", "");
+    let told = do_it("GET", "battery-s2?versions=", "");
+    let counted = ["VersionId", "LastModified", "IsLatest", "DeleteMarker"];
+    let counted = counted.map(|element| all(&told, element).len());
+    want(counted == [4, 4, 4, 1], told.clone())?;
+    let first = all(&told, "Version").into_iter().find(|version| {
+        within(version, "Key") == Some("a") && within(version, "IsLatest") == Some("false")
+    });
+    let id = first.and_then(|version| within(version, "VersionId"));
+    let page = do_it("GET", "battery-s2?versions=&max-keys=1", "");
+    let more = within(&page, "IsTruncated") == Some("true");
+    want(
+        more && within(&page, "NextKeyMarker").is_some(),
+        page.clone(),
+    )?;
+    let from = format!("/battery-s2/a?versionId={}", id.unwrap_or_default());
+    let (status, said) = it.s3("PUT", "battery-s2/a", &[("x-amz-copy-source", &from)], "");
+    want(status == 200, said)?;
+    let now = do_it("GET", "battery-s2/a", "");
+    want(now == "one", now.clone())
 }

@@ -14,6 +14,7 @@
 mod by_hand;
 mod history;
 mod input;
+mod objects;
 mod parameters;
 mod plan;
 mod problems;

@@ -77,6 +77,7 @@ pub fn way_back(input: &BackInput<'_>) -> Result<Planned, Problem> {
             stretch.base
         ));
     }
+    steps.extend(walk.rewind(&stretch));
     steps.push(walk.composer.look(stretch.base));
     let mut notices = lost(&walk, &stretch);
     notices.extend(stays(&staying, &walk, &stretch));
