@@ -100,14 +100,44 @@ fn an_upgrade_that_is_stuck_half_way_is_brought_to_rest_by_a_plan_and_goes_back(
         ],
     );
     let upgrade = named(&stuck, "r-");
-    // Neither way can be gone before the stack is at rest.
+    no_way_but_a_recovery(&lab, &upgrade);
+    a_recovery_gives_up_only_what_was_tried_and_accepted(&lab);
+
+    // What it was made from is there again, and the run that was stuck goes on.
+    ministack.put("code/old", ZIP);
+    let rest = lab.switchback(&["resume"]);
+    says(
+        &rest,
+        0,
+        &[
+            "the stacks of",
+            "are at rest",
+            &format!("switchback resume {upgrade}"),
+        ],
+    );
+    says(&lab.switchback(&["history"]), 0, &["recovery", "upgrade"]);
+    says(
+        &lab.switchback(&["status"]),
+        0,
+        &["halted, upgrade", &format!("switchback rollback {upgrade}")],
+    );
+    // CloudFormation took all of it back by itself: a look ends the run.
+    says(
+        &lab.switchback(&["rollback", &upgrade, "--yes"]),
+        0,
+        &["nothing is left to take back", "Done"],
+    );
+}
+
+/// Neither way can be gone before the stack is at rest.
+fn no_way_but_a_recovery(lab: &Lab, upgrade: &str) {
     says(
         &lab.switchback(&["resume"]),
         4,
         &["from where no update begins", "`switchback plan`"],
     );
     says(
-        &lab.switchback(&["rollback", &upgrade]),
+        &lab.switchback(&["rollback", upgrade]),
         3,
         &["UPDATE_ROLLBACK_FAILED", "`switchback plan`"],
     );
@@ -119,7 +149,10 @@ fn an_upgrade_that_is_stuck_half_way_is_brought_to_rest_by_a_plan_and_goes_back(
             "`switchback plan`: it plans how the update is taken back",
         ],
     );
+}
 
+/// The plan of a recovery is stuck once more, and leaves out what is named for it then.
+fn a_recovery_gives_up_only_what_was_tried_and_accepted(lab: &Lab) {
     let plan = lab.switchback(&["plan"]);
     says(
         &plan,
@@ -164,30 +197,6 @@ fn an_upgrade_that_is_stuck_half_way_is_brought_to_rest_by_a_plan_and_goes_back(
         &lab.switchback(&["apply", &named(&left_out, "p-"), "--yes"]),
         3,
         &["asks for acceptance: skip-tts-5-2-ecs-ops-Function"],
-    );
-
-    // What it was made from is there again, and the run that was stuck goes on.
-    ministack.put("code/old", ZIP);
-    let rest = lab.switchback(&["resume"]);
-    says(
-        &rest,
-        0,
-        &[
-            "the stacks of",
-            "are at rest",
-            &format!("switchback resume {upgrade}"),
-        ],
-    );
-    says(&lab.switchback(&["history"]), 0, &["recovery", "upgrade"]);
-    says(
-        &lab.switchback(&["status"]),
-        0,
-        &["halted, upgrade", &format!("switchback rollback {upgrade}")],
-    );
-    says(
-        &lab.switchback(&["rollback", &upgrade, "--yes"]),
-        3,
-        &["there is nothing to go back to"],
     );
 }
 

@@ -93,6 +93,26 @@ fn everything_that_stops_a_plan_says_what_why_and_what_to_do() {
             .outputs
             .insert("Old".to_owned(), output);
     });
+    told.push(format!("## protected\n{}", protected().refused()));
+    let mut mixed = Site::numbered("3.14.0", "3.19.2");
+    mixed.in_place_of = Some("3.18.0".to_owned());
+    told.push(format!(
+        "## templates of another release\n{}",
+        mixed.refused()
+    ));
+    let mut silent = product().clone();
+    silent.version_output = None;
+    mixed.product = Box::leak(Box::new(silent));
+    assert!(mixed.plan().is_ok(), "no output tells a release");
+    let mut undecided = Site::numbered("3.19.2", "3.24.2");
+    undecided.config.parameters.clear();
+    told.push(format!("## undecided\n{}", undecided.refused()));
+    told.push(format!("## the sixth certificate\n{}", sixth().refused()));
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+/// A stack that a release takes away, and that cannot be deleted.
+fn protected() -> Site {
     let mut goes = product().clone();
     goes.orders.push(Order {
         id: "proxy-goes".to_owned(),
@@ -117,20 +137,11 @@ fn everything_that_stops_a_plan_says_what_why_and_what_to_do() {
     protected.product = Box::leak(Box::new(goes));
     assert!(protected.plan().is_ok(), "it may go");
     protected.stack("prod-5-7-ecs-proxy").protected = true;
-    told.push(format!("## protected\n{}", protected.refused()));
-    let mut mixed = Site::numbered("3.14.0", "3.19.2");
-    mixed.in_place_of = Some("3.18.0".to_owned());
-    told.push(format!(
-        "## templates of another release\n{}",
-        mixed.refused()
-    ));
-    let mut silent = product().clone();
-    silent.version_output = None;
-    mixed.product = Box::leak(Box::new(silent));
-    assert!(mixed.plan().is_ok(), "no output tells a release");
-    let mut undecided = Site::numbered("3.19.2", "3.24.2");
-    undecided.config.parameters.clear();
-    told.push(format!("## undecided\n{}", undecided.refused()));
+    protected
+}
+
+/// One machine that would ask for its sixth certificate in a week.
+fn sixth() -> Site {
     let mut sixth = Site::single("3.31.0", "3.32.0");
     sixth.cloud.domains = vec![Domain {
         name: "thethings.example.com".to_owned(),
@@ -149,8 +160,8 @@ fn everything_that_stops_a_plan_says_what_why_and_what_to_do() {
         .config
         .certificates_used
         .insert("thethings.example.com".to_owned(), 1);
-    told.push(format!("## the sixth certificate\n{}", sixth.refused()));
-    sixth.config.custom_certificates = true;
-    assert!(sixth.plan().is_ok(), "custom certificates do not count");
-    insta::assert_snapshot!(told.join("\n"));
+    let mut custom = sixth.clone();
+    custom.config.custom_certificates = true;
+    assert!(custom.plan().is_ok(), "custom certificates do not count");
+    sixth
 }
