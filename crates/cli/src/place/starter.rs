@@ -64,8 +64,8 @@ fn of_stacks(aws: &AwsConfig) -> String {
         AwsKind::Cloudformation => text.push_str(
             "# Stacks whose running machines are replaced where they are behind what the stack says.\n\
              # renew = [\"NAME\"]\n\
-             # By their group itself, so many per cent of them in service meanwhile: under [aws.refresh.NAME]\n\
-             # healthy = 90\n\
+             # The same by their group itself, while so many per cent of them serve.\n\
+             # refresh = { NAME = { healthy = 90 } }\n\
              # Stacks that are made where they are not there yet, each with its template.\n\
              # add = { NAME = \"2-4c-mtls-s3\" }\n",
         ),
@@ -175,6 +175,7 @@ mod tests {
             let read = config::parse("switchback.toml", &uncommented).expect("it can be read");
             let aws = read.aws.expect("there are stacks");
             assert!(aws.templates.is_some() && aws.leave == ["NAME"]);
+            assert_eq!(kind == "ami", aws.add.is_empty() && aws.refresh.is_empty());
             assert!(read.verify.url.is_some());
         }
     }

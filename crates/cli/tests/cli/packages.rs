@@ -134,8 +134,8 @@ fn what_no_path_depends_on_is_refused() {
              [definition of stackstorm]
     ");
     insta::assert_snapshot!(refused("--fact vendor=suse"), @r"
-    refused: 3.4.1 → 3.8.1: `suse` is no answer to `vendor`, which is rhel or centos
-             [definition of stackstorm]
+    refused: 3.4.1 → 3.8.1: `suse` is no answer to `vendor`, which is rhel, centos,
+             almalinux, rocky or ol [definition of stackstorm]
     ");
     insta::assert_snapshot!(refused("--fact mongodb=new"), @r"
     refused: 3.4.1 → 3.8.1: `new` is no answer to `mongodb`, which is 2.4, 2.6, 3.0,
