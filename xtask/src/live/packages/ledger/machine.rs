@@ -94,7 +94,7 @@ pub(super) fn until_copied(host: &Host) -> Result<()> {
 /// Damages that file in the shadow; what was in the way of the rest is gone.
 pub(super) fn flip(host: &Host) -> Result<()> {
     host.ok(FLIP)?;
-    host.ok("rm /srv/data/packs/ballast").map(drop)
+    host.ok("rm /srv/data/packs/zz/ballast").map(drop)
 }
 
 /// Has every connection end in the middle of the seal.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Files of the product, with what files can be. The ballast is what a first copy takes long for.
+# Files of the product, with what files can be. The ballast is what a first copy takes long for, and what it comes to last.
 set -e
 mkdir -p /srv/data/packs/core/actions /srv/data/packs/many
 cd /srv/data/packs
@@ -12,4 +12,5 @@ truncate --size 8M core/sparse
 for number in $(seq 300); do echo "$number" > "many/$number"; done
 chown -R postgres: many
 chmod 2751 core
-head -c 24M /dev/urandom > ballast
+mkdir zz
+head -c 24M /dev/urandom > zz/ballast
